@@ -1,0 +1,4 @@
+"""Run functions in parallel, on threads or on processes.
+
+Start at :mod:`cotality.core.utils.process`.
+"""

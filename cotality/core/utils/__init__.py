@@ -1,0 +1,1 @@
+"""Utilities of the core; start at :mod:`cotality.core.utils.process`."""

@@ -1,0 +1,1 @@
+"""How :mod:`cotality.core.utils.process` works inside, one idea a file."""

@@ -1,0 +1,135 @@
+"""What an object is made of, as a pickler sees it.
+
+What is not pickled, such as an attribute that ``__getstate__`` leaves out, is not a
+part; what is made only to be pickled, such as the tuple that ``__reduce__`` gives, is.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Iterable, Iterator
+from types import FunctionType
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from .pickling import PROTOCOL, Form, Probe
+
+# Nothing inside them can fail, and they make up most of what is large.
+ATOMS = frozenset(
+    [int, float, complex, bool, str, bytes, bytearray, range, type(None), type(...)]
+)
+
+NEW_OBJECT: object = vars(copyreg)["__newobj__"]  # makes most instances
+
+
+class Step(NamedTuple):
+    """How to get from an object to one of its parts."""
+
+    kind: Literal[
+        "item", "key", "element", "attribute", "closure variable", "global", "reduced"
+    ]
+    key: object = None
+
+
+Part: TypeAlias = tuple[Step, object]
+
+
+class OpaqueError(Exception):
+    """An object has no parts to look at: only pickling it can tell."""
+
+
+def parts(thing: object, probe: Probe) -> Iterator[Part]:
+    """The parts that *probe* would pickle, in its order, atoms left out.
+
+    Nothing of *thing* is touched before the first ``next()``.
+
+    Raises:
+        OpaqueError: *thing* is pickled as a whole.
+        BaseException: What asking *thing* for its parts raised.
+    """
+    for part in all_parts(thing, probe):
+        if type(part[1]) not in ATOMS:
+            yield part
+
+
+def all_parts(thing: Any, probe: Probe) -> Iterable[Part]:  # Any: its type is asked
+    kind = type(thing)
+    if kind is list or kind is tuple:
+        return parts_of_sequence(thing)
+    if kind is dict:
+        return parts_of_pairs(thing.items())
+    if kind is set or kind is frozenset:
+        return ((Step("element"), element) for element in thing)
+    form = reduction(thing, probe)
+    if not is_usual(form, thing):
+        raise OpaqueError
+    if kind is FunctionType:
+        return parts_of_function(thing, form)
+    return parts_of_form(form)
+
+
+def reduction(thing: Any, probe: Probe) -> Form:  # Any: see above
+    """What a pickler takes *thing* apart into."""
+    form = probe.reducer_override(thing)
+    if form is not NotImplemented:
+        return form
+    rules: Any = getattr(
+        probe, "dispatch_table", copyreg.dispatch_table
+    )  # Any: untyped
+    if type(thing) in rules:
+        return rules[type(thing)](thing)
+    if issubclass(type(thing), (type, FunctionType)):
+        raise OpaqueError  # pickled by name
+    return thing.__reduce_ex__(PROTOCOL)
+
+
+def is_usual(form: Form, thing: object) -> bool:
+    """Whether a pickler takes *form*, rather than a name or an error."""
+    return (
+        isinstance(form, tuple)
+        and 2 <= len(form) <= 6
+        and isinstance(form[1], tuple)
+        and (form[0] is not NEW_OBJECT or form[1][0] is thing.__class__)
+    )
+
+
+def parts_of_sequence(items: Iterable[object]) -> Iterator[Part]:
+    for position, item in enumerate(items):
+        if type(item) not in ATOMS:  # before the step is made: this is the long loop
+            yield Step("item", position), item
+
+
+def parts_of_pairs(pairs: Iterable[tuple[object, object]]) -> Iterator[Part]:
+    for position, (key, value) in enumerate(pairs):
+        yield Step("key", position), key
+        yield Step("item", key), value
+
+
+def parts_of_form(form: tuple[Any, ...]) -> Iterator[Part]:  # Any: anyone's __reduce__
+    for position, part in enumerate(form):
+        if position == 3 and part is not None:
+            yield from parts_of_sequence(part)
+        elif position == 4 and part is not None:
+            yield from parts_of_pairs(part)
+        else:
+            yield Step("reduced", position), part
+
+
+def parts_of_function(
+    function: FunctionType,
+    form: tuple[Any, ...],  # Any: as above
+) -> Iterator[Part]:
+    """The parts of a function that cloudpickle sends by value."""
+    for name, cell in zip(
+        function.__code__.co_freevars, function.__closure__ or (), strict=True
+    ):
+        try:
+            yield Step("closure variable", name), cell.cell_contents
+        except ValueError:
+            pass  # not assigned yet, so there is nothing to send
+    attributes, slots = form[2]
+    for name, value in slots["__globals__"].items():
+        yield Step("global", name), value
+    for name in ("__defaults__", "__kwdefaults__", "__annotations__"):
+        yield Step("attribute", name), slots[name]
+    for name, value in attributes.items():
+        yield Step("attribute", name), value

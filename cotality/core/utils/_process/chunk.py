@@ -1,0 +1,203 @@
+"""What runs in a worker: a portion of tasks, one after the other, within a time box.
+
+Threads get a `LocalChunk`, which holds the tasks themselves; everything behind a
+process boundary gets a `PackedChunk`, which holds each of them as bytes of its own, so
+that one that cannot be read spoils only itself and no two share an object. Both go
+through the same door, :func:`run_chunk`, and come back as a `ChunkReport`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+from . import ledger
+from .exception_transport import pack_exception
+from .failures import exited
+from .task import Task
+from .wire import decode, encode
+
+
+@dataclass(slots=True)
+class ChunkReport:
+    """What became of the tasks of a portion that were started: the first ones.
+
+    ``values`` has one entry for each; where a task failed it is None and the failure
+    is in ``errors``, by position. Tasks beyond ``len(values)`` are handed back. In a
+    report that crosses a process boundary both hold bytes.
+    """
+
+    values: list[Any]  # Any: what tasks return, or its bytes
+    errors: dict[int, Any] = field(default_factory=dict[int, Any])  # Any: as above
+    seconds: float = 0.0
+
+
+class Chunk(Protocol):
+    """A portion, in the form that suits the worker it goes to."""
+
+    def run(self, time_box: float) -> ChunkReport: ...
+
+
+def run_chunk(chunk: Chunk, time_box: float) -> ChunkReport:
+    """Run the tasks of *chunk* until it is done or *time_box* seconds have passed."""
+    return chunk.run(time_box)
+
+
+class Halt:
+    """Shared by all portions of a call: whether no further task is to start.
+
+    With *until_failure* the first task that fails requests it.
+    """
+
+    __slots__ = ("requested", "until_failure")
+
+    def __init__(self, until_failure: bool) -> None:
+        self.requested = False
+        self.until_failure = until_failure
+
+
+@dataclass(slots=True)
+class LocalChunk:
+    """A portion for a thread of this process."""
+
+    tasks: Sequence[Task[Any]]  # Any: tasks of every result type
+    halt: Halt
+
+    def run(self, time_box: float) -> ChunkReport:
+        values: list[Any] = []  # Any: what the tasks return
+        errors: dict[int, Exception] = {}
+        halt = self.halt
+        began = now = perf_counter()
+        end = began + time_box
+        for task in self.tasks:
+            if now > end or halt.requested:
+                break
+            try:
+                value = task.callback_function(*task.positional, **task.arguments)
+            except BaseException as error:
+                errors[len(values)] = task_failure(error)
+                value = None
+                halt.requested = halt.requested or halt.until_failure
+            values.append(value)
+            del value  # the list is handed over; this frame must not keep the last
+            now = perf_counter()
+        return ChunkReport(values, errors, now - began)
+
+
+def task_failure(error: BaseException) -> Exception:
+    """The `Exception` a task is said to have failed with when it raised *error*."""
+    if error.__traceback__ is not None:  # our own frame is of no use to a reader
+        error.__traceback__ = error.__traceback__.tb_next or error.__traceback__
+    return error if isinstance(error, Exception) else exited(error)
+
+
+@dataclass(slots=True)
+class PackedChunk:
+    """A portion for another process.
+
+    Attributes:
+        call: Names the call it belongs to; functions are loaded once for each call.
+        functions: The functions of the call that these tasks use, packed.
+        calls: For each task its function's number and its packed arguments; the bytes
+            are None for a task that could not be packed, which the parent reports.
+        check_orders: Whether to look, before each task, for an order to stop.
+        until_failure: Whether no task is to start after one that failed.
+    """
+
+    call: str
+    functions: dict[int, bytes]
+    calls: list[tuple[int, bytes | None]]
+    check_orders: bool = False
+    until_failure: bool = False
+
+    def run(self, time_box: float) -> ChunkReport:
+        """Run what there is time and room for.
+
+        Every outcome goes into the report and into the worker's ledger, so that it
+        is not lost when the next task brings the worker down.
+        """
+        values: list[bytes | None] = []
+        errors: dict[int, bytes] = {}
+        book = ledger.current()
+        began = now = perf_counter()
+        end = began + time_box
+        for position, (function, arguments) in enumerate(self.calls):
+            if now > end or not book.has_room:
+                break
+            if self.check_orders:
+                book.await_orders(position)
+            book.start(position, now)
+            try:
+                value = None if arguments is None else self.answer(function, arguments)
+            except BaseException as error:
+                end_if_forked()
+                value = None
+                errors[position] = failure = pack_exception(task_failure(error))
+                book.settle(failure, failed=True)
+                if self.until_failure:
+                    end = 0.0
+            else:
+                end_if_forked()
+                book.settle(value or b"", failed=False)
+            values.append(value)
+            now = perf_counter()
+        return ChunkReport(values, errors, now - began)
+
+    def answer(self, function: int, arguments: bytes) -> bytes:
+        """The packed value of one task."""
+        call = loaded_function(self.call, function, self.functions)
+        given = decode(arguments)
+        if type(given) is dict:
+            value = call(**given)
+        else:
+            positional, named = given
+            value = call(*positional, **named)
+        del given
+        try:
+            return encode(value)
+        except Exception as error:
+            from .unsendable import unpicklable_result
+
+            raise unpicklable_result(value, error) from error
+
+
+FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
+
+# The functions of the call this process worked for last: a function is unpacked once
+# for each worker and call, with all it closes over.
+loaded_call: str = ""
+loaded: dict[int, Callable[..., Any]] = {}
+
+
+def loaded_function(
+    call: str, number: int, packed: dict[int, bytes]
+) -> Callable[..., Any]:  # Any: the function of any task
+    global loaded_call
+    if call != loaded_call:
+        loaded.clear()
+        loaded_call = call
+    function = loaded.get(number)
+    if function is None:
+        if len(loaded) >= FUNCTIONS_KEPT:
+            loaded.clear()
+        function = loaded[number] = decode(packed[number])
+    return function
+
+
+# True in a process that a task made by forking this one. It has a copy of the worker's
+# loop and of its connection, and must never use either.
+is_fork = False
+
+
+def mark_fork() -> None:
+    global is_fork
+    is_fork = True
+
+
+def end_if_forked() -> None:
+    """End the process here if a task forked it and then returned in both copies."""
+    if is_fork:
+        os._exit(0)

@@ -1,0 +1,258 @@
+"""The caller's loop: read tasks, hand out portions, deliver what comes back.
+
+All of it runs in the caller's thread: there the input is read and there results are
+unpickled. Nothing happens between two steps of a suspended generator, except that
+portions that are out go on running.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from itertools import islice
+from queue import Empty, SimpleQueue
+from time import monotonic, perf_counter
+from typing import Any
+
+from .backends import Backend
+from .checks import check_each
+from .chunk import ChunkReport
+from .failures import WorkerStartError, blame
+from .outcome import Portion, Settled
+from .schedule import Schedule
+from .task import Task
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
+# On Windows a wait without a limit cannot be interrupted by Ctrl-C, so it is cut up.
+WAIT_SLICE = 0.1 if sys.platform == "win32" else None  # s
+
+
+class Source:
+    """The input: tasks that were never handed out, and tasks that were handed back."""
+
+    def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
+        self.iterator = iter(tasks)
+        self.is_checked = isinstance(tasks, list | tuple)
+        self.next_index = 0
+        self.is_empty = False
+        self.error: Exception | None = None  # what the input raised, to be raised last
+        self.returned: list[tuple[int, list[Task[Any]]]] = []  # a heap, by index
+
+    def take(self, size: int) -> tuple[int, list[Task[Any]]] | None:
+        """At most *size* tasks that follow one another; None if there are none."""
+        if self.returned:
+            start, tasks = heapq.heappop(self.returned)
+            self.give_back(start + size, tasks[size:])
+            return start, tasks[:size]
+        start = self.next_index
+        tasks = self.read(size)
+        self.next_index += len(tasks)
+        return (start, tasks) if tasks else None
+
+    def give_back(self, start: int, tasks: list[Task[Any]]) -> None:
+        if tasks:
+            heapq.heappush(self.returned, (start, tasks))
+
+    def read(self, size: int) -> list[Task[Any]]:
+        """Up to *size* tasks of the input; fewer at its end, or if it is slow."""
+        tasks: list[Task[Any]] = []
+        end = perf_counter() + READING_LIMIT
+        at_once = size if self.is_checked else 1
+        while len(tasks) < size and not self.is_empty:
+            before = len(tasks)
+            at_once = min(at_once, size - before)
+            try:
+                # What was read before the input raises stays in the list.
+                tasks.extend(islice(self.iterator, at_once))
+                if not self.is_checked:
+                    check_each(tasks[before:], self.next_index + before)
+            except Exception as error:
+                self.error = error
+                self.is_empty = True
+                del tasks[before + self.good_ones(tasks[before:]) :]
+            if len(tasks) < before + at_once:
+                self.is_empty = True
+            if perf_counter() > end:
+                break
+            at_once *= 2
+        return tasks
+
+    @staticmethod
+    def good_ones(tasks: list[Task[Any]]) -> int:
+        """How many of *tasks* come before the first that is not a task at all."""
+        for count, task in enumerate(tasks):
+            if not isinstance(task, Task):
+                return count
+        return len(tasks)
+
+
+class Run:
+    """One call: its tasks, where they run, and what is out at the moment."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Task[Any]],  # Any: tasks of every result type
+        open_backend: Callable[[], Backend],
+        *,
+        bounded: bool,
+        until_failure: bool,
+        largest_portion: int | None = None,
+    ) -> None:
+        self.tasks = tasks
+        self.open_backend = open_backend
+        self.bounded = bounded
+        self.until_failure = until_failure
+        self.largest_portion = largest_portion
+        self.out: dict[Future[ChunkReport], Portion] = {}
+        self.done: SimpleQueue[Future[ChunkReport]] = SimpleQueue()
+        self.failure: Exception | None = None
+
+    def settled(self) -> Generator[Settled, None, None]:
+        """Portions in the order in which they come back, at least in part done.
+
+        After the last one it raises what is to be raised: the first failure, if
+        failures are to end the call; otherwise what the input raised.
+        """
+        self.begin()
+        try:
+            self.hand_out()
+            while self.out:
+                yield from self.take_back(self.wait(None))
+                if self.failure is not None:
+                    yield from self.finish(self.backend.grace)
+                    raise self.failure
+                self.hand_out()
+        except KeyboardInterrupt:
+            self.end(0.0)
+            raise
+        except BaseException:
+            self.end(self.backend.grace)
+            raise
+        else:
+            self.end(None)
+        finally:
+            self.failure = None  # it refers to this frame, which refers to it
+        if self.source.error is not None:
+            raise self.source.error
+
+    def begin(self) -> None:
+        total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
+        self.source = Source(self.tasks)
+        self.backend = self.open_backend()
+        self.schedule = Schedule(
+            self.backend.workers,
+            total=total,
+            bounded=self.bounded,
+            largest_portion=self.largest_portion,
+        )
+        logger.debug(
+            "starting: %s tasks on up to %d workers",
+            "unknown" if total is None else total,
+            self.backend.workers,
+        )
+
+    def hand_out(self) -> None:
+        """Hand out portions while there is room, at least one before results wait."""
+        while size := self.schedule.next_portion():
+            taken = self.source.take(size)
+            if taken is None:
+                return
+            start, tasks = taken
+            portion = self.backend.portion(start, tasks)
+            count = len(portion.tasks)
+            self.source.give_back(start + count, tasks[count:])
+            future = self.backend.submit(portion, self.schedule.rules.time_box)
+            self.out[future] = portion
+            self.schedule.handed_out(count)
+            future.add_done_callback(self.done.put)
+            if not self.done.empty():
+                return
+
+    def wait(self, until: float | None) -> Future[ChunkReport]:
+        """The next future that is done.
+
+        Raises:
+            queue.Empty: It is later than *until*, by the monotonic clock.
+        """
+        if until is None:
+            return wait_for_ever(self.done)
+        return self.done.get(timeout=max(0.0, until - monotonic()))
+
+    def take_back(self, future: Future[ChunkReport]) -> Iterator[Settled]:
+        """What became of the portion behind *future*, unless nothing did."""
+        portion = self.out.pop(future)
+        report = self.backend.collect(portion, future)
+        count = len(report.values)
+        rest = len(portion.tasks) - count
+        self.schedule.came_back(count, rest, report.seconds)
+        if report.errors and self.until_failure and self.failure is None:
+            position = min(report.errors)
+            self.failure = report.errors[position]
+            blame(self.failure, portion.tasks[position], portion.start + position)
+        self.source.give_back(portion.start + count, list(portion.tasks[count:]))
+        if count:
+            yield Settled(portion.start, report.values, report.errors)
+
+    def finish(self, grace: float | None) -> Iterator[Settled]:
+        """Let nothing new start; give what runs *grace* seconds, then end it."""
+        self.backend.halt()
+        for future in list(self.out):
+            future.cancel()
+        until = None if grace is None else monotonic() + grace
+        while self.out:
+            try:
+                future = self.wait(until)
+            except Empty:
+                self.backend.kill(self.out)
+                until = None
+                continue
+            try:
+                yield from self.take_back(future)
+            except WorkerStartError:
+                # The call ends anyway, for a reason that came first.
+                continue
+
+    def end(self, grace: float | None) -> None:
+        """Leave nothing of this call running, and give back what it used."""
+        all_ended = False
+        try:
+            for _ in self.finish(grace):
+                pass
+            all_ended = True
+        finally:  # a second Ctrl-C ends the wait as well
+            self.backend.close(all_ended)
+            logger.debug("ended: %d tasks settled", self.schedule.settled)
+
+
+def wait_for_ever(
+    done: SimpleQueue[Future[ChunkReport]],
+) -> Future[ChunkReport]:
+    while True:
+        try:
+            return done.get(timeout=WAIT_SLICE)
+        except Empty:
+            continue
+
+
+def in_order(portions: Iterable[Settled], until_failure: bool) -> Iterator[Settled]:
+    """*portions* in the order of their tasks; up to the first failure if so wanted.
+
+    They are all read to the end, because that is where the failure is raised.
+    """
+    early: dict[int, Settled] = {}
+    index = 0
+    over = False
+    for portion in portions:
+        early[portion.start] = portion
+        del portion
+        while not over and (following := early.pop(index, None)) is not None:
+            index += len(following.values)
+            if until_failure and following.errors:
+                following.keep_before_failure()
+                over = True
+            yield following

@@ -1,0 +1,111 @@
+"""The errors of our own that a task can end in, and the note that names the task.
+
+Every class is made from its message alone and keeps the rest as attributes, so that
+each can be pickled, copied and raised again anywhere.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor
+from pickle import PicklingError
+from typing import Any
+
+from .public import public
+from .task import Task, describe
+
+
+@public
+class TaskExitedError(RuntimeError):
+    """A task raised `SystemExit`, `KeyboardInterrupt` or another non-`Exception`.
+
+    Its cause (``__cause__``) is what the task raised. It is an error of that task
+    alone: a library that calls :func:`sys.exit` ends neither the caller nor a worker.
+    """
+
+
+@public
+class TaskNotPicklableError(PicklingError):
+    """Something of a task cannot travel between processes.
+
+    The message names the argument and the place inside it. Its cause is the error
+    that pickling raised.
+    """
+
+
+@public
+class RemoteTaskError(RuntimeError):
+    """Stands for an exception of a task that could not be brought here as it was.
+
+    Attributes:
+        type_name: The full name of the original's class.
+        traceback_text: The original's traceback as text.
+    """
+
+    type_name: str = ""
+    traceback_text: str = ""
+
+
+@public
+class WorkerCrashedError(BrokenExecutor):
+    """The worker process that ran a task came to an end before the task did.
+
+    Only this task is lost: a new worker takes the next one.
+
+    Attributes:
+        exit_code: What the process ended with; negative for a signal. None when it
+            could not be learnt.
+        signal_name: Such as ``"SIGSEGV"``; None when no signal ended it.
+        worker_stack: The Python stack of the worker at its end, when there was time
+            to write one (a segmentation fault, an abort); otherwise an empty text.
+        peak_memory: The most memory the worker is known to have had, in bytes; 0
+            when it is not known. It is looked at from time to time, so a process
+            that grew in its last half second may have had more.
+    """
+
+    exit_code: int | None = None
+    signal_name: str | None = None
+    worker_stack: str = ""
+    peak_memory: int = 0
+
+
+@public
+class TaskTimeoutError(TimeoutError):
+    """A task ran longer than its *timeout*, and its worker was ended.
+
+    Attributes:
+        timeout: The limit in seconds.
+        worker_stack: As for `WorkerCrashedError`.
+    """
+
+    timeout: float = 0.0
+
+
+@public
+class WorkerStartError(BrokenExecutor):
+    """No worker process could be brought to work; no task is to blame.
+
+    The message tells what happened to the last one; the cause is its own error when
+    there is one, such as what an initializer raised.
+    """
+
+
+def blame(error: BaseException, task: Task[Any], index: int) -> None:  # Any: any task
+    """Add the note to *error* that says which task it comes from."""
+    try:
+        error.add_note(f"Raised by task {index}: {describe(task)}")
+    except Exception:
+        # Notes are a courtesy, and the class may forbid them. The error itself is
+        # on its way to the caller, who must get it either way.
+        pass
+
+
+def exited(error: BaseException) -> TaskExitedError:
+    """The `Exception` that stands for *error*, which is not one."""
+    text = f": {error}" if str(error) else ""
+    failure = TaskExitedError(
+        f"the task raised {type(error).__name__}{text}. Only the task ended, as if it "
+        f"had failed; a task that wants to end the program has to say so to its caller."
+    )
+    failure.__cause__ = error
+    failure.__traceback__ = error.__traceback__
+    return failure

@@ -1,0 +1,106 @@
+"""A fork server of our own: a small process that forks a worker in a few milliseconds.
+
+It has imported what every worker needs, and it has no threads, which makes forking it
+safe. Not imported on platforms without one.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import context as mp_context
+from multiprocessing import forkserver, popen_forkserver, resource_tracker, spawn, util
+from multiprocessing.forkserver import ForkServer
+from typing import Any
+
+# A module that cannot be found there is left to the workers themselves.
+PRELOADED = ["cotality.core.utils._process.worker", "cloudpickle", "tblib"]
+
+
+class Popen(popen_forkserver.Popen):
+    """As the standard one, but from our server."""
+
+    def _launch(self, process_obj: Any) -> None:  # Any: the standard signature
+        content = io.BytesIO()
+        mp_context.set_spawning_popen(self)
+        try:
+            data = spawn.get_preparation_data(process_obj.name)
+            mp_context.reduction.dump(data, content)
+            mp_context.reduction.dump(process_obj, content)
+        finally:
+            mp_context.set_spawning_popen(None)
+        self.sentinel, to_child = connect_to_new_process(self._fds)
+        # The child's sign that its parent lives, as in the standard class.
+        alive = os.dup(to_child)
+        self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
+        with open(to_child, "wb", closefd=True) as pipe:
+            pipe.write(content.getbuffer())
+        self.pid = forkserver.read_signed(self.sentinel)
+
+
+# The fork server of this process: ours alone, so that its preloaded modules and its
+# life are not shared with what the user does with multiprocessing.
+server: ForkServer | None = None
+using_server = threading.Lock()
+
+
+def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
+    """Have the fork server start a child; its status pipe and its data pipe."""
+    global server
+    with using_server:
+        for attempt in (1, 2):
+            try:
+                if server is None:
+                    server = ForkServer()
+                    server.set_forkserver_preload(PRELOADED)
+                with start_method_left_open():
+                    ensure_running_despite_ctrl_c()
+                return server.connect_to_new_process(fds)  # type: ignore[no-any-return]
+            except (ChildProcessError, ConnectionError, EOFError):
+                # It was killed, or somebody else has collected its exit status.
+                server = None
+                if attempt == 2:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def ensure_running_despite_ctrl_c() -> None:
+    """Start the server, if need be, with SIGINT blocked until it can ignore it.
+
+    A Ctrl-C in a terminal reaches every process of the group, also one that is only
+    just starting. Workers unblock the signal once they ignore it.
+    """
+    resource_tracker.ensure_running()  # unblocks SIGINT itself, so it goes first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        server.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def start_method_left_open() -> Iterator[None]:
+    """Undo what a look at the default start method does: it would settle it."""
+    default = multiprocessing.context._default_context  # type: ignore[attr-defined]
+    before = default._actual_context
+    try:
+        yield
+    finally:
+        default._actual_context = before
+
+
+def forget_server() -> None:
+    """In a forked child: the server belongs to the parent."""
+    global server, using_server
+    if server is not None and server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)  # else it would outlive the parent
+    server = None
+    using_server = threading.Lock()
+
+
+os.register_at_fork(after_in_child=forget_server)

@@ -1,0 +1,178 @@
+"""How the way from an object to something inside it reads.
+
+Where Python has an expression for it, that is the text: ``['config'].lock``. For the
+rest there are words: ``closure variable 'lock' of ['callback']``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from .anatomy import Step
+from .task import shortened
+
+SHOWN_PIECES = 16  # of a path; what is between its two ends is left out
+SHOWN_KEY = 60  # characters
+
+# Names that built-in types give to what they are pickled from.
+WELL_KNOWN = (
+    "__class__ __self__ __func__ func args keywords default_factory fget fset fdel "
+    "__bases__ __orig_bases__ __wrapped__ __cause__ __context__".split()
+)
+
+
+@dataclass(slots=True)
+class Place:
+    """An object, and how it was come by."""
+
+    thing: object
+    parent: Place | None = None
+    step: Step = Step("item")
+    depth: int = 0
+
+
+class Piece(NamedTuple):
+    """A piece of a path: *suffix* goes on from where one is, *head* starts anew."""
+
+    suffix: str
+    head: str = ""
+    link: str = "of"
+
+
+def path_to(place: Place, root: str | None) -> str:
+    """The way to *place* from the object called *root*; for None it starts bare."""
+    pieces = list(pieces_between(way_to(place)))
+    if len(pieces) > SHOWN_PIECES:
+        half = SHOWN_PIECES // 2
+        pieces = [*pieces[:half], Piece(" ... "), *pieces[-half:]]
+    return joined(pieces, root or "") or "it"
+
+
+def way_to(place: Place | None) -> list[Place]:
+    way: list[Place] = []
+    while place is not None:
+        way.append(place)
+        place = place.parent
+    return way[::-1]
+
+
+def joined(pieces: Iterable[Piece], root: str) -> str:
+    """``[0] of closure variable 'a' of root.b`` for ``.b``, a head, and ``[0]``."""
+    suffix, rest = root, ""
+    for piece in pieces:
+        if piece.head:
+            outer = before_rest(suffix, rest)
+            rest = f"{piece.head} {piece.link} {outer}" if outer else piece.head
+            suffix = piece.suffix
+        else:
+            suffix += piece.suffix
+    return before_rest(suffix, rest)
+
+
+def before_rest(suffix: str, rest: str) -> str:
+    return f"{suffix} of {rest}" if suffix and rest else suffix or rest
+
+
+def pieces_between(way: Sequence[Place]) -> Iterator[Piece]:
+    here = 0
+    while here < len(way) - 1:
+        piece, here = next_piece(way, here)
+        yield piece
+
+
+def next_piece(way: Sequence[Place], here: int) -> tuple[Piece, int]:
+    """The piece that leads on from *here*, and the place that it leads to."""
+    kind, key = way[here + 1].step
+    if kind == "reduced":
+        return piece_of_reduced(way, here, key)
+    return piece_of_step(kind, key), here + 1
+
+
+def piece_of_step(kind: str, key: object) -> Piece:
+    if kind == "item":
+        return Piece(f"[{text_of_key(key)}]")
+    if kind == "attribute":
+        return Piece(f".{key}")
+    if kind == "key":
+        return Piece("", f"the key at position {key}")
+    if kind == "element":
+        return Piece("", "an element")
+    return Piece("", f"{kind} {key!r}", "used by" if kind == "global" else "of")
+
+
+def text_of_key(key: object) -> str:
+    try:
+        return shortened(key, SHOWN_KEY)
+    except KeyboardInterrupt:
+        raise  # the user's
+    except BaseException:  # even a SystemExit out of its __repr__
+        return f"<{type(key).__name__}>"
+
+
+def piece_of_reduced(way: Sequence[Place], here: int, key: object) -> tuple[Piece, int]:
+    """The name that people know a part of ``__reduce__`` by, or how to find it there.
+
+    An attribute is two or three steps away from its object there, by way of the
+    state, which may hold slots apart. Which one it is, its identity tells.
+    """
+    owner = way[here].thing
+    for there in range(here + 1, min(here + 4, len(way))):
+        kind, inner = way[there].step
+        if there > here + 1 and kind != "item":
+            break
+        suffix = shorthand(owner, inner, way[there].thing)
+        if suffix is not None:
+            return Piece(suffix), there
+    return Piece(f"[{key}]", "the reduced form"), here + 1
+
+
+def shorthand(owner: object, key: object, part: object) -> str | None:
+    for name in names_to_try(owner, key):
+        if attribute(owner, name) is part:
+            return f".{name}"
+    try:
+        return subscript(owner, key, part)
+    except Exception:
+        return None  # it only would have read better
+
+
+def names_to_try(owner: object, key: object) -> Iterator[str]:
+    if isinstance(key, str):
+        yield key
+    yield from WELL_KNOWN
+    for known in ("__dataclass_fields__", "_fields"):
+        yield from strings_in(attribute(type(owner), known))
+    yield from strings_in(attribute(owner, "__dict__"))
+
+
+def strings_in(names: object) -> Iterator[str]:
+    if isinstance(names, (dict, MappingProxyType, tuple)):
+        # A copy, as it is the user's. Any: asked one by one.
+        some: list[Any] = list(names)
+        yield from (name for name in some if isinstance(name, str))
+
+
+def attribute(owner: object, name: str) -> object:
+    """The attribute *name*, without a call of any ``__getattr__`` of the user's."""
+    try:
+        return object.__getattribute__(owner, name)
+    except Exception:
+        return None  # no part is None
+
+
+def subscript(owner: Any, key: Any, part: object) -> str | None:  # Any: type is asked
+    if isinstance(owner, tuple):
+        places = [place for place, item in enumerate(owner) if item is part]
+        return f"[{places[0]}]" if places else None
+    if isinstance(owner, dict):
+        return f"[{key!r}]" if dict.get(owner, key) is part else None
+    if isinstance(owner, MappingProxyType):
+        return f"[{key!r}]" if owner.get(key) is part else None
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(owner, numpy.ndarray):
+        return f".flat[{key}]" if owner.flat[key] is part else None
+    return None

@@ -1,0 +1,182 @@
+"""Whether an object can be pickled, found out without keeping what pickling makes."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from array import array
+from collections.abc import Callable, Iterable
+from functools import cache
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from .public import public
+
+PROTOCOL = 5  # the first one that can leave large buffers where they are
+
+# What __reduce_ex__ gives; NotImplemented leaves it to the pickler.
+Form: TypeAlias = Any  # Any: a str, a tuple of two to six parts, or NotImplemented
+Rule: TypeAlias = Callable[[Any], Form]  # Any: each has its own kind of object
+
+
+@public
+def is_picklable(obj: object, *, plain: bool = False) -> bool:
+    """Whether *obj* can be sent to one of our worker processes.
+
+    True for plain data, NumPy arrays, functions and classes of modules, and, because
+    they travel by value, for lambdas, closures, and functions and classes of
+    ``__main__``. False for what only lives in this process: locks, open files (the
+    standard streams too), sockets, pipes, database connections, generators, threads,
+    weak references.
+
+    It never raises, whatever *obj* does when it is pickled; only a
+    `KeyboardInterrupt` passes through. It takes as long as pickling *obj*, and
+    neither a copy of a large text, buffer or array in it, nor the pickle as a whole
+    is ever held in memory. The ``__reduce__`` and ``__getstate__`` methods of what is
+    in *obj* are called.
+
+    Pickling is one half of the journey. Whether the worker can import the modules
+    that are named, and whether a class's own way of unpickling works, only the
+    worker can tell.
+
+    Args:
+        obj: Any object.
+        plain: Ask about the standard :mod:`pickle` alone: no lambda, no closure, and
+            functions and classes only by their names.
+    """
+    return obstacle(obj, plain=plain) is None
+
+
+def obstacle(obj: object, *, plain: bool = False) -> BaseException | None:
+    """What pickling *obj* raises; None if it can be pickled."""
+    try:
+        new_probe(plain=plain).dump(obj)
+    except KeyboardInterrupt:
+        raise  # the user's; the one thing that is not about obj
+    except BaseException as error:  # also a SystemExit out of some __reduce__
+        return error
+    return None
+
+
+def new_probe(*, plain: bool) -> Probe:
+    return Probe() if plain else probe_by_value()()
+
+
+class Probe(pickle.Pickler):
+    """A pickler of the standard kind that keeps nothing of what it pickles."""
+
+    def __init__(self) -> None:
+        super().__init__(Nowhere(), PROTOCOL, buffer_callback=drop)
+        self.rules: dict[type, Rule | None] = self.own_rules()
+        self.families = families()
+
+    def own_rules(self) -> dict[type, Rule | None]:
+        return {array: array_without_items}
+
+    def persistent_id(self, obj: object) -> int | None:
+        # Text and bytes can always be pickled. Named by a number, they are neither
+        # encoded (a str keeps its UTF-8 for good, a second copy) nor remembered.
+        return 0 if type(obj) is str or type(obj) is bytes else None
+
+    def reducer_override(self, obj: object) -> Form:
+        kind = type(obj)
+        if kind not in self.rules:
+            self.rules[kind] = rule_of_family(kind, self.families)
+        rule = self.rules[kind]
+        return NotImplemented if rule is None else rule(obj)
+
+
+@cache
+def probe_by_value() -> type[Probe]:
+    """The same for cloudpickle, which is imported when it is first needed."""
+    from cloudpickle import Pickler
+
+    class ProbeByValue(Probe, Pickler):  # type: ignore[misc]  # cloudpickle has no types
+        def own_rules(self) -> dict[type, Rule | None]:
+            return super().own_rules() | {
+                memoryview: memoryview_without_items,
+                # cloudpickle would read the whole file and send its text.
+                io.TextIOWrapper: refuse,
+                ModuleType: refuse_main,
+            }
+
+        def reducer_override(self, obj: object) -> Form:
+            form = super().reducer_override(obj)
+            if form is NotImplemented:
+                return Pickler.reducer_override(self, obj)
+            return form
+
+    return ProbeByValue
+
+
+class Nowhere:
+    """A file that takes everything and keeps nothing."""
+
+    def write(self, data: object) -> None:
+        pass
+
+
+def drop(buffer: pickle.PickleBuffer) -> None:
+    """Take *buffer* out of the pickle, which leaves it uncopied, and forget it."""
+
+
+def array_without_items(values: array[Any]) -> Form:  # Any: of any item type
+    # Its own __reduce_ex__ copies the items even with protocol 5 (3.11 to 3.14).
+    return array, (values.typecode,)
+
+
+def memoryview_without_items(view: memoryview) -> Form:
+    # cloudpickle sends the bytes. A released view has none: asking raises ValueError.
+    return bytes, (view.nbytes,)
+
+
+def ndarray_without_items(values: Any) -> Form:  # Any: NumPy is not a dependency
+    # What is not contiguous, such as a[::2], or of a subclass, such as a memmap, would
+    # be copied.
+    if values.dtype.hasobject:
+        return NotImplemented
+    return type, (type(values), values.dtype)
+
+
+def refuse(obj: object) -> Form:
+    raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
+
+
+def refuse_main(module: ModuleType) -> Form:
+    # By its name, as modules travel, it would arrive as the worker's own __main__.
+    return refuse(module) if module.__name__ == "__main__" else NotImplemented
+
+
+def families() -> list[tuple[type, Rule]]:
+    """Classes of modules that need not be there, and the rule for each with its heirs.
+
+    Pipes and loaded libraries pickle as a mere number, which means nothing in another
+    process: a pipe would arrive as whatever file has that number there, and close it
+    in the end; a library as an address to jump to.
+    """
+    known: list[tuple[str, str, Rule]] = [
+        ("numpy", "ndarray", ndarray_without_items),
+        ("multiprocessing.connection", "_ConnectionBase", refuse),
+        ("ctypes", "CDLL", refuse),
+    ]
+    found = [
+        (getattr(sys.modules.get(module), name, None), rule)
+        for module, name, rule in known
+    ]
+    return [(base, rule) for base, rule in found if base is not None]
+
+
+def rule_of_family(kind: type, families: Iterable[tuple[type, Rule]]) -> Rule | None:
+    for base, rule in families:
+        if issubclass(kind, base) and is_pickled_alike(kind, base):
+            return rule
+    return None
+
+
+def is_pickled_alike(kind: type, base: type) -> bool:
+    """Whether *kind* has no own say in how it is pickled, compared with *base*."""
+    return all(
+        getattr(kind, name) is getattr(base, name)
+        for name in ("__reduce_ex__", "__reduce__", "__getstate__")
+    )

@@ -1,0 +1,39 @@
+"""How objects become bytes for another process, and objects again."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+MAIN = b"__main__"
+
+
+def encode(value: object) -> bytes:
+    """*value* as bytes that any of our processes can :func:`decode`.
+
+    The standard pickle is tried first: it is five to ten times as fast as
+    cloudpickle. What it refuses, and whatever names the user's main module, which no
+    worker has, is pickled by value with cloudpickle.
+
+    Raises:
+        Exception: What pickling *value* raised.
+    """
+    try:
+        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        return encode_by_value(value)
+    # Pickles name a module in plain text, so what has no such bytes has no such name.
+    # A string that happens to hold them only costs the slower way.
+    return encode_by_value(value) if MAIN in data else data
+
+
+def encode_by_value(value: object) -> bytes:
+    import cloudpickle
+
+    data: bytes = cloudpickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return data
+
+
+def decode(data: bytes | bytearray | memoryview) -> Any:  # Any: whatever was encoded
+    """What :func:`encode` made *data* from; for our own processes' bytes only."""
+    return pickle.loads(data)

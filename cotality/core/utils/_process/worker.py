@@ -1,0 +1,201 @@
+"""What a worker process does: set itself apart, then answer one item after the other.
+
+Its only link to the parent is one socket. The end of that link is the end of the
+worker, and the end of the worker is the end of the link.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import chunk, ledger
+from .exception_transport import pack_exception
+from .failures import exited
+from .messages import Kind, receive, send
+from .slots import WorkerSlot
+from .wire import decode, encode
+
+# Numeric libraries start one thread for each core unless told otherwise; with a worker
+# on each core that is the square of it. Read when such a library is first imported.
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+# Whether this process is a worker: then it does not multiply processes by default.
+inside_worker = False
+
+
+@dataclass(slots=True)
+class Setup:
+    """What a worker is told when it starts."""
+
+    slot: WorkerSlot
+    environment: dict[str, str]
+    threads_for_each: int
+    initializer: bytes | None  # packed (function, arguments)
+    max_tasks: int | None
+
+
+def worker_main(connection: socket.socket, setup: Setup) -> None:
+    """The whole life of a worker process."""
+    book = set_apart(connection, setup)
+    try:
+        if not initialized(connection, setup.initializer):
+            return
+        serve(connection, book)
+    except OSError:
+        # The link is gone: the parent has ended, or a task has closed our files.
+        os._exit(1)
+
+
+def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
+    """Make this process independent of the parent's signals, terminal and threads."""
+    global inside_worker
+    inside_worker = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        os.setsid()  # a group of its own, so that its children end with it
+        os.register_at_fork(after_in_child=chunk.mark_fork)
+    release_fork_server()
+    os.environ.clear()
+    os.environ.update(setup.environment)
+    for name in THREAD_LIMITS:
+        os.environ.setdefault(name, str(setup.threads_for_each))
+    stack_file = setup.slot.open_stack_file()
+    if stack_file is not None:
+        faulthandler.enable(stack_file, all_threads=False)
+    book = setup.slot.open_ledger()
+    book.limit = setup.max_tasks
+    ledger.adopt(book)
+    watch_parent()
+    connection.setblocking(True)
+    return book
+
+
+def release_fork_server() -> None:
+    """Do not keep the fork server alive, which ends when nobody holds its pipe."""
+    module = sys.modules.get("multiprocessing.forkserver")
+    if module is None:
+        return
+    server = module._forkserver
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = None
+    end_with_fork_server()
+
+
+def end_with_fork_server() -> None:
+    """Ask Linux to kill this process when the fork server has ended.
+
+    The server ends with the parent. This reaches a worker also while C code that
+    holds the interpreter's lock keeps the watching thread from running.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG in <sys/prctl.h>
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def watch_parent() -> None:
+    """End this process, and the children of its tasks, with the parent."""
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def end_with_parent() -> None:
+        wait([parent.sentinel])
+        end_group()
+
+    threading.Thread(target=end_with_parent, name="parent-watch", daemon=True).start()
+
+
+def end_group() -> None:
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def initialized(connection: socket.socket, initializer: bytes | None) -> bool:
+    """Run the initializer, if any; tell the parent that this worker can work."""
+    if initializer is not None:
+        try:
+            function, arguments = decode(initializer)
+            function(*arguments)
+        except BaseException as error:
+            chunk.end_if_forked()
+            send(connection, Kind.UNFIT, pack_exception(error))
+            return False
+    send(connection, Kind.READY, b"")
+    return True
+
+
+def serve(connection: socket.socket, book: ledger.Ledger) -> None:
+    """Answer items until the parent hangs up or this worker has done its share."""
+    while True:
+        message = receive(connection)
+        if message is None:
+            return
+        book.take_item()
+        kind, answer = answer_to(message[1])
+        chunk.end_if_forked()
+        flush_output()
+        tired = book.is_last_item()
+        del message
+        send(connection, kind | Kind.LAST if tired else kind, answer)
+        book.drop_item()
+        if tired:
+            return
+
+
+def answer_to(item: bytearray) -> tuple[Kind, bytes]:
+    """Call what *item* asks for; its packed value or failure."""
+    try:
+        function, args, kwargs = unpack_item(item)
+        value = function(*args, **kwargs)
+    except BaseException as error:
+        if error.__traceback__ is not None:  # our own frame is of no use to a reader
+            error.__traceback__ = error.__traceback__.tb_next or error.__traceback__
+        return Kind.FAILURE, pack_exception(error)
+    try:
+        return Kind.VALUE, encode(value)
+    except Exception as error:
+        from .unsendable import unpicklable_result
+
+        return Kind.FAILURE, pack_exception(unpicklable_result(value, error))
+    except BaseException as error:
+        return Kind.FAILURE, pack_exception(exited(error))
+
+
+def unpack_item(
+    item: bytearray,
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:  # Any: any call
+    return decode(item)  # type: ignore[no-any-return]
+
+
+def flush_output() -> None:
+    """Let what a task printed be seen, also if this process is killed next."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # Closed or replaced by a task. Its answer matters more than its prints.
+            pass

@@ -1,0 +1,207 @@
+"""Every check of the project. ``nox`` alone runs what must pass before a change lands.
+
+``nox --list`` shows the sessions, ``nox -s NAME`` runs one of them, and what comes
+after ``--`` goes to the program the session runs: ``nox -s tests-3.12 -- -k order``.
+It takes ``pip install nox`` and nothing else; each session makes its own environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+
+# One test is stuck when it takes this long. pytest then prints the stack of every
+# thread and ends, so that a hang is a failure with a reason and never a wait.
+STUCK_AFTER = 180  # s
+
+# The quick checks first. The tests come last so that their closing lines stand at
+# the end of the output, where a person or a program looks for them.
+nox.options.sessions = ["lint", "types", "docs", "examples", "tests"]
+nox.options.error_on_missing_interpreters = False  # a skipped session says so
+if hasattr(nox.options, "download_python"):  # new in nox 2025.10
+    nox.options.download_python = "never"  # the Pythons this machine has, no others
+
+
+def put_pyenv_on_path(versions: Iterable[str]) -> None:
+    """Let nox find the interpreters that pyenv has but does not offer.
+
+    pyenv puts a ``python3.12`` on PATH for every version it has installed, and that
+    file refuses to run unless the version is also switched on. So an interpreter
+    counts only if it really starts, and the others are looked for where pyenv
+    keeps them.
+    """
+    for version in versions:
+        if not starts(f"python{version}"):
+            for found in under_pyenv(version):
+                os.environ["PATH"] = f"{found.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def starts(python: str | Path) -> bool:
+    """Whether *python* is an interpreter that runs here."""
+    try:
+        subprocess.run([python, "-c", ""], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def under_pyenv(version: str) -> list[Path]:
+    """The interpreters of *version* that pyenv holds, oldest release first."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = root.glob(f"versions/{version}.*/bin/python{version}")
+    return sorted(filter(starts, found), key=release)
+
+
+def release(python: Path) -> tuple[int, ...]:
+    """The release of a pyenv interpreter, to sort by: 3.12.10 comes after 3.12.9."""
+    return tuple(int(part) for part in python.parts[-3].split(".") if part.isdigit())
+
+
+def group(name: str) -> tuple[str, ...]:
+    """What the dependency group *name* of ``pyproject.toml`` asks for."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+put_pyenv_on_path(VERSIONS)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """The code follows the agreed rules and is formatted the agreed way."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """The types hold under two strict checkers, and wrong uses are reported.
+
+    ``tests/typing`` states what callers get to see, wrong uses included. A wrong use
+    that a checker lets pass is an unused "ignore", which is an error as well.
+    """
+    # pyright is a Node program; its own copy of Node is fetched where there is none.
+    node = [] if shutil.which("node") else ["pyright[nodejs]"]
+    session.install(".", "nox", *group("types"), *node)
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation builds without a warning: no link or reference is dead.
+
+    That its code blocks run and print what they show is part of the tests.
+    """
+    session.install(".", *group("docs"))
+    built = ROOT / "docs" / "_build" / "html"
+    session.run(
+        "sphinx-build",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-E",
+        "docs",
+        built,
+        *session.posargs,
+    )
+    session.log(f"open {built / 'index.html'}")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """The examples run for somebody who has the wheel and nothing else.
+
+    A new wheel, which holds the package and nothing more, a new environment, and an
+    empty directory to start in.
+    """
+    with tempfile.TemporaryDirectory(prefix="examples-") as scratch:
+        wheels = Path(scratch, "wheels")
+        session.run("pip", "wheel", "-q", "--no-deps", "-w", f"{wheels}", ".")
+        (wheel,) = wheels.glob("*.whl")
+        check_contents(session, wheel)
+        session.install(f"{wheel}")
+        empty = Path(scratch, "empty")
+        empty.mkdir()
+        session.chdir(empty)
+        session.run(
+            "python", "-m", "cotality.core.utils.process_examples", *session.posargs
+        )
+
+
+def check_contents(session: nox.Session, wheel: Path) -> None:
+    """Fail *session* unless *wheel* holds the package, all of it and only that."""
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {n for n in archive.namelist() if ".dist-info/" not in n}
+    source = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "cotality").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    if inside != source:
+        session.error(f"{wheel.name} differs from cotality/: {sorted(inside ^ source)}")
+    session.log(f"{wheel.name} holds {len(inside)} files, all of them in cotality/")
+
+
+@nox.session(python=VERSIONS)
+def tests(session: nox.Session) -> None:
+    """The package as people install it keeps its promises on each Python here.
+
+    The tests run in a copy of the checkout without the package's own source, so
+    that a module missing from the wheel fails instead of being found next door.
+    A Python that this machine does not have is skipped, with a line that says so.
+    """
+    session.install(".", *group("test"))
+    with tempfile.TemporaryDirectory(prefix="tests-") as scratch:
+        checkout = Path(scratch, "checkout")
+        shutil.copytree(ROOT, checkout, ignore=all_but_what_tests_read)
+        session.chdir(checkout)
+        session.run("python", "-m", "pytest", *guard(), *session.posargs)
+
+
+def guard() -> list[str]:
+    """What makes pytest end a test that hangs and show where it hung."""
+    limit = f"faulthandler_timeout={STUCK_AFTER}"
+    return ["-o", limit, "-o", "faulthandler_exit_on_timeout=true"]
+
+
+def all_but_what_tests_read(folder: str, names: list[str]) -> set[str]:
+    """What a copy of *folder* for the tests leaves out."""
+    out = set(shutil.ignore_patterns("__pycache__", "_build")(folder, names))
+    if Path(folder) == ROOT:
+        out |= {"cotality", "build", "dist"} & set(names)
+        out |= {name for name in names if name.startswith(".")} - {".ci", ".gitignore"}
+    return out
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What the documentation says about speed can be measured on this machine.
+
+    Not in the default set: nothing passes or fails by its speed. It prints a table
+    and writes the figures to a JSON file; ``nox -s bench -- --help`` says which.
+    """
+    session.install(".", *group("bench"))
+    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Nothing is left behind after minutes of crashes, time limits and early ends.
+
+    Not in the default set, because it takes ten minutes; ``nox -s soak -- --help``
+    says how to make that shorter or longer.
+    """
+    session.install(".", *group("test"))
+    session.run("python", "tests/soak.py", *session.posargs)
