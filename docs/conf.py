@@ -20,9 +20,12 @@ html_title = "cotality"
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 
-# The order of the source is the order a reader needs: first what most people call.
+# `Task` in a docstring is a link where there is something to link to.
+default_role = "py:obj"
+
 autodoc_member_order = "bysource"
+# Types stand beside the words on a parameter: signatures stay short enough to read.
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+autodoc_typehints_description_target = "documented_params"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

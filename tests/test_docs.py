@@ -3,7 +3,8 @@
 Every fenced block of Python is run as a script of its own, in a new interpreter, in an
 empty directory and without a main guard. When a block of text follows it, that is what
 the script prints; ``...`` in it stands for anything. A block below the line
-``<!-- continued -->`` is the rest of the script before it.
+``<!-- continued -->`` is the rest of the script before it, and what it shows is what
+the rest prints.
 """
 
 import ast
@@ -17,12 +18,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 import cotality
+from cotality.core.utils import process as front_door
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -85,14 +87,16 @@ def scripts_of(page: Path) -> Iterator[Script]:
     previous = ""
     for block in blocks_of(page):
         if block.language == "python":
-            kept = script.source if script and block.mark == "continued" else ""
-            if script:
-                yield script
-            script = Script(block.where, kept)
+            before = script
+            if before:
+                yield before
+            script = Script(block.where, "")
+            if before and block.mark == "continued":
+                script = replace(before)
             script.append(block)
         elif block.language == "text" and previous == "python" and block.follows:
             assert script is not None
-            script.prints = block.content
+            script.prints = (script.prints or "") + block.content
         previous = block.language
     if script:
         yield script
@@ -234,3 +238,18 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """What can be imported from the front door is described, and nothing else."""
+    text = (ROOT / "docs/look-up/api.md").read_text("utf-8")
+    described = re.findall(
+        r"^\.\. auto(?:class|function|exception):: (\w+)$", text, re.M
+    )
+
+    assert sorted(described) == sorted(front_door.__all__)
+
+
+def test_examples_in_docstrings_hold() -> None:
+    """What the front door shows in its own docstring is what happens."""
+    assert doctest.testmod(front_door).failed == 0

@@ -13,17 +13,23 @@ from .public import public
 logger = logging.getLogger("cotality.core.utils.process")
 
 CPU_WORDS = frozenset(
-    "cpu processor compute computing computation computational "
-    "calculate calculating calculation numeric numerical numbercrunching "
-    "math maths mathematical".split()
+    [
+        *("cpu", "processor", "compute", "computing", "computation", "computational"),
+        *("calculate", "calculating", "calculation", "number crunching"),
+        *("math", "maths", "mathematical", "numeric", "numerical"),
+    ]
 )
 IO_WORDS = frozenset(
-    "io inputoutput network net http web api request download upload socket "
-    "database db sql query file filesystem disk storage read reading write writing "
-    "wait waiting sleep mixed".split()
+    [
+        *("io", "input/output", "network", "net", "http", "web", "api", "request"),
+        *("download", "upload", "socket", "database", "db", "sql", "query"),
+        *("file", "file system", "disk", "storage", "read", "reading", "write"),
+        *("writing", "wait", "waiting", "sleep", "mixed"),
+    ]
 )
-# "cpu-bound", "CPU intensive" and "i/o heavy tasks" name the same kinds as the bare word.
-QUALIFIER = re.compile(r"(bound|intensive|heavy|limited|task|tasks|work|workload)+$")
+IGNORED = re.compile(r"[\s_/-]+")
+# "cpu-bound", "CPU intensive" and "i/o heavy tasks" name the same as the bare word.
+QUALIFIER = re.compile(r"(bound|intensive|heavy|limited|tasks?|work|workload)+$")
 
 THREADS_LIMIT = 32  # as ThreadPoolExecutor has it since Python 3.8
 THREADS_BEYOND_CPUS = 4  # the same: some always wait for input or output
@@ -64,11 +70,9 @@ def should_use_processes(task_type: str = "io") -> bool:
 
 
 def is_computing(task_type: str) -> bool:
-    squeezed = re.sub(r"[\s_/-]+", "", task_type.casefold())
-    words = with_singular(squeezed) | with_singular(QUALIFIER.sub("", squeezed))
-    if words & CPU_WORDS:
+    if is_among(CPU_WORDS, task_type):
         return True
-    if not words & IO_WORDS:
+    if not is_among(IO_WORDS, task_type):
         logger.warning(
             "should_use_processes does not know the task type %r and advises "
             "threads. Known for processes: %s. Known for threads: %s.",
@@ -79,8 +83,17 @@ def is_computing(task_type: str) -> bool:
     return False
 
 
-def with_singular(word: str) -> set[str]:
-    return {word, word.removesuffix("s")}
+def is_among(words: frozenset[str], task_type: str) -> bool:
+    known = {squeezed(word) for word in words}
+    whole = squeezed(task_type)
+    bare = QUALIFIER.sub("", whole)
+    return not known.isdisjoint(
+        [whole, whole.removesuffix("s"), bare, bare.removesuffix("s")]
+    )
+
+
+def squeezed(word: str) -> str:
+    return IGNORED.sub("", word.casefold())
 
 
 def is_gil_enabled() -> bool:

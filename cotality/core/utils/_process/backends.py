@@ -154,17 +154,24 @@ class ProcessBackend:
         functions: dict[int, bytes] = {}
         calls: list[tuple[int, bytes | None]] = []
         failures: dict[int, Exception] = {}
-        size = 0
+        last: object = None  # mostly all tasks of a portion call the same function
+        number = size = 0
         for task in tasks:
+            data: bytes | None
             try:
-                call = self.pack(task, functions)
+                if task.callback_function is not last:
+                    number, functions[number] = self.functions.pack(
+                        task.callback_function
+                    )
+                    last = task.callback_function
+                data = packed_arguments(task)
+                size += len(data)
             except KeyboardInterrupt:
                 raise  # the caller's own
             except BaseException as error:
                 failures[len(calls)] = unsendable_task(task, error)
-                call = 0, None
-            calls.append(call)
-            size += len(call[1] or b"")
+                data = last = None
+            calls.append((number, data))
             if size >= PACKED_LIMIT:
                 break
         portion = Portion(start, tasks[: len(calls)], failures)
@@ -176,21 +183,6 @@ class ProcessBackend:
             until_failure=self.until_failure,
         )
         return portion
-
-    def pack(
-        self,
-        task: Task[Any],  # Any: tasks of every result type
-        functions: dict[int, bytes],
-    ) -> tuple[int, bytes]:
-        number, packed = self.functions.pack(task.callback_function)
-        arguments: object = task.arguments
-        if type(arguments) is not dict:
-            arguments = dict(task.arguments)
-        if task.positional:
-            arguments = task.positional, arguments
-        data = encode(arguments)
-        functions[number] = packed
-        return number, data
 
     def submit(self, portion: Portion, time_box: float) -> Future[ChunkReport]:
         future: Future[ChunkReport] = Future()
@@ -289,6 +281,13 @@ class PackedFunctions:
         return number, packed
 
 
+def packed_arguments(task: Task[Any]) -> bytes:  # Any: tasks of every result type
+    named = task.arguments
+    if type(named) is not dict:
+        named = dict(named)
+    return encode((task.positional, named) if task.positional else named)
+
+
 def unsendable_task(
     task: Task[Any], error: BaseException
 ) -> Exception:  # Any: tasks of every result type
@@ -304,7 +303,7 @@ def unpacked(report: ChunkReport) -> ChunkReport:
     values = report.values
     errors: dict[int, Exception] = {}
     for position, data in enumerate(values):
-        if data is None or position in report.errors:
+        if not data or position in report.errors:
             continue
         try:
             values[position] = decode(data)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import TracebackType
 from typing import Any, Protocol
 
 from . import ledger
@@ -89,9 +90,19 @@ class LocalChunk:
 
 def task_failure(error: BaseException) -> Exception:
     """The `Exception` a task is said to have failed with when it raised *error*."""
-    if error.__traceback__ is not None:  # our own frame is of no use to a reader
-        error.__traceback__ = error.__traceback__.tb_next or error.__traceback__
+    error.__traceback__ = without_our_frames(error.__traceback__)
     return error if isinstance(error, Exception) else exited(error)
+
+
+def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
+    """*frames* from the task's own function on; ours are of no use to a reader."""
+    outer = frames
+    while outer is not None and outer.tb_frame.f_code.co_filename in OUR_FILES:
+        outer = outer.tb_next
+    return outer or frames
+
+
+OUR_FILES = {__file__, __file__.replace("chunk.py", "worker.py")}
 
 
 @dataclass(slots=True)
@@ -128,34 +139,40 @@ class PackedChunk:
             if now > end or not book.has_room:
                 break
             if self.check_orders:
-                book.await_orders(position)
-            book.start(position, now)
+                book.await_orders(position, now)
+            book.start(position)
             try:
-                value = None if arguments is None else self.answer(function, arguments)
+                value = self.answer(function, arguments)
+                if is_fork:
+                    end_fork()
+                book.settle(value, False)
+                values.append(value)
             except BaseException as error:
-                end_if_forked()
-                value = None
-                errors[position] = failure = pack_exception(task_failure(error))
-                book.settle(failure, failed=True)
+                if is_fork:
+                    end_fork()
+                failure = pack_exception(task_failure(error))
+                book.settle(failure, True)
+                errors[position] = failure
+                values.append(None)
                 if self.until_failure:
                     end = 0.0
-            else:
-                end_if_forked()
-                book.settle(value or b"", failed=False)
-            values.append(value)
             now = perf_counter()
         return ChunkReport(values, errors, now - began)
 
-    def answer(self, function: int, arguments: bytes) -> bytes:
+    def answer(self, number: int, arguments: bytes | None) -> bytes:
         """The packed value of one task."""
-        call = loaded_function(self.call, function, self.functions)
+        if arguments is None:
+            return b""  # the parent knows why
+        if self.call == loaded_call and number in loaded:
+            function = loaded[number]
+        else:
+            function = load_function(self.call, number, self.functions[number])
         given = decode(arguments)
         if type(given) is dict:
-            value = call(**given)
+            value = function(**given)
         else:
             positional, named = given
-            value = call(*positional, **named)
-        del given
+            value = function(*positional, **named)
         try:
             return encode(value)
         except Exception as error:
@@ -172,18 +189,17 @@ loaded_call: str = ""
 loaded: dict[int, Callable[..., Any]] = {}
 
 
-def loaded_function(
-    call: str, number: int, packed: dict[int, bytes]
+def load_function(
+    call: str, number: int, packed: bytes
 ) -> Callable[..., Any]:  # Any: the function of any task
     global loaded_call
     if call != loaded_call:
         loaded.clear()
         loaded_call = call
-    function = loaded.get(number)
-    if function is None:
-        if len(loaded) >= FUNCTIONS_KEPT:
-            loaded.clear()
-        function = loaded[number] = decode(packed[number])
+    if len(loaded) >= FUNCTIONS_KEPT:
+        loaded.clear()
+    function: Callable[..., Any] = decode(packed)
+    loaded[number] = function
     return function
 
 
@@ -197,7 +213,6 @@ def mark_fork() -> None:
     is_fork = True
 
 
-def end_if_forked() -> None:
-    """End the process here if a task forked it and then returned in both copies."""
-    if is_fork:
-        os._exit(0)
+def end_fork() -> None:
+    """End this process: a task forked it and then returned in both copies."""
+    os._exit(0)

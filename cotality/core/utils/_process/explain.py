@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .anatomy import OpaqueError, Part, parts
+from .anatomy import Part, parts
 from .paths import Place, path_to
 from .pickling import new_probe, obstacle
 from .public import public

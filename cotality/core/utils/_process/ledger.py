@@ -21,14 +21,16 @@ from dataclasses import dataclass, field
 SLOT = 192 * 1024  # bytes; a multiple of 64 KiB, where Windows wants mappings to start
 FIELDS = 4096  # bytes at the start of a slot that hold the fields
 ROOM = SLOT - FIELDS  # bytes for outcomes
-# A portion ends when less than this is left, so that in a portion of small outcomes
-# every one of them is in the ledger.
-RESERVE = 16 * 1024
+# A portion ends when this much is used, so that in a portion of small outcomes every
+# one of them is in the ledger.
+FULL = ROOM - 16 * 1024
 
 # The fields, as numbers of 8-byte words. Positions count from 1: 0 says "none".
-ITEM, NEXT, RUNNING, STARTED, SETTLED, USED, ORDER, TASKS, PEAK = range(9)
+ITEM, NEXT, RUNNING, STARTED, SETTLED, ORDER, TASKS, PEAK = range(8)
 
 RECORD = struct.Struct("=IB")  # length of an outcome, and whether it is a failure
+RECORD_SIZE = RECORD.size
+pack_record = RECORD.pack_into
 NOT_KEPT = 0xFFFFFFFF  # the length of an outcome that was too large for the ledger
 
 
@@ -48,8 +50,8 @@ class NoLedger:
 
     has_room = True
 
-    def await_orders(self, position: int) -> None: ...
-    def start(self, position: int, now: float) -> None: ...
+    def await_orders(self, position: int, now: float) -> None: ...
+    def start(self, position: int) -> None: ...
     def settle(self, outcome: bytes, failed: bool) -> None: ...
 
 
@@ -66,15 +68,18 @@ class Ledger:
         self.tasks_before = 0
         self.has_room = True
         self.limit: int | None = None  # tasks this worker may run in its whole life
+        self.portion_limit = -1  # of which so many are left; -1: no limit
 
     # The worker's side.
 
     def take_item(self) -> None:
         """A new item has arrived, complete; from here on the worker is to blame."""
         words = self.words
-        words[RUNNING] = words[NEXT] = words[SETTLED] = words[USED] = 0
+        words[RUNNING] = words[NEXT] = words[SETTLED] = 0
         self.used = self.settled = 0
         self.tasks_before = words[TASKS]
+        if self.limit is not None:
+            self.portion_limit = self.limit - self.tasks_before
         self.has_room = True
         words[PEAK] = peak_memory()
         words[ITEM] = 1
@@ -82,15 +87,14 @@ class Ledger:
     def is_last_item(self) -> bool:
         """Whether the worker has done its share; an item of no tasks counts as one."""
         words = self.words
-        if words[TASKS] == self.tasks_before:
-            words[TASKS] += 1
+        words[TASKS] = self.tasks_before + max(1, self.settled)
         return self.limit is not None and words[TASKS] >= self.limit
 
     def drop_item(self) -> None:
         """The answer to the item has been sent."""
         self.words[ITEM] = 0
 
-    def await_orders(self, position: int) -> None:
+    def await_orders(self, position: int, now: float) -> None:
         """Announce the next task, and do not pass while the parent has an order out.
 
         The parent first writes its order and then looks at what is announced; we first
@@ -101,30 +105,27 @@ class Ledger:
         self.words[NEXT] = position + 1
         while self.words[ORDER]:
             time.sleep(0.001)
-
-    def start(self, position: int, now: float) -> None:
+            now = time.perf_counter()
         self.times[STARTED] = now
+
+    def start(self, position: int) -> None:
         self.words[RUNNING] = position + 1
 
     def settle(self, outcome: bytes, failed: bool) -> None:
         """Keep the outcome of the running task, then count it."""
-        length = len(outcome)
-        begin = self.used + RECORD.size
-        end = begin + length
+        begin = self.used + RECORD_SIZE
+        end = begin + len(outcome)
         if end <= ROOM:
-            RECORD.pack_into(self.room, self.used, length, failed)
+            pack_record(self.room, self.used, len(outcome), failed)
             self.room[begin:end] = outcome
         else:
             end = begin
-            RECORD.pack_into(self.room, self.used, NOT_KEPT, failed)
+            pack_record(self.room, self.used, NOT_KEPT, failed)
         self.used = end
-        self.settled += 1
-        words = self.words
-        words[TASKS] += 1
-        words[SETTLED] = self.settled
-        self.has_room = end < ROOM - RESERVE and (
-            self.limit is None or words[TASKS] < self.limit
-        )
+        self.settled = settled = self.settled + 1
+        self.words[SETTLED] = settled
+        if end > FULL or settled == self.portion_limit:
+            self.has_room = False
 
     # The parent's side.
 
@@ -162,7 +163,7 @@ class Ledger:
         begin = 0
         for _ in range(count):
             length, failed = RECORD.unpack_from(self.room, begin)
-            begin += RECORD.size
+            begin += RECORD_SIZE
             if length == NOT_KEPT:
                 outcomes.append((None, bool(failed)))
                 continue

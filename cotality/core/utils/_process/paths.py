@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from .anatomy import Step
 from .task import shortened
@@ -19,10 +19,11 @@ SHOWN_PIECES = 16  # of a path; what is between its two ends is left out
 SHOWN_KEY = 60  # characters
 
 # Names that built-in types give to what they are pickled from.
-WELL_KNOWN = (
-    "__class__ __self__ __func__ func args keywords default_factory fget fset fdel "
-    "__bases__ __orig_bases__ __wrapped__ __cause__ __context__".split()
-)
+WELL_KNOWN = [
+    *("__class__", "__self__", "__func__", "__wrapped__", "__bases__"),
+    *("func", "args", "keywords", "default_factory", "fget", "fset", "fdel"),
+]
+START = Step("item")  # of the object itself; nobody reads it
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Place:
 
     thing: object
     parent: Place | None = None
-    step: Step = Step("item")
+    step: Step = START
     depth: int = 0
 
 
@@ -151,8 +152,8 @@ def names_to_try(owner: object, key: object) -> Iterator[str]:
 
 def strings_in(names: object) -> Iterator[str]:
     if isinstance(names, (dict, MappingProxyType, tuple)):
-        # A copy, as it is the user's. Any: asked one by one.
-        some: list[Any] = list(names)
+        # A copy: it is the user's, and a property may change it while it is read.
+        some = list(cast("Iterable[object]", names))
         yield from (name for name in some if isinstance(name, str))
 
 
@@ -166,13 +167,14 @@ def attribute(owner: object, name: str) -> object:
 
 def subscript(owner: Any, key: Any, part: object) -> str | None:  # Any: type is asked
     if isinstance(owner, tuple):
-        places = [place for place, item in enumerate(owner) if item is part]
-        return f"[{places[0]}]" if places else None
-    if isinstance(owner, dict):
-        return f"[{key!r}]" if dict.get(owner, key) is part else None
-    if isinstance(owner, MappingProxyType):
-        return f"[{key!r}]" if owner.get(key) is part else None
+        items = cast("tuple[object, ...]", owner)
+        return next((f"[{n}]" for n, item in enumerate(items) if item is part), None)
+    kind = type(owner)
+    if issubclass(kind, (dict, MappingProxyType)):
+        # Their own get, not one of a subclass's.
+        own: Any = dict if issubclass(kind, dict) else MappingProxyType  # Any: either
+        return f"[{text_of_key(key)}]" if own.get(owner, key) is part else None
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(owner, numpy.ndarray):
-        return f".flat[{key}]" if owner.flat[key] is part else None
+    if numpy and issubclass(kind, numpy.ndarray) and owner.flat[key] is part:
+        return f".flat[{key}]"
     return None

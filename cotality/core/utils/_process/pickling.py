@@ -92,7 +92,9 @@ def probe_by_value() -> type[Probe]:
     """The same for cloudpickle, which is imported when it is first needed."""
     from cloudpickle import Pickler
 
-    class ProbeByValue(Probe, Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    by_value: Any = Pickler  # Any: cloudpickle has no types
+
+    class ProbeByValue(Probe, Pickler):  # type: ignore[misc]  # as above
         def own_rules(self) -> dict[type, Rule | None]:
             return super().own_rules() | {
                 memoryview: memoryview_without_items,
@@ -104,7 +106,7 @@ def probe_by_value() -> type[Probe]:
         def reducer_override(self, obj: object) -> Form:
             form = super().reducer_override(obj)
             if form is NotImplemented:
-                return Pickler.reducer_override(self, obj)
+                return by_value.reducer_override(self, obj)
             return form
 
     return ProbeByValue

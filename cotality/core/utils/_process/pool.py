@@ -39,6 +39,7 @@ EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
 EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
+IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
 
 
@@ -171,11 +172,10 @@ class Pool:
                 fail(item.future, WorkerStartError("the executor was ended"))
         self.ring()
 
-    def park(self, seconds: float) -> None:
-        """Close by itself unless somebody calls :meth:`unpark` within *seconds*."""
+    def park(self) -> None:
+        """Close by itself unless somebody calls :meth:`unpark` in the next minute."""
         with self.lock:
-            self.state.parked_until = perf_counter() + seconds
-        self.ring()
+            self.state.parked_until = perf_counter() + IDLE_LIMIT
 
     def unpark(self, max_workers: int) -> bool:
         """Use the pool again, with so many workers; False if it is too late."""
@@ -450,7 +450,10 @@ class Pool:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
         due = [w.next_look(now, LOOK_INTERVAL) for w in self.state.workers]
-        due.append(self.state.parked_until)
+        if self.for_calls:
+            # Nobody rings when the pool is parked, which saves every call a wake-up:
+            # having slept for as long as it may stay parked, the thread looks again.
+            due.append(self.state.parked_until or now + IDLE_LIMIT)
         times = [each for each in due if each is not None]
         return max(0.0, min(times) - now) if times else None
 

@@ -23,7 +23,6 @@ from .launch import default_context
 from .pool import Pool, WorkerPlan
 from .public import public
 
-IDLE_LIMIT = 60.0  # s
 POOLS_KEPT = 2  # more wait only for callers from several threads at once
 
 
@@ -63,7 +62,7 @@ def lease(max_workers: int) -> Warm:
 
 def bring_back(warm: Warm) -> None:
     """Keep the pool for the next call; the one that waits longest may have to go."""
-    warm.pool.park(IDLE_LIMIT)
+    warm.pool.park()
     with using_waiting:
         waiting.append(warm)
         surplus = waiting[:-POOLS_KEPT]

@@ -141,7 +141,8 @@ def initialized(connection: socket.socket, initializer: bytes | None) -> bool:
             function, arguments = decode(initializer)
             function(*arguments)
         except BaseException as error:
-            chunk.end_if_forked()
+            if chunk.is_fork:
+                chunk.end_fork()
             send(connection, Kind.UNFIT, pack_exception(error))
             return False
     send(connection, Kind.READY, b"")
@@ -156,7 +157,8 @@ def serve(connection: socket.socket, book: ledger.Ledger) -> None:
             return
         book.take_item()
         kind, answer = answer_to(message[1])
-        chunk.end_if_forked()
+        if chunk.is_fork:
+            chunk.end_fork()
         flush_output()
         tired = book.is_last_item()
         del message
@@ -172,8 +174,7 @@ def answer_to(item: bytearray) -> tuple[Kind, bytes]:
         function, args, kwargs = unpack_item(item)
         value = function(*args, **kwargs)
     except BaseException as error:
-        if error.__traceback__ is not None:  # our own frame is of no use to a reader
-            error.__traceback__ = error.__traceback__.tb_next or error.__traceback__
+        error.__traceback__ = chunk.without_our_frames(error.__traceback__)
         return Kind.FAILURE, pack_exception(error)
     try:
         return Kind.VALUE, encode(value)
