@@ -5,14 +5,15 @@ back*:
 
 * :func:`execute_tasks_in_parallel`: a list, in the order of the tasks;
 * :func:`execute_tasks_in_parallel_unordered`: a list, first come, first served;
-* :func:`execute_tasks_in_parallel_streaming`: one at a time, for more than memory holds.
+* :func:`execute_tasks_in_parallel_streaming`: one at a time, for more than fits into
+  memory.
 
 All three run on threads, or with ``use_processes=True`` on worker processes.
 :func:`should_use_processes` helps to choose; :func:`is_picklable` and
 :func:`explain_unpicklable` say what can travel to a process. Worker processes are kept
 warm between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives
-calls workers of their own. :class:`IsolatedProcessPoolExecutor` is the executor beneath,
-for use by itself.
+calls workers of their own. :class:`IsolatedProcessPoolExecutor` is the same kind of
+workers behind the interface of :mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
@@ -26,6 +27,7 @@ from ._process.calls import (
     execute_tasks_in_parallel_unordered,
 )
 from ._process.executor import IsolatedProcessPoolExecutor
+from ._process.explain import explain_unpicklable
 from ._process.failures import (
     RemoteTaskError,
     TaskExitedError,
@@ -34,7 +36,6 @@ from ._process.failures import (
     WorkerCrashedError,
     WorkerStartError,
 )
-from ._process.explain import explain_unpicklable
 from ._process.options import Options
 from ._process.pickling import is_picklable
 from ._process.task import Task

@@ -24,10 +24,11 @@ from .chunk import (
 from .crash import entry_of
 from .exception_transport import unpack_exception
 from .failures import TaskTimeoutError, WorkerCrashedError, WorkerStartError, exited
+from .handle import Item, WorkerPlan
 from .launch import default_context
 from .ledger import Entry
 from .outcome import Portion
-from .pool import START_ATTEMPTS, Item, Pool, WorkerPlan
+from .pool import START_ATTEMPTS, Pool
 from .task import Task
 from .unsendable import unpicklable_call, unreadable_result
 from .wire import decode, encode

@@ -12,9 +12,7 @@ from .task import Task
 def checked_max_workers(max_workers: object) -> int:
     """*max_workers* as a number of workers."""
     if isinstance(max_workers, bool) or not isinstance(max_workers, int):
-        raise TypeError(
-            f"max_workers must be an integer or None, got {max_workers!r}"
-        )
+        raise TypeError(f"max_workers must be an integer or None, got {max_workers!r}")
     if max_workers < 1:
         raise ValueError(f"max_workers must be at least 1, got {max_workers!r}")
     return max_workers

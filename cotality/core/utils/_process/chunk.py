@@ -139,7 +139,7 @@ class PackedChunk:
             if now > end or not book.has_room:
                 break
             if self.check_orders:
-                book.await_orders(position, now)
+                book.await_orders(position)
             book.start(position)
             try:
                 value = self.answer(function, arguments)
@@ -168,11 +168,12 @@ class PackedChunk:
         else:
             function = load_function(self.call, number, self.functions[number])
         given = decode(arguments)
-        if type(given) is dict:
-            value = function(**given)
-        else:
-            positional, named = given
-            value = function(*positional, **named)
+        positional: tuple[Any, ...] = ()  # Any: arguments of any function
+        if type(given) is not dict:
+            positional, given = given
+        if self.check_orders:
+            ledger.current().start_clock()
+        value = function(*positional, **given)
         try:
             return encode(value)
         except Exception as error:

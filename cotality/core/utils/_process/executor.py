@@ -10,13 +10,16 @@ from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
+from . import worker
 from .advice import default_workers
 from .checks import checked_max_workers
+from .handle import Item, WorkerPlan
 from .launch import default_context
-from .pool import Item, Pool, WorkerPlan
+from .pool import Pool
 from .public import public
 from .unsendable import unpicklable_call
 from .wire import encode
+from .worker import Initializer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,12 +72,10 @@ class IsolatedProcessPoolExecutor(Executor):
         max_tasks_per_child: int | None = None,
     ) -> None:
         if max_workers is None:
-            from . import worker
-
             max_workers = default_workers(True, worker.inside_worker)
         plan = WorkerPlan(
             context=mp_context or default_context(),
-            initializer=packed_initializer(initializer, initargs),
+            initializer=checked_initializer(initializer, initargs),
             max_tasks=checked_max_tasks(max_tasks_per_child),
         )
         self._pool = Pool(checked_max_workers(max_workers), plan)
@@ -152,17 +153,26 @@ class IsolatedProcessPoolExecutor(Executor):
         self._pool.close(wait=wait, cancel=cancel_futures)
 
 
-def packed_initializer(
+def checked_initializer(
     initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
-) -> bytes | None:  # Any: arguments of any function
+) -> Initializer | None:  # Any: arguments of any function
+    """*initializer* with its arguments, in a form that can go to a worker.
+
+    What the standard pickle and cloudpickle refuse is left as it is: locks and queues
+    of `multiprocessing` can be sent to a process while it is started, and only then.
+    """
     if initializer is None:
         return None
     if not callable(initializer):
         raise TypeError(f"initializer must be a function, got {initializer!r}")
     try:
-        return encode((initializer, tuple(initargs)))
+        function = encode(initializer)
     except Exception as error:
-        raise unpicklable_call(initializer, tuple(initargs), {}, error) from error
+        raise unpicklable_call(initializer, (), {}, error) from error
+    try:
+        return Initializer(function, encode(tuple(initargs)))
+    except Exception:
+        return Initializer(function, tuple(initargs))
 
 
 def checked_max_tasks(max_tasks: int | None) -> int | None:

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from multiprocessing import process as mp_process
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Any
 
+from .advice import available_cpus
 from .messages import Inbox, Kind, packed
 from .slots import Slot
+from .worker import Initializer, Setup, worker_main
 
-if TYPE_CHECKING:
-    from .pool import Item, WorkerPlan
+EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
+EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
+
+
+@dataclass(eq=False, slots=True)
+class Item:
+    """One submitted call."""
+
+    future: Future[Any]  # Any: what the call returns
+    body: bytes
+    time_limit: float | None = None  # s that one task of it may run
+    is_running: bool = False
+    deaths: int = 0  # workers that died before they began with it
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """What every worker of a pool is started with."""
+
+    context: BaseContext
+    initializer: Initializer | None = None
+    max_tasks: int | None = None
+
+    def with_max_tasks(self, max_tasks: int) -> WorkerPlan:
+        return replace(self, max_tasks=max_tasks)
 
 
 class WorkerHandle:
@@ -52,9 +81,6 @@ class WorkerHandle:
         Raises:
             OSError: The system has no room for it.
         """
-        from .advice import available_cpus
-        from .worker import Setup, worker_main
-
         ours, theirs = socket.socketpair()
         try:
             setup = Setup(
@@ -117,8 +143,6 @@ class WorkerHandle:
             self.link.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it has hung up already, which is what we want
-        from .pool import EXIT_LIMIT
-
         self.leave_within(EXIT_LIMIT)
 
     def leave_within(self, seconds: float) -> None:
@@ -160,7 +184,8 @@ class WorkerHandle:
             limit = self.item.time_limit
             if limit is not None:
                 running = self.slot.ledger.running_since()
-                due.append((running[1] if running else now) + limit)
+                started = running[1] if running else now
+                due.append((now if math.isinf(started) else started) + limit)
                 if self.ordered_at is not None:
                     due.append(now + 0.002)
         return min(due) if due else None
@@ -225,8 +250,7 @@ class WorkerHandle:
         """In a forked child: close our copies; the worker is not ours."""
         self.link.close()
         popen = getattr(self.process, "_popen", None)
-        finalizer = getattr(popen, "finalizer", None)
-        for fd in getattr(finalizer, "_args", ((),))[0] if finalizer else ():
+        for fd in getattr(getattr(popen, "finalizer", None), "_args", ()):
             os.close(fd)
 
 

@@ -7,6 +7,7 @@ instead, so the script is kept out of the child altogether.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -18,6 +19,7 @@ from multiprocessing import process as mp_process
 from multiprocessing import spawn
 from typing import Any
 
+logger = logging.getLogger("cotality.core.utils.process")
 
 HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -29,14 +31,28 @@ class WorkerProcess(mp_process.BaseProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name; Any: its
-        if HAS_FORK_SERVER:
-            from .fork_server import Popen
-        elif sys.platform == "win32":
-            from multiprocessing.popen_spawn_win32 import Popen
-        else:
-            from multiprocessing.popen_spawn_posix import Popen
         with main_module_left_out():
-            return Popen(process_obj)
+            if HAS_FORK_SERVER:
+                try:
+                    return from_fork_server(process_obj)
+                except OSError as error:
+                    # It needs a place for a socket: a read-only or full disk has none.
+                    logger.warning("no fork server, workers start slower: %s", error)
+            return fresh_interpreter(process_obj)
+
+
+def from_fork_server(process_obj: Any) -> Any:  # Any: multiprocessing's own types
+    from .fork_server import Popen
+
+    return Popen(process_obj)
+
+
+def fresh_interpreter(process_obj: Any) -> Any:  # Any: multiprocessing's own types
+    if sys.platform == "win32":
+        from multiprocessing.popen_spawn_win32 import Popen
+    else:
+        from multiprocessing.popen_spawn_posix import Popen
+    return Popen(process_obj)
 
 
 class WorkerContext(mp_context.BaseContext):

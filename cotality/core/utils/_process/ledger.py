@@ -12,6 +12,7 @@ outcomes are counted only once they are complete.
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 import sys
@@ -50,7 +51,8 @@ class NoLedger:
 
     has_room = True
 
-    def await_orders(self, position: int, now: float) -> None: ...
+    def await_orders(self, position: int) -> None: ...
+    def start_clock(self) -> None: ...
     def start(self, position: int) -> None: ...
     def settle(self, outcome: bytes, failed: bool) -> None: ...
 
@@ -94,7 +96,7 @@ class Ledger:
         """The answer to the item has been sent."""
         self.words[ITEM] = 0
 
-    def await_orders(self, position: int, now: float) -> None:
+    def await_orders(self, position: int) -> None:
         """Announce the next task, and do not pass while the parent has an order out.
 
         The parent first writes its order and then looks at what is announced; we first
@@ -105,8 +107,12 @@ class Ledger:
         self.words[NEXT] = position + 1
         while self.words[ORDER]:
             time.sleep(0.001)
-            now = time.perf_counter()
-        self.times[STARTED] = now
+        # What has to be imported before the task can run is not its running time.
+        self.times[STARTED] = math.inf
+
+    def start_clock(self) -> None:
+        """From here on the running task's time counts."""
+        self.times[STARTED] = time.perf_counter()
 
     def start(self, position: int) -> None:
         self.words[RUNNING] = position + 1

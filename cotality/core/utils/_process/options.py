@@ -17,8 +17,9 @@ class Options(TypedDict, total=False):
     """What may be given by keyword to every execution function.
 
     Attributes:
-        timeout: Seconds that one task may run; None, the default, sets no limit. The
-            time a task waits for a worker does not count. Only with processes.
+        timeout: Seconds that one task may run; None, the default, sets no limit. What
+            does not count: the time a task waits for a worker, and the time the worker
+            takes to unpickle it, imports included. Only with processes.
         grace: Seconds that running tasks get to finish when the call ends early, after
             a failure or a `break`, before their workers are killed; 5 by default, None
             waits as long as it takes. Ctrl-C gives none. Threads cannot be killed and

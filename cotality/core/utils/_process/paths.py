@@ -7,13 +7,15 @@ rest there are words: ``closure variable 'lock' of ['callback']``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from .anatomy import Step
 from .task import shortened
+
+T = TypeVar("T")
 
 SHOWN_PIECES = 16  # of a path; what is between its two ends is left out
 SHOWN_KEY = 60  # characters
@@ -106,12 +108,20 @@ def piece_of_step(kind: str, key: object) -> Piece:
 
 
 def text_of_key(key: object) -> str:
+    return or_else(lambda: shortened(key, SHOWN_KEY), f"<{type(key).__name__}>")
+
+
+def or_else(ask: Callable[[], T], otherwise: T) -> T:
+    """What *ask* gives, or *otherwise*: for what may run code of the user's.
+
+    It only makes a message read better, and the message is about another failure.
+    """
     try:
-        return shortened(key, SHOWN_KEY)
+        return ask()
     except KeyboardInterrupt:
         raise  # the user's
-    except BaseException:  # even a SystemExit out of its __repr__
-        return f"<{type(key).__name__}>"
+    except BaseException:  # also a SystemExit out of some __repr__ or property
+        return otherwise
 
 
 def piece_of_reduced(way: Sequence[Place], here: int, key: object) -> tuple[Piece, int]:
@@ -135,10 +145,7 @@ def shorthand(owner: object, key: object, part: object) -> str | None:
     for name in names_to_try(owner, key):
         if attribute(owner, name) is part:
             return f".{name}"
-    try:
-        return subscript(owner, key, part)
-    except Exception:
-        return None  # it only would have read better
+    return or_else(lambda: subscript(owner, key, part), None)
 
 
 def names_to_try(owner: object, key: object) -> Iterator[str]:
@@ -158,23 +165,19 @@ def strings_in(names: object) -> Iterator[str]:
 
 
 def attribute(owner: object, name: str) -> object:
-    """The attribute *name*, without a call of any ``__getattr__`` of the user's."""
-    try:
-        return object.__getattribute__(owner, name)
-    except Exception:
-        return None  # no part is None
+    """The attribute *name*, or None; it calls no ``__getattr__`` of the user's."""
+    return or_else(lambda: object.__getattribute__(owner, name), None)
 
 
-def subscript(owner: Any, key: Any, part: object) -> str | None:  # Any: type is asked
-    if isinstance(owner, tuple):
-        items = cast("tuple[object, ...]", owner)
-        return next((f"[{n}]" for n, item in enumerate(items) if item is part), None)
-    kind = type(owner)
+def subscript(owner: object, key: object, part: object) -> str | None:
+    kind, inside = type(owner), cast("Any", owner)  # Any: asked by its type
+    if issubclass(kind, tuple):
+        return next((f"[{n}]" for n, item in enumerate(inside) if item is part), None)
     if issubclass(kind, (dict, MappingProxyType)):
         # Their own get, not one of a subclass's.
         own: Any = dict if issubclass(kind, dict) else MappingProxyType  # Any: either
         return f"[{text_of_key(key)}]" if own.get(owner, key) is part else None
     numpy = sys.modules.get("numpy")
-    if numpy and issubclass(kind, numpy.ndarray) and owner.flat[key] is part:
+    if numpy and issubclass(kind, numpy.ndarray) and inside.flat[key] is part:
         return f".flat[{key}]"
     return None

@@ -9,9 +9,11 @@ from array import array
 from collections.abc import Callable, Iterable
 from functools import cache
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from .public import public
+
+T = TypeVar("T")
 
 PROTOCOL = 5  # the first one that can leave large buffers where they are
 
@@ -45,17 +47,23 @@ def is_picklable(obj: object, *, plain: bool = False) -> bool:
         plain: Ask about the standard :mod:`pickle` alone: no lambda, no closure, and
             functions and classes only by their names.
     """
-    return obstacle(obj, plain=plain) is None
+    return obstacle(obj, type, plain=plain) is None
 
 
-def obstacle(obj: object, *, plain: bool = False) -> BaseException | None:
-    """What pickling *obj* raises; None if it can be pickled."""
+def obstacle(
+    obj: object, tell: Callable[[BaseException], T], *, plain: bool
+) -> T | None:
+    """What *tell* makes of the error that pickling *obj* raises; None without one.
+
+    The error itself stays here: its frames would keep *obj* alive, and whoever holds
+    the error would be in a cycle with them.
+    """
     try:
         new_probe(plain=plain).dump(obj)
     except KeyboardInterrupt:
         raise  # the user's; the one thing that is not about obj
     except BaseException as error:  # also a SystemExit out of some __reduce__
-        return error
+        return tell(error)
     return None
 
 

@@ -19,15 +19,14 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from multiprocessing.context import BaseContext
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from . import crash, unsendable
 from .exception_transport import unpack_exception
 from .failures import WorkerStartError
-from .handle import WorkerHandle
+from .handle import EOF_LIMIT, Item, WorkerHandle, WorkerPlan
 from .messages import Kind
 from .slots import Slots
 from .wire import decode
@@ -35,35 +34,10 @@ from .wire import decode
 logger = logging.getLogger("cotality.core.utils.process")
 
 START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
-EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
-EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
 IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """One submitted call."""
-
-    future: Future[Any]  # Any: what the call returns
-    body: bytes
-    time_limit: float | None = None  # s that one task of it may run
-    is_running: bool = False
-    deaths: int = 0  # workers that died before they began with it
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPlan:
-    """What every worker of a pool is started with."""
-
-    context: BaseContext
-    initializer: bytes | None = None
-    max_tasks: int | None = None
-
-    def with_max_tasks(self, max_tasks: int) -> WorkerPlan:
-        return replace(self, max_tasks=max_tasks)
 
 
 @dataclass(eq=False, slots=True)
@@ -205,6 +179,8 @@ class Pool:
             raise WorkerStartError(str(broken)) from broken.__cause__
         if self.state.closing or self.abandoned:
             raise RuntimeError("cannot submit: this executor has been shut down")
+        if program_ends:
+            raise RuntimeError("cannot submit: the program is coming to its end")
 
     # With the lock held.
 
@@ -529,6 +505,7 @@ def fail(future: Future[Any], error: BaseException) -> None:  # Any: see Item
 # The pools with a thread, for the end of the program and for forked children.
 open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 registered_at_exit = False
+program_ends = False
 
 
 def close_pools_at_exit() -> None:
@@ -544,6 +521,8 @@ def close_pools_at_exit() -> None:
 
 
 def close_open_pools() -> None:
+    global program_ends
+    program_ends = True
     pools = list(open_pools)
     for pool in pools:
         if pool.for_calls:

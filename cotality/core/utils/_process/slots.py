@@ -17,7 +17,9 @@ from typing import Any
 
 from .ledger import SLOT, Ledger
 
-STACK = 64 * 1024  # bytes for the stack of one worker; far more than faulthandler writes
+STACK = (
+    64 * 1024
+)  # bytes for the stack of one worker; faulthandler writes less
 
 
 class Slots:

@@ -16,11 +16,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from .advice import available_cpus, default_workers
+from . import worker
+from .advice import default_workers
 from .checks import checked_max_workers
-from .executor import packed_initializer
+from .executor import checked_initializer
+from .handle import WorkerPlan
 from .launch import default_context
-from .pool import Pool, WorkerPlan
+from .pool import Pool
 from .public import public
 
 POOLS_KEPT = 2  # more wait only for callers from several threads at once
@@ -113,13 +115,9 @@ def worker_pool(
     The workers end at the end of the ``with``. Calls from other threads do not see the
     pool; several calls may use it at once.
     """
-    from . import worker
-
     if max_workers is None:
         max_workers = default_workers(True, worker.inside_worker)
-    plan = WorkerPlan(
-        context=default_context(), initializer=packed_initializer(initializer, initargs)
-    )
+    plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
     pool = Pool(checked_max_workers(max_workers), plan, for_calls=True)
     token = enclosing.set(pool)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+
 MAIN = b"__main__"
 PROTOCOL = pickle.HIGHEST_PROTOCOL
 dumps = pickle.dumps

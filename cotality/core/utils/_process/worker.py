@@ -38,6 +38,19 @@ THREAD_LIMITS = (
 inside_worker = False
 
 
+@dataclass(frozen=True, slots=True)
+class Initializer:
+    """What to call in a worker before its first item."""
+
+    function: bytes
+    arguments: bytes | tuple[Any, ...]  # Any: arguments of any function
+
+    def run(self) -> None:
+        given = self.arguments
+        arguments = decode(given) if isinstance(given, bytes) else given
+        decode(self.function)(*arguments)
+
+
 @dataclass(slots=True)
 class Setup:
     """What a worker is told when it starts."""
@@ -45,7 +58,7 @@ class Setup:
     slot: WorkerSlot
     environment: dict[str, str]
     threads_for_each: int
-    initializer: bytes | None  # packed (function, arguments)
+    initializer: Initializer | None
     max_tasks: int | None
 
 
@@ -134,12 +147,11 @@ def end_group() -> None:
     os._exit(1)
 
 
-def initialized(connection: socket.socket, initializer: bytes | None) -> bool:
+def initialized(connection: socket.socket, initializer: Initializer | None) -> bool:
     """Run the initializer, if any; tell the parent that this worker can work."""
     if initializer is not None:
         try:
-            function, arguments = decode(initializer)
-            function(*arguments)
+            initializer.run()
         except BaseException as error:
             if chunk.is_fork:
                 chunk.end_fork()

@@ -1,0 +1,8 @@
+"""The examples, run from a checkout: ``python process_examples.py --help``."""
+
+import sys
+
+from cotality.core.utils.process_examples import main
+
+if __name__ == "__main__":
+    sys.exit(main())

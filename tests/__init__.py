@@ -1,0 +1,1 @@
+"""The tests of `cotality`. What runs in a worker process is in `tests.helpers`."""

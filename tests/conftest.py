@@ -1,0 +1,138 @@
+"""What every test has: both backends, a guard against hanging, and no leftovers."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cotality.core.utils.process import shutdown_workers
+from tests.helpers import Gate, Marks
+from tests.limits import GONE_S, GUARD_S, POLL_S
+
+OPEN_FILES = Path("/proc/self/fd")
+terminal = pytest.StashKey[int]()
+
+
+@pytest.fixture(params=[False, True], ids=["threads", "processes"])
+def use_processes(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def make_gate(tmp_path: Path) -> Callable[[str], Gate]:
+    """Makes something that a worker of either kind can wait for."""
+    return lambda name: Gate(tmp_path / f"{name}.gate")
+
+
+@pytest.fixture
+def gate(make_gate: Callable[[str], Gate]) -> Gate:
+    return make_gate("only")
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Marks:
+    """Where workers of either kind say that they have begun."""
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return Marks(folder)
+
+
+# A test that hangs.
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Of the terminal itself: while a test runs, its standard error is a file.
+    config.stash[terminal] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[terminal])
+
+
+@pytest.fixture(autouse=True)
+def guard(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End everything, with the stack of every thread, when one test hangs."""
+    fd = request.config.stash[terminal]
+    faulthandler.dump_traceback_later(GUARD_S, exit=True, file=fd)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+# A test that leaves something behind.
+
+
+@dataclass(frozen=True)
+class Things:
+    """What a process has that could be left over."""
+
+    threads: frozenset[threading.Thread]
+    children: frozenset[psutil.Process]
+    files: tuple[str, ...]
+
+    @classmethod
+    def now(cls) -> Things:
+        pids, fds = of_the_house()
+        children = psutil.Process().children(recursive=True)
+        return cls(
+            frozenset(threading.enumerate()),
+            frozenset(child for child in children if child.pid not in pids),
+            open_files(fds),
+        )
+
+    def beyond(self, before: Things) -> str:
+        """What is here and was not there *before*; nothing if it is all the same."""
+        more = [f"{thread}" for thread in self.threads - before.threads]
+        more += [f"{child}" for child in self.children - before.children]
+        if len(self.files) > len(before.files):
+            more += [f"files {self.files}, before {before.files}"]
+        return ", ".join(more)
+
+
+def of_the_house() -> tuple[set[int], set[int]]:
+    """Pids and file descriptors of what stays until the program ends."""
+    tracker: Any = resource_tracker._resource_tracker  # Any: not public
+    pids, fds = {tracker._pid}, {tracker._fd}
+    module: Any = sys.modules.get("cotality.core.utils._process.fork_server")
+    if module is not None and module.server is not None:
+        pids.add(module.server._forkserver_pid)
+        fds.add(module.server._forkserver_alive_fd)
+    return pids, fds
+
+
+def open_files(without: set[int]) -> tuple[str, ...]:
+    """What the open file descriptors are; nothing where nobody can tell."""
+    if not OPEN_FILES.is_dir():
+        return ()
+    found: list[str] = []
+    for fd in os.listdir(OPEN_FILES):
+        try:
+            if int(fd) not in without:
+                found.append(os.readlink(OPEN_FILES / fd))
+        except FileNotFoundError:
+            continue  # the one that listed the others
+    return tuple(sorted(found))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(guard: None) -> Iterator[None]:
+    """No test leaves a thread, a process or an open file."""
+    before = Things.now()
+    yield
+    shutdown_workers()
+    end = time.monotonic() + GONE_S
+    while (left := Things.now().beyond(before)) and time.monotonic() < end:
+        gc.collect()  # a failed test keeps what its frames refer to
+        time.sleep(POLL_S)
+    assert not left

@@ -1,0 +1,131 @@
+"""What tests run in workers, and how they learn what happened there.
+
+Events of the kind that work across processes are files: a `Gate` is opened by one side
+and waited for by the other, and `Marks` say which tasks have begun.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cotality
+from tests.limits import LONG_S, POLL_S
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Something to wait for that works between threads and between processes."""
+
+    path: Path
+
+    def open(self) -> None:
+        self.path.touch()
+
+    def wait(self) -> None:
+        """Return once the gate is open; fail if it stays closed."""
+        end = time.monotonic() + LONG_S
+        while not self.path.exists():
+            if time.monotonic() > end:
+                raise TimeoutError(f"nobody opened {self.path.name}")
+            time.sleep(POLL_S)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A place where tasks leave a mark, seen from every thread and process."""
+
+    folder: Path
+
+    def leave(self, name: object) -> None:
+        (self.folder / f"{name}.mark").touch()
+
+    def names(self) -> set[str]:
+        return {path.stem for path in self.folder.glob("*.mark")}
+
+    def wait_for(self, count: int) -> None:
+        """Return once there are at least *count* marks."""
+        end = time.monotonic() + LONG_S
+        while len(self.names()) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"only {sorted(self.names())}, expected {count}")
+            time.sleep(POLL_S)
+
+
+def echo(value: T) -> T:
+    return value
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+def fail_with(error: BaseException) -> None:
+    raise error
+
+
+def wait_then(gate: Gate, value: T) -> T:
+    """*value*, once somebody has opened *gate*."""
+    gate.wait()
+    return value
+
+
+def mark_and_return(marks: Marks, value: T) -> T:
+    marks.leave(value)
+    return value
+
+
+def mark_and_wait(marks: Marks, name: str, gate: Gate) -> str:
+    marks.leave(name)
+    gate.wait()
+    return name
+
+
+def mark_and_fail(marks: Marks, name: str) -> None:
+    marks.leave(name)
+    raise ValueError(name)
+
+
+def append_and_return(items: list[Any], item: object) -> list[Any]:
+    """*items* with *item*; changes its argument, as careless tasks do."""
+    items.append(item)
+    return items
+
+
+def are_same(a: object, b: object) -> bool:
+    return a is b
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def environment_of_scripts() -> dict[str, str]:
+    """Our environment, with the `cotality` under test and `tests` to import."""
+    here = str(Path(cotality.__path__[0]).parent)
+    root = str(Path(__file__).parents[1])
+    first = [] if "site-packages" in here else [here]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*first, root])}
+
+
+def run_script(source: str, folder: Path, *options: str) -> str:
+    """What a script prints that runs in an interpreter of its own, quietly."""
+    script = folder / "script.py"
+    script.write_text(source, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", *options, str(script)],
+        cwd=folder,
+        env=environment_of_scripts(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S * 2,
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
+    return ended.stdout
