@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import cotality
+from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from tests.limits import LONG_S, POLL_S
 
 T = TypeVar("T")
@@ -104,6 +107,59 @@ def are_same(a: object, b: object) -> bool:
 
 
 def pid() -> int:
+    return os.getpid()
+
+
+class Thing:
+    """An object that a weak reference can watch."""
+
+
+def make_thing() -> Thing:
+    return Thing()
+
+
+def raise_value_error() -> None:
+    raise ValueError("in a task")
+
+
+def long_wait_then(gate: Gate, value: T) -> T:
+    """As `wait_then`, and long enough to end the time box of a portion."""
+    gate.wait()
+    time.sleep(0.1)
+    return value
+
+
+def wait_for_marks(marks: Marks, name: str, count: int) -> int:
+    """Leave a mark, then wait until there are *count* of them."""
+    marks.leave(name)
+    marks.wait_for(count)
+    return count
+
+
+def worker_id() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
+
+
+def inner_sum(count: int, use_processes: bool) -> int:
+    """The sum of what the tasks of a call made in here return."""
+    tasks = [Task(echo, {"value": value}) for value in range(count)]
+    return sum(execute_tasks_in_parallel(tasks, 2, use_processes))
+
+
+def inner_pids(max_workers: int | None) -> set[int]:
+    """The processes that tasks of a call made in here ran in, waiting for each other."""
+    with TemporaryDirectory() as folder:
+        marks = Marks(Path(folder))
+        count = max_workers or 1
+        tasks = [
+            Task(pid_after_marks, {"marks": marks, "name": f"{i}", "count": count})
+            for i in range(2)
+        ]
+        return set(execute_tasks_in_parallel(tasks, max_workers, use_processes=True))
+
+
+def pid_after_marks(marks: Marks, name: str, count: int) -> int:
+    wait_for_marks(marks, name, count)
     return os.getpid()
 
 

@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import cotality
+from tests.limits import LONG_S
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(cotality.__path__[0])
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 README = (ROOT / "README.md").read_text("utf-8")
-STUCK_AFTER = 60  # s; only guards against hanging
 
 
 def readme_command(name: str) -> str:
@@ -75,7 +75,7 @@ def test_importing_does_nothing_else() -> None:
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         encoding="utf-8",
-        timeout=STUCK_AFTER,
+        timeout=LONG_S,
     )
 
     assert (ended.stderr, ended.stdout) == ("", "[] 1\n")
@@ -132,7 +132,7 @@ def test_what_ci_runs_is_what_the_readme_says() -> None:
         ["bash", ROOT / ".ci" / "run", "--show"],
         capture_output=True,
         encoding="utf-8",
-        timeout=STUCK_AFTER,
+        timeout=LONG_S,
         check=True,
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
+import copyreg
 import ctypes
 import functools
 import gc
+import inspect
 import io
 import itertools
 import logging
@@ -89,6 +91,15 @@ class MyList(list[object]):
     pass
 
 
+class MyTuple(tuple[object, ...]):
+    __slots__ = ()
+
+
+class WithState(Holder):
+    def __getstate__(self) -> object:
+        return (1, self.value)
+
+
 class WithoutLock:
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -145,6 +156,15 @@ def closing_over(connection: object) -> Callable[[], object]:
     return lambda: connection
 
 
+def with_unassigned_variable(connection: object) -> Callable[[], object]:
+    def function() -> object:
+        return assigned_later, connection
+
+    if connection is None:
+        assigned_later = 1
+    return function
+
+
 def generate() -> Iterator[int]:
     yield 1
 
@@ -195,7 +215,7 @@ TRAVEL_ALONE = {
     "memory file": io.BytesIO(b"x"),
     "a state without the lock": WithoutLock(),
     "iterator": iter([1, 2]),
-    "closed over nothing": MyDict(a=MyList([1])),
+    "containers of their own": MyDict(a=MyList([1])),
 }
 
 TRAVEL_BY_VALUE = {
@@ -220,9 +240,7 @@ CANNOT_TRAVEL: dict[str, Callable[[ExitStack], object]] = {
     "simple queue": lambda stack: queue.SimpleQueue(),
     "text file": lambda stack: opened(stack, "r"),
     "binary file": lambda stack: opened(stack, "rb"),
-    "temporary file": lambda stack: stack.enter_context(
-        tempfile.NamedTemporaryFile("w+")
-    ),
+    "temporary file": lambda stack: temporary_file(stack),
     "standard output": lambda stack: sys.__stdout__,
     "standard input": lambda stack: sys.__stdin__,
     "socket": lambda stack: stack.enter_context(socket.socket()),
@@ -265,6 +283,10 @@ def pipe_end(stack: ExitStack) -> object:
 
 def opened(stack: ExitStack, mode: str) -> object:
     return stack.enter_context(Path(__file__).open(mode))
+
+
+def temporary_file(stack: ExitStack) -> object:
+    return stack.enter_context(tempfile.NamedTemporaryFile("w+"))
 
 
 def lock_of_processes() -> object:
@@ -321,7 +343,7 @@ def test_file_is_not_read(stack: ExitStack, tmp_path: Path) -> None:
     assert file.read() == " text"
 
 
-def test_pipe_that_knows_how_to_travel() -> None:
+def test_library_that_knows_how_to_travel() -> None:
     """A class that says itself how it is pickled is taken at its word."""
 
     class Library(ctypes.PyDLL):
@@ -395,17 +417,40 @@ def test_hostile_objects_do_not_end_the_program(thing: object) -> None:
     assert path_of_unpicklable(thing, "x")
 
 
-def test_wrong_reduction_is_told() -> None:
-    """What ``__reduce__`` must not return is the reason where it stands."""
+@pytest.mark.parametrize("thing", [{"a": LOCK}, Holder(LOCK), 1])
+def test_full_stack_is_an_answer_too(thing: object) -> None:
+    """With hardly any stack left there is an answer, not an error."""
 
-    class Wrong:
-        def __reduce__(self) -> Any:
-            return 1
+    def ask(frames: int) -> tuple[bool, str | None]:
+        if frames:
+            return ask(frames - 1)
+        return is_picklable(thing), explain_unpicklable(thing)
 
-    text = explain_unpicklable([Wrong()])
+    room = sys.getrecursionlimit() - len(inspect.stack())
+    for left in range(8, 60):
+        assert len(ask(room - left)) == 2
+    assert ask(0) == (thing == 1, explain_unpicklable(thing))
+
+
+class Reducing(Holder):
+    def __reduce__(self) -> Any:
+        return self.value
+
+
+WRONG_REDUCTIONS: list[object] = [
+    *(1, None, [int, ()], (int,), (int, 1), (1, ()), (int, (), 1, 2, 3, 4, 5)),
+    *("no_such_name", (int, (), None, 1), (copyreg.__newobj__, (int,))),
+]
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["by value", "plain"])
+@pytest.mark.parametrize("form", WRONG_REDUCTIONS, ids=str)
+def test_wrong_reduction_is_told(form: object, plain: bool) -> None:
+    """An object whose ``__reduce__`` gives what no pickler takes is the culprit."""
+    text = explain_unpicklable([1, Reducing(form)], plain=plain)
     assert text is not None
-    assert text.startswith("[0] is a ")
-    assert "__reduce__ must return a string or tuple" in text
+    assert text.startswith("[1] is a ")
+    assert "Reducing, and pickling it raised " in text
 
 
 def test_nothing_is_kept() -> None:
@@ -433,6 +478,7 @@ LARGE_THINGS: dict[str, Callable[[Path], object]] = {
     "array": lambda path: array("d", bytes(LARGE)),
     "memoryview": lambda path: memoryview(bytes(LARGE)),
     "list of numbers": lambda path: list(range(1000, LARGE // 36)),
+    "buffer": lambda path: pickle.PickleBuffer(np.zeros(LARGE, dtype="i1")),
     "NumPy array": lambda path: np.zeros(LARGE, dtype="i1"),
     "strided NumPy array": lambda path: np.zeros(2 * LARGE, dtype="i1")[::2],
     "mapped file": lambda path: np.memmap(path, "i1", "w+", shape=(LARGE,)),
@@ -508,6 +554,8 @@ EXPRESSIONS = [
     Pair(1, LOCK),
     MyDict(a=LOCK),
     MyList([1, LOCK]),
+    MyTuple([1, LOCK]),
+    WithState(LOCK),
     collections.OrderedDict(a=LOCK),
     collections.defaultdict(LOCK.acquire),
     collections.defaultdict(list, a=LOCK),
@@ -545,6 +593,7 @@ WORDS = [
         closing_over(closing_over(LOCK)),
         "closure variable 'connection' of closure variable 'connection'",
     ),
+    (with_unassigned_variable(LOCK), "closure variable 'connection'"),
     (from_main("def made(): return lock", lock=LOCK), "global 'lock'"),
     (
         [from_main("def f(): return lock\ndef made(): return f()", lock=[LOCK])],
@@ -613,6 +662,17 @@ def test_depth_is_told() -> None:
     assert len(text) < 200
 
 
+def test_depth_of_instances_is_told() -> None:
+    """The way into deep objects is told by their attributes, not by how they pickle."""
+    thing: object = 1
+    for _ in range(3000):
+        thing = Holder(thing)
+    text = explain_unpicklable(thing)
+    assert text is not None
+    assert text.endswith(".value.value is nested too deeply to be pickled")
+    assert "reduced" not in text
+
+
 def test_culprit_in_the_depth() -> None:
     """A culprit is found deeper than a pickler gets."""
     text = explain_unpicklable(nested(LOCK, 10_000))
@@ -672,7 +732,7 @@ def containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     )
 
 
-culprits = st.sampled_from([threading.Lock, generate, lambda: wait]).map(
+culprits = st.sampled_from([threading.Lock, threading.local, generate]).map(
     lambda make: make()
 )
 anything = st.recursive(atoms | culprits, containers, max_leaves=8)

@@ -106,6 +106,7 @@ def is_usual(form: Form, thing: object) -> bool:
     given = cast("Sequence[Any]", form)  # Any: of anyone's making
     return (
         2 <= len(given) <= 6
+        and callable(given[0])
         and type(given[1]) is tuple
         and (given[0] is not NEW_OBJECT or given[1][0] is thing.__class__)
     )

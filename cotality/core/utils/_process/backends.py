@@ -44,12 +44,13 @@ class Backend(Protocol):
     # need, because nothing can stop them.
     grace: float | None
 
-    def portion(self, start: int, tasks: Sequence[Task[Any]]) -> Portion:
-        """A portion of *tasks*, or of the first ones if together they are too large."""
-        ...
+    def submit(
+        self, start: int, tasks: Sequence[Task[Any]], time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:  # Any: tasks of every result type
+        """Have a portion of *tasks* run, of the first ones if together they are large.
 
-    def submit(self, portion: Portion, time_box: float) -> Future[ChunkReport]:
-        """Have *portion* run."""
+        The first of them has the index *start*.
+        """
         ...
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
@@ -83,14 +84,14 @@ class ThreadBackend:
         self.signals = Halt(until_failure)
         self.executor: ThreadPoolExecutor | None = None
 
-    def portion(self, start: int, tasks: Sequence[Task[Any]]) -> Portion:
-        return Portion(start, tasks, {})
-
-    def submit(self, portion: Portion, time_box: float) -> Future[ChunkReport]:
+    def submit(
+        self, start: int, tasks: Sequence[Task[Any]], time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:  # Any: tasks of every result type
         if self.executor is None:
             self.executor = ThreadPoolExecutor(self.workers, "cotality")
-        chunk = LocalChunk(portion.tasks, self.signals)
-        return self.executor.submit(run_chunk, chunk, time_box)
+        chunk = LocalChunk(tasks, self.signals)
+        future = self.executor.submit(run_chunk, chunk, time_box)
+        return Portion(start, tasks, {}), future
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:
@@ -134,7 +135,6 @@ class ProcessBackend:
         self.lease: warm.Warm | None = None
         self.own: Pool | None = None
         self.fruitless = 0  # portions in a row that came back with nothing done
-        self.packed: dict[int, PackedChunk] = {}
 
     def pool(self) -> Pool:
         if self.enclosing is not None and self.max_tasks is None:
@@ -150,8 +150,22 @@ class ProcessBackend:
             self.lease = warm.lease(self.workers)
         return self.lease.pool
 
-    def portion(self, start: int, tasks: Sequence[Task[Any]]) -> Portion:
-        """Pack *tasks*, each by itself, until there are enough bytes."""
+    def submit(
+        self, start: int, tasks: Sequence[Task[Any]], time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:  # Any: tasks of every result type
+        chunk, failures = self.pack(tasks)
+        future: Future[ChunkReport] = Future()
+        body = encode((run_chunk, (chunk, time_box), {}))
+        self.pool().put(Item(future, body, self.timeout))
+        return Portion(start, tasks[: len(chunk.calls)], failures), future
+
+    def pack(
+        self, tasks: Sequence[Task[Any]]
+    ) -> tuple[PackedChunk, dict[int, Exception]]:  # Any: tasks of every result type
+        """Pack *tasks*, each by itself, until there are enough bytes.
+
+        Returns the chunk, and the failures of those that cannot be packed.
+        """
         functions: dict[int, bytes] = {}
         calls: list[tuple[int, bytes | None]] = []
         failures: dict[int, Exception] = {}
@@ -175,22 +189,14 @@ class ProcessBackend:
             calls.append((number, data))
             if size >= PACKED_LIMIT:
                 break
-        portion = Portion(start, tasks[: len(calls)], failures)
-        self.packed[id(portion)] = PackedChunk(
+        chunk = PackedChunk(
             self.call,
             functions,
             calls,
             check_orders=self.timeout is not None,
             until_failure=self.until_failure,
         )
-        return portion
-
-    def submit(self, portion: Portion, time_box: float) -> Future[ChunkReport]:
-        future: Future[ChunkReport] = Future()
-        chunk = self.packed.pop(id(portion))
-        body = encode((run_chunk, (chunk, time_box), {}))
-        self.pool().put(Item(future, body, self.timeout))
-        return future
+        return chunk, failures
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:
@@ -283,9 +289,9 @@ class PackedFunctions:
 
 
 def packed_arguments(task: Task[Any]) -> bytes:  # Any: tasks of every result type
-    named = task.arguments
+    named: object = task.arguments
     if type(named) is not dict:
-        named = dict(named)
+        named = dict(task.arguments)
     return encode((task.positional, named) if task.positional else named)
 
 
@@ -314,8 +320,10 @@ def unpacked(report: ChunkReport) -> ChunkReport:
             values[position] = None
             errors[position] = unreadable_result(error)
     for position, packed in report.errors.items():
-        error = unpack_exception(packed)
+        failure = unpack_exception(packed)
         values[position] = None
-        errors[position] = error if isinstance(error, Exception) else exited(error)
+        errors[position] = (
+            failure if isinstance(failure, Exception) else exited(failure)
+        )
     report.errors = errors
     return report

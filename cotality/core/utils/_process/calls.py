@@ -50,7 +50,7 @@ def execute_tasks_in_parallel(
     use_processes: bool = False,
     return_exceptions: bool = False,
     **options: Unpack[Options],
-) -> list[R | Exception]: ...
+) -> list[R] | list[R | Exception]: ...
 @public
 def execute_tasks_in_parallel(
     tasks: Iterable[Task[R]],
@@ -139,7 +139,7 @@ def execute_tasks_in_parallel_unordered(
     use_processes: bool = False,
     return_exceptions: bool = False,
     **options: Unpack[Options],
-) -> list[R | Exception]: ...
+) -> list[R] | list[R | Exception]: ...
 @public
 def execute_tasks_in_parallel_unordered(
     tasks: Iterable[Task[R]],

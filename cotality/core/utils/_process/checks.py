@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from .task import Task
 
@@ -27,8 +27,8 @@ def checked_tasks(tasks: object) -> Iterable[Task[Any]]:  # Any: tasks of every 
     if not isinstance(tasks, Iterable):
         raise TypeError(f"tasks must be an iterable of Task, got {tasks!r}")
     if isinstance(tasks, list | tuple):
-        check_each(tasks, 0)
-    return tasks
+        check_each(cast("Sequence[object]", tasks), 0)
+    return cast("Iterable[Task[Any]]", tasks)  # the rest is looked at when it is read
 
 
 def check_each(tasks: Sequence[object], first: int) -> None:

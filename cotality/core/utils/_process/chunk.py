@@ -81,7 +81,8 @@ class LocalChunk:
             except BaseException as error:
                 errors[len(values)] = task_failure(error)
                 value = None
-                halt.requested = halt.requested or halt.until_failure
+                if halt.until_failure:
+                    halt.requested = True
             values.append(value)
             del value  # the list is handed over; this frame must not keep the last
             now = perf_counter()

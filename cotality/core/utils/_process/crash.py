@@ -92,7 +92,6 @@ class Report:
                 f"worker process (pid {self.pid}) was ended"
             )
             late.timeout = self.time_limit
-            late.worker_stack = self.stack
             return remember(late, self.entry)
         error = WorkerCrashedError(
             f"the worker process (pid {self.pid}) came to an end while it ran this "

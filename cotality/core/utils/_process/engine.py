@@ -69,12 +69,10 @@ class Source:
             try:
                 # What was read before the input raises stays in the list.
                 tasks.extend(islice(self.iterator, at_once))
-                if not self.is_checked:
-                    check_each(tasks[before:], self.next_index + before)
             except Exception as error:
-                self.error = error
-                self.is_empty = True
-                del tasks[before + self.good_ones(tasks[before:]) :]
+                self.stop(error)
+            if not self.is_checked:
+                self.keep_good_ones(tasks, before)
             if len(tasks) < before + at_once:
                 self.is_empty = True
             if perf_counter() > end:
@@ -82,13 +80,20 @@ class Source:
             at_once *= 2
         return tasks
 
-    @staticmethod
-    def good_ones(tasks: list[Task[Any]]) -> int:
-        """How many of *tasks* come before the first that is not a task at all."""
-        for count, task in enumerate(tasks):
-            if not isinstance(task, Task):
-                return count
-        return len(tasks)
+    def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
+        """Drop from *tasks*, looked at from *first* on, what follows a wrong one."""
+        for position in range(first, len(tasks)):
+            try:
+                check_each(tasks[position : position + 1], self.next_index + position)
+            except TypeError as error:
+                self.stop(error)
+                del tasks[position:]
+                return
+
+    def stop(self, error: Exception) -> None:
+        """Read nothing more; *error* is raised when all before it is done."""
+        self.error = error
+        self.is_empty = True
 
 
 class Run:
@@ -163,10 +168,10 @@ class Run:
             if taken is None:
                 return
             start, tasks = taken
-            portion = self.backend.portion(start, tasks)
+            time_box = self.schedule.rules.time_box
+            portion, future = self.backend.submit(start, tasks, time_box)
             count = len(portion.tasks)
             self.source.give_back(start + count, tasks[count:])
-            future = self.backend.submit(portion, self.schedule.rules.time_box)
             self.out[future] = portion
             self.schedule.handed_out(count)
             future.add_done_callback(self.done.put)
@@ -192,8 +197,9 @@ class Run:
         self.schedule.came_back(count, rest, report.seconds)
         if report.errors and self.until_failure and self.failure is None:
             position = min(report.errors)
-            self.failure = report.errors[position]
-            blame(self.failure, portion.tasks[position], portion.start + position)
+            failure: Exception = report.errors[position]
+            blame(failure, portion.tasks[position], portion.start + position)
+            self.failure = failure
         self.source.give_back(portion.start + count, list(portion.tasks[count:]))
         if count:
             yield Settled(portion.start, report.values, report.errors)

@@ -46,7 +46,7 @@ def pack_exception(error: BaseException) -> bytes:
     return pickle.dumps(nodes, pickle.HIGHEST_PROTOCOL)
 
 
-def unpack_exception(packed: bytes) -> BaseException:
+def unpack_exception(packed: bytes | bytearray) -> BaseException:
     """The exception that :func:`pack_exception` packed; never fails."""
     nodes: list[Node] = pickle.loads(packed)
     rebuilt = [rebuild(node) for node in nodes]
@@ -96,7 +96,7 @@ def pack_node(error: BaseException, number: dict[int, int]) -> Node:
 
 def pack_alone(error: BaseException) -> bytes | None:
     """*error* without what it is linked to, or None if nothing would rebuild it."""
-    attributes = {k: v for k, v in vars(error).items() if k != "__notes__"}
+    attributes = without_notes(vars(error))
     for build in (as_it_says_itself, without_its_constructor):
         try:
             packed = encode(build(error, attributes))
@@ -114,12 +114,18 @@ def as_it_says_itself(
 ) -> tuple[Any, ...]:
     """The way the class itself wants to be pickled."""
     how = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-    if isinstance(how, str) or len(how) > 3 or how[0] is type(error).__new__:
+    if isinstance(how, str) or not 2 <= len(how) <= 3:
         raise TypeError(f"unusual way to pickle an exception: {how!r}")
-    state = how[2] if len(how) == 3 else None
+    make, args, *rest = how
+    state = rest[0] if rest else None
     if isinstance(state, dict):
-        state = {k: v for k, v in state.items() if k != "__notes__"}
-    return how[0], how[1], state
+        state = without_notes(cast("dict[str, Any]", state))  # Any: its attributes
+    return make, args, state
+
+
+def without_notes(attributes: dict[str, Any]) -> dict[str, Any]:  # Any: attributes
+    """*attributes* less the notes, which travel by themselves."""
+    return {k: v for k, v in attributes.items() if k != "__notes__"}
 
 
 def without_its_constructor(
@@ -138,7 +144,7 @@ def make_without_init(kind: type[BaseException], args: tuple[Any, ...]) -> objec
 def pack_group(error: BaseException) -> bytes | None:
     """What a group is besides its members: class, message, attributes."""
     group = cast("BaseExceptionGroup[BaseException]", error)
-    attributes = {k: v for k, v in vars(error).items() if k != "__notes__"}
+    attributes = without_notes(vars(error))
     try:
         packed = encode((type(error), group.message, attributes))
         decode(packed)
@@ -168,11 +174,11 @@ def rebuild_group(node: Node, rebuilt: list[BaseException]) -> BaseException:
     members = [rebuilt[index] for index in node.members]
     try:
         if node.packed is None:
-            kind, message, attributes = BaseExceptionGroup, node.text, {}
+            group = make_group(BaseExceptionGroup, node.text, members)
         else:
             kind, message, attributes = decode(node.packed)
-        group = make_group(kind, message, members)
-        group.__dict__.update(attributes)
+            group = make_group(kind, message, members)
+            group.__dict__.update(attributes)
     except BaseException:  # as in pack_alone
         return stand_in(node)
     return group
@@ -221,12 +227,13 @@ def pack_frames(
 
 
 def unpack_frames(frames: dict[str, Any] | None) -> TracebackType | None:
-    from tblib import Traceback
+    import tblib
 
     if frames is None:
         return None
+    kind: Any = tblib.Traceback  # Any: tblib has no types
     try:
-        return cast("TracebackType", Traceback.from_dict(frames).as_traceback())
+        return cast("TracebackType", kind.from_dict(frames).as_traceback())
     except Exception:  # as above
         return None
 

@@ -38,8 +38,7 @@ def explain_unpicklable(obj: object, *, plain: bool = False) -> str | None:
         None if `is_picklable` is true of *obj*. When several things in it cannot be
         pickled, the text is about one of them.
     """
-    reason = obstacle(obj, reason_of, plain=plain)
-    return None if reason is None else explanation(obj, reason, None, plain=plain)
+    return explanation(obj, "", plain=plain)
 
 
 def path_of_unpicklable(obj: object, root: str, *, plain: bool = False) -> str:
@@ -47,10 +46,27 @@ def path_of_unpicklable(obj: object, root: str, *, plain: bool = False) -> str:
 
     For messages about something whose pickling has failed; it never raises either.
     """
-    reason = obstacle(obj, reason_of, plain=plain)
-    if reason is None:
-        return f"{root} could be pickled when it was looked at again"
-    return explanation(obj, reason, root, plain=plain)
+    text = explanation(obj, root, plain=plain)
+    return text or f"{root} could be pickled when it was looked at again"
+
+
+def explanation(obj: object, root: str, *, plain: bool) -> str | None:
+    try:
+        reason = obstacle(obj, reason_of, plain=plain)
+        return reason and sentence(Search(obj, plain=plain), reason, root)
+    except KeyboardInterrupt:
+        raise  # the user's
+    except BaseException:  # such as a RecursionError when the stack was full before
+        return f"{root or 'it'} cannot be pickled"
+
+
+def sentence(search: Search, reason: Reason, root: str) -> str:
+    found = search.culprit()
+    if found is None and reason.is_depth:
+        deep = path_to(nearest_owner(search.deepest), root)
+        return f"{deep} is nested too deeply to be pickled"
+    place, reason = found or (search.root, reason)
+    return f"{path_to(place, root)} is {described(place.thing, reason)}"
 
 
 class Reason(NamedTuple):
@@ -74,21 +90,6 @@ def reason_of(error: BaseException) -> Reason:
 def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 3] + "..."
-
-
-def explanation(obj: object, reason: Reason, root: str | None, *, plain: bool) -> str:
-    try:
-        search = Search(obj, plain=plain)
-        found = search.culprit()
-        if found is None and reason.is_depth:
-            deep = path_to(nearest_owner(search.deepest), root)
-            return f"{deep} is nested too deeply to be pickled"
-        place, reason = found or (search.root, reason)
-        return f"{path_to(place, root)} is {described(place.thing, reason)}"
-    except KeyboardInterrupt:
-        raise  # the user's
-    except BaseException:  # such as a RecursionError when the caller's stack is full
-        return f"{root or 'it'} is {described(obj, reason)}"
 
 
 class Search:

@@ -74,7 +74,6 @@ class TaskTimeoutError(TimeoutError):
 
     Attributes:
         timeout: The limit in seconds.
-        worker_stack: As for `WorkerCrashedError`.
     """
 
     timeout: float = 0.0

@@ -7,33 +7,44 @@ safe. Not imported on platforms without one.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from multiprocessing import context as mp_context
-from multiprocessing import forkserver, popen_forkserver, resource_tracker, spawn, util
-from multiprocessing.forkserver import ForkServer
+from multiprocessing import (
+    forkserver,
+    popen_forkserver,
+    reduction,
+    resource_tracker,
+    spawn,
+)
+from multiprocessing import util as mp_util
 from typing import Any
+
+from .launch import context
 
 # A module that cannot be found there is left to the workers themselves.
 PRELOADED = ["cotality.core.utils._process.worker", "cloudpickle", "tblib"]
 
 
+util: Any = mp_util  # Any: typeshed leaves out what is used here
+
+
 class Popen(popen_forkserver.Popen):
     """As the standard one, but from our server."""
 
+    _fds: list[int]
+
     def _launch(self, process_obj: Any) -> None:  # Any: the standard signature
         content = io.BytesIO()
-        mp_context.set_spawning_popen(self)
+        context.set_spawning_popen(self)
         try:
             data = spawn.get_preparation_data(process_obj.name)
-            mp_context.reduction.dump(data, content)
-            mp_context.reduction.dump(process_obj, content)
+            reduction.ForkingPickler(content).dump(data)
+            reduction.ForkingPickler(content).dump(process_obj)
         finally:
-            mp_context.set_spawning_popen(None)
+            context.set_spawning_popen(None)
         self.sentinel, to_child = connect_to_new_process(self._fds)
         # The child's sign that its parent lives, as in the standard class.
         alive = os.dup(to_child)
@@ -45,7 +56,7 @@ class Popen(popen_forkserver.Popen):
 
 # The fork server of this process: ours alone, so that its preloaded modules and its
 # life are not shared with what the user does with multiprocessing.
-server: ForkServer | None = None
+server: Any = None  # Any: typeshed leaves out what is used here
 using_server = threading.Lock()
 
 
@@ -56,11 +67,12 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
         for attempt in (1, 2):
             try:
                 if server is None:
-                    server = ForkServer()
+                    server = forkserver.ForkServer()
                     server.set_forkserver_preload(PRELOADED)
                 with start_method_left_open():
                     ensure_running_despite_ctrl_c()
-                return server.connect_to_new_process(fds)  # type: ignore[no-any-return]
+                pipes: tuple[int, int] = server.connect_to_new_process(fds)
+                return pipes
             except (ChildProcessError, ConnectionError, EOFError):
                 # It was killed, or somebody else has collected its exit status.
                 server = None
@@ -84,14 +96,13 @@ def ensure_running_despite_ctrl_c() -> None:
 
 
 @contextmanager
-def start_method_left_open() -> Iterator[None]:
+def start_method_left_open() -> Generator[None, None, None]:
     """Undo what a look at the default start method does: it would settle it."""
-    default = multiprocessing.context._default_context  # type: ignore[attr-defined]
-    before = default._actual_context
+    before = context._default_context._actual_context
     try:
         yield
     finally:
-        default._actual_context = before
+        context._default_context._actual_context = before
 
 
 def forget_server() -> None:

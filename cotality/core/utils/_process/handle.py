@@ -60,11 +60,13 @@ class WorkerHandle:
         self.link = link
         self.slot = slot
         # On Windows the end of the link tells; a socket has no second holder there.
-        self.sentinel = None if sys.platform == "win32" else process.sentinel
+        self.sentinel: int | None = process.sentinel
+        if sys.platform == "win32":
+            self.sentinel = None
         self.inbox = Inbox()
         self.outbox: memoryview | None = None
         self.item: Item | None = None
-        self.item_since = 0.0
+        self.items_given = 0
         self.link_is_watched = True
         self.is_ready = False
         self.is_leaving = False
@@ -90,7 +92,8 @@ class WorkerHandle:
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
             )
-            process = plan.context.Process(  # type: ignore[attr-defined]  # typeshed
+            context: Any = plan.context  # Any: typeshed's base class has no Process
+            process: BaseProcess = context.Process(
                 target=worker_main, args=(theirs, setup), name="cotality-worker"
             )
             process.start()
@@ -107,7 +110,8 @@ class WorkerHandle:
     def give(self, item: Item) -> None:
         """Send *item*; what the link does not take at once stays in the outbox."""
         self.item = item
-        self.item_since = self.looked_at = perf_counter()
+        self.items_given += 1
+        self.looked_at = perf_counter()
         self.outbox = memoryview(packed(Kind.ITEM, item.body))
         self.push()
 
@@ -176,14 +180,14 @@ class WorkerHandle:
 
     def next_look(self, now: float, interval: float) -> float | None:
         """When :meth:`look` has something to do next, or None."""
-        due = []
+        due: list[float] = []
         if self.leave_by is not None:
             due.append(self.leave_by)
         if self.item is not None:
             due.append(self.looked_at + interval)
             limit = self.item.time_limit
             if limit is not None:
-                running = self.slot.ledger.running_since()
+                running = self.slot.ledger.running_since(self.items_given)
                 started = running[1] if running else now
                 due.append((now if math.isinf(started) else started) + limit)
                 if self.ordered_at is not None:
@@ -217,7 +221,7 @@ class WorkerHandle:
         whether the late task is still the one announced last, and only then the end.
         """
         ledger = self.slot.ledger
-        running = ledger.running_since()
+        running = ledger.running_since(self.items_given)
         late = running is not None and now >= running[1] + limit
         if not late or running is None:
             if self.ordered_at is not None:

@@ -7,19 +7,30 @@ instead, so the script is kept out of the child altogether.
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from multiprocessing import context as mp_context
 from multiprocessing import process as mp_process
 from multiprocessing import spawn
+from multiprocessing.context import BaseContext
 from typing import Any
 
+# Any: typeshed leaves out what is used of it.
+context: Any = sys.modules["multiprocessing.context"]
+
 logger = logging.getLogger("cotality.core.utils.process")
+
+# What the fork server fails with where its socket finds no place: no temporary folder,
+# or one on a disk that is full or read-only.
+NO_PLACE_FOR_A_SOCKET = {
+    getattr(errno, name, None)
+    for name in ("ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT")
+}
 
 HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -36,7 +47,8 @@ class WorkerProcess(mp_process.BaseProcess):
                 try:
                     return from_fork_server(process_obj)
                 except OSError as error:
-                    # It needs a place for a socket: a read-only or full disk has none.
+                    if error.errno not in NO_PLACE_FOR_A_SOCKET:
+                        raise
                     logger.warning("no fork server, workers start slower: %s", error)
             return fresh_interpreter(process_obj)
 
@@ -55,13 +67,13 @@ def fresh_interpreter(process_obj: Any) -> Any:  # Any: multiprocessing's own ty
     return Popen(process_obj)
 
 
-class WorkerContext(mp_context.BaseContext):
+class WorkerContext(BaseContext):
     """The context our workers are started in unless the user brings one."""
 
-    Process = WorkerProcess  # type: ignore[assignment]  # typeshed: a function
+    Process = WorkerProcess
 
 
-def default_context() -> mp_context.BaseContext:
+def default_context() -> BaseContext:
     """A fork server of our own where the platform has one, else a fresh interpreter."""
     return WorkerContext()
 
@@ -84,14 +96,14 @@ def preparation_data(name: str) -> dict[str, Any]:  # Any: what multiprocessing 
         data["dir"] = os.getcwd()
     except FileNotFoundError:  # deleted under us: the worker stays where it starts
         pass
-    method = multiprocessing.get_start_method(allow_none=True)
-    if method is not None:
+    method: str | None = multiprocessing.get_start_method(allow_none=True)  # typeshed
+    if method:
         data["start_method"] = method
     return data
 
 
 @contextmanager
-def main_module_left_out() -> Iterator[None]:
+def main_module_left_out() -> Generator[None, None, None]:
     """Let this thread's next process start with our preparation data."""
     here = threading.get_ident()
     with changing_spawn:

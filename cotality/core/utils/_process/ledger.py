@@ -75,7 +75,11 @@ class Ledger:
     # The worker's side.
 
     def take_item(self) -> None:
-        """A new item has arrived, complete; from here on the worker is to blame."""
+        """A new item has arrived, complete; from here on the worker is to blame.
+
+        Items are numbered from 1, by either side for itself. So what the ledger says
+        of an item is never taken for what it says of the next.
+        """
         words = self.words
         words[RUNNING] = words[NEXT] = words[SETTLED] = 0
         self.used = self.settled = 0
@@ -84,17 +88,13 @@ class Ledger:
             self.portion_limit = self.limit - self.tasks_before
         self.has_room = True
         words[PEAK] = peak_memory()
-        words[ITEM] = 1
+        words[ITEM] += 1
 
     def is_last_item(self) -> bool:
         """Whether the worker has done its share; an item of no tasks counts as one."""
         words = self.words
         words[TASKS] = self.tasks_before + max(1, self.settled)
         return self.limit is not None and words[TASKS] >= self.limit
-
-    def drop_item(self) -> None:
-        """The answer to the item has been sent."""
-        self.words[ITEM] = 0
 
     def await_orders(self, position: int) -> None:
         """Announce the next task, and do not pass while the parent has an order out.
@@ -139,10 +139,10 @@ class Ledger:
         """Make the slot new for another worker."""
         self.words[: PEAK + 1] = CLEAR
 
-    def running_since(self) -> tuple[int, float] | None:
-        """The running task's position (from 1) and when it was started, if any is."""
+    def running_since(self, item: int) -> tuple[int, float] | None:
+        """The position (from 1) of the running task of *item*, and when it started."""
         position = self.words[RUNNING]
-        if not self.words[ITEM] or not position or self.words[SETTLED] >= position:
+        if self.words[ITEM] != item or self.words[SETTLED] >= position:
             return None
         return position, self.times[STARTED]
 
@@ -154,12 +154,14 @@ class Ledger:
     def withdraw_order(self) -> None:
         self.words[ORDER] = 0
 
-    def read(self) -> Entry:
-        """What is known of the item the worker had; for a worker that is dead."""
+    def read(self, item: int) -> Entry:
+        """What is known of *item*, the last one the worker had; it is dead."""
         words = self.words
+        if words[ITEM] != item:
+            return Entry()
         running, settled = words[RUNNING], words[SETTLED]
         return Entry(
-            begun=bool(words[ITEM]),
+            begun=True,
             running=running - 1 if running > settled else None,
             outcomes=self.read_outcomes(settled),
         )

@@ -46,13 +46,13 @@ class Piece(NamedTuple):
     link: str = "of"
 
 
-def path_to(place: Place, root: str | None) -> str:
-    """The way to *place* from the object called *root*; for None it starts bare."""
+def path_to(place: Place, root: str) -> str:
+    """The way to *place* from the object called *root*, which may have no name."""
     pieces = list(pieces_between(way_to(place)))
     if len(pieces) > SHOWN_PIECES:
         half = SHOWN_PIECES // 2
         pieces = [*pieces[:half], Piece(" ... "), *pieces[-half:]]
-    return joined(pieces, root or "") or "it"
+    return joined(pieces, root) or "it"
 
 
 def way_to(place: Place | None) -> list[Place]:

@@ -311,17 +311,22 @@ class Pool:
         """Something happened on a worker's link, or the worker has ended."""
         if worker not in self.state.workers:
             return  # it was buried earlier in this round
+        if ended and worker.has_ended():
+            self.bury(worker)
+            return
         if worker.outbox:
             with self.lock:
                 worker.push()
                 self.update_events(worker)
+        self.read_answers(worker)
+
+    def read_answers(self, worker: WorkerHandle) -> None:
+        """Take what the worker has sent."""
         try:
             for kind, body in worker.messages():
                 self.answered(worker, kind, body)
         except (EOFError, OSError):
             self.link_ended(worker)
-        if ended and worker.has_ended():
-            self.bury(worker)
 
     def answered(self, worker: WorkerHandle, kind: Kind, body: bytearray) -> None:
         if kind is Kind.UNFIT:
@@ -373,6 +378,8 @@ class Pool:
 
     def bury(self, worker: WorkerHandle) -> None:
         """The worker has ended: settle what it held, and let go of all it used."""
+        worker.is_leaving = True  # nothing new for it
+        self.read_answers(worker)  # it may have sent one with its last breath
         if worker.link_is_watched:
             self.selector.unregister(worker.link)
         if worker.sentinel is not None:
@@ -382,7 +389,7 @@ class Pool:
             if worker in self.state.idle:
                 self.state.idle.remove(worker)
             item = worker.item
-        entry = worker.slot.ledger.read()
+        entry = worker.slot.ledger.read(worker.items_given)
         report = crash.Report.of(worker, entry)
         worker.release()
         if item is not None:

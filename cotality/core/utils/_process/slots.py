@@ -17,9 +17,7 @@ from typing import Any
 
 from .ledger import SLOT, Ledger
 
-STACK = (
-    64 * 1024
-)  # bytes for the stack of one worker; faulthandler writes less
+STACK = 64 * 1024  # bytes for the stack of one worker; faulthandler writes less
 
 
 class Slots:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def worker_pool(
     max_workers: int | None = None,
     initializer: Callable[..., object] | None = None,
     initargs: tuple[Any, ...] = (),  # Any: arguments of any function
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Run calls with ``use_processes=True`` inside the ``with`` on workers of its own.
 
     Args:

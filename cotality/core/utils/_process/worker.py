@@ -175,7 +175,6 @@ def serve(connection: socket.socket, book: ledger.Ledger) -> None:
         tired = book.is_last_item()
         del message
         send(connection, kind | Kind.LAST if tired else kind, answer)
-        book.drop_item()
         if tired:
             return
 
