@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.limits import GONE_S, GUARD_S, POLL_S
 
 OPEN_FILES = Path("/proc/self/fd")
 terminal = pytest.StashKey[int]()
+passed = pytest.StashKey[bool]()
 
 
 @pytest.fixture(params=[False, True], ids=["threads", "processes"])
@@ -125,14 +126,28 @@ def open_files(without: set[int]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[passed] = report.passed
+    return report
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind(guard: None) -> Iterator[None]:
+def nothing_is_left_behind(
+    guard: None, request: pytest.FixtureRequest
+) -> Iterator[None]:
     """No test leaves a thread, a process or an open file."""
     before = Things.now()
     yield
     shutdown_workers()
+    if not request.node.stash.get(passed, False):
+        return  # its traceback keeps alive what its frames refer to
     end = time.monotonic() + GONE_S
     while (left := Things.now().beyond(before)) and time.monotonic() < end:
-        gc.collect()  # a failed test keeps what its frames refer to
+        gc.collect()
         time.sleep(POLL_S)
     assert not left

@@ -28,12 +28,15 @@ def read_address_zero() -> None:
 
 
 def overflow_the_stack() -> None:
-    """Recursion in C, which no limit of Python's stops."""
+    """Recursion in C that is harmless on a large stack, on a very small one."""
     sys.setrecursionlimit(10**9)
     nested: list[object] = []
-    for _ in range(1_000_000):
+    for _ in range(100_000):
         nested = [nested]
-    repr(nested)
+    threading.stack_size(64 * 1024)
+    thread = threading.Thread(target=repr, args=(nested,))
+    thread.start()
+    thread.join()
 
 
 def fork_and_die() -> None:

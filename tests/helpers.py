@@ -6,6 +6,7 @@ and waited for by the other, and `Marks` say which tasks have begun.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -118,8 +119,22 @@ def make_thing() -> Thing:
     return Thing()
 
 
-def raise_value_error() -> None:
-    raise ValueError("in a task")
+class Failure(Exception):
+    """What tests fail with on purpose; unlike the built-in ones, it can be watched."""
+
+
+def fail_freshly() -> None:
+    raise Failure("in a task")
+
+
+def open_then_fail(gate: Gate, text: str) -> None:
+    gate.open()
+    raise Failure(text)
+
+
+@functools.cache
+def cached_add(a: int, b: int) -> int:
+    return a + b
 
 
 def long_wait_then(gate: Gate, value: T) -> T:

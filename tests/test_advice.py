@@ -30,6 +30,7 @@ def gil(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *("cpu", "CPU", "cpu-bound", "cpu_bound", "cpubound", "CPU Bound", " cpu "),
         *("cpu-intensive", "cpu_heavy", "CPU-bound tasks", "cpu work", "cpu/bound"),
+        *("heavy computation", "cpu-bounded", "heavy CPU-bound tasks"),
         *("compute", "Compute-Bound", "computing", "computation", "computations"),
         *("computational", "calculation", "calculations", "calculate"),
         *("numeric", "numerical", "math", "maths", "number-crunching"),
@@ -47,6 +48,7 @@ def test_computing_gains_from_processes(
     "word",
     [
         *("io", "IO", "i/o", "I/O-bound", "io_bound", "iobound", "I/O heavy"),
+        *("I/O operations", "heavy I/O"),
         *("input/output", "network", "Network-Bound", "database", "databases", "db"),
         *("file", "files", "filesystem", "file system", "disk", "requests"),
         *("web", "sql", "waiting", "mixed", "mixed workload"),

@@ -656,7 +656,7 @@ def test_cycles_end() -> None:
 
 def test_depth_is_told() -> None:
     """What is nested too deeply is said to be, with both ends of the way there."""
-    text = path_of_unpicklable({"tree": nested(1, 10_000)}, "arguments")
+    text = path_of_unpicklable({"tree": nested(1, 100_000)}, "arguments")
     assert text.startswith("arguments['tree'][0][0]")
     assert text.endswith("[0][0] is nested too deeply to be pickled")
     assert len(text) < 200
@@ -665,7 +665,7 @@ def test_depth_is_told() -> None:
 def test_depth_of_instances_is_told() -> None:
     """The way into deep objects is told by their attributes, not by how they pickle."""
     thing: object = 1
-    for _ in range(3000):
+    for _ in range(100_000):
         thing = Holder(thing)
     text = explain_unpicklable(thing)
     assert text is not None

@@ -14,8 +14,8 @@ import argparse
 import ast
 import difflib
 import hashlib
+import importlib
 import inspect
-import io
 import json
 import math
 import mmap
@@ -26,10 +26,9 @@ import tempfile
 import textwrap
 import threading
 import time
-import tokenize
 import traceback
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from functools import partial
@@ -38,6 +37,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
 from sysconfig import get_path
+from types import CodeType
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -71,54 +71,65 @@ class CannotRunError(Exception):
     """An example lacks something on this machine; the message says what."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever read the output, such as ``head``, has seen enough."""
+
+
 # --- 1. ordered ---------------------------------------------------------------------
 
 
 class Fingerprint(NamedTuple):
-    """What identifies the code of a module, whatever its comments say."""
+    """What identifies the byte code of a module, whatever its comments say."""
 
     digest: str
     compressed_size: int  # bytes
 
 
 def fingerprint(content: bytes) -> Fingerprint:
-    """Hash and compress the tokens of a module, without its comments."""
+    """Hash and compress the byte code of a module."""
     try:
-        tokens = tokenize.tokenize(io.BytesIO(content).readline)
-        code = " ".join(t.string for t in tokens if t.type != tokenize.COMMENT)
-    except (SyntaxError, tokenize.TokenError):  # not for this Python: as it is
-        code = content.decode("utf-8", "replace")
-    essence = code.encode("utf-8", "surrogatepass")
+        module = compile(content, "module", "exec", dont_inherit=True)
+        essence = b"".join(byte_code(module))
+    except (SyntaxError, ValueError):  # not for this Python: as it is
+        essence = content
     size = len(zlib.compress(essence, 9))
     return Fingerprint(hashlib.sha256(essence).hexdigest(), size)
 
 
-def ordered(scale: float) -> None:
-    """Hash and compress every standard-library module, on processes
+def byte_code(code: CodeType) -> Iterator[bytes]:
+    """The instructions of *code* and of all functions and classes in it."""
+    yield code.co_code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from byte_code(constant)
 
-    A Task for each module, one call, and a list of results in the same order. Hashing
-    and compressing let other threads run, but finding the comments to leave out is
-    Python code, for which threads take turns: this is work for processes.
+
+def ordered(scale: float) -> None:
+    """Hash and compress the byte code of every standard-library module.
+
+    A Task for each module, one call, and a list of results in the same order. It
+    runs on processes: hashing and compressing would let other threads run, but
+    most of the time goes into compiling, for which threads have to take turns.
 
         tasks = [Task.of(fingerprint, source.content) for source in sources]
         results = execute_tasks_in_parallel(tasks, use_processes=True)
-    """  # noqa: D415  # a title, as the tour prints it
+    """
     sources = some_of(standard_library(), scale)
     clock = Stopwatch()
     by_loop = [fingerprint(source.content) for source in sources]
-    plain = Measured("plain loop", len(sources), clock.lap(), size_of(sources))
+    loop = Measured("plain loop", len(sources), clock.lap())
 
     tasks = [Task.of(fingerprint, source.content) for source in sources]
     results = execute_tasks_in_parallel(tasks, use_processes=True)
-    processes = Measured("processes", len(sources), clock.lap(), size_of(sources))
+    processes = Measured("processes", len(sources), clock.lap())
 
-    execute_tasks_in_parallel(tasks[::5])
-    share = sources[::5]
-    threads = Measured("threads, one in five", len(share), clock.lap(), size_of(share))
-    say_measured("modules", "MB/s", 1e6, [plain, threads, processes])
-    confirm("the results equal those of the loop, in the same order", results == by_loop)
-    packed = sum(result.compressed_size for result in results)
-    say(f"{size_of(sources) / 1e6:.1f} MB of source became {packed / 1e6:.1f} MB.")
+    say_measured("modules", loop, processes)
+    confirm(
+        "the results equal those of the loop, in the same order", results == by_loop
+    )
+    size = sum(len(source.content) for source in sources) / 1e6
+    packed = sum(result.compressed_size for result in results) / 1e6
+    say(f"{size:.1f} MB of source became {packed:.1f} MB of compressed byte code.")
 
 
 # --- 2. io --------------------------------------------------------------------------
@@ -132,6 +143,30 @@ def fetch(port: int, page: str) -> int:
         if response.status != 200:
             raise OSError(f"{page}: the server answered {response.status}")
         return len(response.read())
+
+
+def input_output(scale: float) -> None:
+    """Fetch some hundred pages from a web server, on threads.
+
+    A task that waits for a network does not compute, so threads are enough, and
+    there may be many more of them than CPUs. The server is a real one, started on
+    this machine; it takes 10 ms for each page.
+
+        tasks = [Task.of(fetch, port, page) for page in pages]
+        sizes = execute_tasks_in_parallel(tasks, max_workers=32)
+    """
+    pages = [s.name for s in standard_library()[: max(10, round(PAGES * scale))]]
+    with web_server(library_folder()) as port:
+        clock = Stopwatch()
+        by_loop = [fetch(port, page) for page in pages]
+        loop = Measured("plain loop", len(pages), clock.lap())
+
+        tasks = [Task.of(fetch, port, page) for page in pages]
+        sizes = execute_tasks_in_parallel(tasks, max_workers=32)
+        threads = Measured("32 threads", len(pages), clock.lap())
+
+    say_measured("pages", loop, threads)
+    confirm("every page has the size that the loop found", sizes == by_loop)
 
 
 class SlowPages(SimpleHTTPRequestHandler):
@@ -153,7 +188,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128  # with the usual 5, some of 32 clients wait for a second
 
     def server_bind(self) -> None:
-        """Bind without a look-up of our own name, which takes seconds on some systems."""
+        """Bind without looking up our own name, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
@@ -164,7 +199,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def web_server(directory: Path) -> Iterator[int]:
+def web_server(directory: Path) -> Generator[int, None, None]:
     """A server for the files of *directory* on a free port of this machine."""
     with Server(("127.0.0.1", 0), partial(SlowPages, directory=directory)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -176,29 +211,6 @@ def web_server(directory: Path) -> Iterator[int]:
             thread.join()
 
 
-def input_output(scale: float) -> None:
-    """Fetch some hundred pages from a web server, on threads
-
-    Who waits for a network does not compute, so threads are enough, and there may be
-    many more of them than CPUs. The server is a real one, started on this machine; it
-    takes 10 ms for each page.
-
-        tasks = [Task.of(fetch, port, page) for page in pages]
-        sizes = execute_tasks_in_parallel(tasks, max_workers=32)
-    """  # noqa: D415  # a title
-    pages = [s.name for s in standard_library()[: max(10, round(PAGES * scale))]]
-    with web_server(library_folder()) as port:
-        clock = Stopwatch()
-        by_loop = [fetch(port, page) for page in pages]
-        plain = Measured("plain loop", len(pages), clock.lap())
-
-        tasks = [Task.of(fetch, port, page) for page in pages]
-        sizes = execute_tasks_in_parallel(tasks, max_workers=32)
-        threads = Measured("32 threads", len(pages), clock.lap())
-    say_measured("pages", "pages/s", 1, [plain, threads])
-    confirm("every page has the size the loop got", sizes == by_loop)
-
-
 # --- 3. unordered -------------------------------------------------------------------
 
 
@@ -208,41 +220,40 @@ def count_nodes(content: bytes) -> int:
 
 
 def unordered(scale: float) -> None:
-    """Parse modules and report the largest so far, as they finish
+    """Parse modules and report the largest so far, as they finish.
 
-    With ordered=False each result comes as soon as it is there, with the index of its
-    task, and nothing waits for a slow one before it. A module that cannot be parsed
-    gives its exception instead of ending the loop.
+    With ordered=False each result comes as soon as it is there, with the index of
+    its task, and waits for no slower one. A module that cannot be parsed gives its
+    exception instead of ending the loop.
 
         stream = execute_tasks_in_parallel_streaming(
             tasks, use_processes=True, return_exceptions=True, ordered=False
         )
         for index, nodes in stream:
-    """  # noqa: D415  # a title
+    """
     sources = some_of(standard_library(), scale)
     tasks = [Task.of(count_nodes, source.content) for source in sources]
-    seen: list[int] = []
+    came: list[int] = []
     largest, first, broken = 0, 0.0, 0
     clock = Stopwatch()
     stream = execute_tasks_in_parallel_streaming(
         tasks, use_processes=True, return_exceptions=True, ordered=False
     )
     for index, nodes in stream:
-        seen.append(index)
         first = first or clock.so_far()
+        came.append(index)
         if isinstance(nodes, Exception):
             broken += 1
         elif nodes > largest:
             largest = nodes
             say(f"{clock.so_far():6.2f} s  {nodes:8,} nodes  {sources[index].name}")
-    last = clock.lap()
-    say(
-        f"The first result was there after {first:.2f} s. A list of all {len(seen)} "
-        f"would have been there after {last:.2f} s."
+    say_prose(
+        f"The first result was there after {first:.2f} s; a list of all {len(came)} "
+        f"would have been there after {clock.lap():.2f} s."
     )
     if broken:
-        say(f"{broken} modules could not be parsed by this Python.")
-    confirm("every module came exactly once", sorted(seen) == list(range(len(tasks))))
+        say(f"This Python could not parse {broken} of them.")
+    confirm("every module came exactly once", sorted(came) == list(range(len(tasks))))
 
 
 # --- 4. streaming -------------------------------------------------------------------
@@ -268,6 +279,37 @@ def priced(order: str) -> Row:
     return data["id"], who, f"{total:.2f}", sum(count for _, count in data["cart"])
 
 
+def streaming(scale: float) -> None:
+    """Stream 200,000 records through processes into an SQLite file.
+
+    A generator makes each task when there is room for it, and each result is
+    stored as it comes. Neither tasks nor results pile up, so the memory stays
+    flat, whether there are a thousand records or a billion.
+
+        tasks = (Task.of(priced, order) for order in orders(count))
+        stream = execute_tasks_in_parallel_streaming(tasks, use_processes=True)
+    """
+    require_sqlite()
+    count = max(1000, round(RECORDS * scale))
+    with tempfile.TemporaryDirectory(prefix="cotality-examples-") as folder:
+        file, tenth = Path(folder, "orders.db"), Path(folder, "tenth.db")
+        clock = Stopwatch()
+        store(tenth, enumerate(map(priced, orders(count // 10))), count)
+        loop = Measured("plain loop, a tenth", count // 10, clock.lap())
+
+        tasks = (Task.of(priced, order) for order in orders(count))
+        stream = execute_tasks_in_parallel_streaming(tasks, use_processes=True)
+        with closing(stream):
+            used = store(file, stream, every=max(1, count // MEMORY_LINES))
+        processes = Measured("processes", count, clock.lap())
+        stored, size = rows_in(file), file.stat().st_size / 1e6
+
+    say_flat(used, count)
+    say_measured("records", loop, processes)
+    say(f"The file held {size:.1f} MB; it is deleted again.")
+    confirm("every record was in the file exactly once", stored == count)
+
+
 def store(file: Path, rows: Iterable[tuple[int, Row]], every: int) -> list[int]:
     """Put *rows* into a new SQLite *file*; the memory in use after *every* so many."""
     import sqlite3
@@ -282,34 +324,22 @@ def store(file: Path, rows: Iterable[tuple[int, Row]], every: int) -> list[int]:
     return used
 
 
-def streaming(scale: float) -> None:
-    """Stream 200,000 records through processes into an SQLite file
+def rows_in(file: Path) -> int:
+    """How many different orders are in *file*; -1 if some are there twice."""
+    import sqlite3
 
-    A generator makes each task when there is room for it, and each result is stored as
-    it comes. Neither tasks nor results pile up, so the memory stays flat, whether
-    there are a thousand records or a billion.
+    with closing(sqlite3.connect(file)) as database:
+        query = "SELECT count(*), count(DISTINCT id) FROM orders"
+        rows, different = database.execute(query).fetchone()
+    return int(rows) if rows == different else -1
 
-        tasks = (Task.of(priced, order) for order in orders(count))
-        stream = execute_tasks_in_parallel_streaming(tasks, use_processes=True)
-    """  # noqa: D415  # a title
-    require_sqlite()
-    count = max(1000, round(RECORDS * scale))
-    with tempfile.TemporaryDirectory(prefix="cotality-examples-") as folder:
-        file, tenth = Path(folder, "orders.db"), Path(folder, "tenth.db")
-        clock = Stopwatch()
-        store(tenth, enumerate(map(priced, orders(count // 10))), count)
-        plain = Measured("plain loop, one in ten", count // 10, clock.lap())
 
-        tasks = (Task.of(priced, order) for order in orders(count))
-        stream = execute_tasks_in_parallel_streaming(tasks, use_processes=True)
-        with closing(stream):
-            used = store(file, stream, max(1, count // MEMORY_LINES))
-        processes = Measured("processes", count, clock.lap())
-        stored, kilobytes = rows_in(file), file.stat().st_size // 1000
-        say_flat(used, count)
-        say_measured("records", "1,000/s", 1e3, [plain, processes])
-        say(f"The file was {kilobytes:,} kB large; it is deleted now.")
-        confirm("every record is in the file once", stored == count)
+def require_sqlite() -> None:
+    """Fail with a clear message on a Python that was built without SQLite."""
+    try:
+        importlib.import_module("sqlite3")
+    except ImportError as error:
+        raise CannotRunError(f"this Python has no sqlite3 module ({error}).") from error
 
 
 # --- 5. failures --------------------------------------------------------------------
@@ -323,68 +353,56 @@ def port_number(text: str) -> int:
     return number
 
 
-def failures(scale: float) -> None:
-    """See what happens when tasks fail, when a worker dies, when time is up
+def failures(scale: float) -> None:  # there is nothing to scale
+    """See what happens when tasks fail, a worker dies, or time is up.
 
-    By default the first failure is raised here, with the traceback of the worker. With
-    return_exceptions=True each failure stands where the result would. A process that
-    dies or takes too long is replaced, and only the task it ran is lost.
+    By default the first failure is raised here, with the traceback of the worker.
+    With return_exceptions=True each failure stands where its result would. A
+    worker that dies or takes too long is replaced; only the task it ran is lost.
 
-        execute_tasks_in_parallel(tasks, use_processes=True)
-        results = execute_tasks_in_parallel(tasks, None, True, return_exceptions=True)
-    """  # noqa: D415  # a title
-    texts = ["80", "https", "8080", "99999"]
-    tasks = [Task.of(port_number, text) for text in texts]
+        results = execute_tasks_in_parallel(
+            tasks, use_processes=True, return_exceptions=True, timeout=0.5
+        )
+    """
     say("(a) Failures in the place of results:")
-    results = execute_tasks_in_parallel(tasks, None, True, return_exceptions=True)
+    show_outcomes([Task.of(port_number, text) for text in ("80", "https", "99999")])
+
+    say("\n(b) The first failure raised, printed as Python prints it:")
+    show_traceback([Task.of(port_number, text) for text in ("80", "https")])
+
+    good = [Task.of(port_number, text) for text in ("22", "25", "80", "443")]
+    say("\n(c) One task ends its whole process, as a crash in C code would:")
+    deadly: Task[int] = Task(os._exit, positional=(3,))
+    failed = show_outcomes([*good[:2], deadly, *good[2:]])
+    confirm("only that task failed", failed == {2: WorkerCrashedError})
+
+    say("\n(d) One task would take an hour, but has a limit of half a second:")
+    endless: Task[Any] = Task(time.sleep, positional=(3600,))  # Any: it gives nothing
+    failed = show_outcomes([*good[:2], endless, *good[2:]])
+    confirm("only that task failed", failed == {2: TaskTimeoutError})
+
+
+def show_outcomes(tasks: Sequence[Task[int]]) -> dict[int, type[Exception]]:
+    """Run *tasks* and print what became of each; the class of each failure."""
+    clock = Stopwatch()
+    results = execute_tasks_in_parallel(
+        tasks, use_processes=True, return_exceptions=True, timeout=0.5
+    )
+    seconds = clock.lap()
     for task, result in zip(tasks, results, strict=True):
         say_outcome(task, result)
+    say(f"All {len(tasks)} outcomes were there after {seconds:.2f} s.")
+    return {i: type(r) for i, r in enumerate(results) if isinstance(r, Exception)}
 
-    say("(b) The first failure raised, as traceback.print_exception shows it:")
+
+def show_traceback(tasks: Sequence[Task[int]]) -> None:
+    """Run *tasks*, one of which fails, and print the traceback of what it raised."""
     try:
         execute_tasks_in_parallel(tasks, use_processes=True)
     except ValueError as error:
         say("".join(traceback.format_exception(error)).rstrip(), indent=6)
         last = traceback.extract_tb(error.__traceback__)[-1]
-        say(f'The worker was at line {last.lineno}, in {last.name}: "{last.line}"')
-
-    failures_of_workers(scale)
-
-
-def failures_of_workers(scale: float) -> None:
-    """The part of `failures` in which processes die."""
-    good = [Task.of(port_number, text) for text in ("22", "25", "80", "443")]
-    say("(c) One task ends its whole process, as a crash in C code would:")
-    deadly: Task[int] = Task(os._exit, positional=(3,))
-    tasks = [*good[:2], deadly, *good[2:]]
-    results = execute_tasks_in_parallel(tasks, None, True, return_exceptions=True)
-    for task, result in zip(tasks, results, strict=True):
-        say_outcome(task, result)
-    confirm("only that task failed", kinds(results) == {2: WorkerCrashedError})
-
-    say("(d) One task would sleep for an hour, and has a limit of half a second:")
-    endless: Task[int] = Task(sleep_and_return, {"seconds": 3600.0})
-    tasks = [*good[:2], endless, *good[2:]]
-    clock = Stopwatch()
-    results = execute_tasks_in_parallel(
-        tasks, None, True, return_exceptions=True, timeout=0.5
-    )
-    waited = clock.lap()
-    for task, result in zip(tasks, results, strict=True):
-        say_outcome(task, result)
-    say(f"All of it took {waited:.2f} s.")
-    confirm("only that task failed", kinds(results) == {2: TaskTimeoutError})
-
-
-def sleep_and_return(seconds: float) -> int:
-    """Wait, as for an answer that does not come."""
-    time.sleep(seconds)
-    return 0
-
-
-def kinds(results: Iterable[object]) -> dict[int, type[Exception]]:
-    """The class of each failure among *results*, by index."""
-    return {i: type(r) for i, r in enumerate(results) if isinstance(r, Exception)}
+        say(f"The line of the worker is {last.lineno}, in {last.name}: {last.line}")
 
 
 # --- 6. helpers ---------------------------------------------------------------------
@@ -398,33 +416,31 @@ class Settings:
         self.lock = threading.Lock()
 
 
-def helpers(scale: float) -> None:
-    """Ask what suits the work: threads or processes, and what can travel
+def helpers(scale: float) -> None:  # there is nothing to scale
+    """Ask whether work suits threads or processes, and what can travel.
 
-    Two questions answer themselves before any work is done, and the third function
-    tells what is wrong and where. The middle column is the standard pickle, for
-    comparison.
+    Two questions can be answered before any work is done, and a third function
+    tells what is in the way and where. The standard pickle is for comparison.
 
         should_use_processes(kind)
         is_picklable(thing)
         explain_unpicklable(thing)
-    """  # noqa: D415  # a title
+    """
+    say(f"{'work':22} better on")
     for kind in ("cpu-bound", "calculation", "network", "database", "mixed"):
         advice = "processes" if should_use_processes(kind) else "threads"
-        say(f"{kind!r:16} {advice}")
-    say("")
-    say(f"{'':24} {'goes':6} {'pickle':8} why not")
-    generator = (number for number in range(3))
+        say(f"{kind!r:22} {advice}")
+    say(f"\n   {'thing':22} can travel  with pickle  what is in the way", indent=0)
     things: list[tuple[str, object]] = [
         ("a list", [1, 2, 3]),
-        ("a lambda", lambda number: number + 1),
-        ("a generator", generator),
+        ("a lambda", lambda: 42),
+        ("a generator", (number for number in range(3))),
         ("{'config': Settings()}", {"config": Settings()}),
     ]
     for name, thing in things:
-        goes, alone = is_picklable(thing), is_picklable(thing, plain=True)
-        why = explain_unpicklable(thing)
-        say(f"{name:24} {yes_no(goes):6} {yes_no(alone):8} {why or ''}".rstrip())
+        goes, by_pickle = is_picklable(thing), is_picklable(thing, plain=True)
+        why = explain_unpicklable(thing) or ""
+        say(f"{name:22} {yes_no(goes):11} {yes_no(by_pickle):12} {why}".rstrip())
 
 
 def yes_no(answer: bool) -> str:
@@ -448,7 +464,7 @@ def library_folder() -> Path:
 
 
 def standard_library() -> list[Source]:
-    """The modules of the standard library, without its tests, sorted by name.
+    """The modules of the standard library, without its tests, sorted by path.
 
     A file that cannot be read is left out.
 
@@ -459,9 +475,9 @@ def standard_library() -> list[Source]:
     sources = [source for file in python_files(folder) for source in read(folder, file)]
     if not sources:
         raise CannotRunError(
-            f"it needs the source files of the standard library, and this Python has "
-            f"none that can be read in {str(folder)!r}, where it says they are. They "
-            f"may be zipped, or not installed."
+            f"it needs the source files of the standard library, and there are none "
+            f"that can be read in {str(folder)!r}, where this Python says they are. "
+            f"They may be zipped, or not installed."
         )
     return sources
 
@@ -488,29 +504,6 @@ def some_of(sources: list[Source], scale: float) -> list[Source]:
     return sources[:: max(1, round(1 / scale))]
 
 
-def size_of(sources: Iterable[Source]) -> int:
-    """In bytes."""
-    return sum(len(source.content) for source in sources)
-
-
-def require_sqlite() -> None:
-    """Fail with a clear message on a Python that was built without SQLite."""
-    try:
-        import sqlite3  # noqa: F401  # whether it is there
-    except ImportError as error:
-        raise CannotRunError(f"this Python has no sqlite3 module ({error})") from error
-
-
-def rows_in(file: Path) -> int:
-    """How many different orders are in *file*; none if some are there twice."""
-    import sqlite3
-
-    with closing(sqlite3.connect(file)) as database:
-        query = "SELECT count(*), count(DISTINCT id) FROM orders"
-        rows, different = database.execute(query).fetchone()
-    return int(rows) if rows == different else 0
-
-
 # --- The output ---------------------------------------------------------------------
 
 
@@ -535,31 +528,46 @@ class Measured(NamedTuple):
     """How long a way of doing something took."""
 
     label: str
-    count: int
+    done: int
     seconds: float
-    amount: int | None = None  # what its rate is about, if not the count
 
     def rate(self) -> float:
-        """How much of it was done in a second."""
-        return (self.amount or self.count) / max(self.seconds, 1e-9)
+        """How many were done in a second."""
+        return self.done / max(self.seconds, 1e-9)
 
 
 def say(text: str, indent: int = 3) -> None:
-    """Print *text*; nothing in it can fail to be printed."""
+    """Print *text*; whatever is in it can be printed.
+
+    Raises:
+        ReaderGoneError: Nobody reads the output any more.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
-    print(textwrap.indent(shown, " " * indent), flush=True)
+    try:
+        print(textwrap.indent(shown, " " * indent), flush=True)
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
 
 
-def say_measured(what: str, unit: str, of: float, rows: Sequence[Measured]) -> None:
-    """Print *rows* as a table; each one after the first is compared with the first."""
-    for row in rows:
-        speed = row.rate() / of
-        text = f"{row.label:22} {row.count:8,} {what:8} {row.seconds:6.2f} s"
-        text += f" {speed:8.1f} {unit}"
-        if row is not rows[0]:
-            text += f"  x {row.rate() / rows[0].rate():.1f}"
-        say(text)
+def say_prose(text: str) -> None:
+    """Print *text* on as many lines as it takes."""
+    say("\n".join(wrapped(text, WIDTH - 3)))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """*text* in lines, between words only, so that paths stay in one piece."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def say_measured(what: str, loop: Measured, ours: Measured) -> None:
+    """Print two rows of a table, and how much faster the second way was."""
+    for row in (loop, ours):
+        times = f"  {ours.rate() / loop.rate():.1f} times as fast"
+        say(
+            f"{row.label:19} {row.done:7,} {what:7} {row.seconds:6.2f} s "
+            f"{row.rate():7,.0f}/s{times if row is ours else ''}"
+        )
 
 
 def confirm(fact: str, holds: bool) -> None:
@@ -571,14 +579,11 @@ def confirm(fact: str, holds: bool) -> None:
 
 def say_outcome(task: Task[Any], outcome: object) -> None:  # Any: every kind of task
     """Print what became of *task*, on as many lines as it takes."""
-    given = ", ".join(map(repr, [*task.positional, *task.arguments.values()]))
+    given = ", ".join(map(repr, task.positional))
     call = f"{task.callback_function.__name__}({given})"
-    text = str(outcome)
-    if isinstance(outcome, Exception):
-        text = f"{type(outcome).__name__}: {outcome}"
-    indent = " " * 28
-    wrapped = textwrap.wrap(text, WIDTH - 3 - len(indent) - 3, break_long_words=False)
-    say(f"   {call:24} {(chr(10) + indent).join(wrapped)}")
+    kind = f"{type(outcome).__name__}: " if isinstance(outcome, Exception) else ""
+    lines = wrapped(f"{kind}{outcome}", WIDTH - 29)
+    say(f"{call:22} " + f"\n{'':23}".join(lines), indent=6)
 
 
 def memory_in_use() -> tuple[int, str] | None:
@@ -614,10 +619,10 @@ def say_flat(used: Sequence[int], count: int) -> None:
     each = sum(map(sys.getsizeof, [order, row, *row]))
     lists = f"lists of all orders and rows would have taken {each * count / 1e6:.0f} MB"
     if not any(used):
-        say(f"How much memory is in use, this system does not tell; {lists}.")
+        say_prose(f"This system does not tell how much memory is in use; {lists}.")
         return
     change = (used[-1] - used[0]) / 1e6
-    say(f"From the first of these lines to the last: {change:+.1f} MB;\n{lists}.")
+    say_prose(f"From the first of these lines to the last: {change:+.1f} MB; {lists}.")
 
 
 # --- The command --------------------------------------------------------------------
@@ -654,9 +659,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except ReaderGoneError:
         give_up_stdout()
-        return 1
+        return 0
     finally:
         shutdown_workers()
 
@@ -693,9 +698,12 @@ def read_command_line(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def scale_factor(text: str) -> float:
     """What ``--scale`` may be."""
-    scale = float(text)
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
     if not (math.isfinite(scale) and scale > 0):
-        raise argparse.ArgumentTypeError(f"must be more than 0, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
     return scale
 
 
@@ -703,19 +711,16 @@ def unknown_example(name: str) -> str:
     """The message about a wrong ``--only``."""
     close = difflib.get_close_matches(name, EXAMPLES, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"there is no example {name!r}.{hint} The examples are: {known_names()}."
-
-
-def known_names() -> str:
-    """All names on one line."""
-    return ", ".join(EXAMPLES)
+    return (
+        f"there is no example {name!r}.{hint} The examples are: {', '.join(EXAMPLES)}."
+    )
 
 
 def title_and_text(name: str) -> tuple[str, str]:
     """What the docstring of an example says; under ``python -OO`` there is none."""
     doc = inspect.getdoc(EXAMPLES[name]) or name
     title, _, text = doc.partition("\n\n")
-    return title, text
+    return title.removesuffix("."), text
 
 
 def say_list() -> None:
@@ -727,7 +732,8 @@ def say_list() -> None:
 def run(names: Sequence[str], scale: float) -> int:
     """Run the examples called *names*; the exit status."""
     version, cpus = platform.python_version(), available_cpus()
-    say(f"cotality on Python {version}, {platform.system()}, {cpus} CPUs", indent=0)
+    counted = "1 CPU" if cpus == 1 else f"{cpus} CPUs"
+    say(f"cotality on Python {version}, {platform.system()}, {counted}", indent=0)
     if cpus == 1:
         say("With one CPU, processes cannot be faster than a loop.", indent=0)
     clock = Stopwatch()
@@ -739,15 +745,14 @@ def run(names: Sequence[str], scale: float) -> int:
 def run_one(name: str, scale: float) -> bool:
     """Run one example; whether this machine has what it needs."""
     title, text = title_and_text(name)
-    say(f"\n{name}: {title}", indent=0)
-    say("-" * WIDTH, indent=0)
+    say(f"\n{name}: {title}\n{'-' * WIDTH}", indent=0)
     if text:
         say(f"{text}\n")
     clock = Stopwatch()
     try:
         EXAMPLES[name](scale)
     except CannotRunError as error:
-        say(textwrap.fill(f"Left out: {error}", WIDTH - 3))
+        say_prose(f"Left out: {error}")
         return False
     say(f"Took {clock.lap():.1f} s.")
     return True

@@ -28,8 +28,11 @@ IO_WORDS = frozenset(
     ]
 )
 IGNORED = re.compile(r"[\s_/-]+")
-# "cpu-bound", "CPU intensive" and "i/o heavy tasks" name the same as the bare word.
-QUALIFIER = re.compile(r"(bound|intensive|heavy|limited|tasks?|work|workload)+$")
+# "cpu-bound", "heavy computation" and "I/O tasks" name the same as the bare word.
+QUALIFIER = re.compile(
+    r"^(heavy|intensive)+"
+    r"|(bound|bounded|intensive|heavy|limited|tasks?|operations?|work|workload)+$"
+)
 
 THREADS_LIMIT = 32  # as ThreadPoolExecutor has it since Python 3.8
 THREADS_BEYOND_CPUS = 4  # the same: some always wait for input or output

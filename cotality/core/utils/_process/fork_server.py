@@ -25,7 +25,12 @@ from typing import Any
 from .launch import context
 
 # A module that cannot be found there is left to the workers themselves.
-PRELOADED = ["cotality.core.utils._process.worker", "cloudpickle", "tblib"]
+PRELOADED = [
+    "cotality.core.utils._process.worker",
+    "cotality.core.utils._process.server_end",
+    "cloudpickle",
+    "tblib",
+]
 
 
 util: Any = mp_util  # Any: typeshed leaves out what is used here

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
@@ -83,10 +84,14 @@ class WorkerHandle:
         Raises:
             OSError: The system has no room for it.
         """
-        ours, theirs = socket.socketpair()
-        try:
+        with ExitStack() as undo, ExitStack() as after_start:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            after_start.callback(theirs.close)
+            lent = slot.for_worker()
+            after_start.callback(lent.close)
             setup = Setup(
-                slot=slot.for_worker(),
+                slot=lent,
                 environment=dict(os.environ),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
@@ -97,11 +102,7 @@ class WorkerHandle:
                 target=worker_main, args=(theirs, setup), name="cotality-worker"
             )
             process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
+            undo.pop_all()
         # It is ours alone: nobody who lists or joins all children should meet it.
         mp_process._children.discard(process)  # type: ignore[attr-defined]
         ours.setblocking(False)

@@ -18,6 +18,7 @@ from .task import shortened
 T = TypeVar("T")
 
 SHOWN_PIECES = 16  # of a path; what is between its two ends is left out
+NAMED_PLACES = 100  # at either end; the shown pieces may take three places each
 SHOWN_KEY = 60  # characters
 
 # Names that built-in types give to what they are pickled from.
@@ -48,7 +49,14 @@ class Piece(NamedTuple):
 
 def path_to(place: Place, root: str) -> str:
     """The way to *place* from the object called *root*, which may have no name."""
-    pieces = list(pieces_between(way_to(place)))
+    way = way_to(place)
+    if len(way) <= 2 * NAMED_PLACES:
+        pieces = list(pieces_between(way))
+    else:  # to name every step of what is nested too deeply takes seconds
+        pieces = [
+            *pieces_between(way[:NAMED_PLACES]),
+            *pieces_between(way[-NAMED_PLACES:]),
+        ]
     if len(pieces) > SHOWN_PIECES:
         half = SHOWN_PIECES // 2
         pieces = [*pieces[:half], Piece(" ... "), *pieces[-half:]]
@@ -91,7 +99,7 @@ def next_piece(way: Sequence[Place], here: int) -> tuple[Piece, int]:
     """The piece that leads on from *here*, and the place that it leads to."""
     kind, key = way[here + 1].step
     if kind == "reduced":
-        return piece_of_reduced(way, here, key)
+        return piece_of_reduced(way, here, cast("tuple[object, ...]", key))
     return piece_of_step(kind, key), here + 1
 
 
@@ -124,21 +132,25 @@ def or_else(ask: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def piece_of_reduced(way: Sequence[Place], here: int, key: object) -> tuple[Piece, int]:
+def piece_of_reduced(
+    way: Sequence[Place], here: int, keys: tuple[object, ...]
+) -> tuple[Piece, int]:
     """The name that people know a part of ``__reduce__`` by, or how to find it there.
 
-    An attribute is two or three steps away from its object there, by way of the
-    state, which may hold slots apart. Which one it is, its identity tells.
+    An attribute may be two or three steps away from its object there: slots, for
+    one, are a part of their own. Which attribute it is, its identity tells.
     """
-    owner = way[here].thing
+    owner, key = way[here].thing, keys[-1]
     for there in range(here + 1, min(here + 4, len(way))):
-        kind, inner = way[there].step
-        if there > here + 1 and kind != "item":
-            break
-        suffix = shorthand(owner, inner, way[there].thing)
+        if there > here + 1:
+            kind, key = way[there].step
+            if kind != "item":
+                break
+        suffix = shorthand(owner, key, way[there].thing)
         if suffix is not None:
             return Piece(suffix), there
-    return Piece(f"[{key}]", "the reduced form"), here + 1
+    suffix = "".join(f"[{text_of_key(key)}]" for key in keys)
+    return Piece(suffix, "the reduced form"), here + 1
 
 
 def shorthand(owner: object, key: object, part: object) -> str | None:
@@ -172,7 +184,10 @@ def attribute(owner: object, name: str) -> object:
 def subscript(owner: object, key: object, part: object) -> str | None:
     kind, inside = type(owner), cast("Any", owner)  # Any: asked by its type
     if issubclass(kind, tuple):
-        return next((f"[{n}]" for n, item in enumerate(inside) if item is part), None)
+        return position_in(inside, part)
+    if issubclass(kind, BaseException):
+        position = position_in(inside.args, part)
+        return position and f".args{position}"
     if issubclass(kind, (dict, MappingProxyType)):
         # Their own get, not one of a subclass's.
         own: Any = dict if issubclass(kind, dict) else MappingProxyType  # Any: either
@@ -181,3 +196,7 @@ def subscript(owner: object, key: object, part: object) -> str | None:
     if numpy and issubclass(kind, numpy.ndarray) and inside.flat[key] is part:
         return f".flat[{key}]"
     return None
+
+
+def position_in(items: Iterable[object], part: object) -> str | None:
+    return next((f"[{n}]" for n, item in enumerate(items) if item is part), None)

@@ -25,7 +25,7 @@ from typing import Any
 
 from . import crash, unsendable
 from .exception_transport import unpack_exception
-from .failures import WorkerStartError
+from .failures import WorkerCrashedError, WorkerStartError
 from .handle import EOF_LIMIT, Item, WorkerHandle, WorkerPlan
 from .messages import Kind
 from .slots import Slots
@@ -131,7 +131,12 @@ class Pool:
                 if worker.item is not None and worker.item.future is future:
                     worker.kill("killed")
                     return True
-        return False
+            waiting = [each for each in self.state.pending if each.future is future]
+            for item in waiting:  # its worker died before it could begin
+                self.state.pending.remove(item)
+        for item in waiting:
+            fail(item.future, WorkerCrashedError("it was ended on request"))
+        return bool(waiting)
 
     def kill_all(self) -> None:
         """End every worker now and close."""
@@ -225,6 +230,7 @@ class Pool:
         try:
             while not self.is_finished():
                 self.start_a_worker_if_needed()
+                self.watch_for_room()
                 for key, _ in self.selector.select(self.pause()):
                     if key.data is None:
                         self.listen_to_bell()
@@ -346,6 +352,12 @@ class Pool:
         if item is not None:
             settle(item.future, kind, body)
 
+    def watch_for_room(self) -> None:
+        """See to items that did not fit into the link of an idle worker at once."""
+        for worker in self.state.workers:
+            if worker.outbox:
+                self.update_events(worker)
+
     def update_events(self, worker: WorkerHandle) -> None:
         """Watch for room to write only while there is something to write."""
         if worker.link_is_watched:
@@ -384,29 +396,33 @@ class Pool:
             self.selector.unregister(worker.link)
         if worker.sentinel is not None:
             self.selector.unregister(worker.sentinel)
+        entry = worker.slot.ledger.read(worker.items_given)
+        report = crash.Report.of(worker, entry)
+        item = worker.item
         with self.lock:
             self.state.workers.discard(worker)
             if worker in self.state.idle:
                 self.state.idle.remove(worker)
-            item = worker.item
-        entry = worker.slot.ledger.read(worker.items_given)
-        report = crash.Report.of(worker, entry)
+            # In one step, so that who wants to kill the item finds it here or there.
+            is_to_blame = entry.begun or worker.end_reason == "killed"
+            if item is not None and not is_to_blame:
+                self.hand_out_again(item)
         worker.release()
         if item is not None:
-            if entry.begun:
+            if is_to_blame:
                 fail(item.future, report.failure())
-            else:
-                self.hand_out_again(item, report)
+            elif item.deaths >= START_ATTEMPTS:
+                fail(item.future, report.start_failure(item.deaths))
         elif not worker.is_ready and worker.end_reason is None:
             self.died_at_start(report)
 
-    def hand_out_again(self, item: Item, report: crash.Report) -> None:
-        """The worker died before it began with *item*, which is not to blame."""
+    def hand_out_again(self, item: Item) -> None:
+        """The worker died before it began with *item*, which is not to blame.
+
+        With the lock held.
+        """
         item.deaths += 1
-        if item.deaths >= START_ATTEMPTS:
-            fail(item.future, report.start_failure(item.deaths))
-            return
-        with self.lock:
+        if item.deaths < START_ATTEMPTS:
             self.state.pending.appendleft(item)
             self.hand_out()
 
@@ -502,11 +518,25 @@ def settle(future: Future[Any], kind: Kind, body: bytearray) -> None:  # Any: se
         # User code runs in here, in a thread that must live on.
         fail(future, unsendable.unreadable_result(error))
         return
-    future.set_result(value)
+    try:
+        future.set_result(value)
+    except BaseException:
+        log_callback(future)
 
 
 def fail(future: Future[Any], error: BaseException) -> None:  # Any: see Item
-    future.set_exception(error)
+    try:
+        future.set_exception(error)
+    except BaseException:
+        log_callback(future)
+
+
+def log_callback(future: Future[Any]) -> None:  # Any: see Item
+    """Go on after a done callback that raised `SystemExit` or the like.
+
+    The future itself has caught and logged every other exception of a callback.
+    """
+    logger.critical("a callback of %r failed", future, exc_info=True)
 
 
 # The pools with a thread, for the end of the program and for forked children.

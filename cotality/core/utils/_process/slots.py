@@ -47,10 +47,12 @@ class Slots:
         return slot
 
     def close(self) -> None:
-        """Give the memory back once the last ledger that reads it is gone."""
-        for fd in (self.fd, self.stacks_fd):
-            if fd >= 0:
-                os.close(fd)
+        """Give the memory back once the last ledger that reads it is gone.
+
+        The mapping has a descriptor of its own, which ends with it.
+        """
+        del self.memory
+        close_all(self.fd, self.stacks_fd)
         self.fd = self.stacks_fd = -1
 
 
@@ -66,8 +68,18 @@ class Slot:
         self.slots.free.append(self.number)
 
     def for_worker(self) -> WorkerSlot:
+        """The way of this slot into its worker; to be closed once that is started.
+
+        It has descriptors of its own: a worker that is forked closes the parent's.
+        """
         slots = self.slots
-        return WorkerSlot(self.number, slots.size, slots.tag, slots.fd, slots.stacks_fd)
+        fd = duplicate(slots.fd)
+        try:
+            stacks_fd = duplicate(slots.stacks_fd)
+        except OSError:
+            close_all(fd)
+            raise
+        return WorkerSlot(self.number, slots.size, slots.tag, fd, stacks_fd)
 
     def take_stack(self) -> str:
         """What faulthandler wrote about the worker that had this slot, once."""
@@ -103,6 +115,9 @@ class WorkerSlot:
         self.fd = -1 if fd is None else fd.detach()
         self.stacks_fd = -1 if stacks_fd is None else stacks_fd.detach()
 
+    def close(self) -> None:
+        close_all(self.fd, self.stacks_fd)
+
     def open_ledger(self) -> Ledger:
         """Map this worker's slot, and nothing of the others."""
         if self.fd < 0:
@@ -128,6 +143,16 @@ class WorkerSlot:
             os.close(self.stacks_fd)
         os.lseek(fd, self.number * STACK, os.SEEK_SET)
         return fd
+
+
+def duplicate(fd: int) -> int:
+    return fd if fd < 0 else os.dup(fd)
+
+
+def close_all(*fds: int) -> None:
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
 
 
 def anonymous_file(name: str) -> int:

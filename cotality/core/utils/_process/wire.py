@@ -7,7 +7,7 @@ from typing import Any
 
 MAIN = b"__main__"
 PROTOCOL = pickle.HIGHEST_PROTOCOL
-dumps: Any = pickle.dumps  # Any: typeshed's own type of it is incomplete
+dumps: Any = pickle.dumps  # pyright: ignore[reportUnknownMemberType]  # typeshed
 decode = pickle.loads  # for bytes of our own processes only
 
 

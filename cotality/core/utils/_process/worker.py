@@ -185,8 +185,7 @@ def answer_to(item: bytearray) -> tuple[Kind, bytes]:
         function, args, kwargs = unpack_item(item)
         value = function(*args, **kwargs)
     except BaseException as error:
-        error.__traceback__ = chunk.without_our_frames(error.__traceback__)
-        return Kind.FAILURE, pack_exception(error)
+        return Kind.FAILURE, pack_exception(chunk.task_failure(error))
     try:
         return Kind.VALUE, encode(value)
     except Exception as error:

@@ -1,0 +1,39 @@
+"""Imported by the fork server alone: with the server end its workers and theirs.
+
+The server ends when the parent does, however that came about. A worker mostly sees it
+too, and ends its own process group; but not while C code holds the interpreter's lock,
+and the signal that Linux then sends it reaches the worker without its children.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+
+server = os.getpid()
+
+
+def end_workers() -> None:
+    """End the process groups of all workers that are left."""
+    if os.getpid() != server:
+        return  # a worker, which has a copy of this
+    for pid in children():
+        for send_signal in (os.killpg, os.kill):
+            try:
+                send_signal(pid, signal.SIGKILL)
+                break
+            except ProcessLookupError:
+                continue  # no group of its own yet; or gone
+
+
+def children() -> list[int]:
+    """The pids of our children; none where nobody tells."""
+    try:
+        with open(f"/proc/self/task/{server}/children", encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
+
+
+atexit.register(end_workers)

@@ -1,0 +1,104 @@
+"""Tasks that do nothing: all of the time is what handing them out costs."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+
+from tests.benchmarks.contenders import (
+    CORES,
+    OURS,
+    THREADS,
+    Contender,
+    Joblib,
+    Ours,
+    OursWithTasks,
+    PoolMap,
+    Submit,
+)
+from tests.benchmarks.measure import Case, Figure, Samples, at_least_ours, at_most
+from tests.benchmarks.work import echo
+
+TASKS = 100_000
+WARM_UP = 2_000
+COST = Figure("cost", "us/task")
+
+
+def cost(
+    contender: type[Contender],
+    workers: int,
+    *,
+    processes: bool,
+    tasks: int = TASKS,
+    repeats: int = 3,
+) -> Samples:
+    """Microseconds for each of *tasks* trivial calls on workers that are warm."""
+    with contender(workers, processes=processes) as way:
+        way.run(way.prepare([(echo, {"value": i}) for i in range(WARM_UP)]))
+        samples = []
+        for _ in range(repeats):
+            prepared = way.prepare([(echo, {"value": i}) for i in range(tasks)])
+            gc.collect()
+            began = perf_counter()
+            results = way.run(prepared)
+            samples.append((perf_counter() - began) / tasks * 1e6)
+            assert results == list(range(tasks))
+            del prepared, results
+    return {"cost": samples}
+
+
+ON_THREADS: dict[str, Callable[[], Samples]] = {
+    OURS: partial(cost, Ours, THREADS, processes=False),
+    "cotality, making the tasks included": partial(
+        cost, OursWithTasks, THREADS, processes=False
+    ),
+    "ThreadPoolExecutor.submit": partial(
+        cost, Submit, THREADS, processes=False, repeats=1
+    ),
+    "multiprocessing ThreadPool.map": partial(cost, PoolMap, THREADS, processes=False),
+    "joblib, threading": partial(cost, Joblib, THREADS, processes=False, repeats=1),
+}
+
+ON_PROCESSES: dict[str, Callable[[], Samples]] = {
+    OURS: partial(cost, Ours, CORES, processes=True),
+    "cotality, making the tasks included": partial(
+        cost, OursWithTasks, CORES, processes=True
+    ),
+    # A fifth of the tasks: the time of each is what counts.
+    "ProcessPoolExecutor.submit": partial(
+        cost, Submit, CORES, processes=True, tasks=TASKS // 5, repeats=1
+    ),
+    "multiprocessing Pool.map": partial(cost, PoolMap, CORES, processes=True),
+    "joblib, loky": partial(cost, Joblib, CORES, processes=True, repeats=1),
+}
+
+CASES = [
+    Case(
+        "tiny-threads",
+        "100,000 tasks that do nothing, on as many threads as is usual (the number of "
+        "cores plus 4). `ThreadPool.map` gets pairs of function and arguments and cuts "
+        "them into 4 chunks for each thread blindly, with no window and no failure of "
+        "one task alone.",
+        ON_THREADS,
+        (COST,),
+        (
+            at_most("cost", 1.5),
+            at_least_ours("cost", "ThreadPoolExecutor.submit", 10),
+        ),
+    ),
+    Case(
+        "tiny-processes",
+        "100,000 tasks that do nothing, on one warm process for each core; nobody's "
+        "start counts. `Pool.map` gets pairs of function and arguments and cuts them "
+        "into 4 chunks for each process blindly; a process that dies there takes the "
+        "whole call with it.",
+        ON_PROCESSES,
+        (COST,),
+        (
+            at_most("cost", 4.0),
+            at_least_ours("cost", "ProcessPoolExecutor.submit", 20),
+        ),
+    ),
+]

@@ -1,0 +1,106 @@
+"""Measure how fast the package is: ``python tests/benchmarks/run.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what was asked for, print the table, write the files."""
+    from tests.benchmarks.cases import CASES
+    from tests.benchmarks.measure import measure
+    from tests.benchmarks.report import table, write_json, write_markdown
+
+    asked = parser(list(CASES))
+    given = asked.parse_args(arguments)
+    if given.list:
+        print("\n".join(CASES))
+        return 0
+    if unknown := [name for name in given.cases if name not in CASES]:
+        asked.error(f"no such case: {', '.join(unknown)}; --list names those there are")
+    facts = facts_before(given.cases, given.rounds)
+    results = measure([CASES[name] for name in given.cases or CASES], given.rounds)
+    facts_after(facts)
+    print(table(results))
+    write_json(given.json, results, facts)
+    if given.markdown:
+        write_markdown(given.markdown, results, facts)
+    # A peer that is not installed is named and left out; ours has to work.
+    return int(any(result.case.ours in result.problems for result in results))
+
+
+def parser(names: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python tests/benchmarks/run.py",
+        description="Compare the package with other ways to do the same. Prints a "
+        "table and writes a JSON file. Measures the installed package, or that of the "
+        "checkout if none is installed.",
+    )
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"
+    )
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    parser.add_argument(
+        "--rounds", type=positive, default=5, metavar="N", help="5 by default"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("bench.json"),
+        metavar="FILE",
+        help="where the figures go, every sample of them; bench.json by default",
+    )
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="also put the figures into this page, such as docs/understand/speed.md",
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def facts_before(cases: list[str], rounds: int) -> dict[str, object]:
+    from tests.benchmarks.machine import load, machine
+
+    command = ["python tests/benchmarks/run.py", *cases, f"--rounds {rounds}"]
+    return {
+        "command": " ".join(command),
+        "date": datetime.date.today().isoformat(),
+        "rounds": rounds,
+        "machine": machine(),
+        "load_before": load(),
+    }
+
+
+def facts_after(facts: dict[str, object]) -> None:
+    from tests.benchmarks.machine import load
+
+    facts["load_after"] = load()
+
+
+def use_checkout_if_not_installed() -> None:
+    """Let interpreters we start find the package as if it were installed."""
+    if importlib.util.find_spec("cotality") is None:
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+
+if __name__ == "__main__":
+    sys.path[:1] = []
+    use_checkout_if_not_installed()
+    sys.path.append(str(ROOT))  # for the benchmarks; what is installed goes first
+    sys.exit(main(sys.argv[1:]))
