@@ -119,7 +119,7 @@ def make_thing() -> Thing:
     return Thing()
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818  # what a test calls it
     """What tests fail with on purpose; unlike the built-in ones, it can be watched."""
 
 
@@ -162,7 +162,7 @@ def inner_sum(count: int, use_processes: bool) -> int:
 
 
 def inner_pids(max_workers: int | None) -> set[int]:
-    """The processes that tasks of a call made in here ran in, waiting for each other."""
+    """The processes that tasks of a call made in here ran in, all at once."""
     with TemporaryDirectory() as folder:
         marks = Marks(Path(folder))
         count = max_workers or 1

@@ -59,7 +59,7 @@ class Program:
             stdout=write_end,
             stderr=write_end,
             cwd=self.folder,
-            env=environment_of_scripts(),
+            env={**environment_of_scripts(), "PYTHON_COLORS": "0"},
             start_new_session=True,
         )
         os.close(write_end)

@@ -139,7 +139,8 @@ class Simulation:
         self.happens(self.step_cost, "parent is free")
 
     def hand_out(self) -> bool:
-        size = self.schedule.next_portion()
+        has_returned = bool(self.source.returned)
+        size = self.schedule.next_portion(from_returned=has_returned)
         taken = self.source.take(size) if size else None
         if taken is None:
             return False

@@ -705,9 +705,7 @@ def test_an_initializer_that_fails_fails_everything(tmp_path: Path) -> None:
 
         assert all(isinstance(error, WorkerStartError) for error in errors)
         assert all("initializer" in str(error) for error in errors)
-        assert all(
-            isinstance(error.__cause__, ValueError) for error in errors if error
-        )
+        assert all(isinstance(error.__cause__, ValueError) for error in errors if error)
         assert len({id(error) for error in errors}) == 5
         with pytest.raises(BrokenExecutor, match="initializer") as raised:
             executor.submit(echo, 1)

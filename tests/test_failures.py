@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from cotality.core.utils._process.exception_transport import pack_exception
 from cotality.core.utils.process import (
     RemoteTaskError,
     Task,
@@ -20,7 +21,6 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_streaming,
     execute_tasks_in_parallel_unordered,
 )
-from cotality.core.utils._process.exception_transport import pack_exception
 from tests import zoo
 from tests.helpers import (
     Failure,
@@ -41,7 +41,7 @@ from tests.helpers import (
 stream_of = execute_tasks_in_parallel_streaming
 each_order = pytest.mark.parametrize("ordered", [True, False])
 
-LARGEST_PORTION = 512  # tasks
+LARGEST_PORTION = 2048  # tasks
 ODD_ONE = 7  # the index of the task that misbehaves, among 20
 
 
@@ -255,7 +255,9 @@ def test_a_traceback_shows_where_it_happened(use_processes: bool) -> None:
     assert [frame.name for frame in frames[-2:]] == ["outer_step", "inner_step"]
     assert frames[-1].line == "raise Failure(value)  # the line that failed"
     assert Path(frames[-1].filename) == Path(__file__)
-    assert frames[-1].line == linecache.getline(__file__, frames[-1].lineno or 0).strip()
+    assert (
+        frames[-1].line == linecache.getline(__file__, frames[-1].lineno or 0).strip()
+    )
     assert frames[0].name == "raised_by"
     printed = "".join(traceback.format_exception(error))
     assert "in inner_step" in printed
@@ -302,9 +304,7 @@ def test_a_note_names_the_task(use_processes: bool) -> None:
     ],
     ids=["position", "name", "list", "no repr", "many", "lambda", "built-in"],
 )
-def test_a_note_fits_on_a_line(
-    task: Task[Any], text: str, use_processes: bool
-) -> None:
+def test_a_note_fits_on_a_line(task: Task[Any], text: str, use_processes: bool) -> None:
     """Whatever the arguments are, they are shown as far as that is possible."""
     error = raised_by(task, use_processes)
 

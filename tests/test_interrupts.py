@@ -117,9 +117,10 @@ def test_ctrl_c_in_the_body_of_a_loop_over_a_stream(
         "tasks = [Task.of(wait_for_marks, marks, 'first', 2)]\n"
         "tasks += [Task(mark_and_sleep, {'marks': marks}) for _ in range(6)]\n"
         "for _ in execute_tasks_in_parallel_streaming(tasks, 2, True, grace=0.1):\n"
+        "    marks.leave('body')\n"
         "    time.sleep(100)\n"
     )
-    with running(source, marks, 1, terminal=terminal) as program:
+    with running(source, marks, 3, terminal=terminal) as program:
         program.press_ctrl_c()
         check_interrupted(program)
 

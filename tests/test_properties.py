@@ -171,7 +171,7 @@ def test_a_call_fails_if_and_only_if_the_plain_loop_does(
     except Exception as error:
         assert failures
         expected = failures[:1] if workers == 1 else failures
-        assert comparable(error) in all_comparable(expected)
+        assert comparable(error) in all_comparable(expected)  # noqa: PT017
     else:
         assert not failures
         assert all_comparable(results) == all_comparable(loop(tasks))

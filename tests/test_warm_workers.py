@@ -238,7 +238,7 @@ def test_a_pool_serves_all_calls_inside(marks: Marks) -> None:
         workers = pids(marks)
         assert workers.isdisjoint(outside)
         assert pids(marks) == workers
-        [stream] = [execute_tasks_in_parallel_streaming([Task(pid)] * 9, 2, True)]
+        stream = execute_tasks_in_parallel_streaming([Task(pid)] * 9, 2, True)
         assert {value for _, value in stream} <= workers
 
     assert all(wait_until_gone(each) for each in workers)
@@ -269,9 +269,7 @@ def test_the_initializer_of_a_pool_runs_once_in_each_worker(
 def test_calls_inside_use_no_more_workers_than_the_pool_has(marks: Marks) -> None:
     """A call may ask for more and gets all there are."""
     with worker_pool(max_workers=2):
-        found = execute_tasks_in_parallel(
-            [Task.of(time.sleep, 0.01)] * 0 + [Task(pid)] * 50, 20, True
-        )
+        found = execute_tasks_in_parallel([Task(pid)] * 50, 20, True)
         workers = pids(marks)
 
     assert set(found) <= workers

@@ -4,6 +4,8 @@ Everything in here can be imported by a worker, so that what is tested is how it
 behaves and not where it comes from.
 """
 
+# ruff: noqa: N818  # that they are errors goes without saying in here
+
 from __future__ import annotations
 
 import json
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from io import TextIOBase
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 
 def in_worker() -> bool:
@@ -152,6 +154,17 @@ class HasLambda(Exception):
         self.retry = lambda: 3
 
 
+class RefusesState(Exception):
+    """Raises when it is unpickled the way its class wants; its parts are fine."""
+
+    def __init__(self) -> None:
+        super().__init__("no state")
+        self.code = 3
+
+    def __setstate__(self, state: Any) -> NoReturn:
+        raise ValueError("refuses its state")
+
+
 class RefusesReduce(Exception):
     """Raises when it is pickled."""
 
@@ -189,7 +202,7 @@ def real_attribute_error() -> BaseException:
 
 def real_name_error() -> BaseException:
     try:
-        return no_such_name  # type: ignore[name-defined,no-any-return]  # noqa: F821
+        return no_such_name  # type: ignore[name-defined,no-any-return]
     except NameError as error:
         return error
 
@@ -307,6 +320,7 @@ WHOLE: dict[str, Animal] = {
         lambda: subprocess.TimeoutExpired("ls", 3.5), ("cmd", "timeout")
     ),
     "reduce raises": Animal(lambda: RefusesReduce("refused")),
+    "setstate raises": Animal(RefusesState, ("code",)),
     "reduce exits": Animal(lambda: ExitsWhenPickled("exits")),
     "http": Animal(
         lambda: urllib.error.HTTPError("http://x", 404, "no", Message(), None),
@@ -325,17 +339,6 @@ class HasLock(Exception):
     def __init__(self) -> None:
         super().__init__("with a lock")
         self.lock = threading.Lock()
-
-
-class RefusesState(Exception):
-    """Raises when it is unpickled."""
-
-    def __init__(self) -> None:
-        super().__init__("no state")
-        self.code = 3
-
-    def __setstate__(self, state: Any) -> NoReturn:
-        raise ValueError("refuses its state")
 
 
 def only_in_worker() -> BaseException:
@@ -365,7 +368,6 @@ class Chameleon(Exception):
 BROKEN: dict[str, Animal] = {
     "lock": Animal(HasLock),
     "lock in args": Animal(lambda: Plain("a lock", threading.Lock())),
-    "setstate raises": Animal(RefusesState),
     "only in a worker": Animal(lambda: OnlyInWorker("stays here")),
     "chameleon": Animal(lambda: Chameleon("a colour")),
 }
@@ -549,8 +551,23 @@ def nested(depth: int) -> list[Any]:
     return outer
 
 
-def open_connection() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:")
+def open_file() -> TextIO:
+    return open(os.devnull)
+
+
+def class_with_lock() -> object:
+    class Local:
+        lock = threading.Lock()
+
+    return Local()
+
+
+def reduced_without_text() -> PickledBy:
+    return PickledBy(when_pickled=refuse_without_text)
+
+
+def spoilt_in_parent() -> PickledBy:
+    return PickledBy(when_unpickled=refuse_in_parent)
 
 
 # How each is made; what comes of it as an argument and as a result of a task on
@@ -558,19 +575,19 @@ def open_connection() -> sqlite3.Connection:
 THINGS: dict[str, Callable[[], object]] = {
     "lock": threading.Lock,
     "generator": generator,
-    "open file": lambda: open(os.devnull),
-    "local class that holds a lock": lambda: type("Local", (), {"lock": threading.Lock()})(),
+    "open file": open_file,
+    "local class that holds a lock": class_with_lock,
     "closure over a lock": lambda: (lambda lock: lambda: lock)(threading.Lock()),
     "deep list": lambda: nested(100_000),
     "reduce raises": lambda: PickledBy(when_pickled=refuse),
-    "reduce raises what has no text": lambda: PickledBy(when_pickled=refuse_without_text),
+    "reduce raises what has no text": reduced_without_text,
     "reduce exits": lambda: PickledBy(when_pickled=exit_now),
     "proxy": Proxy,
     "unpickling raises in a worker": lambda: PickledBy(when_unpickled=refuse_in_worker),
     "unpickling exits in a worker": lambda: PickledBy(when_unpickled=exit_in_worker),
-    "unpickling raises in the parent": lambda: PickledBy(when_unpickled=refuse_in_parent),
+    "unpickling raises in the parent": spoilt_in_parent,
     "unpickling exits in the parent": lambda: PickledBy(when_unpickled=exit_in_parent),
-}  # fmt: skip
+}
 
 
 def make(name: str) -> object:

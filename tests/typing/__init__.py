@@ -1,0 +1,1 @@
+"""What type checkers say: read by mypy and pyright, and run like any other test."""

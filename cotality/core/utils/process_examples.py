@@ -61,7 +61,7 @@ MEMORY_LINES = 8  # how often `streaming` looks at the memory in use
 NOT_MODULES = {"__pycache__", "dist-packages", "site-packages"}
 TESTS = {"idle_test", "test", "tests"}
 
-WIDTH = 78  # columns of the output, which has to fit a plain terminal
+WIDTH = 79  # columns of the output, which has to fit a plain terminal
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 
 Row: TypeAlias = tuple[int, str, str, int]
@@ -430,7 +430,7 @@ def helpers(scale: float) -> None:  # there is nothing to scale
     for kind in ("cpu-bound", "calculation", "network", "database", "mixed"):
         advice = "processes" if should_use_processes(kind) else "threads"
         say(f"{kind!r:22} {advice}")
-    say(f"\n   {'thing':22} can travel  with pickle  what is in the way", indent=0)
+    say(f"\n   {'thing':22} travels  pickle  what is in the way", indent=0)
     things: list[tuple[str, object]] = [
         ("a list", [1, 2, 3]),
         ("a lambda", lambda: 42),
@@ -440,7 +440,7 @@ def helpers(scale: float) -> None:  # there is nothing to scale
     for name, thing in things:
         goes, by_pickle = is_picklable(thing), is_picklable(thing, plain=True)
         why = explain_unpicklable(thing) or ""
-        say(f"{name:22} {yes_no(goes):11} {yes_no(by_pickle):12} {why}".rstrip())
+        say(f"{name:22} {yes_no(goes):8} {yes_no(by_pickle):7} {why}".rstrip())
 
 
 def yes_no(answer: bool) -> str:

@@ -61,8 +61,8 @@ class Backend(Protocol):
         """
         ...
 
-    def halt(self) -> None:
-        """Let no task start that has not started."""
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        """Let no task start that has not started, in the portions of *futures*."""
         ...
 
     def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
@@ -99,7 +99,7 @@ class ThreadBackend:
         except CancelledError:
             return ChunkReport([])
 
-    def halt(self) -> None:
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
         self.signals.requested = True
 
     def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
@@ -246,8 +246,9 @@ class ProcessBackend:
                 f"they started a task. The last: {death}"
             ) from death
 
-    def halt(self) -> None:
-        """The engine cancels what waits; what runs ends with its time box."""
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        for future in futures:
+            self.pool().halt(future)
 
     def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
         pool = self.pool()

@@ -104,6 +104,7 @@ def execute_tasks_in_parallel(
         tasks, max_workers, use_processes, return_exceptions, options, bounded=False
     )
     portions = sorted(run.settled(), key=lambda portion: portion.start)
+    run.conclude()
     return [value for portion in portions for value in portion.outcomes()]
 
 
@@ -157,7 +158,9 @@ def execute_tasks_in_parallel_unordered(
     run = start(
         tasks, max_workers, use_processes, return_exceptions, options, bounded=False
     )
-    return [value for portion in run.settled() for value in portion.outcomes()]
+    values = [value for portion in run.settled() for value in portion.outcomes()]
+    run.conclude()
+    return values
 
 
 @overload
@@ -294,5 +297,7 @@ def stream(
                 portion.put_errors_in_place()
             yield from portion.take()
             run.schedule.taken(count)
+            del portion
     finally:
         portions.close()
+    run.conclude()

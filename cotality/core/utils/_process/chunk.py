@@ -9,7 +9,7 @@ through the same door, :func:`run_chunk`, and come back as a `ChunkReport`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -68,9 +68,17 @@ class LocalChunk:
     halt: Halt
 
     def run(self, time_box: float) -> ChunkReport:
+        # In a generator: an exception keeps the frames it went through and those that
+        # called them, but a generator that is done has no caller any more. So one
+        # exception does not keep the portion, with all its arguments, alive.
+        return next(self.reports(time_box))
+
+    def reports(self, time_box: float) -> Generator[ChunkReport, None, None]:
+        """The one report."""
         values: list[Any] = []  # Any: what the tasks return
         errors: dict[int, Exception] = {}
         halt = self.halt
+        task: Task[Any] | None = None  # Any: as above
         began = now = perf_counter()
         end = began + time_box
         for task in self.tasks:
@@ -86,12 +94,16 @@ class LocalChunk:
             values.append(value)
             del value  # the list is handed over; this frame must not keep the last
             now = perf_counter()
-        return ChunkReport(values, errors, now - began)
+        try:
+            yield ChunkReport(values, errors, now - began)
+        finally:
+            del self, values, errors, task
 
 
 def task_failure(error: BaseException) -> Exception:
     """The `Exception` a task is said to have failed with when it raised *error*."""
-    error.__traceback__ = without_our_frames(error.__traceback__)
+    # Not by assignment: a class may forbid that (a frozen dataclass).
+    BaseException.with_traceback(error, without_our_frames(error.__traceback__))
     return error if isinstance(error, Exception) else exited(error)
 
 
@@ -137,7 +149,7 @@ class PackedChunk:
         began = now = perf_counter()
         end = began + time_box
         for position, (function, arguments) in enumerate(self.calls):
-            if now > end or not book.has_room:
+            if now > end or not book.has_room or book.is_halted:
                 break
             if self.check_orders:
                 book.await_orders(position)

@@ -120,30 +120,46 @@ class Run:
     def settled(self) -> Generator[Settled, None, None]:
         """Portions in the order in which they come back, at least in part done.
 
-        After the last one it raises what is to be raised: the first failure, if
-        failures are to end the call; otherwise what the input raised.
+        What is to be raised after the last one, :meth:`conclude` raises.
         """
         self.begin()
         try:
             self.hand_out()
-            while self.out:
-                yield from self.take_back(self.wait(None))
-                if self.failure is not None:
-                    yield from self.finish(self.backend.grace)
-                    raise self.failure
-                self.hand_out()
+            while self.out and self.failure is None:
+                settled = self.take_back(self.wait(None))
+                if settled is not None:
+                    yield settled
+                    del settled  # or it would be kept while this waits
+                if self.failure is None:
+                    self.hand_out()
+            yield from self.finish(self.backend.grace)
         except KeyboardInterrupt:
-            self.end(0.0)
+            self.end(0.0, interrupted=True)
             raise
         except BaseException:
             self.end(self.backend.grace)
             raise
         else:
             self.end(None)
+
+    def conclude(self) -> None:
+        """Raise what is left to be raised when all portions are taken.
+
+        That is the first failure, if failures are to end the call; otherwise what the
+        input raised. It is not raised where the portions come from, because a
+        generator cannot raise a `StopIteration`.
+        """
+        error = self.failure or self.source.error
+        self.failure = self.source.error = None
+        if error is None:
+            return
+        context = error.__context__
+        try:
+            raise error
         finally:
-            self.failure = None  # it refers to this frame, which refers to it
-        if self.source.error is not None:
-            raise self.source.error
+            # To raise it made its context what the caller is handling.
+            BaseException.__setattr__(error, "__context__", context)
+            del error, context  # the error refers to this frame from now on
 
     def begin(self) -> None:
         total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
@@ -163,7 +179,9 @@ class Run:
 
     def hand_out(self) -> None:
         """Hand out portions while there is room, at least one before results wait."""
-        while size := self.schedule.next_portion():
+        while size := self.schedule.next_portion(
+            from_returned=bool(self.source.returned)
+        ):
             taken = self.source.take(size)
             if taken is None:
                 return
@@ -188,7 +206,7 @@ class Run:
             return wait_for_ever(self.done)
         return self.done.get(timeout=max(0.0, until - monotonic()))
 
-    def take_back(self, future: Future[ChunkReport]) -> Iterator[Settled]:
+    def take_back(self, future: Future[ChunkReport]) -> Settled | None:
         """What became of the portion behind *future*, unless nothing did."""
         portion = self.out.pop(future)
         report = self.backend.collect(portion, future)
@@ -201,14 +219,16 @@ class Run:
             blame(failure, portion.tasks[position], portion.start + position)
             self.failure = failure
         self.source.give_back(portion.start + count, list(portion.tasks[count:]))
-        if count:
-            yield Settled(portion.start, report.values, report.errors)
+        return Settled(portion.start, report.values, report.errors) if count else None
 
     def finish(self, grace: float | None) -> Iterator[Settled]:
         """Let nothing new start; give what runs *grace* seconds, then end it."""
-        self.backend.halt()
+        # A Ctrl-C may have come between a future's arrival and its entry in our books.
+        self.done = SimpleQueue()
         for future in list(self.out):
             future.cancel()
+            future.add_done_callback(self.done.put)
+        self.backend.halt(self.out)
         until = None if grace is None else monotonic() + grace
         while self.out:
             try:
@@ -218,18 +238,25 @@ class Run:
                 until = None
                 continue
             try:
-                yield from self.take_back(future)
+                settled = self.take_back(future)
             except WorkerStartError:
                 # The call ends anyway, for a reason that came first.
                 continue
+            finally:
+                del future  # it has the results
+            if settled is not None:
+                yield settled
+                del settled
 
-    def end(self, grace: float | None) -> None:
+    def end(self, grace: float | None, *, interrupted: bool = False) -> None:
         """Leave nothing of this call running, and give back what it used."""
         all_ended = False
         try:
             for _ in self.finish(grace):
                 pass
-            all_ended = True
+            # Workers that were handed something just when a Ctrl-C came may still
+            # have it, so after one they are not given to another call.
+            all_ended = not interrupted
         finally:  # a second Ctrl-C ends the wait as well
             self.backend.close(all_ended)
             logger.debug("ended: %d tasks settled", self.schedule.settled)

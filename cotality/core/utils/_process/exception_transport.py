@@ -5,34 +5,40 @@ the links may form a circle. So it is packed as a flat list of nodes that name o
 another by number; no step is recursive. Each node is packed by itself and *loaded back
 in the worker*: what cannot be rebuilt there is replaced by a `RemoteTaskError` with
 its name, text and traceback, and spoils nothing around it.
+
+The classes are anybody's, and so is the code that runs when one is copied or shown.
+It is kept out of the way where the built-in base class can be asked instead.
 """
 
 from __future__ import annotations
 
 import pickle
-import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, cast
+from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
+from typing import Any, TypeAlias, cast
 
 from .failures import RemoteTaskError
+from .frames import Place, pack_frames, unpack_frames
+from .texts import text_of, traceback_text_of
 from .wire import decode, encode
 
 MAX_NODES = 1000  # a longer chain is cut: nobody reads that far
+
+State: TypeAlias = dict[str, Any]  # Any: the attributes of any exception
+Group: TypeAlias = BaseExceptionGroup[BaseException]
 
 
 @dataclass(slots=True)
 class Node:
     """One exception of a chain, packed."""
 
-    packed: bytes | None  # None: it stands for a group, or could not be packed
+    packed: bytes | None  # None: nothing would rebuild it
     type_name: str
     text: str
     traceback_text: str
-    frames: dict[str, Any] | None  # Any: what tblib makes of a traceback
-    notes: list[str]
-    suppress_context: bool
+    frames: list[Place] = field(default_factory=list[Place])
+    notes: list[str] = field(default_factory=list[str])
+    suppress_context: bool = False
     cause: int | None = None
     context: int | None = None
     members: list[int] = field(default_factory=list[int])
@@ -49,15 +55,34 @@ def pack_exception(error: BaseException) -> bytes:
 def unpack_exception(packed: bytes | bytearray) -> BaseException:
     """The exception that :func:`pack_exception` packed; never fails."""
     nodes: list[Node] = pickle.loads(packed)
-    rebuilt = [rebuild(node) for node in nodes]
-    # Members first: the constructor of a group wants them complete, and a group is
-    # always found before its members.
-    for index in reversed(range(len(nodes))):
-        if nodes[index].members:
-            rebuilt[index] = rebuild_group(nodes[index], rebuilt)
+    rebuilt = [stand_in(node) if node.members else rebuild(node) for node in nodes]
+    for index in members_first(nodes):
+        members = [rebuilt[member] for member in nodes[index].members]
+        rebuilt[index] = rebuild_group(nodes[index], members)
     for node, error in zip(nodes, rebuilt, strict=True):
         link(error, node, rebuilt)
     return rebuilt[0]
+
+
+# What an exception is linked to.
+
+
+def field_of(error: BaseException, name: str) -> Any:  # Any: of different types
+    """An attribute that `BaseException` itself has, whatever the class makes of it."""
+    return vars(BaseException)[name].__get__(error)
+
+
+def set_field(error: BaseException, name: str, value: object) -> None:
+    """Set such an attribute, also of a class that forbids it (a frozen dataclass)."""
+    BaseException.__setattr__(error, name, value)
+
+
+def members_of(error: BaseException) -> tuple[BaseException, ...]:
+    if not isinstance(error, BaseExceptionGroup):
+        return ()
+    members: tuple[BaseException, ...]
+    members = vars(BaseExceptionGroup)["exceptions"].__get__(error)
+    return members
 
 
 def linked_exceptions(error: BaseException) -> list[BaseException]:
@@ -65,42 +90,70 @@ def linked_exceptions(error: BaseException) -> list[BaseException]:
     found = [error]
     seen = {id(error)}
     for each in found:  # grows while it is read
-        for other in (each.__cause__, each.__context__, *members_of(each)):
+        cause, context = field_of(each, "__cause__"), field_of(each, "__context__")
+        for other in (cause, context, *members_of(each)):
             if other is not None and id(other) not in seen and len(found) < MAX_NODES:
                 seen.add(id(other))
                 found.append(other)
     return found
 
 
-def members_of(error: BaseException) -> Sequence[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return cast("BaseExceptionGroup[BaseException]", error).exceptions
-    return ()
+def members_first(nodes: list[Node]) -> list[int]:
+    """The numbers of all groups, each after those that are among its members."""
+    order: dict[int, None] = {}
+    stack = [index for index, node in enumerate(nodes) if node.members]
+    while stack:
+        index = stack[-1]
+        missing = [
+            member
+            for member in nodes[index].members
+            if nodes[member].members and member not in order
+        ]
+        if missing:
+            stack += missing
+        else:
+            order[stack.pop()] = None
+    return list(order)
+
+
+def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None:
+    for name, number in (("__cause__", node.cause), ("__context__", node.context)):
+        set_field(error, name, None if number is None else rebuilt[number])
+    set_field(error, "__suppress_context__", node.suppress_context)
+    BaseException.with_traceback(error, unpack_frames(node.frames))
+    if node.notes:
+        notes = [*getattr(error, "__notes__", ()), *node.notes]
+        set_field(error, "__notes__", notes)
+
+
+# One exception.
 
 
 def pack_node(error: BaseException, number: dict[int, int]) -> Node:
     members = [number[id(m)] for m in members_of(error) if id(m) in number]
     return Node(
-        packed=pack_group(error) if members else pack_alone(error),
+        packed=pack_alone(error),
         type_name=f"{type(error).__module__}.{type(error).__qualname__}",
         text=text_of(error),
         traceback_text=traceback_text_of(error),
-        frames=pack_frames(error.__traceback__),
+        frames=pack_frames(field_of(error, "__traceback__")),
         notes=[str(note) for note in notes_of(error)],
-        suppress_context=error.__suppress_context__,
-        cause=number.get(id(error.__cause__)),
-        context=number.get(id(error.__context__)),
+        suppress_context=field_of(error, "__suppress_context__"),
+        cause=number.get(id(field_of(error, "__cause__"))),
+        context=number.get(id(field_of(error, "__context__"))),
         members=members,
     )
 
 
 def pack_alone(error: BaseException) -> bytes | None:
     """*error* without what it is linked to, or None if nothing would rebuild it."""
-    attributes = without_notes(vars(error))
-    for build in (as_it_says_itself, without_its_constructor):
+    for take_apart in (as_its_class_says, field_by_field):
         try:
-            packed = encode(build(error, attributes))
-            if type(unpack_alone(packed)) is type(error):
+            parts = take_apart(error)
+            if parts is None:
+                continue
+            packed = encode(parts)
+            if type(put_together(decode(packed))) is type(error):
                 return packed
         except BaseException:
             # User code runs in here, and any way in which it fails means the same:
@@ -109,91 +162,128 @@ def pack_alone(error: BaseException) -> bytes | None:
     return None
 
 
-def as_it_says_itself(
-    error: BaseException, attributes: dict[str, Any]
-) -> tuple[Any, ...]:
-    """The way the class itself wants to be pickled."""
+def as_its_class_says(error: BaseException) -> tuple[Any, ...] | None:
+    """What the class's own ``__reduce__`` gives, if it has one written in Python."""
+    kind = type(error)
+    own = [kind.__reduce__, kind.__reduce_ex__, getattr(kind, "__setstate__", None)]
+    if isinstance(error, BaseExceptionGroup) or all(is_built_in(each) for each in own):
+        return None
     how = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
     if isinstance(how, str) or not 2 <= len(how) <= 3:
         raise TypeError(f"unusual way to pickle an exception: {how!r}")
     make, args, *rest = how
-    state = rest[0] if rest else None
-    if isinstance(state, dict):
-        state = without_notes(cast("dict[str, Any]", state))  # Any: its attributes
-    return make, args, state
+    return make, args, without_notes(rest[0]) if rest else None
 
 
-def without_notes(attributes: dict[str, Any]) -> dict[str, Any]:  # Any: attributes
-    """*attributes* less the notes, which travel by themselves."""
-    return {k: v for k, v in attributes.items() if k != "__notes__"}
+def is_built_in(method: object) -> bool:
+    return isinstance(method, BuiltinFunctionType) or not hasattr(method, "__code__")
 
 
-def without_its_constructor(
-    error: BaseException, attributes: dict[str, Any]
-) -> tuple[Any, ...]:
-    """For a class whose constructor wants other arguments than ``error.args``."""
-    return make_without_init, (type(error), error.args), attributes
+def field_by_field(error: BaseException) -> tuple[Any, ...]:
+    """Its arguments, attributes and slots.
+
+    They are put together without a call of its constructor, which may want other
+    arguments than these.
+    """
+    args = field_of(error, "args")
+    attributes = without_notes(attributes_of(error))
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("Group", error)
+        args = (vars(BaseExceptionGroup)["message"].__get__(group), PLACE_OF_MEMBERS)
+    return rebuild_from_fields, (type(error), args, slots_of(error)), attributes
 
 
-def make_without_init(kind: type[BaseException], args: tuple[Any, ...]) -> object:
-    error = kind.__new__(kind, *args)
-    error.args = args
+def rebuild_from_fields(
+    kind: type[BaseException], args: tuple[Any, ...], slots: State
+) -> BaseException:
+    base = next(each for each in kind.__mro__ if each.__module__ == "builtins")
+    make: Any = base.__new__  # Any: what it takes depends on the class
+    error: BaseException = make(kind, *args)
+    set_field(error, "args", args)
+    for name, value in slots.items():
+        set_field(error, name, value)
     return error
 
 
-def pack_group(error: BaseException) -> bytes | None:
-    """What a group is besides its members: class, message, attributes."""
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    attributes = without_notes(vars(error))
-    try:
-        packed = encode((type(error), group.message, attributes))
-        decode(packed)
-    except BaseException:  # as in pack_alone
-        return None
-    return packed
+PLACE_OF_MEMBERS = (Exception(),)  # a group cannot be made without any
 
 
-def unpack_alone(packed: bytes) -> BaseException:
-    make, args, state = decode(packed)
-    error = make(*args)
-    if state is not None:
+def attributes_of(error: BaseException) -> State:
+    """Its ``__dict__``, also of a class that shows another one."""
+    _, *rest = cast("tuple[Any, ...]", BaseException.__reduce__(error))
+    return rest[1] if len(rest) > 1 else {}
+
+
+def slots_of(error: BaseException) -> State:
+    """What *error* keeps outside of its ``__dict__``: ``errno``, ``name``, ``code``."""
+    slots: State = {}
+    for kind in type(error).__mro__:
+        if kind in (BaseException, BaseExceptionGroup, object):
+            continue
+        for name, place in vars(kind).items():
+            if isinstance(place, SLOT_TYPES) and name not in NOT_COPIED:
+                try:
+                    value = place.__get__(error)
+                except AttributeError:
+                    continue  # never set
+                if value is not None:
+                    slots.setdefault(name, value)
+    return slots
+
+
+SLOT_TYPES = (MemberDescriptorType, GetSetDescriptorType)
+# `obj` is what an attribute was missed on: any object, however large. Pickling leaves
+# it behind as well.
+NOT_COPIED = {"__dict__", "__weakref__", "obj"}
+
+
+def without_notes(state: Any) -> Any:  # Any: what a class says its state is
+    """*state* less the notes, which travel by themselves."""
+    if not isinstance(state, dict):
+        return state
+    given = cast("State", state)
+    return {name: value for name, value in given.items() if name != "__notes__"}
+
+
+def put_together(parts: tuple[Any, ...]) -> BaseException:
+    """The exception that was taken apart into *parts*."""
+    make, args, state = parts
+    error: Any = make(*args)  # Any: also its class decides what comes of that
+    if make is rebuild_from_fields:
+        for name, value in state.items():
+            set_field(error, name, value)
+    elif state is not None:
         error.__setstate__(state)
-    return cast("BaseException", error)
+    if not isinstance(error, BaseException):
+        raise TypeError(f"not an exception: {error!r}")
+    return error
 
 
 def rebuild(node: Node) -> BaseException:
-    if node.packed is None or node.members:
+    if node.packed is None:
         return stand_in(node)
     try:
-        return unpack_alone(node.packed)
+        return put_together(decode(node.packed))
     except BaseException:  # as in pack_alone; here it is the caller's side that fails
         return stand_in(node)
 
 
-def rebuild_group(node: Node, rebuilt: list[BaseException]) -> BaseException:
-    members = [rebuilt[index] for index in node.members]
+def rebuild_group(node: Node, members: list[BaseException]) -> BaseException:
+    """The group *node* with its *members*, which are complete."""
     try:
         if node.packed is None:
-            group = make_group(BaseExceptionGroup, node.text, members)
-        else:
-            kind, message, attributes = decode(node.packed)
-            group = make_group(kind, message, members)
-            group.__dict__.update(attributes)
+            return unknown_group(node, members)
+        _, (kind, (message, _), slots), state = decode(node.packed)
+        return put_together(
+            (rebuild_from_fields, (kind, (message, members), slots), state)
+        )
     except BaseException:  # as in pack_alone
-        return stand_in(node)
-    return group
+        return unknown_group(node, members)
 
 
-def make_group(
-    kind: type[BaseExceptionGroup[BaseException]],
-    message: str,
-    members: list[BaseException],
-) -> BaseException:
-    # Not the class's own __new__: it may want more arguments. The base class keeps
-    # message and members in slots that nothing but its own __new__ can fill.
-    group = BaseExceptionGroup.__new__(kind, message, members)
-    group.args = (message, members)
-    return group
+def unknown_group(node: Node, members: list[BaseException]) -> BaseException:
+    """A plain group for one that could not be brought here; its members were."""
+    return BaseExceptionGroup(f"{node.type_name}: {node.text}", members)
 
 
 def stand_in(node: Node) -> RemoteTaskError:
@@ -204,54 +294,9 @@ def stand_in(node: Node) -> RemoteTaskError:
     return error
 
 
-def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None:
-    error.__cause__ = None if node.cause is None else rebuilt[node.cause]
-    error.__context__ = None if node.context is None else rebuilt[node.context]
-    error.__suppress_context__ = node.suppress_context
-    error.__traceback__ = unpack_frames(node.frames)
-    for note in node.notes:
-        error.add_note(note)
-
-
-def pack_frames(
-    frames: TracebackType | None,
-) -> dict[str, Any] | None:  # Any: tblib's own form, plain data
-    from tblib import Traceback
-
-    if frames is None:
-        return None
-    try:
-        return cast("dict[str, Any]", Traceback(frames).to_dict())
-    except Exception:  # a traceback is worth less than the exception it belongs to
-        return None
-
-
-def unpack_frames(frames: dict[str, Any] | None) -> TracebackType | None:
-    import tblib
-
-    if frames is None:
-        return None
-    kind: Any = tblib.Traceback  # Any: tblib has no types
-    try:
-        return cast("TracebackType", kind.from_dict(frames).as_traceback())
-    except Exception:  # as above
-        return None
-
-
-def notes_of(error: BaseException) -> Sequence[object]:
-    notes = getattr(error, "__notes__", ())
-    return cast("Sequence[object]", notes) if isinstance(notes, list | tuple) else ()
-
-
-def text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:
-        return f"<its text cannot be had: {type(broken).__name__}>"
-
-
-def traceback_text_of(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception as broken:
-        return f"<its traceback cannot be shown: {type(broken).__name__}>"
+def notes_of(error: BaseException) -> list[str]:
+    """The notes of *error* that are text."""
+    notes = attributes_of(error).get("__notes__")
+    if not isinstance(notes, list | tuple):
+        return []
+    return [note for note in cast("list[object]", notes) if isinstance(note, str)]

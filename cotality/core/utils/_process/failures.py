@@ -12,6 +12,7 @@ from typing import Any
 
 from .public import public
 from .task import Task, describe
+from .texts import class_and_text
 
 
 @public
@@ -100,11 +101,9 @@ def blame(error: BaseException, task: Task[Any], index: int) -> None:  # Any: an
 
 def exited(error: BaseException) -> TaskExitedError:
     """The `Exception` that stands for *error*, which is not one."""
-    text = f": {error}" if str(error) else ""
     failure = TaskExitedError(
-        f"the task raised {type(error).__name__}{text}. Only the task ended, as if it "
-        f"had failed; a task that wants to end the program has to say so to its caller."
+        f"the task raised {class_and_text(error)}. Only the task ended, as if it had "
+        f"failed; a task that wants to end the program has to say so to its caller."
     )
     failure.__cause__ = error
-    failure.__traceback__ = error.__traceback__
-    return failure
+    return failure.with_traceback(error.__traceback__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -29,7 +30,6 @@ PRELOADED = [
     "cotality.core.utils._process.worker",
     "cotality.core.utils._process.server_end",
     "cloudpickle",
-    "tblib",
 ]
 
 
@@ -73,7 +73,7 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
             try:
                 if server is None:
                     server = forkserver.ForkServer()
-                    server.set_forkserver_preload(PRELOADED)
+                    server.set_forkserver_preload(Preloaded(PRELOADED))
                 with start_method_left_open():
                     ensure_running_despite_ctrl_c()
                 pipes: tuple[int, int] = server.connect_to_new_process(fds)
@@ -84,6 +84,18 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
                 if attempt == 2:
                     raise
     raise AssertionError("unreachable")
+
+
+class Preloaded(list[str]):
+    """The names of modules, written so that the server can find them.
+
+    The server is a new interpreter, and until 3.13 it forgets the import path it is
+    told. It evaluates the list's repr, which here sets that path first.
+    """
+
+    def __repr__(self) -> str:
+        path = [entry or os.curdir for entry in sys.path]
+        return f"__import__('sys').path.__init__({path!r}) or {list(self)!r}"
 
 
 def ensure_running_despite_ctrl_c() -> None:

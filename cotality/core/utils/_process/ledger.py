@@ -5,7 +5,7 @@ which task of its portion it starts, when, and every outcome as it comes. The pa
 reads it when the worker has died, to learn which one task is lost, and while it lives,
 to learn how long the current task has been running.
 
-Only the worker writes to its slot, with one exception: the parent's order to stop.
+Only the worker writes to its slot, but for two words by which the parent stops it.
 Every field is one aligned 8-byte word, so that no reader sees half of a value; and
 outcomes are counted only once they are complete.
 """
@@ -27,7 +27,7 @@ ROOM = SLOT - FIELDS  # bytes for outcomes
 FULL = ROOM - 16 * 1024
 
 # The fields, as numbers of 8-byte words. Positions count from 1: 0 says "none".
-ITEM, NEXT, RUNNING, STARTED, SETTLED, ORDER, TASKS, PEAK = range(8)
+ITEM, NEXT, RUNNING, STARTED, SETTLED, ORDER, HALT, TASKS, PEAK = range(9)
 
 RECORD = struct.Struct("=IB")  # length of an outcome, and whether it is a failure
 RECORD_SIZE = RECORD.size
@@ -50,6 +50,7 @@ class NoLedger:
     """Stands for the ledger in a worker that has none: an executor of other make."""
 
     has_room = True
+    is_halted = False
 
     def await_orders(self, position: int) -> None: ...
     def start_clock(self) -> None: ...
@@ -95,6 +96,12 @@ class Ledger:
         words = self.words
         words[TASKS] = self.tasks_before + max(1, self.settled)
         return self.limit is not None and words[TASKS] >= self.limit
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the rest of the portion is no longer wanted."""
+        words = self.words
+        return words[HALT] == words[ITEM]
 
     def await_orders(self, position: int) -> None:
         """Announce the next task, and do not pass while the parent has an order out.
@@ -145,6 +152,10 @@ class Ledger:
         if self.words[ITEM] != item or self.words[SETTLED] >= position:
             return None
         return position, self.times[STARTED]
+
+    def halt(self, item: int) -> None:
+        """Let no further task of *item* start."""
+        self.words[HALT] = item
 
     def order_stop(self) -> int:
         """Tell the worker to start nothing more; what it has announced last."""

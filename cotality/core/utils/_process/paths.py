@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
 
 from .anatomy import Step
-from .task import shortened
+from .texts import shortened
 
 T = TypeVar("T")
 

@@ -98,20 +98,32 @@ class Probe(pickle.Pickler):
 
 
 @cache
+def pickler_by_value() -> Any:  # Any: cloudpickle has no types
+    """Cloudpickle's pickler, without what would arrive as something else.
+
+    Imported when it is first needed.
+    """
+    import cloudpickle
+
+    base: Any = cloudpickle.Pickler
+
+    class PicklerByValue(base):  # type: ignore[misc]  # as above
+        def reducer_override(self, obj: object) -> Form:
+            rule = REFUSED.get(type(obj))
+            form = NotImplemented if rule is None else rule(obj)
+            return base.reducer_override(self, obj) if form is NotImplemented else form
+
+    return PicklerByValue
+
+
+@cache
 def probe_by_value() -> type[Probe]:
     """The same for cloudpickle, which is imported when it is first needed."""
-    from cloudpickle import Pickler
+    by_value = pickler_by_value()
 
-    by_value: Any = Pickler  # Any: cloudpickle has no types
-
-    class ProbeByValue(Probe, Pickler):  # type: ignore[misc]  # as above
+    class ProbeByValue(Probe, by_value):  # type: ignore[misc,valid-type]  # as above
         def own_rules(self) -> dict[type, Rule | None]:
-            return super().own_rules() | {
-                memoryview: memoryview_without_items,
-                # cloudpickle would read the whole file and send its text.
-                io.TextIOWrapper: refuse,
-                ModuleType: refuse_main,
-            }
+            return super().own_rules() | {memoryview: memoryview_without_items}
 
         def reducer_override(self, obj: object) -> Form:
             form = super().reducer_override(obj)
@@ -158,6 +170,12 @@ def refuse(obj: object) -> Form:
 def refuse_main(module: ModuleType) -> Form:
     # By its name, as modules travel, it would arrive as the worker's own __main__.
     return refuse(module) if module.__name__ == "__main__" else NotImplemented
+
+
+REFUSED: dict[type, Rule] = {
+    io.TextIOWrapper: refuse,  # cloudpickle would read the whole file and send its text
+    ModuleType: refuse_main,
+}
 
 
 def families() -> list[tuple[type, Rule]]:

@@ -127,16 +127,23 @@ class Pool:
     def kill(self, future: Future[Any]) -> bool:  # Any: the future of any call
         """End the worker that runs *future*, with the processes it has started."""
         with self.lock:
-            for worker in self.state.workers:
-                if worker.item is not None and worker.item.future is future:
-                    worker.kill("killed")
-                    return True
+            worker = self.worker_of(future)
+            if worker is not None:
+                worker.kill("killed")
+                return True
             waiting = [each for each in self.state.pending if each.future is future]
             for item in waiting:  # its worker died before it could begin
                 self.state.pending.remove(item)
         for item in waiting:
             fail(item.future, WorkerCrashedError("it was ended on request"))
         return bool(waiting)
+
+    def halt(self, future: Future[Any]) -> None:  # Any: the future of any call
+        """Let no further task of the portion behind *future* start."""
+        with self.lock:
+            worker = self.worker_of(future)
+            if worker is not None:
+                worker.slot.ledger.halt(worker.items_given)
 
     def kill_all(self) -> None:
         """End every worker now and close."""
@@ -188,6 +195,12 @@ class Pool:
             raise RuntimeError("cannot submit: the program is coming to its end")
 
     # With the lock held.
+
+    def worker_of(self, future: Future[Any]) -> WorkerHandle | None:  # Any: as above
+        for worker in self.state.workers:
+            if worker.item is not None and worker.item.future is future:
+                return worker
+        return None
 
     def open(self) -> None:
         self.slots = Slots(self.capacity())

@@ -28,9 +28,11 @@ class Rules:
     time_box: float = 0.05
     # What it costs the parent to hand out and take back one portion, at most.
     portion_cost: float = 100e-6
-    # More tasks than this in a portion would save under 2 % of the time of a task
-    # that does nothing at all, and cost memory and fairness.
-    largest_portion: int = 512
+    # More tasks in a portion would save nothing even when a task does nothing at all
+    # (measured). Where results are taken one by one, a portion is also what is read
+    # ahead and kept, so there it holds fewer.
+    largest_portion: int = 2048
+    largest_streamed_portion: int = 512
     # Portions that stand ready for a worker to take, so that none waits for us.
     ready_per_worker: int = 1
     # A portion takes at most this part of one worker's fair share of what is left,
@@ -47,8 +49,9 @@ class Rules:
 class Pace:
     """How many tasks make a portion of the wanted length, as far as is known."""
 
-    def __init__(self, rules: Rules, workers: int) -> None:
+    def __init__(self, rules: Rules, workers: int, largest: int) -> None:
         self.rules = rules
+        self.largest = largest
         # With many workers portions come back faster than one parent can handle
         # them, so they have to be longer: a quarter of the parent's time at most.
         self.target = max(rules.target, 4 * workers * rules.portion_cost)
@@ -63,7 +66,7 @@ class Pace:
         # Half of the past: one odd portion sways the next few, not the whole run.
         self.mean = (self.mean + latest) / 2 if self.mean else latest
         fitting = int(self.target / self.mean) if self.mean else self.size * 3
-        largest = min(self.size * self.rules.growth, self.rules.largest_portion)
+        largest = min(self.size * self.rules.growth, self.largest)
         self.size = max(1, min(fitting, largest))
 
 
@@ -91,8 +94,10 @@ class Schedule:
         self.workers = workers
         self.total = total
         self.bounded = bounded
-        self.largest_portion = largest_portion or self.rules.largest_portion
-        self.pace = Pace(self.rules, workers)
+        largest = self.rules.largest_portion
+        if bounded:
+            largest = self.rules.largest_streamed_portion
+        self.pace = Pace(self.rules, workers, min(largest, largest_portion or largest))
         self.portions_out = 0  # handed out and not come back
         self.ahead = 0  # tasks handed out whose results the caller has not taken
         self.settled = 0  # tasks that came back as a value or a failure
@@ -105,12 +110,17 @@ class Schedule:
         for_short_tasks = self.rules.window_portions * self.pace.size
         return self.workers * max(for_long_tasks, for_short_tasks)
 
-    def next_portion(self) -> int:
-        """How many tasks to hand out now, 0 for none until something comes back."""
+    def next_portion(self, *, from_returned: bool = False) -> int:
+        """How many tasks to hand out now, 0 for none until something comes back.
+
+        Tasks that were handed back are not held up by a full window. They had their
+        place in it before, and in an ordered stream it is they that all others, done
+        and waiting in the window, may be waiting for.
+        """
         if self.portions_out >= self.workers * (1 + self.rules.ready_per_worker):
             return 0
-        size = min(self.pace.size, self.largest_portion)
-        if self.bounded:
+        size = self.pace.size
+        if self.bounded and not from_returned:
             size = min(size, self.window - self.ahead)
         if self.total is not None:
             left = self.total - self.settled - self.out

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import sys
-import tempfile
 from multiprocessing import reduction
 from typing import Any
 
@@ -25,7 +23,7 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self.size = count * SLOT
-        self.tag = f"cotality-{secrets.token_hex(8)}"
+        self.tag = f"cotality-{os.urandom(8).hex()}"
         self.fd = -1
         self.stacks_fd = -1
         self.free = list(range(count))
@@ -159,6 +157,8 @@ def anonymous_file(name: str) -> int:
     """A descriptor of a file that has no name and ends with its last user."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, os.MFD_CLOEXEC)
+    import tempfile
+
     fd, path = tempfile.mkstemp(prefix=name)
     os.unlink(path)
     return fd

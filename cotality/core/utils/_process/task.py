@@ -9,12 +9,17 @@ from typing import Any, Generic, ParamSpec
 from typing_extensions import TypeVar
 
 from .public import public
+from .texts import attribute_or_none, shortened
 
 P = ParamSpec("P")
-R = TypeVar("R", default=Any)  # so that a bare `Task` stays a complete annotation
+# With a default, so that a bare `Task` stays a complete annotation; covariant, so that
+# a list may hold tasks of different results.
+R = TypeVar("R", default=Any, covariant=True)
+T = TypeVar("T")
 
-SHOWN_ARGUMENT = 40  # characters of one argument's repr in a message
-SHOWN_ARGUMENTS = 160  # characters of all of them
+SHOWN_FUNCTION = 80  # characters of a function's name in a message
+SHOWN_ARGUMENT = 40  # of one argument's repr
+SHOWN_ARGUMENTS = 160  # of all of them
 
 
 @public
@@ -62,8 +67,8 @@ class Task(Generic[R]):
 
     @classmethod
     def of(
-        cls, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Task[R]:
+        cls, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Task[T]:
         """Make a task the way the function would be called.
 
         ``Task.of(math.sqrt, 2.0)`` stands for ``math.sqrt(2.0)``. A type checker
@@ -74,34 +79,22 @@ class Task(Generic[R]):
 
 def name_of_function(function: object) -> str:
     """The name a person would know *function* by, of at most 80 characters."""
-    name = getattr(function, "__qualname__", None) or getattr(
-        getattr(function, "func", None), "__qualname__", None
-    )
-    return str(name) if name else shortened(function, 80)
+    inner = attribute_or_none(function, "func")  # of a functools.partial
+    for each in (function, inner):
+        name = attribute_or_none(each, "__qualname__")
+        if isinstance(name, str):
+            return name[:SHOWN_FUNCTION]
+    return shortened(function, SHOWN_FUNCTION)
 
 
 def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
     """The call that *task* stands for, shortened to one line of a message."""
-    shown = [shortened(value) for value in task.positional]
-    shown += [f"{name}={shortened(value)}" for name, value in task.arguments.items()]
+    shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
+    shown += [
+        f"{name}={shortened(value, SHOWN_ARGUMENT)}"
+        for name, value in task.arguments.items()
+    ]
     arguments = ", ".join(shown)
     if len(arguments) > SHOWN_ARGUMENTS:
         arguments = arguments[: SHOWN_ARGUMENTS - 3] + "..."
     return f"{name_of_function(task.callback_function)}({arguments})"
-
-
-def shortened(value: object, limit: int = SHOWN_ARGUMENT) -> str:
-    """``repr(value)`` in at most *limit* characters; it never raises.
-
-    A large container costs what the container's size costs only for the types
-    that :mod:`reprlib` does not know.
-    """
-    import reprlib
-
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = short.maxlong = limit
-    try:
-        text = short.repr(value)
-    except Exception as error:  # a broken __repr__ must not hide the real failure
-        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -9,6 +9,7 @@ from .explain import path_of_unpicklable
 from .failures import TaskNotPicklableError
 from .pickling import is_picklable
 from .task import name_of_function
+from .texts import class_and_text
 
 
 def why_not_sendable(
@@ -18,7 +19,7 @@ def why_not_sendable(
     error: BaseException,
 ) -> str:
     """Which part of a call cannot be pickled, where in it, and what to do."""
-    detail = f"({type(error).__name__}: {error})"
+    detail = f"({class_and_text(error)})"
     for name, value in named.items():
         if not is_picklable(value):
             where = path_of_unpicklable(value, f"arguments[{name!r}]")
@@ -30,7 +31,7 @@ def why_not_sendable(
     if not is_picklable(function):
         where = path_of_unpicklable(function, name_of_function(function))
         return f"the function: {where} {detail}. {WAY_OUT}"
-    return f"{type(error).__name__}: {error}. {WAY_OUT}"
+    return f"{class_and_text(error)}. {WAY_OUT}"
 
 
 WAY_OUT = "Use threads, or pass what the task needs to make it for itself."
@@ -54,7 +55,7 @@ def unpicklable_result(value: object, error: BaseException) -> TaskNotPicklableE
     where = path_of_unpicklable(value, "result")
     failure = TaskNotPicklableError(
         f"the task ran, but its result cannot be sent back from the process: {where} "
-        f"({type(error).__name__}: {error}). Return plain data, or use threads."
+        f"({class_and_text(error)}). Return plain data, or use threads."
     )
     failure.__cause__ = error
     return failure
@@ -64,7 +65,7 @@ def unreadable_result(error: BaseException) -> TaskNotPicklableError:
     """The failure of a task whose result arrived and could not be unpickled."""
     failure = TaskNotPicklableError(
         f"the task ran and its result was sent, but it cannot be unpickled here: "
-        f"{type(error).__name__}: {error}. Return plain data, or use threads."
+        f"{class_and_text(error)}. Return plain data, or use threads."
     )
     failure.__cause__ = error
     return failure

@@ -1,0 +1,99 @@
+"""How a traceback travels: the places it names, without the objects it refers to.
+
+A traceback cannot be made from places alone, it wants frames. So for each place a line
+of code is made that claims to stand there, and is run to its end. The line carries the
+columns of the original, so that the marks under it are right.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Generator
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import NamedTuple
+
+MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
+
+
+class Place(NamedTuple):
+    """One frame of a traceback."""
+
+    file: str
+    function: str
+    module: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+
+
+def pack_frames(frames: TracebackType | None) -> list[Place]:
+    """The places of a traceback, outermost first; none for None."""
+    places: list[Place] = []
+    while frames is not None and len(places) < MAX_FRAMES:
+        places.append(place_of(frames))
+        frames = frames.tb_next
+    return places
+
+
+def place_of(frames: TracebackType) -> Place:
+    code = frames.tb_frame.f_code
+    instruction = frames.tb_lasti // 2  # two bytes each
+    found = next(islice(code.co_positions(), instruction, None), (None,) * 4)
+    line, end_line, column, end_column = found
+    if line != frames.tb_lineno or None in (line, end_line, column, end_column):
+        # Python was told not to keep columns, or something set the line by hand.
+        line = end_line = frames.tb_lineno
+        column = end_column = 0
+    return Place(
+        code.co_filename,
+        code.co_qualname,
+        str(frames.tb_frame.f_globals.get("__name__")),
+        line or 0,
+        end_line or 0,
+        column or 0,
+        end_column or 0,
+    )
+
+
+def unpack_frames(places: list[Place]) -> TracebackType | None:
+    """A traceback of the same places, which can be shown like any other."""
+    outer: TracebackType | None = None
+    for place in reversed(places):
+        frames = next(traceback_at(place))
+        if frames is not None:
+            frames.tb_next = outer
+            outer = frames
+    return outer
+
+
+def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
+    """The traceback of the one frame *place*.
+
+    From a generator, because a frame keeps its caller, and that one its caller, with
+    all they know; but a generator that is done has no caller.
+    """
+    names = {"__name__": place.module, "__file__": place.file, "end": StubEndError()}
+    try:
+        exec(stub_at(place), names)
+    except StubEndError as end:
+        yield end.__traceback__ and end.__traceback__.tb_next
+    except Exception:  # a traceback is worth less than the exception it belongs to
+        yield None
+
+
+class StubEndError(Exception):
+    """Ends the code of a stub."""
+
+
+def stub_at(place: Place) -> CodeType:
+    """Code that ends with an error and claims to stand at *place*."""
+    tree = ast.parse("raise end")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.expr):
+            node.lineno, node.end_lineno = place.line, place.end_line
+            node.col_offset, node.end_col_offset = place.column, place.end_column
+    name = place.function.rpartition(".")[2]
+    code = compile(tree, place.file, "exec")
+    return code.replace(co_name=name, co_qualname=place.function)

@@ -1,0 +1,61 @@
+"""Text about objects of other people's classes, which may do anything when asked."""
+
+from __future__ import annotations
+
+import reprlib
+import traceback
+
+# What is caught below is BaseException: a __str__ that calls sys.exit must not end a
+# worker, or hide the failure that is being described. Only a Ctrl-C passes.
+
+
+def text_of(error: BaseException) -> str:
+    """``str(error)``."""
+    try:
+        return str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:
+        return f"<no text: its __str__ raised {type(broken).__name__}>"
+
+
+def class_and_text(error: BaseException) -> str:
+    """The class of *error* and its text, as the last line of a traceback has them."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def traceback_text_of(error: BaseException) -> str:
+    """The traceback of *error* alone, as text."""
+    try:
+        return "".join(traceback.format_exception(error, chain=False))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:
+        return f"<its traceback cannot be shown: {type(broken).__name__}>"
+
+
+def shortened(value: object, limit: int) -> str:
+    """``repr(value)`` in at most *limit* characters.
+
+    Costs what the repr costs for the types that :mod:`reprlib` does not know.
+    """
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = limit
+    try:
+        text = short.repr(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:
+        text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def attribute_or_none(thing: object, name: str) -> object:
+    """``getattr(thing, name, None)``, also of one whose ``__getattr__`` fails."""
+    try:
+        return getattr(thing, name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
