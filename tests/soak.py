@@ -12,6 +12,7 @@ import os
 import sys
 
 # A script finds what lies beside it first, and `tests/typing` is not what it wants.
+# ruff: noqa: E402  # so the path comes before the imports
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 import argparse

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -49,7 +48,7 @@ from tests.helpers import (
     run_script,
     wait_then,
 )
-from tests.limits import LONG_S
+from tests.limits import GONE_S, LONG_S
 from tests.test_faults import wait_until_gone
 
 LARGE = 50_000_000  # bytes of a message; far more than any buffer between processes
@@ -567,17 +566,18 @@ def test_the_end_of_a_with_waits(marks: Marks) -> None:
 
 def test_an_exception_inside_a_with_is_passed_on(gate: Gate) -> None:
     """What was submitted before it is finished."""
-    future: Future[str] | None = None
-    with (
-        pytest.raises(LookupError, match="inside"),
-        IsolatedProcessPoolExecutor(1) as executor,
-    ):
-        future = executor.submit(wait_then, gate, "value")
-        gate.open()
-        raise LookupError("inside")
+    futures: list[Future[str]] = []
 
-    assert future is not None
-    assert future.result(0) == "value"
+    def use_and_fail() -> None:
+        with IsolatedProcessPoolExecutor(1) as executor:
+            futures.append(executor.submit(wait_then, gate, "value"))
+            gate.open()
+            raise LookupError("inside")
+
+    with pytest.raises(LookupError, match="inside"):
+        use_and_fail()
+
+    assert futures[0].result(0) == "value"
 
 
 def test_a_forgotten_executor_finishes_its_work(marks: Marks, gate: Gate) -> None:
@@ -768,6 +768,18 @@ def test_each_future_has_an_exception_of_its_own(
 
     assert all(isinstance(error, WorkerCrashedError) for error in errors)
     assert len({id(error) for error in errors}) == 4
+
+
+def test_a_crash_is_noticed_although_a_child_lives_on(
+    single: IsolatedProcessPoolExecutor,
+) -> None:
+    """Not even if the child holds all files of an idle worker that got one call."""
+    single.submit(pid).result(LONG_S)
+
+    error = single.submit(fatal.fork_and_die).exception(GONE_S * 2)
+
+    assert isinstance(error, WorkerCrashedError)
+    assert error.exit_code == 7
 
 
 def test_a_crash_in_a_chunk_of_map(executor: IsolatedProcessPoolExecutor) -> None:

@@ -117,7 +117,7 @@ def test_exits_raised_by_a_task_are_its_failure(kind: type[BaseException]) -> No
 
 
 def test_the_error_tells_what_is_known() -> None:
-    """A crash in C code is reported with the Python stack, memory and a likely cause."""
+    """A crash in C code comes with the Python stack, memory and a likely cause."""
     error = drill(Task(fatal.read_address_zero))[ODD_ONE]
 
     assert isinstance(error, WorkerCrashedError)
@@ -294,9 +294,20 @@ def test_a_task_that_is_late_is_ended(stubborn: object) -> None:
     assert error.timeout == 0.3
 
 
+def test_a_limit_holds_for_a_single_task_of_an_idle_pool() -> None:
+    """A late task is ended also when nothing else happens that could wake anybody."""
+    execute_tasks_in_parallel([Task(pid)], 1, True)
+    time.sleep(1.2)  # so long that the watching thread has gone to sleep for good
+
+    [error] = execute_tasks_in_parallel(
+        [Task.of(time.sleep, LONG_S)], 1, True, True, timeout=0.1
+    )
+
+    assert isinstance(error, TaskTimeoutError)
+
+
 def test_time_that_a_task_waits_does_not_count() -> None:
     """Ten tasks of 0.1 s on one worker are all in time for a limit of 0.5 s."""
-    tasks = [Task(time.sleep, {}) for _ in range(0)]
     tasks = [Task.of(time.sleep, 0.1) for _ in range(10)]
 
     assert execute_tasks_in_parallel(tasks, 1, True, timeout=0.5) == [None] * 10
@@ -348,7 +359,8 @@ def test_tasks_that_end_at_their_limit_are_either_in_time_or_late(
 
 
 def start_a_child_and_wait(marks: Marks) -> None:
-    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG_S})"])
+    sleep = f"import time; time.sleep({LONG_S})"
+    child = subprocess.Popen([sys.executable, "-c", sleep])
     marks.leave(child.pid)
     child.wait()
 
@@ -404,7 +416,6 @@ def test_running_tasks_may_finish_within_their_grace(marks: Marks, gate: Gate) -
 
     def fail() -> None:
         marks.wait_for(1)
-        threading.Timer(0.05, gate.open)
         gate.open()
         raise ValueError("first")
 

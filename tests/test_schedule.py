@@ -12,6 +12,9 @@ from tests.simulation import Report, Simulation, greedy
 
 RULES = Rules()
 FACTOR = 1.10  # of what an ideal, free of charge, would take
+# The same with the time of a parent that serves very many workers: the small portions
+# of the end keep it busy for a moment.
+FACTOR_OF_MANY = 1.20
 # On top, for runs that are over so soon that nobody would notice; a quarter of the
 # target of a portion.
 NOTHING = 0.005  # s
@@ -84,9 +87,11 @@ def assert_every_task_ran_once(report: Report) -> None:
     assert sorted(report.taken) == list(range(len(report.runs)))
 
 
-def assert_is_good(report: Report, durations: list[float], workers: int) -> None:
+def assert_is_good(
+    report: Report, durations: list[float], workers: int, factor: float = FACTOR
+) -> None:
     assert_every_task_ran_once(report)
-    assert report.makespan <= FACTOR * greedy(durations, workers) + NOTHING
+    assert report.makespan <= factor * greedy(durations, workers) + NOTHING
 
 
 # How long it takes
@@ -180,7 +185,7 @@ def test_many_workers_do_not_wait_for_their_parent(
 
     report = Simulation(durations, workers, portion_cost=RULES.portion_cost).run()
 
-    assert_is_good(report, durations, workers)
+    assert_is_good(report, durations, workers, FACTOR_OF_MANY)
 
 
 # What is handed out

@@ -18,6 +18,7 @@ from cotality.core.utils._process import worker
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
+    TaskTimeoutError,
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
     shutdown_workers,
@@ -150,6 +151,16 @@ def test_workers_that_are_used_are_not_idle(
 
     opener.join()
     assert results == [1, 1, 1]
+
+
+def test_a_time_limit_holds_in_a_worker_that_was_idle() -> None:
+    """Nothing else has to happen for a single late task to be noticed."""
+    execute_tasks_in_parallel([Task(pid)], 1, True)
+
+    late = Task.of(time.sleep, LONG_S)
+    [error] = execute_tasks_in_parallel([late], 1, True, True, timeout=0.1)
+
+    assert isinstance(error, TaskTimeoutError)
 
 
 def test_shutdown_workers_ends_them_now(marks: Marks) -> None:
@@ -288,9 +299,14 @@ def test_pools_may_be_nested(marks: Marks) -> None:
 def test_a_pool_ends_also_after_an_exception(marks: Marks) -> None:
     """The exception is passed on, and nothing is left."""
     workers: set[int] = set()
-    with pytest.raises(LookupError, match="inside"), worker_pool(max_workers=2):
-        workers = pids(marks)
-        raise LookupError("inside")
+
+    def use_and_fail() -> None:
+        with worker_pool(max_workers=2):
+            workers.update(pids(marks))
+            raise LookupError("inside")
+
+    with pytest.raises(LookupError, match="inside"):
+        use_and_fail()
 
     assert workers
     assert all(wait_until_gone(each) for each in workers)

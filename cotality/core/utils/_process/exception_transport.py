@@ -25,7 +25,6 @@ from .wire import decode, encode
 MAX_NODES = 1000  # a longer chain is cut: nobody reads that far
 
 State: TypeAlias = dict[str, Any]  # Any: the attributes of any exception
-Group: TypeAlias = BaseExceptionGroup[BaseException]
 
 
 @dataclass(slots=True)
@@ -187,9 +186,8 @@ def field_by_field(error: BaseException) -> tuple[Any, ...]:
     """
     args = field_of(error, "args")
     attributes = without_notes(attributes_of(error))
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("Group", error)
-        args = (vars(BaseExceptionGroup)["message"].__get__(group), PLACE_OF_MEMBERS)
+    if issubclass(type(error), BaseExceptionGroup):
+        args = (vars(BaseExceptionGroup)["message"].__get__(error), PLACE_OF_MEMBERS)
     return rebuild_from_fields, (type(error), args, slots_of(error)), attributes
 
 

@@ -74,6 +74,7 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
                 if server is None:
                     server = forkserver.ForkServer()
                     server.set_forkserver_preload(Preloaded(PRELOADED))
+                see_that_there_is_room()
                 with start_method_left_open():
                     ensure_running_despite_ctrl_c()
                 pipes: tuple[int, int] = server.connect_to_new_process(fds)
@@ -84,6 +85,24 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
                 if attempt == 2:
                     raise
     raise AssertionError("unreachable")
+
+
+NEEDED_FILES = 9  # descriptors that starting the server and a worker takes, at most
+
+
+def see_that_there_is_room() -> None:
+    """Raise the `OSError` of a full table of open files now, if it has to come.
+
+    A server that is left in the middle of a request ends (3.11 to 3.14), and all of
+    its workers with it.
+    """
+    taken: list[int] = []
+    try:
+        for _ in range(NEEDED_FILES):
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for fd in taken:
+            os.close(fd)
 
 
 class Preloaded(list[str]):

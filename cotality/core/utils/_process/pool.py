@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import selectors
 import socket
@@ -78,7 +79,9 @@ class Pool:
         self.slots: Slots
         self.bell: socket.socket
         self.rope: socket.socket
+        self.wakes_at = math.inf  # when the watching thread wakes at the latest
         self.last_look = 0.0
+        self.used_since_look = False
 
     # What users of the pool call, from any thread.
 
@@ -96,8 +99,11 @@ class Pool:
                 self.open()
             state.pending.append(item)
             self.hand_out()
-            needs_help = bool(state.pending) or (
-                state.workers and any(w.outbox for w in state.workers)
+            look_by = perf_counter() + min(LOOK_INTERVAL, item.time_limit or math.inf)
+            needs_help = (
+                bool(state.pending)
+                or self.wakes_at > look_by
+                or any(w.outbox for w in state.workers)
             )
         if needs_help:
             self.ring()
@@ -353,6 +359,7 @@ class Pool:
             return
         worker.is_ready = True
         self.failed_starts = 0
+        self.used_since_look = True
         item = worker.item
         with self.lock:
             worker.item = None
@@ -460,17 +467,29 @@ class Pool:
 
     def pause(self) -> float | None:
         """Seconds until something is due by itself; None if nothing is."""
-        now = perf_counter()
-        due = [w.next_look(now, LOOK_INTERVAL) for w in self.state.workers]
-        if self.for_calls:
-            # Nobody rings when the pool is parked, which saves every call a wake-up:
-            # having slept for as long as it may stay parked, the thread looks again.
-            due.append(self.state.parked_until or now + IDLE_LIMIT)
-        times = [each for each in due if each is not None]
-        return max(0.0, min(times) - now) if times else None
+        # With the lock, so that whoever gives an item to an idle worker either comes
+        # before, and is seen here, or knows how long this thread is going to sleep.
+        with self.lock:
+            now = perf_counter()
+            due = [w.next_look(now, LOOK_INTERVAL) for w in self.state.workers]
+            if self.used_since_look:
+                # Idle at the moment, but mostly not for long: with a look planned
+                # anyway, the next items need not ring.
+                due.append(self.last_look + LOOK_INTERVAL)
+            if self.for_calls:
+                # Nobody rings when the pool is parked, for the same reason: having
+                # slept for as long as it may stay parked, the thread looks again.
+                due.append(self.state.parked_until or now + IDLE_LIMIT)
+            self.wakes_at = min(
+                (each for each in due if each is not None), default=math.inf
+            )
+            return None if self.wakes_at == math.inf else max(0.0, self.wakes_at - now)
 
     def keep_limits(self) -> None:
         now = perf_counter()
+        if now >= self.last_look + LOOK_INTERVAL:
+            self.last_look = now
+            self.used_since_look = False
         for worker in list(self.state.workers):
             if worker.look(now, LOOK_INTERVAL, ORDER_PAUSE):
                 self.bury(worker)
