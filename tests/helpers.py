@@ -137,10 +137,9 @@ def cached_add(a: int, b: int) -> int:
     return a + b
 
 
-def long_wait_then(gate: Gate, value: T) -> T:
-    """As `wait_then`, and long enough to end the time box of a portion."""
-    gate.wait()
-    time.sleep(0.1)
+def echo_slowly(value: T) -> T:
+    """Takes longer than the time box of a portion."""
+    time.sleep(0.3)
     return value
 
 

@@ -147,15 +147,15 @@ def test_ctrl_c_while_an_executor_is_waited_for(terminal: bool, marks: Marks) ->
 def test_idle_workers_do_not_see_ctrl_c(terminal: bool, marks: Marks) -> None:
     """The same warm workers go on after an interrupt that the program has caught."""
     source = (
-        "def pids(name):\n"
+        "def pids(name, count):\n"
         "    meet = [Task(pid_after_marks, {'marks': marks, 'name': f'{name}-{n}',"
-        " 'count': 2}) for n in range(2)]\n"
+        " 'count': count}) for n in range(2)]\n"
         "    return sorted(execute_tasks_in_parallel(meet, 2, True))\n"
-        "before = pids('before')\n"
+        "before = pids('before', 2)\n"
         "marks.leave('ready')\n"
         "try: time.sleep(100)\n"
         "except KeyboardInterrupt: print('caught')\n"
-        "print(pids('after') == before)\n"
+        "print(pids('after', 5) == before)\n"
     )
     with running(source, marks, 3, terminal=terminal) as program:
         program.press_ctrl_c()
