@@ -145,6 +145,8 @@ class Simulation:
         if taken is None:
             return False
         first, length = taken
+        if self.source.next == self.source.count:
+            self.schedule.input_ended(self.source.count)
         self.schedule.handed_out(length)
         self.happens(self.step_cost, "submitted", (first, length, 0, 0.0))
         report, schedule = self.report, self.schedule
@@ -191,7 +193,7 @@ class Simulation:
 
     @property
     def time_box(self) -> float:
-        return self.schedule.rules.time_box
+        return self.schedule.time_box
 
 
 def greedy(durations: Sequence[float], workers: int) -> float:

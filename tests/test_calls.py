@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import itertools
 import logging
 import math
@@ -657,7 +656,6 @@ def test_a_suspended_stream_holds_no_failure_it_has_yielded(
         assert type(error) is Failure
         alive = weakref.ref(error)
         del error
-        gc.collect()  # what a traceback leads to leads back to the exception
         assert alive() is None
 
 

@@ -573,8 +573,7 @@ def test_a_worker_that_dies_at_import(tmp_path: Path) -> None:
 def test_no_room_for_temporary_files_harms_nobody(tmp_path: Path) -> None:
     """Where no file can be made, workers start another way."""
     source = CALL + (
-        "tempfile.tempdir = '/proc'  # where no file can be made\n"
-        "print(call(2))\n"
+        "tempfile.tempdir = '/proc'  # where no file can be made\nprint(call(2))\n"
     )
     assert run_limited(source, tmp_path) == "True\n"
 

@@ -183,10 +183,12 @@ class Run:
             from_returned=bool(self.source.returned)
         ):
             taken = self.source.take(size)
+            if self.source.is_empty:
+                self.schedule.input_ended(self.source.next_index)
             if taken is None:
                 return
             start, tasks = taken
-            time_box = self.schedule.rules.time_box
+            time_box = self.schedule.time_box
             portion, future = self.backend.submit(start, tasks, time_box)
             count = len(portion.tasks)
             self.source.give_back(start + count, tasks[count:])

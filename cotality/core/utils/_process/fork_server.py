@@ -98,7 +98,7 @@ def see_that_there_is_room() -> None:
     """
     taken: list[int] = []
     try:
-        for _ in range(NEEDED_FILES):
+        while len(taken) < NEEDED_FILES:
             taken.append(os.open(os.devnull, os.O_RDONLY))
     finally:
         for fd in taken:

@@ -46,7 +46,8 @@ class Settled:
         """Let each failure stand where the value of its task would."""
         for position, error in self.errors.items():
             self.values[position] = error
-        self.errors = {}
+        # In place: frames that the failures' tracebacks lead to hold the same dict.
+        self.errors.clear()
 
     def outcomes(self) -> list[Any]:  # Any: what tasks return, or failures
         """One value or failure for each task."""

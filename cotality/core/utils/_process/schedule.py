@@ -121,12 +121,43 @@ class Schedule:
             return 0
         size = self.pace.size
         if self.bounded and not from_returned:
-            size = min(size, self.window - self.ahead)
-        if self.total is not None:
-            left = self.total - self.settled - self.out
-            shares = self.workers * self.rules.parts_per_share
-            size = min(size, max(1, left // shares))
+            size = min(size, self.room())
+        size = min(size, self.fair_share())
         return max(0, size)
+
+    def room(self) -> int:
+        """How many tasks fit into the window."""
+        room = self.window - self.ahead
+        if self.portions_out < self.workers:
+            # A long task may hold up hundreds of short ones in its portion, more than
+            # a window for long tasks has room for. So that no worker has to wait for
+            # it, such a portion counts for the one task that runs.
+            begun = self.ahead - self.out + self.portions_out
+            room = max(room, min(1, self.window - begun))
+        return room
+
+    @property
+    def time_box(self) -> float:
+        """Seconds after which a worker hands back what it has not started.
+
+        At least the target, which grows with the number of workers, or portions would
+        come back half done as a rule.
+        """
+        return max(self.rules.time_box, self.pace.target)
+
+    def fair_share(self) -> int:
+        """The most tasks a portion may hold so that workers finish together."""
+        shares = self.workers * self.rules.parts_per_share
+        if self.total is None:
+            # How many there will be nobody knows; how many there were is the only
+            # evidence, and a portion is no larger than its part of that.
+            return max(1, self.settled // shares)
+        left = self.total - self.settled - self.out
+        return max(1, left // shares)
+
+    def input_ended(self, total: int) -> None:
+        """The input is read to its end, so it is known how many tasks there are."""
+        self.total = total
 
     def handed_out(self, tasks: int) -> None:
         """A portion of *tasks* tasks is on its way."""
