@@ -20,6 +20,7 @@ workers behind the interface of :mod:`concurrent.futures`.
     [2.0, 3.0]
 """
 
+from ._process.arguments import share
 from ._process.advice import should_use_processes
 from ._process.calls import (
     execute_tasks_in_parallel,
@@ -56,6 +57,7 @@ __all__ = [
     "execute_tasks_in_parallel_unordered",
     "explain_unpicklable",
     "is_picklable",
+    "share",
     "should_use_processes",
     "shutdown_workers",
     "worker_pool",

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
-from . import warm
+from . import arguments, warm
+from .arguments import Packer, Split
 from .chunk import (
     FUNCTIONS_KEPT,
     ChunkReport,
@@ -29,11 +30,12 @@ from .launch import default_context
 from .ledger import Entry
 from .outcome import Portion
 from .pool import START_ATTEMPTS, Pool
+from .segments import Segment, pack, sent_along
 from .task import Task
 from .unsendable import unpicklable_call, unreadable_result
 from .wire import decode, encode
 
-PACKED_LIMIT = 1024 * 1024  # bytes of arguments after which a portion is full enough
+PACKED_LIMIT = 512 * 1024  # bytes of arguments after which a portion is full enough
 
 
 class Backend(Protocol):
@@ -89,7 +91,10 @@ class ThreadBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:  # Any: tasks of every result type
         if self.executor is None:
             self.executor = ThreadPoolExecutor(self.workers, "cotality")
-        chunk = LocalChunk(tasks, self.signals)
+        given = tasks
+        if arguments.share_was_used:
+            given = [arguments.without_marks(task) for task in tasks]
+        chunk = LocalChunk(given, self.signals)
         future = self.executor.submit(run_chunk, chunk, time_box)
         return Portion(start, tasks, {}), future
 
@@ -132,6 +137,7 @@ class ProcessBackend:
         self.max_tasks = max_tasks
         self.call = f"{os.getpid()}-{next(call_numbers)}"
         self.functions = PackedFunctions()
+        self.packer = Packer()
         self.lease: warm.Warm | None = None
         self.own: Pool | None = None
         self.fruitless = 0  # portions in a row that came back with nothing done
@@ -155,8 +161,9 @@ class ProcessBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:  # Any: tasks of every result type
         chunk, failures = self.pack(tasks)
         future: Future[ChunkReport] = Future()
-        body = encode((run_chunk, (chunk, time_box), {}))
-        self.pool().put(Item(future, body, self.timeout))
+        with sent_along() as segments:
+            body = encode((run_chunk, (chunk, time_box), {}))
+        self.pool().put(Item(future, body, segments, self.timeout))
         return Portion(start, tasks[: len(chunk.calls)], failures), future
 
     def pack(
@@ -166,21 +173,21 @@ class ProcessBackend:
 
         Returns the chunk, and the failures of those that cannot be packed.
         """
-        functions: dict[int, bytes] = {}
-        calls: list[tuple[int, bytes | None]] = []
+        functions: dict[int, bytes | Segment] = {}
+        calls: list[tuple[int, bytes | Split | None]] = []
         failures: dict[int, Exception] = {}
         last: object = None  # mostly all tasks of a portion call the same function
         number = size = 0
         for task in tasks:
-            data: bytes | None
+            data: bytes | Split | None
             try:
                 if task.callback_function is not last:
                     number, functions[number] = self.functions.pack(
                         task.callback_function
                     )
                     last = task.callback_function
-                data = packed_arguments(task)
-                size += len(data)
+                data = self.packer.pack(task)
+                size += len(data) if type(data) is bytes else data.size
             except KeyboardInterrupt:
                 raise  # the caller's own
             except BaseException as error:
@@ -276,24 +283,17 @@ class PackedFunctions:
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
         # By identity; each entry keeps its function, so that no other gets its id.
-        self.known: dict[int, tuple[object, int, bytes]] = {}
+        self.known: dict[int, tuple[object, int, bytes | Segment]] = {}
 
-    def pack(self, function: object) -> tuple[int, bytes]:
+    def pack(self, function: object) -> tuple[int, bytes | Segment]:
         found = self.known.get(id(function))
         if found is not None:
             return found[1], found[2]
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
-        number, packed = next(self.numbers), encode(function)
+        number, packed = next(self.numbers), pack(function)
         self.known[id(function)] = function, number, packed
         return number, packed
-
-
-def packed_arguments(task: Task[Any]) -> bytes:  # Any: tasks of every result type
-    named: object = task.arguments
-    if type(named) is not dict:
-        named = dict(task.arguments)
-    return encode((task.positional, named) if task.positional else named)
 
 
 def unsendable_task(
@@ -314,7 +314,7 @@ def unpacked(report: ChunkReport) -> ChunkReport:
         if not data or position in report.errors:
             continue
         try:
-            values[position] = decode(data)
+            values[position] = result_of(data)
         except KeyboardInterrupt:
             raise  # the caller's own
         except BaseException as error:
@@ -328,3 +328,7 @@ def unpacked(report: ChunkReport) -> ChunkReport:
         )
     report.errors = errors
     return report
+
+
+def result_of(data: bytes | Segment) -> Any:  # Any: what a task returned
+    return data.load(private=False) if isinstance(data, Segment) else decode(data)

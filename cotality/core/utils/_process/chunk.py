@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from . import ledger
+from .arguments import SMALL, Split, Unpacker, unpack_one
 from .exception_transport import pack_exception
 from .failures import exited
+from .segments import Segment, pack
 from .task import Task
 from .wire import decode, encode
 
@@ -132,8 +134,8 @@ class PackedChunk:
     """
 
     call: str
-    functions: dict[int, bytes]
-    calls: list[tuple[int, bytes | None]]
+    functions: dict[int, bytes | Segment]
+    calls: list[tuple[int, bytes | Split | None]]
     check_orders: bool = False
     until_failure: bool = False
 
@@ -143,8 +145,9 @@ class PackedChunk:
         Every outcome goes into the report and into the worker's ledger, so that it
         is not lost when the next task brings the worker down.
         """
-        values: list[bytes | None] = []
+        values: list[bytes | Segment | None] = []
         errors: dict[int, bytes] = {}
+        turn_to(self.call)
         book = ledger.current()
         began = now = perf_counter()
         end = began + time_box
@@ -158,8 +161,10 @@ class PackedChunk:
                 value = self.answer(function, arguments)
                 if is_fork:
                     end_fork()
-                book.settle(value, False)
                 values.append(value)
+                if type(value) is not bytes:
+                    break  # too large for the ledger: sent before anything can happen
+                book.settle(value, False)
             except BaseException as error:
                 if is_fork:
                     end_fork()
@@ -172,23 +177,27 @@ class PackedChunk:
             now = perf_counter()
         return ChunkReport(values, errors, now - began)
 
-    def answer(self, number: int, arguments: bytes | None) -> bytes:
+    def answer(self, number: int, arguments: bytes | Split | None) -> bytes | Segment:
         """The packed value of one task."""
         if arguments is None:
             return b""  # the parent knows why
-        if self.call == loaded_call and number in loaded:
+        if number in loaded:
             function = loaded[number]
         else:
-            function = load_function(self.call, number, self.functions[number])
-        given = decode(arguments)
+            function = load_function(number, self.functions[number])
         positional: tuple[Any, ...] = ()  # Any: arguments of any function
-        if type(given) is not dict:
-            positional, given = given
+        if type(arguments) is bytes:
+            given = decode(arguments)
+            if type(given) is not dict:
+                positional, given = given
+        else:
+            positional, given = unpacker.unpack(arguments)
         if self.check_orders:
             ledger.current().start_clock()
         value = function(*positional, **given)
+        del positional, given
         try:
-            return encode(value)
+            return encode(value) if type(value) in SMALL else pack(value)
         except Exception as error:
             from .unsendable import unpicklable_result
 
@@ -201,18 +210,24 @@ FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
 # for each worker and call, with all it closes over.
 loaded_call: str = ""
 loaded: dict[int, Callable[..., Any]] = {}
+unpacker = Unpacker()
+
+
+def turn_to(call: str) -> None:
+    """Forget what belongs to another call than *call*."""
+    global loaded_call, unpacker
+    if call != loaded_call:
+        loaded_call = call
+        loaded.clear()
+        unpacker = Unpacker()
 
 
 def load_function(
-    call: str, number: int, packed: bytes
+    number: int, packed: bytes | Segment
 ) -> Callable[..., Any]:  # Any: the function of any task
-    global loaded_call
-    if call != loaded_call:
-        loaded.clear()
-        loaded_call = call
     if len(loaded) >= FUNCTIONS_KEPT:
         loaded.clear()
-    function: Callable[..., Any] = decode(packed)
+    function: Callable[..., Any] = unpack_one(packed)
     loaded[number] = function
     return function
 

@@ -17,6 +17,7 @@ from .handle import Item, WorkerPlan
 from .launch import default_context
 from .pool import Pool
 from .public import public
+from .segments import pack, sent_along
 from .unsendable import unpicklable_call
 from .wire import encode
 from .worker import Initializer
@@ -96,13 +97,15 @@ class IsolatedProcessPoolExecutor(Executor):
         """
         future: Future[T] = Future()
         try:
-            body = encode((fn, args, kwargs))
+            packed = pack((fn, args, kwargs))
+            with sent_along() as segments:
+                body = packed if isinstance(packed, bytes) else encode(packed)
         except Exception as error:
             self._pool.check_open()
             future.set_running_or_notify_cancel()
             future.set_exception(unpicklable_call(fn, args, kwargs, error))
             return future
-        self._pool.put(Item(future, body))
+        self._pool.put(Item(future, body, segments))
         return future
 
     def map(

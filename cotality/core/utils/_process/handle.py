@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -18,7 +18,8 @@ from time import perf_counter
 from typing import Any
 
 from .advice import available_cpus
-from .messages import Inbox, Kind, packed
+from .messages import Inbox, Kind, Message, packed, send_some
+from .segments import Segment
 from .slots import Slot
 from .worker import Initializer, Setup, worker_main
 
@@ -32,6 +33,7 @@ class Item:
 
     future: Future[Any]  # Any: what the call returns
     body: bytes
+    segments: list[Segment] = field(default_factory=list[Segment])  # sent along
     time_limit: float | None = None  # s that one task of it may run
     is_running: bool = False
     deaths: int = 0  # workers that died before they began with it
@@ -66,6 +68,7 @@ class WorkerHandle:
             self.sentinel = None
         self.inbox = Inbox()
         self.outbox: memoryview | None = None
+        self.fds_out: list[int] = []  # to be sent with the first byte of it
         self.item: Item | None = None
         self.items_given = 0
         self.link_is_watched = True
@@ -114,13 +117,16 @@ class WorkerHandle:
         self.items_given += 1
         self.looked_at = perf_counter()
         self.outbox = memoryview(packed(Kind.ITEM, item.body))
+        self.fds_out = [segment.fd for segment in item.segments]
         self.push()
 
     def push(self) -> None:
         """Write what the link takes now; never waits for the worker."""
         try:
             while self.outbox:
-                self.outbox = self.outbox[self.link.send(self.outbox) :]
+                sent = send_some(self.link, self.outbox, self.fds_out)
+                self.fds_out = []
+                self.outbox = self.outbox[sent:]
         except BlockingIOError:
             return
         except OSError:
@@ -128,7 +134,7 @@ class WorkerHandle:
             pass
         self.outbox = None
 
-    def messages(self) -> Iterator[tuple[Kind, bytearray]]:
+    def messages(self) -> Iterator[Message]:
         """The messages that are complete now.
 
         Raises:

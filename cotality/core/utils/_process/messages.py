@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntFlag
+from typing import NamedTuple
+
+from .segments import ARE_AVAILABLE, MOST_SENT
 
 HEADER = struct.Struct("=BxxxxxxxQ")  # kind, length
 READ_AT_ONCE = 256 * 1024  # bytes
@@ -31,23 +34,55 @@ def packed(kind: Kind, body: bytes | bytearray) -> bytes:
     return HEADER.pack(kind, len(body)) + body
 
 
-def send(connection: socket.socket, kind: Kind, body: bytes) -> None:
+class Message(NamedTuple):
+    """One message, complete."""
+
+    kind: Kind
+    body: bytes | bytearray
+    fds: list[int]  # the descriptors that came along
+
+
+def send(
+    connection: socket.socket, kind: Kind, body: bytes, fds: Sequence[int] = ()
+) -> None:
     """Send one message on a blocking socket."""
+    header = HEADER.pack(kind, len(body))
+    if fds:
+        socket.send_fds(connection, [header], fds)
+        header = b""
     if len(body) <= READ_AT_ONCE:
-        connection.sendall(packed(kind, body))
+        connection.sendall(header + body)
     else:  # not worth a copy
-        connection.sendall(HEADER.pack(kind, len(body)))
+        connection.sendall(header)
         connection.sendall(body)
 
 
-def receive(connection: socket.socket) -> tuple[Kind, bytearray] | None:
+def send_some(connection: socket.socket, data: memoryview, fds: Sequence[int]) -> int:
+    """Send what there is room for, with *fds* along with its first byte; how much."""
+    return socket.send_fds(connection, [data], fds) if fds else connection.send(data)
+
+
+def receive_some(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Up to *size* bytes, and the descriptors that came with them."""
+    if not ARE_AVAILABLE:
+        return connection.recv(size), []
+    data, fds, _, _ = socket.recv_fds(
+        connection, size, MOST_SENT, socket.MSG_CMSG_CLOEXEC
+    )
+    return data, fds
+
+
+def receive(connection: socket.socket) -> Message | None:
     """The next message from a blocking socket, or None when the other side hung up."""
-    header = receive_exactly(connection, HEADER.size)
-    if header is None:
-        return None
+    header, fds = receive_some(connection, HEADER.size)
+    if len(header) < HEADER.size:
+        rest = receive_exactly(connection, HEADER.size - len(header))
+        if not header or rest is None:
+            return None
+        header += rest
     kind, length = HEADER.unpack(header)
     body = receive_exactly(connection, length)
-    return None if body is None else (Kind(kind), body)
+    return None if body is None else Message(Kind(kind), body, fds)
 
 
 def receive_exactly(connection: socket.socket, length: int) -> bytearray | None:
@@ -64,17 +99,18 @@ def receive_exactly(connection: socket.socket, length: int) -> bytearray | None:
 class Inbox:
     """Puts messages together from what a non-blocking socket gives.
 
-    A large message is read straight into its own memory: it is never held twice.
+    The other side sends one at a time, so all descriptors that come belong to the
+    message that is being read. A large one is read straight into its own memory.
     """
 
     def __init__(self) -> None:
-        self.small = bytearray(READ_AT_ONCE)
-        self.rest = b""
-        self.body: bytearray | None = None
+        self.start = b""  # of a header that has not come whole
         self.kind = Kind.ITEM
+        self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
+        self.fds: list[int] = []
 
-    def read(self, connection: socket.socket) -> Iterator[tuple[Kind, bytearray]]:
+    def read(self, connection: socket.socket) -> Iterator[Message]:
         """Every message that is complete after reading what is there now.
 
         Raises:
@@ -83,32 +119,35 @@ class Inbox:
             OSError: The connection broke.
         """
         if self.body is None:
-            count = connection.recv_into(self.small)
-            if count == 0:
-                raise EOFError
-            yield from self.split(self.rest + self.small[:count])
-            return
-        count = connection.recv_into(memoryview(self.body)[self.filled :])
+            data, fds = receive_some(connection, READ_AT_ONCE)
+            count = len(data)
+            self.fds += fds
+        else:
+            data = b""
+            count = connection.recv_into(memoryview(self.body)[self.filled :])
+            self.filled += count
         if count == 0:
             raise EOFError
-        self.filled += count
-        if self.filled == len(self.body):
-            message = self.kind, self.body
-            self.body = None
-            yield message
+        yield from self.split(self.start + data)
 
-    def split(self, data: bytes | bytearray) -> Iterator[tuple[Kind, bytearray]]:
-        start = 0
-        while len(data) - start >= HEADER.size:
-            kind, length = HEADER.unpack_from(data, start)
-            start += HEADER.size
-            if len(data) - start < length:
-                self.kind = Kind(kind)
-                self.body = bytearray(length)
-                self.filled = len(data) - start
-                self.body[: self.filled] = data[start:]
-                self.rest = b""
-                return
-            yield Kind(kind), bytearray(data[start : start + length])
-            start += length
-        self.rest = bytes(data[start:])
+    def split(self, data: bytes) -> Iterator[Message]:
+        """The messages that are complete with *data*, which starts with a header."""
+        begin = 0
+        while True:
+            if self.body is None:
+                if len(data) - begin < HEADER.size:
+                    break
+                kind, length = HEADER.unpack_from(data, begin)
+                begin += HEADER.size
+                here = data[begin : begin + length]
+                self.kind, self.body, self.filled = Kind(kind), here, len(here)
+                begin += len(here)
+                if len(here) < length:
+                    self.body = bytearray(length)
+                    self.body[: len(here)] = here
+            if self.filled < len(self.body):
+                break
+            message = Message(self.kind, self.body, self.fds)
+            self.body, self.fds = None, []
+            yield message
+        self.start = data[begin:]

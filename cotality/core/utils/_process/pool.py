@@ -28,7 +28,8 @@ from . import crash, unsendable
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import EOF_LIMIT, Item, WorkerHandle, WorkerPlan
-from .messages import Kind
+from .messages import Kind, Message
+from .segments import Segment, received_with
 from .slots import Slots
 from .wire import decode
 
@@ -348,14 +349,14 @@ class Pool:
     def read_answers(self, worker: WorkerHandle) -> None:
         """Take what the worker has sent."""
         try:
-            for kind, body in worker.messages():
-                self.answered(worker, kind, body)
+            for message in worker.messages():
+                self.answered(worker, message)
         except (EOFError, OSError):
             self.link_ended(worker)
 
-    def answered(self, worker: WorkerHandle, kind: Kind, body: bytearray) -> None:
-        if kind is Kind.UNFIT:
-            self.initializer_failed(worker, unpack_exception(body))
+    def answered(self, worker: WorkerHandle, message: Message) -> None:
+        if message.kind is Kind.UNFIT:
+            self.initializer_failed(worker, unpack_exception(message.body))
             return
         worker.is_ready = True
         self.failed_starts = 0
@@ -363,14 +364,14 @@ class Pool:
         item = worker.item
         with self.lock:
             worker.item = None
-            if kind & Kind.LAST:
+            if message.kind & Kind.LAST:
                 worker.dismiss()
             elif not worker.is_leaving:
                 self.state.idle.append(worker)
                 self.hand_out()
             self.update_events(worker)
         if item is not None:
-            settle(item.future, kind, body)
+            settle(item.future, message)
 
     def watch_for_room(self) -> None:
         """See to items that did not fit into the link of an idle worker at once."""
@@ -540,12 +541,15 @@ class Pool:
         self.thread = None
 
 
-def settle(future: Future[Any], kind: Kind, body: bytearray) -> None:  # Any: see Item
-    if kind & Kind.FAILURE:
-        fail(future, unpack_exception(body))
+def settle(future: Future[Any], message: Message) -> None:  # Any: see Item
+    if message.kind & Kind.FAILURE:
+        fail(future, unpack_exception(message.body))
         return
     try:
-        value = decode(body)
+        with received_with(message.fds):
+            value = decode(message.body)
+        if isinstance(value, Segment):
+            value = value.load(private=False)
     except BaseException as error:
         # User code runs in here, in a thread that must live on.
         fail(future, unsendable.unreadable_result(error))

@@ -19,7 +19,8 @@ from typing import Any
 from . import chunk, ledger
 from .exception_transport import pack_exception
 from .failures import exited
-from .messages import Kind, receive, send
+from .messages import Kind, Message, receive, send
+from .segments import Segment, pack, received_with, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
 
@@ -168,38 +169,53 @@ def serve(connection: socket.socket, book: ledger.Ledger) -> None:
         if message is None:
             return
         book.take_item()
-        kind, answer = answer_to(message[1])
+        kind, answer, along = answer_to(message)
         if chunk.is_fork:
             chunk.end_fork()
         flush_output()
         tired = book.is_last_item()
         del message
-        send(connection, kind | Kind.LAST if tired else kind, answer)
+        fds = [segment.fd for segment in along]
+        send(connection, kind | Kind.LAST if tired else kind, answer, fds)
+        del answer, along
         if tired:
             return
 
 
-def answer_to(item: bytearray) -> tuple[Kind, bytes]:
-    """Call what *item* asks for; its packed value or failure."""
+def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
+    """Call what *message* asks for: the packed answer, and what is sent along."""
     try:
-        function, args, kwargs = unpack_item(item)
+        function, args, kwargs = unpacked_call(message)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(chunk.task_failure(error))
+        return Kind.FAILURE, pack_exception(chunk.task_failure(error)), []
     try:
-        return Kind.VALUE, encode(value)
+        with sent_along() as along:
+            return Kind.VALUE, packed_value(value), along
     except Exception as error:
         from .unsendable import unpicklable_result
 
-        return Kind.FAILURE, pack_exception(unpicklable_result(value, error))
+        return Kind.FAILURE, pack_exception(unpicklable_result(value, error)), []
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(exited(error))
+        return Kind.FAILURE, pack_exception(exited(error)), []
 
 
-def unpack_item(
-    item: bytearray,
+def unpacked_call(
+    message: Message,
 ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:  # Any: any call
-    return decode(item)  # type: ignore[no-any-return]
+    with received_with(message.fds):
+        call = decode(message.body)
+    if isinstance(call, Segment):
+        call = call.load(private=True)
+    return call  # type: ignore[no-any-return]
+
+
+def packed_value(value: object) -> bytes:
+    """The answer *value*: a report as it is, anything large in a segment."""
+    if isinstance(value, chunk.ChunkReport):
+        return encode(value)  # its segments are sent along
+    packed = pack(value)
+    return packed if isinstance(packed, bytes) else encode(packed)
 
 
 def flush_output() -> None:
