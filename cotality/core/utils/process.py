@@ -20,8 +20,8 @@ workers behind the interface of :mod:`concurrent.futures`.
     [2.0, 3.0]
 """
 
-from ._process.arguments import share
 from ._process.advice import should_use_processes
+from ._process.arguments import share
 from ._process.calls import (
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -23,8 +23,11 @@ T = TypeVar("T")
 Key: TypeAlias = int | str  # of an argument: its position or its name
 
 # From how many items on a container may be large: an item takes some bytes.
-MANY = {list: LARGE // 8, tuple: LARGE // 8, dict: LARGE // 16, set: LARGE // 8}
-MANY |= {frozenset: LARGE // 8, str: LARGE, bytes: LARGE, bytearray: LARGE}
+MANY: dict[type[Any], int] = {  # Any: of whatever items
+    **dict.fromkeys((list, tuple, set, frozenset), LARGE // 8),
+    **dict.fromkeys((str, bytes, bytearray), LARGE),
+    dict: LARGE // 16,
+}
 RECENT = 4  # large arguments kept packed although no task that holds them is out
 
 
@@ -97,11 +100,6 @@ class Split:
         default_factory=dict[Key, Segment | bytes]
     )
 
-    @property
-    def size(self) -> int:
-        """Bytes that travel through the link, and a token for each segment."""
-        return len(self.rest) + 4096 * (len(self.large) + len(self.shared))
-
 
 class Packer:
     """Packs the arguments of one call's tasks."""
@@ -113,14 +111,17 @@ class Packer:
 
     def pack(self, task: Task[Any]) -> bytes | Split:  # Any: of any result type
         """The arguments of *task* as they are now, but for large ones sent before."""
-        named: Mapping[str, object] = task.arguments
-        for value in (
-            (*task.positional, *named.values()) if task.positional else (named.values())
-        ):
+        named, positional = task.arguments, task.positional
+        for value in named.values():
             if type(value) not in SMALL and self.is_special(value):
                 return self.split(task)
-        given: object = named if type(named) is dict else dict(named)
-        return encode((task.positional, given) if task.positional else given)
+        for value in positional:
+            if type(value) not in SMALL and self.is_special(value):
+                return self.split(task)
+        given: object = named
+        if type(given) is not dict:
+            given = dict(named)
+        return encode((positional, given) if positional else given)
 
     def is_special(self, value: object) -> bool:
         return type(value) is Shared or id(value) in self.known or looks_large(value)
@@ -176,10 +177,10 @@ def looks_large(value: object) -> bool:
     """Whether *value* may take `LARGE` bytes; small ones are said to be small."""
     many = MANY.get(type(value))
     if many is not None:
-        return len(cast("Any", value)) >= many  # Any: one of the types above
+        return len(cast("list[Any]", value)) >= many  # Any: or another of those types
     try:
         size = getattr(value, "nbytes", 0)
-        return isinstance(size, int) and size >= LARGE
+        return bool(isinstance(size, int) and size >= LARGE)
     except Exception:
         return False  # it is pickled like any other, and then says itself what ails it
 
@@ -198,13 +199,11 @@ class Unpacker:
     def unpack(
         self, packed: bytes | Split
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: arguments of any function
-        split = packed if isinstance(packed, Split) else None
-        given = decode(split.rest if split else cast("bytes", packed))
-        positional, named = ((), given) if type(given) is dict else given
-        if split is None:
-            return positional, named
+        if not isinstance(packed, Split):
+            return both(decode(packed))
+        positional, named = both(decode(packed.rest))
         places = list(positional)
-        for key, value in self.taken_out(split):
+        for key, value in self.taken_out(packed):
             if isinstance(key, int):
                 places[key] = value
             else:
@@ -222,6 +221,21 @@ class Unpacker:
             if number not in self.shared:
                 self.shared[number] = unpack_one(packed)
             yield key, self.shared[number]
+
+
+def both(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: as above
+    """Arguments by position and by name, of which the former may have been left out."""
+    if type(given) is dict:
+        return (), cast("dict[str, Any]", given)  # Any: as above
+    positional, named = given
+    return positional, named
+
+
+def size_of(packed: bytes | Split) -> int:
+    """Bytes that travel through the link, and a token for each segment."""
+    if not isinstance(packed, Split):
+        return len(packed)
+    return len(packed.rest) + 4096 * (len(packed.large) + len(packed.shared))
 
 
 def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed

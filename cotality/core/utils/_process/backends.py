@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from . import arguments, warm
-from .arguments import Packer, Split
+from .arguments import Packer, Split, size_of
 from .chunk import (
     FUNCTIONS_KEPT,
     ChunkReport,
@@ -187,7 +187,7 @@ class ProcessBackend:
                     )
                     last = task.callback_function
                 data = self.packer.pack(task)
-                size += len(data) if type(data) is bytes else data.size
+                size += size_of(data)
             except KeyboardInterrupt:
                 raise  # the caller's own
             except BaseException as error:
@@ -301,6 +301,8 @@ def unsendable_task(
 ) -> Exception:  # Any: tasks of every result type
     if not isinstance(error, Exception):
         return exited(error)
+    if isinstance(error, OSError):
+        return error  # no room for a large argument: it is as it says
     return unpicklable_call(
         task.callback_function, task.positional, task.arguments, error
     )

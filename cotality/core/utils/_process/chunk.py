@@ -198,6 +198,8 @@ class PackedChunk:
         del positional, given
         try:
             return encode(value) if type(value) in SMALL else pack(value)
+        except OSError:
+            raise  # no room for a large result
         except Exception as error:
             from .unsendable import unpicklable_result
 

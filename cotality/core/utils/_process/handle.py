@@ -243,6 +243,7 @@ class WorkerHandle:
 
     def release(self) -> None:
         """Let go of everything that belonged to the ended process."""
+        self.inbox.close()
         self.link.close()
         self.signal_leftovers()
         self.process.close()

@@ -6,6 +6,7 @@ cannot be unpickled spoil one answer and never the connection.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -151,3 +152,9 @@ class Inbox:
             self.body, self.fds = None, []
             yield message
         self.start = data[begin:]
+
+    def close(self) -> None:
+        """Close the descriptors of a message that will never be complete."""
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []

@@ -10,6 +10,7 @@ loaded object *are* the mapped pages, and nobody copies them.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import mmap
 import os
@@ -85,7 +86,8 @@ travelling = Travelling()
 @contextlib.contextmanager
 def sent_along() -> Generator[list[Segment], None, None]:
     """Collect the segments that are pickled in the ``with``."""
-    travelling.segments = segments = []
+    segments: list[Segment] = []
+    travelling.segments = segments
     try:
         yield segments
     finally:
@@ -135,27 +137,28 @@ def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
     take = None if buffers is None else buffers.append
     try:
         data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
-        if MAIN not in data:
+        if data.find(MAIN) < 0:
             return data
     except Exception:
-        pass  # cloudpickle may know a way; if not, its error is the one to raise
+        pass  # the other pickler may know a way; if not, its error is the one to raise
     if buffers:
         buffers.clear()
-    import cloudpickle
+    from .pickling import pickler_by_value
 
-    by_value: bytes = cloudpickle.dumps(value, PROTOCOL, buffer_callback=take)
-    return by_value
+    with io.BytesIO() as file:
+        pickler_by_value()(file, PROTOCOL, buffer_callback=take).dump(value)
+        return file.getvalue()
 
 
 def written(parts: Sequence[memoryview]) -> Segment:
     """A new segment that holds *parts*."""
     lengths = [part.nbytes for part in parts]
     head = COUNT.pack(len(lengths)) + b"".join(map(COUNT.pack, lengths))
-    pieces: list[bytes | memoryview] = []
-    size = 0
-    for piece in (head, *parts):
-        pieces += [piece, bytes(aligned(len_of(piece)) - len_of(piece))]
-        size += aligned(len_of(piece))
+    pieces: list[memoryview] = []
+    for piece in (memoryview(head), *parts):
+        gap = bytes(aligned(piece.nbytes) - piece.nbytes)
+        pieces += [piece, memoryview(gap)]
+    size = sum(piece.nbytes for piece in pieces)
     try:
         return filled(memory_file(), pieces, size)
     except OSError:
@@ -163,7 +166,7 @@ def written(parts: Sequence[memoryview]) -> Segment:
         return filled(disk_file(), pieces, size)
 
 
-def filled(fd: int, pieces: Sequence[bytes | memoryview], size: int) -> Segment:
+def filled(fd: int, pieces: Sequence[memoryview], size: int) -> Segment:
     """Write *pieces* to the file *fd*.
 
     Written by a call, not through a mapping: where space runs out that is an error
@@ -171,7 +174,7 @@ def filled(fd: int, pieces: Sequence[bytes | memoryview], size: int) -> Segment:
     """
     segment = Segment(fd, size, next(numbers))
     for piece in pieces:
-        view = memoryview(piece).cast("B")
+        view = piece.cast("B")
         while view:
             view = view[os.write(fd, view[:WRITE_LIMIT]) :]
     return segment
@@ -192,10 +195,6 @@ def disk_file() -> int:
     fd, path = tempfile.mkstemp(prefix="cotality-")
     os.unlink(path)
     return fd
-
-
-def len_of(piece: bytes | memoryview) -> int:
-    return piece.nbytes if isinstance(piece, memoryview) else len(piece)
 
 
 def aligned(size: int) -> int:

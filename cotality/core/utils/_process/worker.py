@@ -192,6 +192,8 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     try:
         with sent_along() as along:
             return Kind.VALUE, packed_value(value), along
+    except OSError as error:  # no room for a large result
+        return Kind.FAILURE, pack_exception(error), []
     except Exception as error:
         from .unsendable import unpicklable_result
 
