@@ -9,5 +9,6 @@ can do. Where to look:
 * ``measure.py``: fresh interpreters, rounds, best and median;
 * ``child.py``: what such an interpreter does; ``cold.py``: the same from nothing;
 * ``report.py``: the table, the JSON file, the page of the documentation;
+* ``picture.py``: its picture;
 * ``machine.py``: where the figures were taken.
 """

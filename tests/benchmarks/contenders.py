@@ -17,7 +17,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 CORES = CORES or os.cpu_count() or 1
 THREADS = min(32, CORES + 4)  # what both cotality and the standard library take
 
-OURS = "cotality"
+OURS = "cotality"  # what our own contenders' names start with
 
 
 class Contender:
@@ -125,6 +125,67 @@ class Joblib(Contender):
     def run(self, prepared: Any) -> list[Any]:
         backend = "loky" if self.processes else "threading"
         return self.library.Parallel(n_jobs=self.workers, backend=backend)(prepared)
+
+
+class SubmitMap(Submit):
+    """The ``map`` of a pool of the standard library, one call at a time."""
+
+    def run(self, prepared: Any) -> list[Any]:
+        return list(self.pool.map(call_pair, prepared))
+
+
+class Pebble(Contender):
+    """A future for each call on a pool of pebble's that is kept."""
+
+    def __enter__(self) -> Contender:
+        import pebble
+
+        self.pool = pebble.ProcessPool(self.workers)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.stop()
+        self.pool.join()
+
+    def run(self, prepared: Any) -> list[Any]:
+        schedule = self.pool.schedule
+        futures = [schedule(function, kwargs=kwargs) for function, kwargs in prepared]
+        return [future.result() for future in futures]
+
+
+class Mpire(Contender):
+    """``WorkerPool.map`` of mpire, whose workers stay between calls.
+
+    It sends the function once to each worker, so calls of one function are best.
+    """
+
+    use_dill = False
+
+    def __enter__(self) -> Contender:
+        import mpire
+
+        self.pool = mpire.WorkerPool(
+            self.workers, keep_alive=True, use_dill=self.use_dill
+        )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.pool.stop_and_join()
+        self.pool.terminate()
+
+    def prepare(self, calls: Sequence[Call]) -> Any:
+        (function,) = {id(function): function for function, _ in calls}.values()
+        return function, [kwargs for _, kwargs in calls]
+
+    def run(self, prepared: Any) -> list[Any]:
+        function, kwargs = prepared
+        return list(self.pool.map(function, kwargs, concatenate_numpy_output=False))
+
+
+class MpireWithDill(Mpire):
+    """The same for functions that pickle cannot send."""
+
+    use_dill = True
 
 
 class PlainLoops(Contender):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.contenders import OURS
+
 CHILD = Path(__file__).with_name("child.py")
 STUCK_AFTER = 300  # s; only guards against hanging
 
@@ -46,12 +48,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What we want to reach: of a figure of ours, or of a contender's against ours."""
+    """What we want to reach: of a figure of ours, or of a contender's against ours.
+
+    Attributes:
+        figure: The key of the figure.
+        contender: Whose; None for the first of ours.
+        limit: What the value is compared with.
+        at_least: Whether that is the least it may be, or else the most.
+        against_best: Whether the value is the ratio to the best peer.
+    """
 
     figure: str
     contender: str | None
     limit: float
     at_least: bool
+    against_best: bool = False
 
     def is_met(self, value: float) -> bool:
         return value >= self.limit if self.at_least else value <= self.limit
@@ -59,6 +70,10 @@ class Target:
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
         times = "" if self.contender is None else "x"
+        if self.against_best:
+            times = "x the best peer"
+        elif self.contender is not None and self.contender.startswith(OURS):
+            times = ""
         digits = 0 if self.limit >= 10 else 2
         shown = f"{self.limit:,.{digits}f}"
         return f"{sign} {shown}{times}"
@@ -74,6 +89,11 @@ def at_least(figure: str, limit: float) -> Target:
     return Target(figure, None, limit, at_least=True)
 
 
+def at_most_of_best(figure: str, limit: float, contender: str | None = None) -> Target:
+    """Our *figure* is at most so many times that of the best peer."""
+    return Target(figure, contender, limit, at_least=False, against_best=True)
+
+
 def at_least_ours(figure: str, contender: str, times: float) -> Target:
     """The contender's *figure* is at least so many times ours."""
     return Target(figure, contender, times, at_least=True)
@@ -81,17 +101,41 @@ def at_least_ours(figure: str, contender: str, times: float) -> Target:
 
 @dataclass(frozen=True)
 class Case:
-    """Something to measure, and those who do it; the first of them is ours."""
+    """Something to measure, and those who do it; the first of them is ours.
+
+    Attributes:
+        cold: Those contenders whose workers are started while the clock runs. They
+            are only compared with each other.
+    """
 
     name: str
     about: str
     contenders: Mapping[str, Callable[[], Samples]]
     figures: tuple[Figure, ...]
     targets: tuple[Target, ...] = ()
+    cold: frozenset[str] = frozenset()
 
     @property
     def ours(self) -> str:
         return next(iter(self.contenders))
+
+    def peers(self, *, cold: bool) -> list[str]:
+        """The others that start as warm or as cold; no mere yardsticks."""
+        return [
+            name
+            for name in self.contenders
+            if (name in self.cold) == cold and not is_ours(name) and "(" not in name
+        ]
+
+    def ours_like(self, contender: str) -> str | None:
+        """The first of ours that starts as warm or as cold as *contender*."""
+        cold = contender in self.cold
+        ours = (name for name in self.contenders if is_ours(name))
+        return next((name for name in ours if (name in self.cold) == cold), None)
+
+
+def is_ours(contender: str) -> bool:
+    return contender.startswith((OURS, "Isolated"))
 
 
 @dataclass
@@ -115,12 +159,17 @@ class Result:
 
     def row(self, figure: Figure, contender: str) -> Row:
         samples = self.samples[contender][figure.key]
-        ours = self.samples.get(self.case.ours, {}).get(figure.key)
+        reference = self.case.ours_like(contender)
+        ours = self.samples.get(reference or "", {}).get(figure.key)
         # Without a ratio to mislead, the careful figure is the worst one seen.
         best = (figure.best if figure.comparable else figure.worst)(samples)
         ratio = None
-        if figure.comparable and ours and contender != self.case.ours:
+        if figure.comparable and ours and contender != reference:
             ratio = best / figure.best(ours)
+        to_best = None
+        best_peer = self.best_peer(figure, cold=contender in self.case.cold)
+        if is_ours(contender) and best_peer is not None:
+            to_best = best / best_peer[1]
         return Row(
             self.case,
             figure,
@@ -128,16 +177,40 @@ class Result:
             best,
             median(samples),
             ratio,
-            self.verdict(figure, contender, ratio if ratio is not None else best),
+            to_best,
+            self.verdict(figure, contender, best, ratio, to_best),
         )
 
+    def best_peer(self, figure: Figure, *, cold: bool) -> tuple[str, float] | None:
+        """The name and the best sample of who else is best."""
+        found = {
+            name: figure.best(self.samples[name][figure.key])
+            for name in self.case.peers(cold=cold)
+            if figure.key in self.samples.get(name, {})
+        }
+        if not figure.comparable or not found:
+            return None
+        name = (max if figure.higher_is_better else min)(found, key=found.__getitem__)
+        return name, found[name]
+
     def verdict(
-        self, figure: Figure, contender: str, value: float
+        self,
+        figure: Figure,
+        contender: str,
+        best: float,
+        ratio: float | None,
+        to_best: float | None,
     ) -> tuple[Target, bool] | None:
         named = None if contender == self.case.ours else contender
         for target in self.case.targets:
-            if (target.figure, target.contender) == (figure.key, named):
-                return target, target.is_met(value)
+            if (target.figure, target.contender) != (figure.key, named):
+                continue
+            value = best if ratio is None or is_ours(contender) else ratio
+            if target.against_best:
+                if to_best is None:
+                    return None
+                value = to_best
+            return target, target.is_met(value)
         return None
 
 
@@ -148,6 +221,7 @@ class Row:
     Attributes:
         best: The best of all samples; the worst for a figure that has no ratio.
         ratio: By how much it is more than ours; None for ours.
+        to_best: By how much one of ours is more than the best peer.
         verdict: What was wanted and whether it was reached, if something was.
     """
 
@@ -157,12 +231,15 @@ class Row:
     best: float
     median: float
     ratio: float | None
+    to_best: float | None
     verdict: tuple[Target, bool] | None
 
     @property
     def is_ahead_of_us(self) -> bool:
         """Whether this contender is better than ours, by more than noise."""
-        if self.ratio is None or "(" in self.contender:  # a yardstick, no contender
+        if self.ratio is None or is_ours(self.contender):
+            return False
+        if "(" in self.contender:  # a yardstick, no contender
             return False
         better = self.ratio if self.figure.higher_is_better else 1 / self.ratio
         return better > 1.03

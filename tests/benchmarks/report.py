@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tests.benchmarks.measure import Result, Row
+from tests.benchmarks.measure import Case, Result, Row
 
-HEAD = ("case", "contender", "best", "median", "unit", "to ours", "target", "met")
+HEAD = (
+    *("case", "contender", "best", "median", "unit"),
+    *("to ours", "to best peer", "target", "met"),
+)
 BEGIN = "<!-- figures: begin; written by tests/benchmarks/run.py --markdown -->"
 END = "<!-- figures: end -->"
 
@@ -23,6 +26,7 @@ def cells(row: Row) -> list[str]:
         number(row.median),
         row.figure.unit,
         "" if row.ratio is None else f"{row.ratio:,.2f}x",
+        "" if row.to_best is None else f"{row.to_best:,.2f}x",
         str(target),
         {None: "", True: "yes", False: "NO"}[met],
     ]
@@ -46,7 +50,7 @@ def table(results: Iterable[Result]) -> str:
 
 
 def aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    numbers = {2, 3, 5}
+    numbers = {2, 3, 5, 6}
     return "  ".join(
         cell.rjust(width) if column in numbers else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(line, widths, strict=True))
@@ -67,6 +71,22 @@ def write_json(path: Path, results: Iterable[Result], facts: dict[str, object]) 
     path.write_text(json.dumps({**facts, "cases": cases}, indent=1) + "\n", "utf-8")
 
 
+def read_json(
+    path: Path, cases: Mapping[str, Case]
+) -> tuple[list[Result], dict[str, object]]:
+    """What `write_json` wrote, of the cases that are still there."""
+    facts = json.loads(path.read_text("utf-8"))
+    results = []
+    for name, data in facts.pop("cases").items():
+        if name in cases:
+            result = Result(cases[name], problems=data["problems"])
+            for figure in data["figures"]:
+                samples = {figure["figure"]: figure["samples"]}
+                result.add(figure["contender"], samples)
+            results.append(result)
+    return results, facts
+
+
 def case_as_data(result: Result) -> dict[str, object]:
     return {
         "about": result.case.about,
@@ -84,6 +104,7 @@ def row_as_data(result: Result, row: Row) -> dict[str, object]:
         "best": row.best,
         "median": row.median,
         "ratio_to_ours": row.ratio,
+        "ratio_to_best_peer": row.to_best,
         "target": None if target is None else str(target),
         "target_met": met,
         "samples": result.samples[row.contender][row.figure.key],
@@ -108,10 +129,15 @@ def write_markdown(
 
 
 def markdown(results: list[Result], facts: dict[str, object]) -> str:
-    parts = [provenance(facts)]
+    runs = [facts]
+    while "earlier" in runs[-1]:
+        runs.append(runs[-1]["earlier"])
+    parts = [provenance(runs[0])]
+    parts += [f"Cases not named there: {provenance(run)}" for run in runs[1:]]
     for result in results:
         parts.append(f"### {result.case.name}\n\n{result.case.about}")
         parts.append(markdown_table(list(result.rows())))
+        parts.extend(f"Left out: {problem}." for problem in problems([result]))
     ahead = [row for result in results for row in result.rows() if row.is_ahead_of_us]
     parts.append("### Where others are ahead\n\n" + said_of_those_ahead(ahead))
     return "\n\n".join(parts)
@@ -130,16 +156,15 @@ def provenance(facts: dict[str, object]) -> str:
 
 def markdown_table(rows: list[Row]) -> str:
     lines = [
-        "| | best | median | unit | to ours | target |",
-        "|---|--:|--:|---|--:|---|",
+        "| | best | median | unit | to ours | to best peer | target |",
+        "|---|--:|--:|---|--:|--:|---|",
     ]
     for row in rows:
-        _, contender, best, median, unit, ratio, target, met = cells(row)
+        _, contender, best, median, unit, ratio, to_best, target, met = cells(row)
         wanted = f"{target}: {met.lower()}" if met else ""
         wanted = wanted.replace(">=", "≥").replace("<=", "≤")
-        lines.append(
-            f"| {contender} | {best} | {median} | {unit} | {ratio} | {wanted} |"
-        )
+        shown = (contender, best, median, unit, ratio, to_best, wanted)
+        lines.append(f"| {' | '.join(shown)} |")
     return "\n".join(lines)
 
 

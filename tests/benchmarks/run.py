@@ -16,7 +16,13 @@ def main(arguments: list[str]) -> int:
     """Measure what was asked for, print the table, write the files."""
     from tests.benchmarks.cases import CASES
     from tests.benchmarks.measure import measure
-    from tests.benchmarks.report import table, write_json, write_markdown
+    from tests.benchmarks.picture import draw
+    from tests.benchmarks.report import (
+        read_json,
+        table,
+        write_json,
+        write_markdown,
+    )
 
     asked = parser(list(CASES))
     given = asked.parse_args(arguments)
@@ -28,10 +34,16 @@ def main(arguments: list[str]) -> int:
     facts = facts_before(given.cases, given.rounds)
     results = measure([CASES[name] for name in given.cases or CASES], given.rounds)
     facts_after(facts)
+    if given.add:
+        earlier, facts["earlier"] = read_json(given.add, CASES)
+        measured = {result.case.name: result for result in [*earlier, *results]}
+        results = [measured[name] for name in CASES if name in measured]
     print(table(results))
     write_json(given.json, results, facts)
     if given.markdown:
         write_markdown(given.markdown, results, facts)
+    if given.picture and not draw(given.picture, results):
+        print("no picture: that needs matplotlib")
     # A peer that is not installed is named and left out; ours has to work.
     return int(any(result.case.ours in result.problems for result in results))
 
@@ -58,10 +70,23 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         help="where the figures go, every sample of them; bench.json by default",
     )
     parser.add_argument(
+        "--add",
+        type=Path,
+        metavar="FILE",
+        help="such a file of an earlier run: what it has of other cases is shown too",
+    )
+    parser.add_argument(
         "--markdown",
         type=Path,
         metavar="FILE",
         help="also put the figures into this page, such as docs/understand/speed.md",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="also draw the ratios to the best peers, with matplotlib if it is there; "
+        "such as docs/understand/speed.svg",
     )
     return parser
 

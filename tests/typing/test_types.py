@@ -16,6 +16,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_unordered,
     explain_unpicklable,
     is_picklable,
+    share,
     should_use_processes,
     worker_pool,
 )
@@ -45,6 +46,16 @@ def test_a_task_carries_the_result_type() -> None:
     assert_type(Task(add, {"a": 1}).callback_function, Callable[..., int])
     some: Task[float] = Task.of(math.sqrt, 2.0)
     assert_type(some, Task[float])
+
+
+def test_what_is_shared_is_typed_as_itself() -> None:
+    """A type checker sees through `share`, and still checks the argument."""
+    assert_type(share("a"), str)
+    assert_type(share([1]), list[int])
+    tasks = [Task.of(shout, share("a")), Task(shout, {"text": share("b")})]
+    assert_type(tasks, list[Task[str]])
+    assert execute_tasks_in_parallel(tasks) == ["A", "B"]
+    Task.of(shout, share(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_bare_task_is_a_complete_annotation() -> None:

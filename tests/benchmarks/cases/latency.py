@@ -145,6 +145,7 @@ CASES = [
             "ProcessPoolExecutor, kept": partial(two_warm, Submit),
         },
         (Figure("time", "ms"),),
+        cold=frozenset(["ProcessPoolExecutor, new each time"]),
     ),
     Case(
         "two-tasks-cold",
@@ -156,5 +157,6 @@ CASES = [
             "ProcessPoolExecutor": partial(two_cold, "standard"),
         },
         (Figure("result", "ms to the results"), Figure("whole", "ms program")),
+        cold=frozenset([OURS, "joblib, loky", "ProcessPoolExecutor"]),
     ),
 ]

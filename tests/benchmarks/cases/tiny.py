@@ -13,16 +13,20 @@ from tests.benchmarks.contenders import (
     THREADS,
     Contender,
     Joblib,
+    Mpire,
     Ours,
     OursWithTasks,
+    Pebble,
     PoolMap,
     Submit,
 )
 from tests.benchmarks.measure import Case, Figure, Samples, at_least_ours, at_most
 from tests.benchmarks.work import echo
 
-TASKS = 100_000
+TASKS = 200_000
+FEWER = 20_000  # for those who take long: the time of each is what counts
 WARM_UP = 2_000
+OF_BLIND_CHUNKS = 1.5  # times what one piece for each chunk takes
 COST = Figure("cost", "us/task")
 
 
@@ -55,10 +59,12 @@ ON_THREADS: dict[str, Callable[[], Samples]] = {
         cost, OursWithTasks, THREADS, processes=False
     ),
     "ThreadPoolExecutor.submit": partial(
-        cost, Submit, THREADS, processes=False, repeats=1
+        cost, Submit, THREADS, processes=False, tasks=FEWER, repeats=1
     ),
     "multiprocessing ThreadPool.map": partial(cost, PoolMap, THREADS, processes=False),
-    "joblib, threading": partial(cost, Joblib, THREADS, processes=False, repeats=1),
+    "joblib, threading": partial(
+        cost, Joblib, THREADS, processes=False, tasks=FEWER, repeats=1
+    ),
 }
 
 ON_PROCESSES: dict[str, Callable[[], Samples]] = {
@@ -66,18 +72,19 @@ ON_PROCESSES: dict[str, Callable[[], Samples]] = {
     "cotality, making the tasks included": partial(
         cost, OursWithTasks, CORES, processes=True
     ),
-    # A fifth of the tasks: the time of each is what counts.
     "ProcessPoolExecutor.submit": partial(
-        cost, Submit, CORES, processes=True, tasks=TASKS // 5, repeats=1
+        cost, Submit, CORES, processes=True, tasks=FEWER, repeats=1
     ),
     "multiprocessing Pool.map": partial(cost, PoolMap, CORES, processes=True),
     "joblib, loky": partial(cost, Joblib, CORES, processes=True, repeats=1),
+    "mpire": partial(cost, Mpire, CORES, processes=True, repeats=2),
+    "pebble": partial(cost, Pebble, CORES, processes=True, tasks=FEWER, repeats=1),
 }
 
 CASES = [
     Case(
         "tiny-threads",
-        "100,000 tasks that do nothing, on as many threads as is usual (the number of "
+        "200,000 tasks that do nothing, on as many threads as is usual (the number of "
         "cores plus 4). `ThreadPool.map` gets pairs of function and arguments and cuts "
         "them into 4 chunks for each thread blindly, with no window and no failure of "
         "one task alone.",
@@ -86,11 +93,14 @@ CASES = [
         (
             at_most("cost", 1.5),
             at_least_ours("cost", "ThreadPoolExecutor.submit", 10),
+            at_least_ours(
+                "cost", "multiprocessing ThreadPool.map", 1 / OF_BLIND_CHUNKS
+            ),
         ),
     ),
     Case(
         "tiny-processes",
-        "100,000 tasks that do nothing, on one warm process for each core; nobody's "
+        "200,000 tasks that do nothing, on one warm process for each core; nobody's "
         "start counts. `Pool.map` gets pairs of function and arguments and cuts them "
         "into 4 chunks for each process blindly; a process that dies there takes the "
         "whole call with it.",
@@ -99,6 +109,7 @@ CASES = [
         (
             at_most("cost", 4.0),
             at_least_ours("cost", "ProcessPoolExecutor.submit", 20),
+            at_least_ours("cost", "multiprocessing Pool.map", 1 / OF_BLIND_CHUNKS),
         ),
     ),
 ]

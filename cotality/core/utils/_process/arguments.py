@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 from .public import public
-from .segments import LARGE, Segment, pack
+from .segments import LARGE, MOST_SENT, Segment, dumped, pack
 from .task import Task
 from .wire import decode, encode
 
@@ -28,6 +28,8 @@ MANY: dict[type[Any], int] = {  # Any: of whatever items
     **dict.fromkeys((str, bytes, bytearray), LARGE),
     dict: LARGE // 16,
 }
+# Of one task. A portion may hold nearly as many and then one more task like that.
+MOST_TAKEN_OUT = MOST_SENT // 2 - 2
 RECENT = 4  # large arguments kept packed although no task that holds them is out
 
 
@@ -65,6 +67,8 @@ def share(thing: T) -> T:
     """
     global share_was_used
     share_was_used = True
+    if type(thing) is Shared:
+        return thing
     return cast("T", Shared(thing))
 
 
@@ -96,9 +100,16 @@ class Split:
 
     rest: bytes
     large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
-    shared: dict[Key, Segment | bytes] = field(
-        default_factory=dict[Key, Segment | bytes]
+    shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
+        default_factory=dict[Key, tuple[int, Segment | bytes]]
     )
+
+    def segments(self) -> Iterator[Segment]:
+        """What has to be sent along."""
+        yield from self.large.values()
+        for _, packed in self.shared.values():
+            if isinstance(packed, Segment):
+                yield packed
 
 
 class Packer:
@@ -107,7 +118,8 @@ class Packer:
     def __init__(self) -> None:
         self.known: dict[int, tuple[object, weakref.ref[Segment]]] = {}
         self.recent: deque[Segment] = deque(maxlen=RECENT)
-        self.shared: dict[int, tuple[object, Segment | bytes]] = {}
+        self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
+        self.written = 0  # bytes, into segments
 
     def pack(self, task: Task[Any]) -> bytes | Split:  # Any: of any result type
         """The arguments of *task* as they are now, but for large ones sent before."""
@@ -130,9 +142,10 @@ class Packer:
         positional, named = list(task.positional), dict(task.arguments)
         split = Split(b"")
         for key, value in items_of(task):
+            has_room = len(split.large) + len(split.shared) < MOST_TAKEN_OUT
             if type(value) is Shared:
-                split.shared[key] = self.pack_shared(value.thing)
-            elif type(value) not in SMALL and self.is_special(value):
+                split.shared[key] = self.pack_shared(value.thing, has_room)
+            elif has_room and type(value) not in SMALL and self.is_special(value):
                 packed = self.pack_large(value)
                 if packed is None:
                     continue
@@ -157,17 +170,26 @@ class Packer:
             segment = packed
             # Known for as long as a task that holds it is out, and a little longer:
             # what no other task holds must not stay in memory.
-            key = id(value)
-            gone = weakref.ref(segment, lambda _: self.known.pop(key, None))
-            self.known[key] = value, gone
+            # The callback must not refer to this packer: it would keep itself alive,
+            # and with it what is recent, after its call has ended.
+            key, known = id(value), self.known
+            known[key] = value, weakref.ref(segment, lambda _: known.pop(key, None))
+            self.written += segment.size
         self.recent.append(segment)
         return segment
 
-    def pack_shared(self, thing: object) -> Segment | bytes:
+    def pack_shared(
+        self, thing: object, in_segment: bool
+    ) -> tuple[int, Segment | bytes]:
+        """The number of *thing* among what is shared, and *thing* packed."""
         found = self.shared.get(id(thing))
         if found is None:
-            found = self.shared[id(thing)] = thing, pack(thing)
-        return found[1]
+            packed = pack(thing) if in_segment else dumped(thing, None)
+            found = self.shared[id(thing)] = thing, len(self.shared), packed
+        thing, number, packed = found
+        if isinstance(packed, Segment) and not in_segment:
+            packed = dumped(thing, None)
+        return number, packed
 
 
 SMALL = frozenset([int, float, bool, complex, type(None)])
@@ -194,7 +216,7 @@ class Unpacker:
     """Unpacks arguments in a worker; keeps what is shared for as long as a call."""
 
     def __init__(self) -> None:
-        self.shared: dict[int | bytes, Any] = {}  # Any: what the caller shares
+        self.shared: dict[int, Any] = {}  # Any: what the caller shares
 
     def unpack(
         self, packed: bytes | Split
@@ -214,10 +236,9 @@ class Unpacker:
         loaded: dict[int, Any] = {}  # within one task the same is the same
         for key, segment in split.large.items():
             if segment.number not in loaded:
-                loaded[segment.number] = segment.load(private=True)
+                loaded[segment.number] = segment.load()
             yield key, loaded[segment.number]
-        for key, packed in split.shared.items():
-            number = packed.number if isinstance(packed, Segment) else packed
+        for key, (number, packed) in split.shared.items():
             if number not in self.shared:
                 self.shared[number] = unpack_one(packed)
             yield key, self.shared[number]
@@ -240,5 +261,5 @@ def size_of(packed: bytes | Split) -> int:
 
 def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed
     if isinstance(packed, Segment):
-        return packed.load(private=True)
+        return packed.load()
     return decode(packed)

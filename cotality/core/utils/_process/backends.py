@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from . import arguments, warm
-from .arguments import Packer, Split, size_of
+from .arguments import MOST_TAKEN_OUT, Packer, Split, size_of
 from .chunk import (
     FUNCTIONS_KEPT,
     ChunkReport,
@@ -30,12 +30,15 @@ from .launch import default_context
 from .ledger import Entry
 from .outcome import Portion
 from .pool import START_ATTEMPTS, Pool
-from .segments import Segment, pack, sent_along
+from .segments import NoRoomError, Segment, pack, sent_along
 from .task import Task
 from .unsendable import unpicklable_call, unreadable_result
 from .wire import decode, encode
 
 PACKED_LIMIT = 512 * 1024  # bytes of arguments after which a portion is full enough
+# Likewise for those put into segments for this portion: to write so much takes longer
+# than handing out a portion, and what is out stays in memory.
+WRITTEN_LIMIT = 8 * 1024 * 1024
 
 
 class Backend(Protocol):
@@ -178,23 +181,35 @@ class ProcessBackend:
         failures: dict[int, Exception] = {}
         last: object = None  # mostly all tasks of a portion call the same function
         number = size = 0
+        written_before = self.packer.written
+        along: set[Segment] = set()
         for task in tasks:
             data: bytes | Split | None
             try:
                 if task.callback_function is not last:
-                    number, functions[number] = self.functions.pack(
-                        task.callback_function
-                    )
+                    number, packed = self.functions.pack(task.callback_function)
                     last = task.callback_function
+                    if isinstance(packed, Segment):
+                        along.add(packed)
+                    elif number not in functions:
+                        size += len(packed)
+                    functions[number] = packed
                 data = self.packer.pack(task)
                 size += size_of(data)
+                if isinstance(data, Split):
+                    along.update(data.segments())
             except KeyboardInterrupt:
                 raise  # the caller's own
             except BaseException as error:
                 failures[len(calls)] = unsendable_task(task, error)
                 data = last = None
             calls.append((number, data))
-            if size >= PACKED_LIMIT:
+            written = self.packer.written - written_before
+            if (
+                size >= PACKED_LIMIT
+                or written >= WRITTEN_LIMIT
+                or len(along) >= MOST_TAKEN_OUT
+            ):
                 break
         chunk = PackedChunk(
             self.call,
@@ -263,6 +278,8 @@ class ProcessBackend:
             pool.kill(future)
 
     def close(self, all_ended: bool) -> None:
+        # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
+        self.packer, self.functions = Packer(), PackedFunctions()
         if self.own is not None:
             if not all_ended:
                 self.own.kill_all()
@@ -301,8 +318,9 @@ def unsendable_task(
 ) -> Exception:  # Any: tasks of every result type
     if not isinstance(error, Exception):
         return exited(error)
-    if isinstance(error, OSError):
-        return error  # no room for a large argument: it is as it says
+    if isinstance(error, NoRoomError):
+        return error
+    task = arguments.without_marks(task)
     return unpicklable_call(
         task.callback_function, task.positional, task.arguments, error
     )
@@ -319,6 +337,9 @@ def unpacked(report: ChunkReport) -> ChunkReport:
             values[position] = result_of(data)
         except KeyboardInterrupt:
             raise  # the caller's own
+        except NoRoomError as error:
+            values[position] = None
+            errors[position] = error
         except BaseException as error:
             values[position] = None
             errors[position] = unreadable_result(error)
@@ -333,4 +354,4 @@ def unpacked(report: ChunkReport) -> ChunkReport:
 
 
 def result_of(data: bytes | Segment) -> Any:  # Any: what a task returned
-    return data.load(private=False) if isinstance(data, Segment) else decode(data)
+    return data.load() if isinstance(data, Segment) else decode(data)

@@ -19,7 +19,7 @@ from . import ledger
 from .arguments import SMALL, Split, Unpacker, unpack_one
 from .exception_transport import pack_exception
 from .failures import exited
-from .segments import Segment, pack
+from .segments import NoRoomError, Segment, pack
 from .task import Task
 from .wire import decode, encode
 
@@ -163,6 +163,7 @@ class PackedChunk:
                     end_fork()
                 values.append(value)
                 if type(value) is not bytes:
+                    book.settle_elsewhere()
                     break  # too large for the ledger: sent before anything can happen
                 book.settle(value, False)
             except BaseException as error:
@@ -198,8 +199,8 @@ class PackedChunk:
         del positional, given
         try:
             return encode(value) if type(value) in SMALL else pack(value)
-        except OSError:
-            raise  # no room for a large result
+        except NoRoomError:
+            raise
         except Exception as error:
             from .unsendable import unpicklable_result
 

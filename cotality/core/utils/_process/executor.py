@@ -17,7 +17,7 @@ from .handle import Item, WorkerPlan
 from .launch import default_context
 from .pool import Pool
 from .public import public
-from .segments import pack, sent_along
+from .segments import NoRoomError, pack, sent_along
 from .unsendable import unpicklable_call
 from .wire import encode
 from .worker import Initializer
@@ -103,7 +103,9 @@ class IsolatedProcessPoolExecutor(Executor):
         except Exception as error:
             self._pool.check_open()
             future.set_running_or_notify_cancel()
-            future.set_exception(unpicklable_call(fn, args, kwargs, error))
+            if not isinstance(error, NoRoomError):
+                error = unpicklable_call(fn, args, kwargs, error)
+            future.set_exception(error)
             return future
         self._pool.put(Item(future, body, segments))
         return future

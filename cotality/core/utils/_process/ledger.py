@@ -56,6 +56,7 @@ class NoLedger:
     def start_clock(self) -> None: ...
     def start(self, position: int) -> None: ...
     def settle(self, outcome: bytes, failed: bool) -> None: ...
+    def settle_elsewhere(self) -> None: ...
 
 
 class Ledger:
@@ -139,6 +140,13 @@ class Ledger:
         self.words[SETTLED] = settled
         if end > FULL or settled == self.portion_limit:
             self.has_room = False
+
+    def settle_elsewhere(self) -> None:
+        """Count the running task, whose value is not kept here but sent at once."""
+        pack_record(self.room, self.used, NOT_KEPT, False)
+        self.used += RECORD_SIZE
+        self.settled += 1
+        self.words[SETTLED] = self.settled
 
     # The parent's side.
 

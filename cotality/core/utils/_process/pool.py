@@ -428,6 +428,8 @@ class Pool:
             is_to_blame = entry.begun or worker.end_reason == "killed"
             if item is not None and not is_to_blame:
                 self.hand_out_again(item)
+            # This thread may refer to the worker until something else happens.
+            worker.item = None
         worker.release()
         if item is not None:
             if is_to_blame:
@@ -549,7 +551,7 @@ def settle(future: Future[Any], message: Message) -> None:  # Any: see Item
         with received_with(message.fds):
             value = decode(message.body)
         if isinstance(value, Segment):
-            value = value.load(private=False)
+            value = value.load()
     except BaseException as error:
         # User code runs in here, in a thread that must live on.
         fail(future, unsendable.unreadable_result(error))

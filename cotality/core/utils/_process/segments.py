@@ -10,6 +10,7 @@ loaded object *are* the mapped pages, and nobody copies them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import itertools
 import mmap
@@ -17,8 +18,10 @@ import os
 import pickle
 import socket
 import struct
+import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -32,6 +35,17 @@ COUNT = struct.Struct("=Q")
 # travels through the link, with the same meaning and less speed.
 ARE_AVAILABLE = hasattr(socket, "send_fds")
 MOST_SENT = 200  # descriptors with one message; Linux allows 253
+
+# Below this many bytes an object is copied out of its segment: a mapping is no cheaper
+# then (a guess, not a measurement), and costs a descriptor as long as the object lives.
+COPIED_BELOW = 1024 * 1024
+# A caller may keep any number of results, but a process may have 1,024 descriptors and
+# 65,530 mappings, unless told otherwise. Python 3.13 maps without a descriptor.
+MOST_MAPPED = 10_000 if sys.version_info >= (3, 13) else 200
+
+
+class NoRoomError(OSError):
+    """There is no memory, no disk or no descriptor for a large object."""
 
 
 class Segment:
@@ -49,21 +63,23 @@ class Segment:
         sent = travelling.segments
         if sent is None:
             raise TypeError("a segment can only be sent to a worker process")
-        sent.append(self)
-        return arrived, (len(sent) - 1, self.size, self.number)
+        # Once, also where a message is pickled again by value.
+        if self not in sent:
+            sent.append(self)
+        return arrived, (sent.index(self), self.size, self.number)
 
     def __del__(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
 
-    def load(self, *, private: bool) -> Any:  # Any: whatever was packed
-        """The object, in memory of its own: mapped, not copied.
+    def load(self) -> Any:  # Any: whatever was packed
+        """The object, in memory of its own: mapped, not copied, unless it is small.
 
-        What is written to a *private* one is seen nowhere else, and costs a copy of
-        the pages written to. Otherwise the file itself is written to, which suits
-        its last user.
+        What is written to it is seen nowhere else, and costs a copy of the pages
+        written to. That holds for the last user too: were the file itself written
+        to, a caller that forks would share its results with the fork.
         """
-        flags = mmap.MAP_PRIVATE if private else mmap.MAP_SHARED
-        view = memoryview(mmap.mmap(self.fd, self.size, flags))
+        view = memoryview(self.memory())
         lengths = read_lengths(view)
         begin = aligned(COUNT.size * (len(lengths) + 1))
         parts: list[memoryview] = []
@@ -71,6 +87,39 @@ class Segment:
             parts.append(view[begin : begin + length])
             begin = aligned(begin + length)
         return pickle.loads(parts[0], buffers=parts[1:])
+
+    def memory(self) -> mmap.mmap | bytearray:
+        """The content, to be written to by this process alone."""
+        if self.fd < 0:
+            raise NoRoomError(
+                errno.EMFILE,
+                "a large object was sent, but this process has too many open files "
+                "to receive it",
+            )
+        if self.size >= COPIED_BELOW and len(mappings) < MOST_MAPPED:
+            try:
+                return mapped(self.fd, self.size)
+            except OSError:
+                pass  # no descriptor or no mapping is left; there may be memory
+        content = bytearray(self.size)
+        view = memoryview(content)
+        while view:
+            done = self.size - view.nbytes
+            view = view[os.preadv(self.fd, [view[:WRITE_LIMIT]], done) :]
+        return content
+
+
+# The mappings that are alive in this process.
+mappings: set[weakref.ref[mmap.mmap]] = set()
+
+
+def mapped(fd: int, size: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        memory = mmap.mmap(fd, size, mmap.MAP_PRIVATE, trackfd=False)
+    else:
+        memory = mmap.mmap(fd, size, mmap.MAP_PRIVATE)
+    mappings.add(weakref.ref(memory, mappings.discard))
+    return memory
 
 
 class Travelling(threading.local):
@@ -112,8 +161,9 @@ def arrived(position: int, size: int, number: int) -> Segment:
     fds = travelling.fds
     if fds is None:
         raise TypeError("a segment can only be received from another process")
-    fd = fds[position]
-    fds[position] = -1
+    fd = -1  # the system drops those that the receiver has no room for
+    if position < len(fds):
+        fd, fds[position] = fds[position], -1
     return Segment(fd, size, number)
 
 
@@ -121,14 +171,19 @@ def pack(value: object) -> bytes | Segment:
     """*value* packed: as bytes if that is small, else in a segment.
 
     Raises:
-        OSError: There is no room for it, in memory or in the temporary folder.
+        NoRoomError: There is none for it, in memory or in the temporary folder.
         Exception: What pickling *value* raised.
     """
     buffers: list[pickle.PickleBuffer] = []
     data = dumped(value, buffers)
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)
     if size >= LARGE and ARE_AVAILABLE:
-        return written([memoryview(data), *(buffer.raw() for buffer in buffers)])
+        try:
+            return written([memoryview(data), *(buffer.raw() for buffer in buffers)])
+        except NoRoomError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            # Without a descriptor it travels through the link.
     return dumped(value, None) if buffers else data
 
 
@@ -162,8 +217,15 @@ def written(parts: Sequence[memoryview]) -> Segment:
     try:
         return filled(memory_file(), pieces, size)
     except OSError:
-        # No memory file, or no memory left for it; a disk may have room.
+        pass  # no memory file, or no memory left for it; a disk may have room
+    try:
         return filled(disk_file(), pieces, size)
+    except OSError as error:
+        raise NoRoomError(
+            error.errno,
+            f"no room for a large object of {size:,} bytes, neither in memory nor in "
+            f"the folder for temporary files: {error.strerror}",
+        ) from error
 
 
 def filled(fd: int, pieces: Sequence[memoryview], size: int) -> Segment:
@@ -191,10 +253,9 @@ def memory_file() -> int:
 
 
 def disk_file() -> int:
-    """A descriptor of a file in the temporary folder that has no name any more."""
-    fd, path = tempfile.mkstemp(prefix="cotality-")
-    os.unlink(path)
-    return fd
+    """A descriptor of a file in the temporary folder that has no name."""
+    with tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file:
+        return os.dup(file.fileno())
 
 
 def aligned(size: int) -> int:

@@ -20,7 +20,7 @@ from . import chunk, ledger
 from .exception_transport import pack_exception
 from .failures import exited
 from .messages import Kind, Message, receive, send
-from .segments import Segment, pack, received_with, sent_along
+from .segments import NoRoomError, Segment, pack, received_with, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
 
@@ -192,7 +192,7 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     try:
         with sent_along() as along:
             return Kind.VALUE, packed_value(value), along
-    except OSError as error:  # no room for a large result
+    except NoRoomError as error:
         return Kind.FAILURE, pack_exception(error), []
     except Exception as error:
         from .unsendable import unpicklable_result
@@ -208,7 +208,7 @@ def unpacked_call(
     with received_with(message.fds):
         call = decode(message.body)
     if isinstance(call, Segment):
-        call = call.load(private=True)
+        call = call.load()
     return call  # type: ignore[no-any-return]
 
 
