@@ -326,5 +326,6 @@ def unpacked(report: ChunkReport) -> ChunkReport:
         errors[position] = (
             failure if isinstance(failure, Exception) else exited(failure)
         )
+        del failure  # its frames keep this one
     report.errors = errors
     return report
