@@ -28,9 +28,10 @@ from .handle import Item, WorkerPlan
 from .launch import default_context
 from .ledger import Entry
 from .outcome import Portion
-from .pool import START_ATTEMPTS, Pool
+from .pool import Pool
 from .task import Task
 from .unsendable import unpicklable_call, unreadable_result
+from .watcher import START_ATTEMPTS
 from .wire import decode, encode
 
 PACKED_LIMIT = 1024 * 1024  # bytes of arguments after which a portion is full enough

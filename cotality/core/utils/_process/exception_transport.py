@@ -58,16 +58,16 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
     for index in members_first(nodes):
         members = [rebuilt[member] for member in nodes[index].members]
         rebuilt[index] = rebuild_group(nodes[index], members)
-    for node, error in zip(nodes, rebuilt, strict=True):
-        link(error, node, rebuilt)
-    for node, error in zip(nodes, rebuilt, strict=True):
-        BaseException.with_traceback(error, unpack_frames(node.frames))
+    for index in range(len(nodes)):
+        link(rebuilt[index], nodes[index], rebuilt)
+        frames = nodes[index].frames
+        BaseException.with_traceback(rebuilt[index], unpack_frames(frames))
     try:
         return rebuilt[0]
     finally:
         # On 3.12 the frames made above keep this one, which must not keep the errors:
         # nobody could free them but the garbage collector.
-        del nodes, rebuilt, node, error
+        del nodes, rebuilt
 
 
 # What an exception is linked to.
