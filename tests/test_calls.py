@@ -642,7 +642,7 @@ def test_a_suspended_stream_holds_no_result_it_has_yielded(
 def test_a_suspended_stream_holds_no_failure_it_has_yielded(
     use_processes: bool, ordered: bool
 ) -> None:
-    """The same is true of failures, once the garbage collector has been there."""
+    """The same is true of failures, with all that their frames know."""
     stream = stream_of(
         [Task(fail_freshly)] * 20,
         2,

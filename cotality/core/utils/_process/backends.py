@@ -29,10 +29,11 @@ from .handle import Item, WorkerPlan
 from .launch import default_context
 from .ledger import Entry
 from .outcome import Portion
-from .pool import START_ATTEMPTS, Pool
+from .pool import Pool
 from .segments import NoRoomError, Segment, pack, sent_along
 from .task import Task
 from .unsendable import unpicklable_call, unreadable_result
+from .watcher import START_ATTEMPTS
 from .wire import decode, encode
 
 PACKED_LIMIT = 512 * 1024  # bytes of arguments after which a portion is full enough
@@ -349,6 +350,7 @@ def unpacked(report: ChunkReport) -> ChunkReport:
         errors[position] = (
             failure if isinstance(failure, Exception) else exited(failure)
         )
+        del failure  # its frames keep this one
     report.errors = errors
     return report
 

@@ -96,8 +96,8 @@ def execute_tasks_in_parallel(
         KeyboardInterrupt: Ctrl-C. Worker processes are killed at once; tasks on
             threads are waited for, since nothing can stop a thread.
 
-    A task that does nothing costs about 0.5 microseconds on threads and 2 on
-    processes; a call on warm processes about 0.3 ms, the first one about 0.1 s for
+    A task that does nothing costs about 0.4 microseconds on threads and 3 on
+    processes; a call on warm processes about 0.4 ms, the first one 0.1 to 0.2 s for
     starting them (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
     run = start(

@@ -58,9 +58,16 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
     for index in members_first(nodes):
         members = [rebuilt[member] for member in nodes[index].members]
         rebuilt[index] = rebuild_group(nodes[index], members)
-    for node, error in zip(nodes, rebuilt, strict=True):
-        link(error, node, rebuilt)
-    return rebuilt[0]
+    for index in range(len(nodes)):
+        link(rebuilt[index], nodes[index], rebuilt)
+        frames = nodes[index].frames
+        BaseException.with_traceback(rebuilt[index], unpack_frames(frames))
+    try:
+        return rebuilt[0]
+    finally:
+        # On 3.12 the frames made above keep this one, which must not keep the errors:
+        # nobody could free them but the garbage collector.
+        del nodes, rebuilt
 
 
 # What an exception is linked to.
@@ -119,7 +126,6 @@ def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None
     for name, number in (("__cause__", node.cause), ("__context__", node.context)):
         set_field(error, name, None if number is None else rebuilt[number])
     set_field(error, "__suppress_context__", node.suppress_context)
-    BaseException.with_traceback(error, unpack_frames(node.frames))
     if node.notes:
         notes = [*getattr(error, "__notes__", ()), *node.notes]
         set_field(error, "__notes__", notes)

@@ -54,7 +54,9 @@ class IsolatedProcessPoolExecutor(Executor):
             each worker again, unless it forks.
         initializer: Called with *initargs* in each worker before its first item. If
             it raises, nothing can be run: pending and later items fail with
-            `WorkerStartError`.
+            `WorkerStartError`. *initargs* may hold locks and queues of
+            :mod:`multiprocessing`, of a context that does not fork:
+            ``multiprocessing.get_context("spawn").Lock()``.
         max_tasks_per_child: Replace a worker after so many items.
 
     Raises:
@@ -143,8 +145,8 @@ class IsolatedProcessPoolExecutor(Executor):
         the next item.
 
         Returns:
-            Whether there was anything to end: False if the call was over, or is not
-            one of this executor.
+            True if there was something to end. A call that is over, or is not one of
+            this executor, gives False.
         """
         return future.cancel() or self._pool.kill(future)
 

@@ -75,12 +75,14 @@ def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
     all they know; but a generator that is done has no caller.
     """
     names = {"__name__": place.module, "__file__": place.file, "end": StubEndError()}
+    found: TracebackType | None = None
     try:
         exec(stub_at(place), names)
     except StubEndError as end:
-        yield end.__traceback__ and end.__traceback__.tb_next
-    except Exception:  # a traceback is worth less than the exception it belongs to
-        yield None
+        found = end.__traceback__ and end.__traceback__.tb_next
+    except Exception:
+        pass  # a traceback is worth less than the exception it belongs to
+    yield found
 
 
 class StubEndError(Exception):

@@ -22,8 +22,9 @@ class Options(TypedDict, total=False):
             takes to unpickle it, imports included. Only with processes.
         grace: Seconds that running tasks get to finish when the call ends early, after
             a failure or a `break`, before their workers are killed; 5 by default, None
-            waits as long as it takes. Ctrl-C gives none. Threads cannot be killed and
-            are always waited for.
+            waits as long as it takes. Ctrl-C gives none; one that falls into the body
+            of a loop over a stream is, to the stream, a `break`. Threads cannot be
+            killed and are always waited for.
         max_tasks_per_worker: Replace a worker process after so many tasks, for tasks
             that leak; None, the default, never does. Such a call starts workers of its
             own. Only with processes.

@@ -1,0 +1,58 @@
+"""What becomes of pools when the program ends, or when it forks."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+# The pools with a thread, for the end of the program and for forked children.
+open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+registered_at_exit = False
+program_ends = False
+
+
+def see_to(pool: Pool) -> None:
+    """See to it that what was submitted to *pool* is done before the program ends.
+
+    Registered late, so that it runs before multiprocessing's own handler, which would
+    wait for ever for processes that nobody has told to go.
+    """
+    global registered_at_exit
+    open_pools.add(pool)
+    if not registered_at_exit:
+        registered_at_exit = True
+        atexit.register(close_open_pools)
+
+
+def is_over_for(pool: Pool) -> None:
+    """*pool* has ended by itself."""
+    open_pools.discard(pool)
+
+
+def close_open_pools() -> None:
+    global program_ends
+    program_ends = True
+    pools = list(open_pools)
+    for pool in pools:
+        if pool.for_calls:
+            pool.kill_all()
+        else:
+            pool.close(wait=False, cancel=False)
+    for pool in pools:
+        pool.close(wait=True, cancel=False)
+
+
+def forget_pools() -> None:
+    for pool in list(open_pools):
+        pool.forget()
+    open_pools.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=forget_pools)

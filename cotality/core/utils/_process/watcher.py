@@ -1,0 +1,358 @@
+"""The thread that watches over all workers of a pool.
+
+It reads answers, starts workers, notices their deaths and keeps time limits. It sleeps
+while nothing happens: on the links of the workers, on their ends, and on a bell that
+is rung when there is something to do for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import selectors
+import socket
+from concurrent.futures import Future
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from . import crash, unsendable
+from .exception_transport import unpack_exception
+from .failures import WorkerStartError
+from .handle import EOF_LIMIT, Item, WorkerHandle
+from .messages import Kind, Message
+from .segments import Segment, received_with
+from .wire import decode
+
+if TYPE_CHECKING:
+    from .pool import Pool
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
+LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
+ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
+IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
+
+
+class Watcher:
+    """Watches over the workers of *pool*; only its own thread calls it."""
+
+    def __init__(self, pool: Pool, bell: socket.socket) -> None:
+        self.pool = pool
+        self.bell = bell
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(bell, selectors.EVENT_READ, None)
+        self.failed_starts = 0  # in a row
+        self.last_look = 0.0
+        self.used_since_look = False
+
+    def watch(self) -> None:
+        try:
+            while not self.is_finished():
+                self.start_a_worker_if_needed()
+                self.watch_for_room()
+                for key, _ in self.selector.select(self.pause()):
+                    if key.data is None:
+                        self.listen_to_bell()
+                    else:
+                        self.attend(*key.data)
+                self.keep_limits()
+        except BaseException as error:
+            # A defect of ours must not leave callers waiting for ever.
+            logger.critical("the watching thread failed", exc_info=True)
+            self.fail_everything(error)
+        finally:
+            self.shut()
+
+    def is_finished(self) -> bool:
+        """Whether all is done; tells idle workers to go when the pool closes."""
+        with self.pool.lock:
+            state = self.pool.state
+            if self.pool.abandoned:
+                state.closing = True
+            if state.parked_until is not None and perf_counter() >= state.parked_until:
+                state.closing = True
+            if not state.closing:
+                return False
+            if not state.pending:
+                for worker in state.workers:
+                    if worker.item is None and not worker.is_leaving:
+                        worker.dismiss()
+                state.idle.clear()
+            return not state.workers and not state.pending
+
+    def start_a_worker_if_needed(self) -> None:
+        with self.pool.lock:
+            state = self.pool.state
+            starting = sum(not w.is_ready for w in state.workers)
+            staying = sum(not w.is_leaving for w in state.workers)
+            wanted = len(state.pending) > starting + len(state.idle)
+            most = min(self.pool.max_workers, self.pool.start_limit)
+            if not wanted or staying >= most:
+                return
+            if not self.pool.slots.free:
+                return
+            slot = self.pool.slots.lend()
+        try:
+            worker = WorkerHandle.start(self.pool.plan, slot, self.pool.max_workers)
+        except Exception as error:
+            slot.give_back()
+            self.start_failed(error)
+            return
+        with self.pool.lock:
+            self.pool.state.workers.add(worker)
+            watched = selectors.EVENT_READ
+            self.selector.register(worker.link, watched, (worker, False))
+            if worker.sentinel is not None:
+                self.selector.register(worker.sentinel, watched, (worker, True))
+        self.pool.ring()  # there may be more to start; first see what has happened
+
+    def start_failed(self, error: Exception) -> None:
+        """The system refused to start a worker: go on with fewer, if there are any."""
+        with self.pool.lock:
+            staying = sum(not w.is_leaving for w in self.pool.state.workers)
+            self.pool.start_limit = staying
+        if staying:
+            logger.warning(
+                "only %d of %d workers could be started: %s",
+                staying,
+                self.pool.max_workers,
+                error,
+            )
+            return
+        self.pool.start_limit = self.pool.max_workers
+        failure = WorkerStartError(
+            f"no worker process could be started: {type(error).__name__}: {error}"
+        )
+        failure.__cause__ = error
+        self.fail_pending(failure)
+
+    def listen_to_bell(self) -> None:
+        try:
+            while self.bell.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def attend(self, worker: WorkerHandle, ended: bool) -> None:
+        """Something happened on a worker's link, or the worker has ended."""
+        if worker not in self.pool.state.workers:
+            return  # it was buried earlier in this round
+        if ended and worker.has_ended():
+            self.bury(worker)
+            return
+        if worker.outbox:
+            with self.pool.lock:
+                worker.push()
+                self.update_events(worker)
+        self.read_answers(worker)
+
+    def read_answers(self, worker: WorkerHandle) -> None:
+        """Take what the worker has sent."""
+        try:
+            for message in worker.messages():
+                self.answered(worker, message)
+        except (EOFError, OSError):
+            self.link_ended(worker)
+
+    def answered(self, worker: WorkerHandle, message: Message) -> None:
+        if message.kind is Kind.UNFIT:
+            self.initializer_failed(worker, unpack_exception(message.body))
+            return
+        worker.is_ready = True
+        self.failed_starts = 0
+        self.used_since_look = True
+        item = worker.item
+        with self.pool.lock:
+            worker.item = None
+            if message.kind & Kind.LAST:
+                worker.dismiss()
+            elif not worker.is_leaving:
+                self.pool.state.idle.append(worker)
+                self.pool.hand_out()
+            self.update_events(worker)
+        if item is not None:
+            settle(item.future, message)
+
+    def watch_for_room(self) -> None:
+        """See to items that did not fit into the link of an idle worker at once."""
+        for worker in self.pool.state.workers:
+            if worker.outbox:
+                self.update_events(worker)
+
+    def update_events(self, worker: WorkerHandle) -> None:
+        """Watch for room to write only while there is something to write."""
+        if worker.link_is_watched:
+            events = selectors.EVENT_READ
+            if worker.outbox:
+                events |= selectors.EVENT_WRITE
+            if self.selector.get_key(worker.link).events != events:
+                self.selector.modify(worker.link, events, (worker, False))
+
+    def initializer_failed(self, worker: WorkerHandle, error: BaseException) -> None:
+        failure = WorkerStartError(
+            f"the initializer of a worker process failed: {type(error).__name__}: "
+            f"{error}. No worker can be used, so nothing was run."
+        )
+        failure.__cause__ = error
+        with self.pool.lock:
+            self.pool.state.broken = failure
+            self.pool.state.closing = True
+        self.fail_pending(failure)
+
+    def link_ended(self, worker: WorkerHandle) -> None:
+        """The worker has hung up: it is ending, or can no longer be reached."""
+        if worker.link_is_watched:
+            self.selector.unregister(worker.link)
+            worker.link_is_watched = False
+            with self.pool.lock:
+                if worker in self.pool.state.idle:
+                    self.pool.state.idle.remove(worker)
+            worker.leave_within(EOF_LIMIT)
+
+    def bury(self, worker: WorkerHandle) -> None:
+        """The worker has ended: settle what it held, and let go of all it used."""
+        worker.is_leaving = True  # nothing new for it
+        self.read_answers(worker)  # it may have sent one with its last breath
+        if worker.link_is_watched:
+            self.selector.unregister(worker.link)
+        if worker.sentinel is not None:
+            self.selector.unregister(worker.sentinel)
+        entry = worker.slot.ledger.read(worker.items_given)
+        report = crash.Report.of(worker, entry)
+        item = worker.item
+        with self.pool.lock:
+            self.pool.state.workers.discard(worker)
+            if worker in self.pool.state.idle:
+                self.pool.state.idle.remove(worker)
+            # In one step, so that who wants to kill the item finds it here or there.
+            is_to_blame = entry.begun or worker.end_reason == "killed"
+            if item is not None and not is_to_blame:
+                self.hand_out_again(item)
+        worker.release()
+        if item is not None:
+            if is_to_blame:
+                fail(item.future, report.failure())
+            elif item.deaths >= START_ATTEMPTS:
+                fail(item.future, report.start_failure(item.deaths))
+        elif not worker.is_ready and worker.end_reason is None:
+            self.died_at_start(report)
+
+    def hand_out_again(self, item: Item) -> None:
+        """The worker died before it began with *item*, which is not to blame.
+
+        With the lock held.
+        """
+        item.deaths += 1
+        if item.deaths < START_ATTEMPTS:
+            self.pool.state.pending.appendleft(item)
+            self.pool.hand_out()
+
+    def died_at_start(self, report: crash.Report) -> None:
+        self.failed_starts += 1
+        if self.failed_starts >= START_ATTEMPTS:
+            failure = report.start_failure(self.failed_starts)
+            self.failed_starts = 0
+            self.fail_pending(failure)
+
+    def fail_pending(self, failure: WorkerStartError) -> None:
+        with self.pool.lock:
+            dropped = list(self.pool.state.pending)
+            self.pool.state.pending.clear()
+        for item in dropped:
+            if item.is_running or item.future.set_running_or_notify_cancel():
+                again = WorkerStartError(*failure.args)  # one for each: never shared
+                again.__cause__ = failure.__cause__
+                fail(item.future, again)
+
+    def pause(self) -> float | None:
+        """Seconds until something is due by itself; None if nothing is."""
+        # With the lock, so that whoever gives an item to an idle worker either comes
+        # before, and is seen here, or knows how long this thread is going to sleep.
+        with self.pool.lock:
+            now = perf_counter()
+            due = [w.next_look(now, LOOK_INTERVAL) for w in self.pool.state.workers]
+            if self.used_since_look:
+                # Idle at the moment, but mostly not for long: with a look planned
+                # anyway, the next items need not ring.
+                due.append(self.last_look + LOOK_INTERVAL)
+            if self.pool.for_calls:
+                # Nobody rings when the pool is parked, for the same reason: having
+                # slept for as long as it may stay parked, the thread looks again.
+                due.append(self.pool.state.parked_until or now + IDLE_LIMIT)
+            wakes_at = min((each for each in due if each is not None), default=math.inf)
+            self.pool.wakes_at = wakes_at
+        return None if wakes_at == math.inf else max(0.0, wakes_at - now)
+
+    def keep_limits(self) -> None:
+        now = perf_counter()
+        if now >= self.last_look + LOOK_INTERVAL:
+            self.last_look = now
+            self.used_since_look = False
+        for worker in list(self.pool.state.workers):
+            if worker.look(now, LOOK_INTERVAL, ORDER_PAUSE):
+                self.bury(worker)
+
+    # The end.
+
+    def fail_everything(self, error: BaseException) -> None:
+        failure = WorkerStartError(
+            f"the executor failed by a defect of its own: {error!r}. Please report it."
+        )
+        failure.__cause__ = error
+        with self.pool.lock:
+            self.pool.state.closing = True
+            self.pool.state.broken = failure
+            workers = list(self.pool.state.workers)
+            self.pool.state.workers.clear()
+            self.pool.state.idle.clear()
+        for worker in workers:
+            worker.kill("killed")
+            if worker.item is not None:
+                fail(worker.item.future, WorkerStartError(*failure.args))
+        self.fail_pending(failure)
+
+    def shut(self) -> None:
+        """Give back what was used to watch; there is nobody left."""
+        with self.pool.lock:
+            self.pool.state.closing = True
+            self.close()
+            self.pool.shut()
+
+    def close(self) -> None:
+        self.selector.close()
+        self.bell.close()
+
+
+def settle(future: Future[Any], message: Message) -> None:  # Any: see Item
+    if message.kind & Kind.FAILURE:
+        fail(future, unpack_exception(message.body))
+        return
+    try:
+        with received_with(message.fds):
+            value = decode(message.body)
+        if isinstance(value, Segment):
+            value = value.load()
+    except BaseException as error:
+        # User code runs in here, in a thread that must live on.
+        fail(future, unsendable.unreadable_result(error))
+        return
+    try:
+        future.set_result(value)
+    except BaseException:
+        log_callback(future)
+
+
+def fail(future: Future[Any], error: BaseException) -> None:  # Any: see Item
+    try:
+        future.set_exception(error)
+    except BaseException:
+        log_callback(future)
+
+
+def log_callback(future: Future[Any]) -> None:  # Any: see Item
+    """Go on after a done callback that raised `SystemExit` or the like.
+
+    The future itself has caught and logged every other exception of a callback.
+    """
+    logger.critical("a callback of %r failed", future, exc_info=True)
