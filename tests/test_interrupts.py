@@ -152,8 +152,9 @@ def test_idle_workers_do_not_see_ctrl_c(terminal: bool, marks: Marks) -> None:
         " 'count': count}) for n in range(2)]\n"
         "    return sorted(execute_tasks_in_parallel(meet, 2, True))\n"
         "before = pids('before', 2)\n"
-        "marks.leave('ready')\n"
-        "try: time.sleep(100)\n"
+        "try:\n"
+        "    marks.leave('ready')\n"  # from here on the signal may come
+        "    time.sleep(100)\n"
         "except KeyboardInterrupt: print('caught')\n"
         "print(pids('after', 5) == before)\n"
     )
