@@ -241,6 +241,7 @@ class ProcessBackend:
     ) -> ChunkReport:
         """What the ledger of a dead worker says: one task lost, at most."""
         entry: Entry = entry_of(death)
+        death.__traceback__ = None  # from here on it is the task's; ours says nothing
         values: list[Any] = [outcome for outcome, _ in entry.outcomes]
         errors = {
             position: outcome
@@ -350,7 +351,6 @@ def unpacked(report: ChunkReport) -> ChunkReport:
         errors[position] = (
             failure if isinstance(failure, Exception) else exited(failure)
         )
-        del failure  # its frames keep this one
     report.errors = errors
     return report
 

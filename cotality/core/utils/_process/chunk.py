@@ -9,7 +9,7 @@ through the same door, :func:`run_chunk`, and come back as a `ChunkReport`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
@@ -70,17 +70,9 @@ class LocalChunk:
     halt: Halt
 
     def run(self, time_box: float) -> ChunkReport:
-        # In a generator: an exception keeps the frames it went through and those that
-        # called them, but a generator that is done has no caller any more. So one
-        # exception does not keep the portion, with all its arguments, alive.
-        return next(self.reports(time_box))
-
-    def reports(self, time_box: float) -> Generator[ChunkReport, None, None]:
-        """The one report."""
         values: list[Any] = []  # Any: what the tasks return
         errors: dict[int, Exception] = {}
         halt = self.halt
-        task: Task[Any] | None = None  # Any: as above
         began = now = perf_counter()
         end = began + time_box
         for task in self.tasks:
@@ -96,10 +88,7 @@ class LocalChunk:
             values.append(value)
             del value  # the list is handed over; this frame must not keep the last
             now = perf_counter()
-        try:
-            yield ChunkReport(values, errors, now - began)
-        finally:
-            del self, values, errors, task
+        return ChunkReport(values, errors, now - began)
 
 
 def task_failure(error: BaseException) -> Exception:

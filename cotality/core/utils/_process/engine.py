@@ -128,6 +128,7 @@ class Run:
             while self.out and self.failure is None:
                 settled = self.take_back(self.wait(None))
                 if settled is not None:
+                    settled.cut_loose()
                     yield settled
                     del settled  # or it would be kept while this waits
                 if self.failure is None:
@@ -247,6 +248,7 @@ class Run:
             finally:
                 del future  # it has the results
             if settled is not None:
+                settled.cut_loose()
                 yield settled
                 del settled
 

@@ -62,12 +62,7 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
         link(rebuilt[index], nodes[index], rebuilt)
         frames = nodes[index].frames
         BaseException.with_traceback(rebuilt[index], unpack_frames(frames))
-    try:
-        return rebuilt[0]
-    finally:
-        # On 3.12 the frames made above keep this one, which must not keep the errors:
-        # nobody could free them but the garbage collector.
-        del nodes, rebuilt
+    return rebuilt[0]
 
 
 # What an exception is linked to.

@@ -8,7 +8,6 @@ columns of the original, so that the marks under it are right.
 from __future__ import annotations
 
 import ast
-from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
 from typing import NamedTuple
@@ -61,28 +60,39 @@ def unpack_frames(places: list[Place]) -> TracebackType | None:
     """A traceback of the same places, which can be shown like any other."""
     outer: TracebackType | None = None
     for place in reversed(places):
-        frames = next(traceback_at(place))
+        frames = traceback_at(place)
         if frames is not None:
             frames.tb_next = outer
             outer = frames
     return outer
 
 
-def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
-    """The traceback of the one frame *place*.
-
-    From a generator, because a frame keeps its caller, and that one its caller, with
-    all they know; but a generator that is done has no caller.
-    """
+def traceback_at(place: Place) -> TracebackType | None:
+    """A traceback of the one frame *place*."""
     names = {"__name__": place.module, "__file__": place.file, "end": StubEndError()}
-    found: TracebackType | None = None
     try:
         exec(stub_at(place), names)
     except StubEndError as end:
-        found = end.__traceback__ and end.__traceback__.tb_next
+        return end.__traceback__ and end.__traceback__.tb_next
     except Exception:
         pass  # a traceback is worth less than the exception it belongs to
-    yield found
+    return None
+
+
+def forget_callers(error: BaseException) -> None:
+    """Empty the frames of ours that *error* came by and that are done.
+
+    An exception keeps the frames that it went through, a frame keeps its caller, and
+    each of them what it knows: here a whole portion, with all arguments and results.
+    Frames that still run, and so those of whoever called us, are left alone.
+    """
+    frame = error.__traceback__ and error.__traceback__.tb_frame.f_back
+    while frame is not None:
+        try:
+            frame.clear()
+        except RuntimeError:
+            return  # it runs, and so do its callers
+        frame = frame.f_back
 
 
 class StubEndError(Exception):

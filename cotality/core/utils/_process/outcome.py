@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .chunk import ChunkReport
+from .frames import forget_callers
 from .task import Task
 
 
@@ -41,6 +42,11 @@ class Settled:
     @classmethod
     def of(cls, portion: Portion, report: ChunkReport) -> Settled:
         return cls(portion.start, report.values, report.errors)
+
+    def cut_loose(self) -> None:
+        """Let no failure keep the rest of its portion alive."""
+        for error in self.errors.values():
+            forget_callers(error)
 
     def put_errors_in_place(self) -> None:
         """Let each failure stand where the value of its task would."""

@@ -229,6 +229,8 @@ class Watcher:
             is_to_blame = entry.begun or worker.end_reason == "killed"
             if item is not None and not is_to_blame:
                 self.hand_out_again(item)
+            # This thread may refer to the worker until something else happens.
+            worker.item = None
         worker.release()
         if item is not None:
             if is_to_blame:
