@@ -8,6 +8,7 @@ columns of the original, so that the marks under it are right.
 from __future__ import annotations
 
 import ast
+from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
 from typing import NamedTuple
@@ -60,23 +61,30 @@ def unpack_frames(places: list[Place]) -> TracebackType | None:
     """A traceback of the same places, which can be shown like any other."""
     outer: TracebackType | None = None
     for place in reversed(places):
-        frames = traceback_at(place)
+        frames = next(traceback_at(place))
         if frames is not None:
             frames.tb_next = outer
             outer = frames
     return outer
 
 
-def traceback_at(place: Place) -> TracebackType | None:
-    """A traceback of the one frame *place*."""
+def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
+    """The traceback of the one frame *place*.
+
+    A frame keeps its caller, and that one its caller, up to the user's own. But a
+    generator that has been dropped has none (on 3.12 it has, which leaves it to the
+    garbage collector to free a failure that is kept in a local variable).
+    """
     names = {"__name__": place.module, "__file__": place.file, "end": StubEndError()}
+    found: TracebackType | None = None
     try:
         exec(stub_at(place), names)
     except StubEndError as end:
-        return end.__traceback__ and end.__traceback__.tb_next
+        found = end.__traceback__ and end.__traceback__.tb_next
     except Exception:
         pass  # a traceback is worth less than the exception it belongs to
-    return None
+    del names["end"]  # it refers to the frame, and the frame to these names
+    yield found
 
 
 def forget_callers(error: BaseException) -> None:
