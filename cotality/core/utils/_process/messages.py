@@ -17,6 +17,8 @@ from .segments import ARE_AVAILABLE, MOST_SENT
 
 HEADER = struct.Struct("=BxxxxxxxQ")  # kind, length
 READ_AT_ONCE = 256 * 1024  # bytes
+# Linux receives descriptors so that no child gets them; macOS has to be told after.
+NOT_INHERITED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Kind(IntFlag):
@@ -67,9 +69,10 @@ def receive_some(connection: socket.socket, size: int) -> tuple[bytes, list[int]
     """Up to *size* bytes, and the descriptors that came with them."""
     if not ARE_AVAILABLE:
         return connection.recv(size), []
-    data, fds, _, _ = socket.recv_fds(
-        connection, size, MOST_SENT, socket.MSG_CMSG_CLOEXEC
-    )
+    data, fds, _, _ = socket.recv_fds(connection, size, MOST_SENT, NOT_INHERITED)
+    if not NOT_INHERITED:
+        for fd in fds:
+            os.set_inheritable(fd, False)
     return data, fds
 
 
