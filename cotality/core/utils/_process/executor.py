@@ -17,7 +17,7 @@ from .handle import Item, WorkerPlan
 from .launch import default_context
 from .pool import Pool
 from .public import public
-from .segments import NoRoomError, pack, sent_along
+from .segments import NoRoomError, Segment, pack, sent_along
 from .unsendable import unpicklable_call
 from .wire import encode
 from .worker import Initializer
@@ -100,8 +100,12 @@ class IsolatedProcessPoolExecutor(Executor):
         future: Future[T] = Future()
         try:
             packed = pack((fn, args, kwargs))
-            with sent_along() as segments:
-                body = packed if isinstance(packed, bytes) else encode(packed)
+            segments: list[Segment] = []
+            if isinstance(packed, bytes):
+                body = packed
+            else:
+                with sent_along() as segments:
+                    body = encode(packed)
         except Exception as error:
             self._pool.check_open()
             future.set_running_or_notify_cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from enum import IntFlag
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from typing import NamedTuple
 from .segments import ARE_AVAILABLE, MOST_SENT
 
 HEADER = struct.Struct("=BxxxxxxxQ")  # kind, length
-READ_AT_ONCE = 256 * 1024  # bytes
+READ_AT_ONCE = 64 * 1024  # bytes
 # Linux receives descriptors so that no child gets them; macOS has to be told after.
 NOT_INHERITED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+ROOM_FOR_FDS = socket.CMSG_SPACE(4 * MOST_SENT) if ARE_AVAILABLE else 0  # bytes
 
 
 class Kind(IntFlag):
@@ -65,25 +67,38 @@ def send_some(connection: socket.socket, data: memoryview, fds: Sequence[int]) -
     return socket.send_fds(connection, [data], fds) if fds else connection.send(data)
 
 
-def receive_some(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
-    """Up to *size* bytes, and the descriptors that came with them."""
+def receive_some(connection: socket.socket, memory: bytearray) -> tuple[int, list[int]]:
+    """Fill *memory* with what is there: how much, and the descriptors along with it."""
     if not ARE_AVAILABLE:
-        return connection.recv(size), []
-    data, fds, _, _ = socket.recv_fds(connection, size, MOST_SENT, NOT_INHERITED)
+        return connection.recv_into(memory), []
+    # Into memory that is there: to make some for each message would take half as long
+    # as the whole way there and back.
+    count, ancillary, _, _ = connection.recvmsg_into(
+        [memory], ROOM_FOR_FDS, NOT_INHERITED
+    )
+    return count, fds_in(ancillary) if ancillary else []
+
+
+def fds_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    fds = array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     if not NOT_INHERITED:
         for fd in fds:
             os.set_inheritable(fd, False)
-    return data, fds
+    return list(fds)
 
 
 def receive(connection: socket.socket) -> Message | None:
     """The next message from a blocking socket, or None when the other side hung up."""
-    header, fds = receive_some(connection, HEADER.size)
-    if len(header) < HEADER.size:
-        rest = receive_exactly(connection, HEADER.size - len(header))
-        if not header or rest is None:
+    header = bytearray(HEADER.size)
+    count, fds = receive_some(connection, header)
+    if count < HEADER.size:
+        rest = receive_exactly(connection, HEADER.size - count) if count else None
+        if rest is None:
             return None
-        header += rest
+        header[count:] = rest
     kind, length = HEADER.unpack(header)
     body = receive_exactly(connection, length)
     return None if body is None else Message(Kind(kind), body, fds)
@@ -108,6 +123,7 @@ class Inbox:
     """
 
     def __init__(self) -> None:
+        self.memory = bytearray(READ_AT_ONCE)
         self.start = b""  # of a header that has not come whole
         self.kind = Kind.ITEM
         self.body: bytes | bytearray | None = None  # None while a header is awaited
@@ -123,8 +139,8 @@ class Inbox:
             OSError: The connection broke.
         """
         if self.body is None:
-            data, fds = receive_some(connection, READ_AT_ONCE)
-            count = len(data)
+            count, fds = receive_some(connection, self.memory)
+            data = bytes(self.start + self.memory[:count])
             self.fds += fds
         else:
             data = b""
@@ -132,7 +148,7 @@ class Inbox:
             self.filled += count
         if count == 0:
             raise EOFError
-        yield from self.split(self.start + data)
+        yield from self.split(data)
 
     def split(self, data: bytes) -> Iterator[Message]:
         """The messages that are complete with *data*, which starts with a header."""

@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from .wire import MAIN, PROTOCOL
+from .wire import MAIN, PROTOCOL, decode
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -154,6 +154,15 @@ def received_with(fds: list[int]) -> Generator[None, None, None]:
         for fd in fds:
             if fd >= 0:
                 os.close(fd)
+
+
+def decoded(body: bytes | bytearray, fds: list[int]) -> Any:  # Any: what was encoded
+    """What a message holds; what came as one large object is loaded."""
+    if not fds:  # mostly, and then none of this has to be paid for
+        return decode(body)
+    with received_with(fds):
+        value = decode(body)
+    return value.load() if isinstance(value, Segment) else value
 
 
 def arrived(position: int, size: int, number: int) -> Segment:

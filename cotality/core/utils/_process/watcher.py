@@ -20,8 +20,7 @@ from .exception_transport import unpack_exception
 from .failures import WorkerStartError
 from .handle import EOF_LIMIT, Item, WorkerHandle
 from .messages import Kind, Message
-from .segments import Segment, received_with
-from .wire import decode
+from .segments import decoded
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -331,10 +330,7 @@ def settle(future: Future[Any], message: Message) -> None:  # Any: see Item
         fail(future, unpack_exception(message.body))
         return
     try:
-        with received_with(message.fds):
-            value = decode(message.body)
-        if isinstance(value, Segment):
-            value = value.load()
+        value = decoded(message.body, message.fds)
     except BaseException as error:
         # User code runs in here, in a thread that must live on.
         fail(future, unsendable.unreadable_result(error))

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from . import chunk, ledger
 from .exception_transport import pack_exception
 from .failures import exited
 from .messages import Kind, Message, receive, send
-from .segments import NoRoomError, Segment, pack, received_with, sent_along
+from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
 
@@ -185,13 +184,16 @@ def serve(connection: socket.socket, book: ledger.Ledger) -> None:
 def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     """Call what *message* asks for: the packed answer, and what is sent along."""
     try:
-        function, args, kwargs = unpacked_call(message)
+        function, args, kwargs = decoded(message.body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
         return Kind.FAILURE, pack_exception(chunk.task_failure(error)), []
     try:
+        packed = value if isinstance(value, chunk.ChunkReport) else pack(value)
+        if isinstance(packed, bytes):
+            return Kind.VALUE, packed, []
         with sent_along() as along:
-            return Kind.VALUE, packed_value(value), along
+            return Kind.VALUE, encode(packed), along
     except NoRoomError as error:
         return Kind.FAILURE, pack_exception(error), []
     except Exception as error:
@@ -200,24 +202,6 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         return Kind.FAILURE, pack_exception(unpicklable_result(value, error)), []
     except BaseException as error:
         return Kind.FAILURE, pack_exception(exited(error)), []
-
-
-def unpacked_call(
-    message: Message,
-) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:  # Any: any call
-    with received_with(message.fds):
-        call = decode(message.body)
-    if isinstance(call, Segment):
-        call = call.load()
-    return call  # type: ignore[no-any-return]
-
-
-def packed_value(value: object) -> bytes:
-    """The answer *value*: a report as it is, anything large in a segment."""
-    if isinstance(value, chunk.ChunkReport):
-        return encode(value)  # its segments are sent along
-    packed = pack(value)
-    return packed if isinstance(packed, bytes) else encode(packed)
 
 
 def flush_output() -> None:
