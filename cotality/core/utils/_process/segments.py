@@ -185,6 +185,8 @@ def pack(value: object) -> bytes | Segment:
     """
     buffers: list[pickle.PickleBuffer] = []
     data = dumped(value, buffers)
+    if not buffers and len(data) < LARGE:
+        return data
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)
     if size >= LARGE and ARE_AVAILABLE:
         try:
