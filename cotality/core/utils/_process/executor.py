@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from . import worker
 from .advice import default_workers
-from .checks import checked_max_workers
+from .checks import checked_count, checked_max_workers
 from .handle import Item, WorkerPlan
 from .launch import default_context
 from .pool import Pool
@@ -79,7 +79,7 @@ class IsolatedProcessPoolExecutor(Executor):
         plan = WorkerPlan(
             context=mp_context or default_context(),
             initializer=checked_initializer(initializer, initargs),
-            max_tasks=checked_max_tasks(max_tasks_per_child),
+            max_tasks=checked_count("max_tasks_per_child", max_tasks_per_child),
         )
         self._pool = Pool(checked_max_workers(max_workers), plan)
         # The executor may be dropped without a shutdown. Its work is still finished,
@@ -184,16 +184,6 @@ def checked_initializer(
         return Initializer(function, encode(tuple(initargs)))
     except Exception:
         return Initializer(function, tuple(initargs))
-
-
-def checked_max_tasks(max_tasks: int | None) -> int | None:
-    if max_tasks is None:
-        return None
-    if not isinstance(max_tasks, int):
-        raise TypeError(f"max_tasks_per_child must be an integer, got {max_tasks!r}")
-    if max_tasks < 1:
-        raise ValueError(f"max_tasks_per_child must be at least 1, got {max_tasks!r}")
-    return max_tasks
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:  # Any: any items

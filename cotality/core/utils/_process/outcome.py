@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .chunk import ChunkReport
 from .frames import forget_callers
 from .task import Task
 
@@ -38,10 +37,6 @@ class Settled:
     start: int
     values: list[Any]  # Any: what tasks return
     errors: dict[int, Exception]
-
-    @classmethod
-    def of(cls, portion: Portion, report: ChunkReport) -> Settled:
-        return cls(portion.start, report.values, report.errors)
 
     def cut_loose(self) -> None:
         """Let no failure keep the rest of its portion alive."""

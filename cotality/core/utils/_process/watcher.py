@@ -21,6 +21,7 @@ from .failures import WorkerStartError
 from .handle import EOF_LIMIT, Item, WorkerHandle
 from .messages import Kind, Message
 from .segments import decoded
+from .texts import class_and_text
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -121,7 +122,7 @@ class Watcher:
             return
         self.pool.start_limit = self.pool.max_workers
         failure = WorkerStartError(
-            f"no worker process could be started: {type(error).__name__}: {error}"
+            f"no worker process could be started: {class_and_text(error)}"
         )
         failure.__cause__ = error
         self.fail_pending(failure)
@@ -190,8 +191,8 @@ class Watcher:
 
     def initializer_failed(self, worker: WorkerHandle, error: BaseException) -> None:
         failure = WorkerStartError(
-            f"the initializer of a worker process failed: {type(error).__name__}: "
-            f"{error}. No worker can be used, so nothing was run."
+            f"the initializer of a worker process failed: "
+            f"{class_and_text(error)}. No worker can be used, so nothing was run."
         )
         failure.__cause__ = error
         with self.pool.lock:
