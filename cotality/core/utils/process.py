@@ -6,29 +6,38 @@ back*:
 * :func:`execute_tasks_in_parallel`: a list, in the order of the tasks;
 * :func:`execute_tasks_in_parallel_unordered`: a list, first come, first served;
 * :func:`execute_tasks_in_parallel_streaming`: one at a time, for more than fits into
-  memory.
+  memory;
+* :func:`iter_outcomes`: likewise, with an :class:`Outcome` for each task that says what
+  became of it, and when, where and how long it ran.
 
-All three run on threads, or with ``use_processes=True`` on worker processes.
-:func:`should_use_processes` helps to choose; :func:`is_picklable` and
-:func:`explain_unpicklable` say what can travel to a process. Worker processes are kept
-warm between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives
-calls workers of their own. :class:`IsolatedProcessPoolExecutor` is the same kind of
-workers behind the interface of :mod:`concurrent.futures`.
+Each has a twin for event loops, whose name ends in ``_async``. All run on threads, or
+with ``use_processes=True`` on worker processes, and take the same :class:`Options`:
+:class:`Retry` for tasks that fail, :class:`Progress` and :class:`RunReport` for people
+who watch.
+
+:func:`should_use_processes` helps to choose, and :func:`available_cpus` says how many
+can work at the same time; :func:`is_picklable` and :func:`explain_unpicklable` say what
+can travel to a process. :func:`share` sends a large object once, and
+:func:`worker_state` has one made in each worker. Worker processes are kept warm
+between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
+workers of their own. :class:`IsolatedProcessPoolExecutor` is the same kind of workers
+behind the interface of :mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
     [2.0, 3.0]
 """
 
-from ._process.advice import should_use_processes
-from ._process.arguments import share
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._process.calls import (
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
     execute_tasks_in_parallel_unordered,
+    iter_outcomes,
 )
-from ._process.executor import IsolatedProcessPoolExecutor
-from ._process.explain import explain_unpicklable
+from ._process.cpus import available_cpus
 from ._process.failures import (
     RemoteTaskError,
     TaskExitedError,
@@ -38,27 +47,115 @@ from ._process.failures import (
     WorkerStartError,
 )
 from ._process.options import Options
-from ._process.pickling import is_picklable
+from ._process.outcome import Outcome
+from ._process.retry import Retry
+from ._process.shared import share
 from ._process.task import Task
-from ._process.warm import shutdown_workers, worker_pool
+
+if TYPE_CHECKING:
+    from ._process.advice import should_use_processes
+    from ._process.auto.decision import Decision
+    from ._process.batches import process_in_batches
+    from ._process.calls_async import (
+        execute_tasks_in_parallel_async,
+        execute_tasks_in_parallel_streaming_async,
+        execute_tasks_in_parallel_unordered_async,
+        iter_outcomes_async,
+    )
+    from ._process.dead_letters.dead_letters import DeadLetters
+    from ._process.dead_letters.letter import DeadLetter
+    from ._process.dead_letters.replaying import replay
+    from ._process.executor import IsolatedProcessPoolExecutor
+    from ._process.explain import explain_unpicklable
+    from ._process.journal import Journal, Skipped
+    from ._process.keys.errors import TaskKeyError
+    from ._process.pickling import is_picklable
+    from ._process.progress.snapshot import Progress
+    from ._process.records.errors import JournalError, JournalInUseError
+    from ._process.report import RunReport
+    from ._process.warm import shutdown_workers, worker_pool
+    from ._process.worker_state import worker_state
 
 __all__ = [
+    "DeadLetter",
+    "DeadLetters",
+    "Decision",
     "IsolatedProcessPoolExecutor",
+    "Journal",
+    "JournalError",
+    "JournalInUseError",
     "Options",
+    "Outcome",
+    "Progress",
     "RemoteTaskError",
+    "Retry",
+    "RunReport",
+    "Skipped",
     "Task",
     "TaskExitedError",
+    "TaskKeyError",
     "TaskNotPicklableError",
     "TaskTimeoutError",
     "WorkerCrashedError",
     "WorkerStartError",
+    "available_cpus",
     "execute_tasks_in_parallel",
+    "execute_tasks_in_parallel_async",
     "execute_tasks_in_parallel_streaming",
+    "execute_tasks_in_parallel_streaming_async",
     "execute_tasks_in_parallel_unordered",
+    "execute_tasks_in_parallel_unordered_async",
     "explain_unpicklable",
     "is_picklable",
+    "iter_outcomes",
+    "iter_outcomes_async",
+    "process_in_batches",
+    "replay",
     "share",
     "should_use_processes",
     "shutdown_workers",
     "worker_pool",
+    "worker_state",
 ]
+
+# Where the rest is, which is imported when somebody asks for it: few programs need all
+# of it, and all of them wait for what is imported.
+LATER = {
+    "DeadLetter": "dead_letters.letter",
+    "DeadLetters": "dead_letters.dead_letters",
+    "Decision": "auto.decision",
+    "IsolatedProcessPoolExecutor": "executor",
+    "Journal": "journal",
+    "JournalError": "records.errors",
+    "JournalInUseError": "records.errors",
+    "Progress": "progress.snapshot",
+    "RunReport": "report",
+    "Skipped": "journal",
+    "TaskKeyError": "keys.errors",
+    "execute_tasks_in_parallel_async": "calls_async",
+    "execute_tasks_in_parallel_streaming_async": "calls_async",
+    "execute_tasks_in_parallel_unordered_async": "calls_async",
+    "explain_unpicklable": "explain",
+    "is_picklable": "pickling",
+    "iter_outcomes_async": "calls_async",
+    "process_in_batches": "batches",
+    "replay": "dead_letters.replaying",
+    "should_use_processes": "advice",
+    "shutdown_workers": "warm",
+    "worker_pool": "warm",
+    "worker_state": "worker_state",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    thing: object = getattr(
+        import_module(f"._process.{LATER[name]}", __package__), name
+    )
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LATER})

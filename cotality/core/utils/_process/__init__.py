@@ -2,18 +2,36 @@
 
 From the caller down to the worker:
 
-* what is called: `calls`, `options`, `checks`, `task`, `advice`;
-* how work is handed out: `engine` with the rules in `schedule`, and what comes back:
-  `outcome`;
-* where it runs: `backends`; worker processes that are kept: `warm`; the executor for
-  everybody: `executor`;
+* what is called: `calls` and their twins `calls_async`, with `options` and `checks`;
+  what they are given, `task`, and what they make of it, `call`; `advice`;
+* how many workers there are: `cpus`, and `cgroups` for the limits of containers;
+  whether this is one: `this_process`;
+* how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
+  `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
+* what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
+  `retry`, and those that wait for it: `retrying`;
+* who watches: `observers`; what a person is shown while it runs: `progress`, and
+  afterwards: `report`;
+* where it runs: `backend` says what such a place can do, `backends` chooses between
+  `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
+  `foreign_backend` for executors of others, where a portion is a `guest`, and
+  `inline_backend`; `auto` decides between threads and processes on the way;
+* worker processes that are kept: `warm`; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool`, `watcher`, `handle`, `crash`,
   `farewell`; how they start: `launch`, `fork_server`, `server_end`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large;
-* in a worker: `worker`, `chunk`;
-* how things are packed: `wire`, `arguments`, `exception_transport`, `frames`;
+* in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a
+  thread a `local_chunk`, `stopwatch` for the `times` of tasks, and `worker_state` for
+  what it makes once;
+* what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
+  `log_records`, `warned` on the way, `relay`, `showing` in the parent;
+* how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
+  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
 * what can be packed, and how to say that something cannot: `pickling`, `explain`,
   `anatomy`, `paths`, `unsendable`;
+* what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
+  `keys` of tasks;
+* results in lists: `batches`, by their `sizes`;
 * words for people: `failures`, `texts`, `public`.
 """

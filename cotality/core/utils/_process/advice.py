@@ -1,9 +1,8 @@
-"""Threads or processes, and how many: what this machine gives us."""
+"""Threads or processes: which of them suits a kind of work."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -33,10 +32,6 @@ QUALIFIER = re.compile(
     r"^(heavy|intensive)+"
     r"|(bound|bounded|intensive|heavy|limited|tasks?|operations?|work|workload)+$"
 )
-
-THREADS_LIMIT = 32  # as ThreadPoolExecutor has it since Python 3.8
-THREADS_BEYOND_CPUS = 4  # the same: some always wait for input or output
-WINDOWS_PROCESSES_LIMIT = 61  # WaitForMultipleObjects takes 63 handles, 2 are taken
 
 
 @public
@@ -104,41 +99,3 @@ def is_gil_enabled() -> bool:
     # again when an extension module needs it.
     ask: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
     return ask is None or ask()
-
-
-def available_cpus() -> int:
-    """How many CPUs this process may use, at least 1.
-
-    Fewer than the machine has when an administrator, ``taskset`` or a batch system
-    keeps this process to some of them; asked anew at each call. From Python 3.13 on
-    ``PYTHON_CPU_COUNT`` and ``-X cpu_count`` count as well.
-    """
-    ask: Callable[[], int | None] = getattr(os, "process_cpu_count", usable_cpus)
-    return max(ask() or 1, 1)
-
-
-def usable_cpus() -> int | None:
-    """What ``os.process_cpu_count`` answers, for a Python before 3.13."""
-    # Not on Windows and macOS, and fetched by name so that the checkers of every
-    # platform see the same code.
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count()
-
-
-def default_workers(use_processes: bool, inside_worker: bool) -> int:
-    """How many workers a call gets that does not say.
-
-    Args:
-        use_processes: Worker processes: one for each CPU (at most 61 on Windows),
-            as they are there to compute. Otherwise threads: 4 more than CPUs, at
-            most 32, which is the number `ThreadPoolExecutor` takes.
-        inside_worker: The call is made inside one of our worker processes. Processes
-            are not multiplied: 1. Threads are as many as elsewhere.
-    """
-    if not use_processes:
-        return min(THREADS_LIMIT, available_cpus() + THREADS_BEYOND_CPUS)
-    if inside_worker:
-        return 1
-    if sys.platform == "win32":
-        return min(available_cpus(), WINDOWS_PROCESSES_LIMIT)
-    return available_cpus()

@@ -2,24 +2,25 @@
 
 An argument that is large goes into a segment of its own. Tasks that hold the same
 object share the segment, so it is packed once, and each task loads a pristine copy of
-its own: no two tasks ever see each other's changes. `share` asks for one copy for all
-tasks of a worker instead.
+its own: no two tasks ever see each other's changes. What is `shared` is loaded once for
+all tasks of a worker instead.
 """
 
 from __future__ import annotations
 
+import sys
 import weakref
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
-from .public import public
+from .copies import Copies
 from .segments import LARGE, MOST_SENT, Segment, dumped, pack
+from .shared import Shared
 from .task import Task
 from .wire import decode, encode
+from .worker_state import PerWorker, state_of
 
-T = TypeVar("T")
 Key: TypeAlias = int | str  # of an argument: its position or its name
 
 # From how many items on a container may be large: an item takes some bytes.
@@ -30,62 +31,10 @@ MANY: dict[type[Any], int] = {  # Any: of whatever items
 }
 # Of one task. A portion may hold nearly as many and then one more task like that.
 MOST_TAKEN_OUT = MOST_SENT // 2 - 2
-RECENT = 4  # large arguments kept packed although no task that holds them is out
-
-
-class Shared:
-    """Stands for an argument in a task; the function gets the object itself."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: object) -> None:
-        self.thing = thing
-
-    def __repr__(self) -> str:
-        return f"share({self.thing!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
-        """Pickled anywhere else than as an argument, it is the object."""
-        return itself, (self.thing,)
-
-
-def itself(thing: T) -> T:
-    return thing
-
-
-@public
-def share(thing: T) -> T:
-    """Mark an argument as read-only, so that a worker needs one copy of it.
-
-    ``Task(total, {"data": share(big)})``: the object is packed once for the call and
-    unpacked once in each worker process; all tasks there that hold it get the same
-    one. On threads the function gets *thing* itself. To a type checker it is what
-    *thing* is.
-
-    Nothing keeps a task from changing what it is given. Later tasks of the same
-    worker would then see the change, others would not.
-    """
-    global share_was_used
-    share_was_used = True
-    if type(thing) is Shared:
-        return thing
-    return cast("T", Shared(thing))
-
-
-share_was_used = False  # spares every task a look for marks that cannot be there
-
-
-def without_marks(task: Task[Any]) -> Task[Any]:  # Any: a task of any result type
-    """*task* with the objects that `share` was given, for a thread."""
-    if not any(type(v) is Shared for v in (*task.positional, *task.arguments.values())):
-        return task
-    named = {name: unmarked(value) for name, value in task.arguments.items()}
-    positional = tuple(unmarked(value) for value in task.positional)
-    return Task(task.callback_function, named, positional=positional)
-
-
-def unmarked(value: Any) -> Any:  # Any: arguments of any function
-    return value.thing if type(value) is Shared else value
+# Large arguments that are kept packed although no task that holds them is out. Each
+# takes a descriptor, of which a process has a thousand.
+KEPT = 64
+KEPT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -96,12 +45,16 @@ class Split:
         rest: All of them, packed, with None in the place of each one taken out.
         large: Those, by key; they are loaded anew for each task.
         shared: Likewise, but loaded once for each worker and call.
+        states: Likewise, what each worker has to make for itself.
     """
 
     rest: bytes
     large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
     shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
         default_factory=dict[Key, tuple[int, Segment | bytes]]
+    )
+    states: dict[Key, tuple[bytes, bytes]] = field(  # each with its name
+        default_factory=dict[Key, tuple[bytes, bytes]]
     )
 
     def segments(self) -> Iterator[Segment]:
@@ -113,12 +66,19 @@ class Split:
 
 
 class Packer:
-    """Packs the arguments of one call's tasks."""
+    """Packs the arguments of one call's tasks.
 
-    def __init__(self) -> None:
+    Args:
+        in_segments: Whether large ones may travel in segments, which only workers of
+            ours can receive.
+    """
+
+    def __init__(self, in_segments: bool = True) -> None:
+        self.in_segments = in_segments
         self.known: dict[int, tuple[object, weakref.ref[Segment]]] = {}
-        self.recent: deque[Segment] = deque(maxlen=RECENT)
+        self.kept: dict[int, Segment] = {}  # by id as well; last used, last
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
+        self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
         self.written = 0  # bytes, into segments
 
     def pack(self, task: Task[Any]) -> bytes | Split:  # Any: of any result type
@@ -136,15 +96,22 @@ class Packer:
         return encode((positional, given) if positional else given)
 
     def is_special(self, value: object) -> bool:
-        return type(value) is Shared or id(value) in self.known or looks_large(value)
+        if type(value) is Shared or type(value) is PerWorker:
+            return True
+        if not self.in_segments:
+            return False
+        return id(value) in self.known or looks_large(value)
 
     def split(self, task: Task[Any]) -> Split:  # Any: of any result type
         positional, named = list(task.positional), dict(task.arguments)
         split = Split(b"")
         for key, value in items_of(task):
-            has_room = len(split.large) + len(split.shared) < MOST_TAKEN_OUT
+            taken_out = len(split.large) + len(split.shared)
+            has_room = self.in_segments and taken_out < MOST_TAKEN_OUT
             if type(value) is Shared:
                 split.shared[key] = self.pack_shared(value.thing, has_room)
+            elif type(value) is PerWorker:
+                split.states[key] = self.pack_state(value)
             elif has_room and type(value) not in SMALL and self.is_special(value):
                 packed = self.pack_large(value)
                 if packed is None:
@@ -161,22 +128,39 @@ class Packer:
 
     def pack_large(self, value: object) -> Segment | None:
         """The segment of *value*, or None if it turns out to be small."""
-        found = self.known.get(id(value))
+        key = id(value)
+        found = self.known.get(key)
         segment = found and found[1]()
         if segment is None:
             packed = pack(value)
             if isinstance(packed, bytes):
                 return None
             segment = packed
-            # Known for as long as a task that holds it is out, and a little longer:
-            # what no other task holds must not stay in memory.
+            self.make_room(segment.size)
+            # Known for as long as a task that holds it is out, or it is kept.
             # The callback must not refer to this packer: it would keep itself alive,
-            # and with it what is recent, after its call has ended.
-            key, known = id(value), self.known
+            # and with it what is kept, after its call has ended.
+            known = self.known
             known[key] = value, weakref.ref(segment, lambda _: known.pop(key, None))
             self.written += segment.size
-        self.recent.append(segment)
+        self.kept.pop(key, None)
+        self.kept[key] = segment
         return segment
+
+    def make_room(self, size: int) -> None:
+        """Let go of what cannot come again, then of what is not likely to."""
+        for key in list(self.kept):
+            if self.holders_besides(key) == 0:
+                del self.kept[key]
+        size += sum(segment.size for segment in self.kept.values())
+        while self.kept and (len(self.kept) >= KEPT or size > KEPT_BYTES):
+            # Where one task alone holds it, it is most likely its own.
+            key = min(self.kept, key=lambda key: self.holders_besides(key) > 1)
+            size -= self.kept.pop(key).size
+
+    def holders_besides(self, key: int) -> int:
+        """How many hold a known object besides us: tasks, variables, containers."""
+        return sys.getrefcount(self.known[key][0]) - 2  # ours, and that of this call
 
     def pack_shared(
         self, thing: object, in_segment: bool
@@ -190,6 +174,19 @@ class Packer:
         if isinstance(packed, Segment) and not in_segment:
             packed = dumped(thing, None)
         return number, packed
+
+    def pack_state(self, mark: PerWorker) -> tuple[bytes, bytes]:
+        """What *mark* is called in workers, and *mark* packed."""
+        key = mark.key()
+        if key not in self.states:
+            packed = dumped(mark, None)
+            from hashlib import blake2b
+
+            # By content, so that it means the same to all calls of a worker pool.
+            name = blake2b(packed, digest_size=16).digest()
+            self.states[key] = mark, name, packed
+        _, name, packed = self.states[key]
+        return name, packed
 
 
 SMALL = frozenset([int, float, bool, complex, type(None)])
@@ -217,6 +214,7 @@ class Unpacker:
 
     def __init__(self) -> None:
         self.shared: dict[int, Any] = {}  # Any: what the caller shares
+        self.copies = Copies()
 
     def unpack(
         self, packed: bytes | Split
@@ -233,15 +231,16 @@ class Unpacker:
         return tuple(places), named
 
     def taken_out(self, split: Split) -> Iterator[tuple[Key, Any]]:  # Any: as above
-        loaded: dict[int, Any] = {}  # within one task the same is the same
+        # Within one task the same is the same.
+        loaded = self.copies.for_a_task(split.large.values())
         for key, segment in split.large.items():
-            if segment.number not in loaded:
-                loaded[segment.number] = segment.load()
             yield key, loaded[segment.number]
         for key, (number, packed) in split.shared.items():
             if number not in self.shared:
                 self.shared[number] = unpack_one(packed)
             yield key, self.shared[number]
+        for key, (name, packed) in split.states.items():
+            yield key, state_of(name, packed)
 
 
 def both(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: as above

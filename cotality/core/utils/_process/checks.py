@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Any, Literal, cast
 
+from .errors import ON_ERROR, OnError
 from .task import Task
 
 
@@ -18,11 +19,18 @@ def checked_max_workers(max_workers: object) -> int:
     return max_workers
 
 
-def checked_tasks(tasks: object) -> Iterable[Task[Any]]:  # Any: tasks of every type
+def checked_tasks(tasks: object, *, may_be_async: bool) -> Any:  # Any: (async) iterable
     """*tasks* as an iterable; the elements of a list or tuple are looked at now."""
     if isinstance(tasks, Task):
         raise TypeError(
             "tasks must be an iterable of Task, got a single Task. Put it in a list."
+        )
+    if isinstance(tasks, AsyncIterable):
+        if may_be_async:
+            return cast("AsyncIterable[Task[Any]]", tasks)
+        raise TypeError(
+            f"tasks must be an iterable of Task, got {tasks!r}, which only a function "
+            f"with _async at the end of its name can read"
         )
     if not isinstance(tasks, Iterable):
         raise TypeError(f"tasks must be an iterable of Task, got {tasks!r}")
@@ -33,6 +41,8 @@ def checked_tasks(tasks: object) -> Iterable[Task[Any]]:  # Any: tasks of every 
 
 def check_each(tasks: Sequence[object], first: int) -> None:
     """See that all of *tasks*, of which the first has the index *first*, are tasks."""
+    if set(map(type, tasks)) == {Task}:
+        return  # mostly, and three times as fast as a look at each
     for index, task in enumerate(tasks, first):
         if not isinstance(task, Task):
             raise TypeError(
@@ -62,3 +72,36 @@ def checked_count(name: str, count: object) -> int | None:
     if count < 1:
         raise ValueError(f"{name} must be at least 1, got {count!r}")
     return count
+
+
+def checked_flag(name: str, flag: object) -> bool:
+    """*flag* as True or False."""
+    if not isinstance(flag, bool):
+        raise TypeError(f"{name} must be True or False, got {flag!r}")
+    return flag
+
+
+def checked_use_processes(use_processes: object) -> bool | Literal["auto"]:
+    if isinstance(use_processes, bool):
+        return use_processes
+    if use_processes == "auto":
+        return "auto"
+    message = f"use_processes must be True, False or 'auto', got {use_processes!r}"
+    raise (ValueError if isinstance(use_processes, str) else TypeError)(message)
+
+
+def checked_on_error(on_error: object, return_exceptions: bool) -> OnError:
+    """What failures mean, said by either of the two parameters."""
+    if on_error is None:
+        return "return" if return_exceptions else "raise"
+    if on_error not in ON_ERROR:
+        raise ValueError(
+            f"on_error must be one of {', '.join(map(repr, ON_ERROR))}, "
+            f"got {on_error!r}"
+        )
+    if return_exceptions and on_error != "return":
+        raise ValueError(
+            f"return_exceptions=True means on_error='return', and on_error is "
+            f"{on_error!r}: leave out one of the two"
+        )
+    return on_error

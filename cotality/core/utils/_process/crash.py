@@ -92,6 +92,7 @@ class Report:
                 f"worker process (pid {self.pid}) was ended"
             )
             late.timeout = self.time_limit
+            late.pid = self.pid
             return remember(late, self.entry)
         error = WorkerCrashedError(
             f"the worker process (pid {self.pid}) came to an end while it ran this "
@@ -101,6 +102,7 @@ class Report:
         error.signal_name = self.signal_name
         error.worker_stack = self.stack
         error.peak_memory = self.peak_memory
+        error.pid = self.pid
         return remember(error, self.entry)
 
     def start_failure(self, deaths: int) -> WorkerStartError:

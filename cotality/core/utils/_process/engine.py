@@ -1,157 +1,127 @@
-"""The caller's loop: read tasks, hand out portions, deliver what comes back.
+"""The engine: read tasks, hand out portions, deliver what comes back.
 
-All of it runs in the caller's thread: there the input is read and there results are
-unpickled. Nothing happens between two steps of a suspended generator, except that
-portions that are out go on running.
+All of it runs with the caller, in its thread or in its coroutine: there the input is
+read and there results are unpickled. Nothing happens between two steps of a suspended
+generator, except that portions that are out go on running. The engine is written with
+``async`` once; how it waits is up to its `Arrivals`.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
-import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
-from itertools import islice
-from queue import Empty, SimpleQueue
+from contextlib import aclosing
+from math import inf
 from time import monotonic, perf_counter
-from typing import Any
 
-from .backends import Backend
-from .checks import check_each
+from . import relay
+from .arrivals import Arrivals
+from .backend import Backend
 from .chunk import ChunkReport
-from .failures import WorkerStartError, blame
-from .outcome import Portion, Settled
+from .errors import ErrorPolicy
+from .failures import WorkerStartError
+from .frames import forget_callers
+from .observers import Observers, Start
+from .outcome import Details, Portion, Settled
+from .retrying import Retries, tell_of_earlier
 from .schedule import Schedule
-from .task import Task
+from .source import Batch, Source
 
 logger = logging.getLogger("cotality.core.utils.process")
 
-READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
-# On Windows a wait without a limit cannot be interrupted by Ctrl-C, so it is cut up.
-WAIT_SLICE = 0.1 if sys.platform == "win32" else None  # s
-
-
-class Source:
-    """The input: tasks that were never handed out, and tasks that were handed back."""
-
-    def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
-        self.iterator = iter(tasks)
-        self.is_checked = isinstance(tasks, list | tuple)
-        self.next_index = 0
-        self.is_empty = False
-        self.error: Exception | None = None  # what the input raised, to be raised last
-        self.returned: list[tuple[int, list[Task[Any]]]] = []  # a heap, by index
-
-    def take(self, size: int) -> tuple[int, list[Task[Any]]] | None:
-        """At most *size* tasks that follow one another; None if there are none."""
-        if self.returned:
-            start, tasks = heapq.heappop(self.returned)
-            self.give_back(start + size, tasks[size:])
-            return start, tasks[:size]
-        start = self.next_index
-        tasks = self.read(size)
-        self.next_index += len(tasks)
-        return (start, tasks) if tasks else None
-
-    def give_back(self, start: int, tasks: list[Task[Any]]) -> None:
-        if tasks:
-            heapq.heappush(self.returned, (start, tasks))
-
-    def read(self, size: int) -> list[Task[Any]]:
-        """Up to *size* tasks of the input; fewer at its end, or if it is slow."""
-        tasks: list[Task[Any]] = []
-        end = perf_counter() + READING_LIMIT
-        at_once = size if self.is_checked else 1
-        while len(tasks) < size and not self.is_empty:
-            before = len(tasks)
-            at_once = min(at_once, size - before)
-            try:
-                # What was read before the input raises stays in the list.
-                tasks.extend(islice(self.iterator, at_once))
-            except Exception as error:
-                self.stop(error)
-            if not self.is_checked:
-                self.keep_good_ones(tasks, before)
-            if len(tasks) < before + at_once:
-                self.is_empty = True
-            if perf_counter() > end:
-                break
-            at_once *= 2
-        return tasks
-
-    def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
-        """Drop from *tasks*, looked at from *first* on, what follows a wrong one."""
-        for position in range(first, len(tasks)):
-            try:
-                check_each(tasks[position : position + 1], self.next_index + position)
-            except TypeError as error:
-                self.stop(error)
-                del tasks[position:]
-                return
-
-    def stop(self, error: Exception) -> None:
-        """Read nothing more; *error* is raised when all before it is done."""
-        self.error = error
-        self.is_empty = True
-
 
 class Run:
-    """One call: its tasks, where they run, and what is out at the moment."""
+    """One call: its tasks, where they run, and what is out at the moment.
+
+    Args:
+        open_source: Makes what gives out tasks, once the call begins.
+        total: How many tasks that is, or None when nobody knows.
+        open_backend: Makes the place where portions run, once there is something to
+            run.
+        arrivals: Where portions come back to.
+        policy: What failures mean.
+        retries: What may be run again.
+        observers: Who watches.
+        bounded: Whether the caller takes results one by one, so that what is read
+            ahead of it has to be limited.
+        detailed: Whether outcomes come with their details.
+    """
 
     def __init__(
         self,
-        tasks: Iterable[Task[Any]],  # Any: tasks of every result type
+        open_source: Callable[[], Source],
+        total: int | None,
         open_backend: Callable[[], Backend],
+        arrivals: Arrivals,
         *,
+        policy: ErrorPolicy,
+        retries: Retries,
+        observers: Observers,
         bounded: bool,
-        until_failure: bool,
-        largest_portion: int | None = None,
+        detailed: bool = False,
     ) -> None:
-        self.tasks = tasks
+        self.open_source = open_source
+        self.total = total
         self.open_backend = open_backend
+        self.arrivals = arrivals
+        self.policy = policy
+        self.retries = retries
+        self.observers = observers
         self.bounded = bounded
-        self.until_failure = until_failure
-        self.largest_portion = largest_portion
+        self.detailed = detailed
         self.out: dict[Future[ChunkReport], Portion] = {}
-        self.done: SimpleQueue[Future[ChunkReport]] = SimpleQueue()
-        self.failure: Exception | None = None
+        self.recalled: deque[Settled] = deque()  # what did not have to be run
+        self.error: Exception | None = None  # what is to be raised in the end
+        # A limit on how many tasks are ahead of the caller, at the beginning.
+        self.most_ahead: int | None = None
+        # Since when there is room for tasks that the input does not have yet.
+        self.wanting_since: float | None = None
 
-    def settled(self) -> Generator[Settled, None, None]:
-        """Portions in the order in which they come back, at least in part done.
+    async def settled(self) -> AsyncGenerator[Settled, None]:
+        """Tasks in the order in which they settle, those of a portion together.
 
         What is to be raised after the last one, :meth:`conclude` raises.
         """
         self.begin()
         try:
+            self.announce()
             self.hand_out()
-            while self.out and self.failure is None:
-                settled = self.take_back(self.wait(None))
-                if settled is not None:
-                    settled.cut_loose()
-                    yield settled
-                    del settled  # or it would be kept while this waits
-                if self.failure is None:
-                    self.hand_out()
-            yield from self.finish(self.backend.grace)
-        except KeyboardInterrupt:
-            self.end(0.0, interrupted=True)
+            while self.has_more() and not self.policy.is_over:
+                pieces = await self.next_pieces()
+                while pieces:
+                    given_at = perf_counter()
+                    yield pieces.popleft()
+                    self.observers.resumed(perf_counter() - given_at)
+                self.hand_out_what_is_due()
+            async with aclosing(self.finish(self.backend.grace)) as rest:
+                async for piece in rest:
+                    yield piece
+                    del piece  # or it would be kept while this waits
+        except KeyboardInterrupt as error:
+            await self.end(0.0, error, interrupted=True)
             raise
-        except BaseException:
-            self.end(self.backend.grace)
+        except BaseException as error:
+            if self.arrivals.is_cancellation(error):
+                await self.leave(error)
+            else:
+                await self.end(self.backend.grace, error)
             raise
         else:
-            self.end(None)
+            policy, source = self.policy, self.source
+            self.error = policy.conclusion(source.next_index) or source.error
+            source.error = None
+            await self.end(None, self.error)
 
     def conclude(self) -> None:
         """Raise what is left to be raised when all portions are taken.
 
-        That is the first failure, if failures are to end the call; otherwise what the
-        input raised. It is not raised where the portions come from, because a
-        generator cannot raise a `StopIteration`.
+        That is what failures mean for the call; otherwise what the input raised. It is
+        not raised where the portions come from, because a generator cannot raise a
+        `StopIteration`.
         """
-        error = self.failure or self.source.error
-        self.failure = self.source.error = None
+        error, self.error = self.error, None
         if error is None:
             return
         context = error.__context__
@@ -163,120 +133,302 @@ class Run:
             del error, context  # the error refers to this frame from now on
 
     def begin(self) -> None:
-        total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
-        self.source = Source(self.tasks)
+        self.source = self.open_source()
         self.backend = self.open_backend()
         self.schedule = Schedule(
             self.backend.workers,
-            total=total,
+            total=self.total,
             bounded=self.bounded,
-            largest_portion=self.largest_portion,
+            largest_portion=self.backend.largest_portion,
+            ready_per_worker=self.backend.ready_per_worker,
         )
+        self.schedule.most_ahead = self.most_ahead
+
+    def announce(self) -> None:
+        workers = self.backend.workers
         logger.debug(
             "starting: %s tasks on up to %d workers",
-            "unknown" if total is None else total,
-            self.backend.workers,
+            "unknown" if self.total is None else self.total,
+            workers,
         )
+        if self.observers:
+            start = Start(self.total, workers, self.backend.kind, perf_counter())
+            self.observers.began(start)
+
+    def has_more(self) -> bool:
+        """Whether something is still to come."""
+        if self.out or self.retries.waiting or self.recalled:
+            return True
+        return self.source.has_more
+
+    def hand_out_what_is_due(self) -> None:
+        if self.policy.is_over:
+            return
+        if self.retries.waiting:
+            for _, index, task, attempt in self.retries.take_due():
+                self.source.give_back(index, [task], attempt)
+                self.schedule.waited()
+        self.hand_out()
 
     def hand_out(self) -> None:
         """Hand out portions while there is room, at least one before results wait."""
+        if self.schedule.workers != self.backend.workers:
+            self.schedule.resize(self.backend.workers)
         while size := self.schedule.next_portion(
             from_returned=bool(self.source.returned)
         ):
-            taken = self.source.take(size)
-            if self.source.is_empty:
-                self.schedule.input_ended(self.source.next_index)
-            if taken is None:
+            batch = self.take(size)
+            if self.source.is_empty and self.schedule.total is None:
+                self.input_ended()
+            if self.source.known:
+                self.recall()
+            if batch is None:
                 return
-            start, tasks = taken
-            time_box = self.schedule.time_box
-            portion, future = self.backend.submit(start, tasks, time_box)
+            time_box = self.schedule.time_box(len(batch.tasks))
+            portion, future = self.backend.submit(batch, time_box)
             count = len(portion.tasks)
-            self.source.give_back(start + count, tasks[count:])
+            rest = batch.tasks[count:]
+            self.source.give_back(batch.start + count, rest, batch.attempt)
+            portion.handed_out = perf_counter()
             self.out[future] = portion
             self.schedule.handed_out(count)
-            future.add_done_callback(self.done.put)
-            if not self.done.empty():
+            if self.backend.portion_cost is not None:
+                self.schedule.pace.learn_cost(self.backend.portion_cost)
+            if self.observers:
+                self.observers.handed_out(portion)
+            future.add_done_callback(self.arrivals.put)
+            if self.recalled or not self.arrivals.is_empty:
                 return
 
-    def wait(self, until: float | None) -> Future[ChunkReport]:
-        """The next future that is done.
+    def take(self, size: int) -> Batch | None:
+        """The next tasks to hand out; None if there are none, or none now."""
+        wanted_at = self.wanting_since or perf_counter()
+        batch = self.source.take(size)
+        source = self.source
+        is_still_wanting = batch is None and not (source.is_empty or source.known)
+        self.wanting_since = wanted_at if is_still_wanting else None
+        if batch is not None:
+            self.observers.read(len(batch.tasks), perf_counter() - wanted_at)
+        return batch
 
-        Raises:
-            queue.Empty: It is later than *until*, by the monotonic clock.
+    def recall(self) -> None:
+        """Settle the tasks whose outcomes are known without running them."""
+        for settled in self.source.take_known():
+            count = len(settled.values)
+            self.schedule.handed_out(count)
+            self.schedule.came_back(count, 0, 0.0)
+            if settled.details is not None:
+                tasks = settled.details.tasks
+                self.policy.see(settled.start, tasks, settled.errors)
+            self.observers.recalled(settled)
+            self.recalled.append(settled)
+
+    def input_ended(self) -> None:
+        self.schedule.input_ended(self.source.next_index)
+        if self.observers:
+            self.observers.input_ended(self.source.next_index)
+
+    async def next_pieces(self) -> deque[Settled]:
+        """What settles next; nothing if there is something else to do first."""
+        if self.recalled:
+            await self.arrivals.breathe()
+            pieces, self.recalled = self.recalled, deque()
+            return pieces
+        future = await self.next_arrival(self.retries.next_due)
+        return self.take_back(future) if future else deque()
+
+    async def next_arrival(self, until: float | None) -> Future[ChunkReport] | None:
+        """The next future that is done; None if there is something else to do first.
+
+        Args:
+            until: When there will be, by the monotonic clock; None for never.
         """
-        if until is None:
-            return wait_for_ever(self.done)
-        return self.done.get(timeout=max(0.0, until - monotonic()))
+        patience = self.observers.patience
+        tell_at = inf if patience is None else monotonic() + patience
+        end = min(inf if until is None else until, tell_at)
+        while True:
+            first = min(end, self.backend.look_at)
+            future = await self.arrivals.next(None if first == inf else first)
+            if future is not None or (now := monotonic()) < first:
+                return future
+            if now >= self.backend.look_at:
+                self.backend.look()
+            if now >= tell_at:
+                self.observers.waited()
+            if now >= end or self.backend.workers != self.schedule.workers:
+                return None
 
-    def take_back(self, future: Future[ChunkReport]) -> Settled | None:
-        """What became of the portion behind *future*, unless nothing did."""
+    def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
+        """What became of the portion behind *future*, without what runs again."""
         portion = self.out.pop(future)
         report = self.backend.collect(portion, future)
         count = len(report.values)
-        rest = len(portion.tasks) - count
-        self.schedule.came_back(count, rest, report.seconds)
-        if report.errors and self.until_failure and self.failure is None:
-            position = min(report.errors)
-            failure: Exception = report.errors[position]
-            blame(failure, portion.tasks[position], portion.start + position)
-            self.failure = failure
-        self.source.give_back(portion.start + count, list(portion.tasks[count:]))
-        return Settled(portion.start, report.values, report.errors) if count else None
+        rest = list(portion.tasks[count:])
+        self.schedule.came_back(count, len(rest), report.seconds)
+        self.source.give_back(portion.start + count, rest, portion.attempt)
+        if self.observers:
+            self.observers.came_back(portion, report)
+        again: list[int] = []
+        if report.errors:
+            again = self.retry_what_may_run_again(portion, report)
+            self.policy.see(portion.start, portion.tasks, report.errors)
+        return self.pieces(portion, report, again)
 
-    def finish(self, grace: float | None) -> Iterator[Settled]:
+    def retry_what_may_run_again(
+        self, portion: Portion, report: ChunkReport
+    ) -> list[int]:
+        """Take the failures that are not final out of *report*; their positions."""
+        again: list[int] = []
+        if self.policy.is_over:
+            return again
+        for position in sorted(report.errors):
+            error: Exception = report.errors[position]
+            delay = self.retries.delay_before_next(portion.attempt, error)
+            if delay is not None:
+                del report.errors[position]
+                again.append(position)
+                self.wait_for_next_attempt(portion, position, error, delay)
+        return again
+
+    def wait_for_next_attempt(
+        self, portion: Portion, position: int, error: Exception, delay: float
+    ) -> None:
+        task, index = portion.tasks[position], portion.start + position
+        forget_callers(error)
+        self.retries.add(index, task, portion.attempt, error, delay)
+        self.schedule.waits()
+        self.observers.will_retry(index, task, portion.attempt, error, delay)
+
+    def pieces(
+        self, portion: Portion, report: ChunkReport, without: list[int]
+    ) -> deque[Settled]:
+        """What is settled of *portion*: all of it, or what lies between *without*."""
+        pieces: deque[Settled] = deque()
+        begin = 0
+        for end in [*without, len(report.values)]:
+            if begin < end:
+                pieces.append(self.piece(portion, report, begin, end))
+            begin = end + 1
+        return pieces
+
+    def piece(
+        self, portion: Portion, report: ChunkReport, begin: int, end: int
+    ) -> Settled:
+        """The tasks of *portion* from position *begin* up to *end*, settled."""
+        values, errors = report.values, report.errors
+        if end - begin < len(values):
+            values = values[begin:end]
+            errors = {p - begin: e for p, e in errors.items() if begin <= p < end}
+        settled = Settled(portion.start + begin, values, errors)
+        settled.cut_loose()
+        if self.detailed:
+            settled.details = Details(
+                portion.tasks[begin:end],
+                report.times[begin:end],
+                report.worker,
+                portion.handed_out,
+                portion.attempt,
+            )
+        if portion.attempt > 1:  # such a portion holds one task
+            self.add_earlier_errors(settled)
+        if self.observers:
+            self.observers.settled(settled)
+        return settled
+
+    def add_earlier_errors(self, settled: Settled) -> None:
+        earlier = self.retries.earlier_errors(settled.start)
+        for error in settled.errors.values():
+            tell_of_earlier(error, earlier)
+        if settled.details is not None:
+            settled.details.earlier = earlier
+
+    # The end.
+
+    async def finish(self, grace: float | None) -> AsyncGenerator[Settled, None]:
         """Let nothing new start; give what runs *grace* seconds, then end it."""
         # A Ctrl-C may have come between a future's arrival and its entry in our books.
-        self.done = SimpleQueue()
+        self.arrivals = self.arrivals.emptied()
         for future in list(self.out):
             future.cancel()
-            future.add_done_callback(self.done.put)
+            future.add_done_callback(self.arrivals.put)
         self.backend.halt(self.out)
+        while self.recalled:
+            yield self.recalled.popleft()
         until = None if grace is None else monotonic() + grace
         while self.out:
-            try:
-                future = self.wait(until)
-            except Empty:
-                self.backend.kill(self.out)
-                until = None
+            arrived = await self.next_arrival(until)
+            if arrived is None:
+                if until is not None and monotonic() >= until:
+                    self.backend.kill(self.out)
+                    until = None
                 continue
             try:
-                settled = self.take_back(future)
+                pieces = self.take_back(arrived)
             except WorkerStartError:
                 # The call ends anyway, for a reason that came first.
                 continue
             finally:
-                del future  # it has the results
-            if settled is not None:
-                settled.cut_loose()
-                yield settled
-                del settled
+                del arrived  # it has the results
+            while pieces:
+                yield pieces.popleft()
+        for piece in self.give_up_retries():
+            yield piece
 
-    def end(self, grace: float | None, *, interrupted: bool = False) -> None:
+    def give_up_retries(self) -> list[Settled]:
+        """Tasks that wait for another attempt when the call ends have failed."""
+        pieces: list[Settled] = []
+        for (_, index, task, attempt), error in self.retries.give_up():
+            portion = Portion(index, [task], {}, attempt - 1)
+            self.policy.see(index, [task], {0: error})
+            report = ChunkReport([None], {0: error})
+            pieces.append(self.piece(portion, report, 0, 1))
+        return pieces
+
+    async def end(
+        self,
+        grace: float | None,
+        error: BaseException | None,
+        *,
+        interrupted: bool = False,
+    ) -> None:
         """Leave nothing of this call running, and give back what it used."""
         all_ended = False
         try:
-            for _ in self.finish(grace):
+            async for _ in self.finish(grace):
                 pass
             # Workers that were handed something just when a Ctrl-C came may still
             # have it, so after one they are not given to another call.
             all_ended = not interrupted
         finally:  # a second Ctrl-C ends the wait as well
             self.backend.close(all_ended)
+            if relay.is_behind():  # with what the tasks have logged and printed
+                await self.arrivals.give_way_to(relay.wait_until_handled)
             logger.debug("ended: %d tasks settled", self.schedule.settled)
+            await self.source.close()
+            self.observers.ended(error)
+
+    async def leave(self, error: BaseException) -> None:
+        """Nobody waits any longer: end what can be ended, and leave the rest alone."""
+        for future in list(self.out):
+            future.cancel()
+        self.backend.halt(self.out)
+        self.backend.kill(self.out)
+        self.out.clear()
+        self.backend.close(False)
+        logger.debug("left: %d tasks settled", self.schedule.settled)
+        await self.source.close()
+        self.observers.ended(error)
 
 
-def wait_for_ever(
-    done: SimpleQueue[Future[ChunkReport]],
-) -> Future[ChunkReport]:
-    while True:
-        try:
-            return done.get(timeout=WAIT_SLICE)
-        except Empty:
-            continue
+def in_turn(run: Run, ordered: bool) -> AsyncGenerator[Settled, None]:
+    """What settles in *run*, in the order of its tasks if so wanted."""
+    portions = run.settled()
+    return in_order(portions, run.policy.on_error == "raise") if ordered else portions
 
 
-def in_order(portions: Iterable[Settled], until_failure: bool) -> Iterator[Settled]:
+async def in_order(
+    portions: AsyncGenerator[Settled, None], until_failure: bool
+) -> AsyncGenerator[Settled, None]:
     """*portions* in the order of their tasks; up to the first failure if so wanted.
 
     They are all read to the end, because that is where the failure is raised.
@@ -284,12 +436,13 @@ def in_order(portions: Iterable[Settled], until_failure: bool) -> Iterator[Settl
     early: dict[int, Settled] = {}
     index = 0
     over = False
-    for portion in portions:
-        early[portion.start] = portion
-        del portion
-        while not over and (following := early.pop(index, None)) is not None:
-            index += len(following.values)
-            if until_failure and following.errors:
-                following.keep_before_failure()
-                over = True
-            yield following
+    async with aclosing(portions):
+        async for portion in portions:
+            early[portion.start] = portion
+            del portion
+            while not over and (following := early.pop(index, None)) is not None:
+                index += len(following.values)
+                if until_failure and following.errors:
+                    following.keep_before_failure()
+                    over = True
+                yield following

@@ -13,6 +13,7 @@ It is kept out of the way where the built-in base class can be asked instead.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
@@ -43,11 +44,17 @@ class Node:
     members: list[int] = field(default_factory=list[int])
 
 
-def pack_exception(error: BaseException) -> bytes:
-    """*error* and all it is linked to, as bytes; never fails."""
+def pack_exception(
+    error: BaseException, encode: Callable[[Any], bytes] = encode
+) -> bytes:  # Any: parts of any exception
+    """*error* and all it is linked to, as bytes; never fails.
+
+    Args:
+        encode: How what the exceptions hold becomes bytes.
+    """
     found = linked_exceptions(error)
     number = {id(each): index for index, each in enumerate(found)}
-    nodes = [pack_node(each, number) for each in found]
+    nodes = [pack_node(each, number, encode) for each in found]
     return pickle.dumps(nodes, pickle.HIGHEST_PROTOCOL)
 
 
@@ -129,10 +136,12 @@ def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None
 # One exception.
 
 
-def pack_node(error: BaseException, number: dict[int, int]) -> Node:
+def pack_node(
+    error: BaseException, number: dict[int, int], encode: Callable[[Any], bytes]
+) -> Node:  # Any: as above
     members = [number[id(m)] for m in members_of(error) if id(m) in number]
     return Node(
-        packed=pack_alone(error),
+        packed=pack_alone(error, encode),
         type_name=f"{type(error).__module__}.{type(error).__qualname__}",
         text=text_of(error),
         traceback_text=traceback_text_of(error),
@@ -145,7 +154,9 @@ def pack_node(error: BaseException, number: dict[int, int]) -> Node:
     )
 
 
-def pack_alone(error: BaseException) -> bytes | None:
+def pack_alone(
+    error: BaseException, encode: Callable[[Any], bytes]
+) -> bytes | None:  # Any: as above
     """*error* without what it is linked to, or None if nothing would rebuild it."""
     for take_apart in (as_its_class_says, field_by_field):
         try:

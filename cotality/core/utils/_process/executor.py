@@ -10,9 +10,9 @@ from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
-from . import worker
-from .advice import default_workers
+from . import this_process
 from .checks import checked_count, checked_max_workers
+from .cpus import default_workers
 from .handle import Item, WorkerPlan
 from .launch import default_context
 from .pool import Pool
@@ -75,7 +75,7 @@ class IsolatedProcessPoolExecutor(Executor):
         max_tasks_per_child: int | None = None,
     ) -> None:
         if max_workers is None:
-            max_workers = default_workers(True, worker.inside_worker)
+            max_workers = default_workers(True, this_process.is_worker)
         plan = WorkerPlan(
             context=mp_context or default_context(),
             initializer=checked_initializer(initializer, initargs),

@@ -11,7 +11,7 @@ from pickle import PicklingError
 from typing import Any
 
 from .public import public
-from .task import Task, describe
+from .task import Task, describe, numbered
 from .texts import class_and_text
 
 
@@ -61,12 +61,14 @@ class WorkerCrashedError(BrokenExecutor):
         peak_memory: The most memory the worker is known to have had, in bytes; 0
             when it is not known. It is looked at from time to time, so a process
             that grew in its last half second may have had more.
+        pid: Its process id; None when it was not a worker of ours.
     """
 
     exit_code: int | None = None
     signal_name: str | None = None
     worker_stack: str = ""
     peak_memory: int = 0
+    pid: int | None = None
 
 
 @public
@@ -75,9 +77,11 @@ class TaskTimeoutError(TimeoutError):
 
     Attributes:
         timeout: The limit in seconds.
+        pid: The process id of the worker.
     """
 
     timeout: float = 0.0
+    pid: int | None = None
 
 
 @public
@@ -92,7 +96,7 @@ class WorkerStartError(BrokenExecutor):
 def blame(error: BaseException, task: Task[Any], index: int) -> None:  # Any: any task
     """Add the note to *error* that says which task it comes from."""
     try:
-        error.add_note(f"Raised by task {index}: {describe(task)}")
+        error.add_note(f"Raised by {numbered(index, task)}: {describe(task)}")
     except Exception:
         # Notes are a courtesy, and the class may forbid them. The error itself is
         # on its way to the caller, who must get it either way.

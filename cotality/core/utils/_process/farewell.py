@@ -8,12 +8,15 @@ import sys
 import weakref
 from typing import TYPE_CHECKING
 
+from . import relay
+
 if TYPE_CHECKING:
     from .pool import Pool
 
 # The pools with a thread, for the end of the program and for forked children.
 open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 registered_at_exit = False
+RELAY_LIMIT = 5.0  # s that a handler may take for one thing when the program ends
 program_ends = False
 
 
@@ -45,7 +48,8 @@ def close_open_pools() -> None:
         else:
             pool.close(wait=False, cancel=False)
     for pool in pools:
-        pool.close(wait=True, cancel=False)
+        pool.join()
+    relay.wait_until_handled(RELAY_LIMIT)
 
 
 def forget_pools() -> None:

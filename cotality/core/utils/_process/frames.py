@@ -8,11 +8,13 @@ columns of the original, so that the marks under it are right.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
 from typing import NamedTuple
 
+STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
 MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
 
 
@@ -101,6 +103,30 @@ def forget_callers(error: BaseException) -> None:
         except RuntimeError:
             return  # it runs, and so do its callers
         frame = frame.f_back
+
+
+def keep_only_places(error: BaseException) -> None:
+    """Let *error*, and all it was raised from, hold nothing of where they came by.
+
+    For a failure inside of a call's own work: its frames lead to the whole call, with
+    all arguments of all tasks, and some of them run for as long as the call does. On
+    Python 3.12 not even the places can be kept without them.
+    """
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        # Whatever its class makes of these names.
+        fields = vars(BaseException)
+        frames = None
+        if not STUBS_KEEP_CALLERS:
+            places = pack_frames(fields["__traceback__"].__get__(each))
+            frames = unpack_frames(places)
+        BaseException.with_traceback(each, frames)
+        left += [fields[name].__get__(each) for name in ("__cause__", "__context__")]
 
 
 class StubEndError(Exception):

@@ -10,21 +10,26 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import Any
 
-from .advice import available_cpus
+from . import output_rules
+from .cpus import available_cpus
 from .messages import Inbox, Kind, Message, packed, send_some
 from .segments import Segment
 from .slots import Slot
 from .worker import Initializer, Setup, worker_main
 
 EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
+STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of them
 EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
+# Reads of one link before others have their turn: a task may print without end.
+READS_IN_A_ROW = 16
 
 
 @dataclass(eq=False, slots=True)
@@ -35,8 +40,11 @@ class Item:
     body: bytes
     segments: list[Segment] = field(default_factory=list[Segment])  # sent along
     time_limit: float | None = None  # s that one task of it may run
+    leaves_state: bool = False  # something that the worker has to close at its end
+    first_task: int | None = None  # the index of the first task of a portion
     is_running: bool = False
     deaths: int = 0  # workers that died before they began with it
+    context: Context = field(default_factory=copy_context)  # the submitter's
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +55,6 @@ class WorkerPlan:
     initializer: Initializer | None = None
     max_tasks: int | None = None
 
-    def with_max_tasks(self, max_tasks: int) -> WorkerPlan:
-        return replace(self, max_tasks=max_tasks)
-
 
 class WorkerHandle:
     """One worker: its process, the link to it, and the item it holds.
@@ -57,8 +62,15 @@ class WorkerHandle:
     The pool's lock is held while ``item``, ``outbox`` or ``is_leaving`` change.
     """
 
-    def __init__(self, process: BaseProcess, link: socket.socket, slot: Slot) -> None:
+    def __init__(
+        self,
+        process: BaseProcess,
+        link: socket.socket,
+        slot: Slot,
+        rules: output_rules.OutputRules,
+    ) -> None:
         self.process = process
+        self.rules = rules  # the last ones it was told
         self.pid: int = process.pid or 0
         self.link = link
         self.slot = slot
@@ -72,9 +84,12 @@ class WorkerHandle:
         self.item: Item | None = None
         self.items_given = 0
         self.link_is_watched = True
+        self.events = 0  # what the link is watched for
+        self.is_paused = False  # not read: what it has logged has to be handled first
         self.is_ready = False
         self.is_leaving = False
         self.leave_by: float | None = None
+        self.exit_limit = EXIT_LIMIT
         self.end_reason: str | None = None
         self.ordered_at: float | None = None
         self.peak_memory = 0
@@ -93,12 +108,14 @@ class WorkerHandle:
             after_start.callback(theirs.close)
             lent = slot.for_worker()
             after_start.callback(lent.close)
+            rules = output_rules.current()
             setup = Setup(
                 slot=lent,
                 environment=dict(os.environ),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
+                output_rules=rules.packed,
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(
@@ -109,15 +126,22 @@ class WorkerHandle:
         # It is ours alone: nobody who lists or joins all children should meet it.
         mp_process._children.discard(process)  # type: ignore[attr-defined]
         ours.setblocking(False)
-        return cls(process, ours, slot)
+        return cls(process, ours, slot, rules)
 
     def give(self, item: Item) -> None:
         """Send *item*; what the link does not take at once stays in the outbox."""
         self.item = item
         self.items_given += 1
+        if item.leaves_state:
+            self.exit_limit = STATE_EXIT_LIMIT
         self.looked_at = perf_counter()
-        self.outbox = memoryview(packed(Kind.ITEM, item.body))
+        kind, body = Kind.ITEM, item.body
+        rules = output_rules.current()
+        if rules is not self.rules:
+            self.rules = rules
+            kind, body = Kind.ITEM | Kind.RULES, rules.before(body)
         self.fds_out = [segment.fd for segment in item.segments]
+        self.outbox = memoryview(packed(kind, body, self.fds_out))
         self.push()
 
     def push(self) -> None:
@@ -134,27 +158,29 @@ class WorkerHandle:
             pass
         self.outbox = None
 
-    def messages(self) -> Iterator[Message]:
-        """The messages that are complete now.
+    def messages(self, reads: int = READS_IN_A_ROW) -> Iterator[Message]:
+        """The messages that are complete now, after so many reads at most.
 
         Raises:
             EOFError: The worker hung up.
             OSError: The link broke.
         """
-        while self.link_is_watched:
+        for _ in range(reads):
+            if self.is_paused or not self.link_is_watched:
+                return
             try:
                 yield from self.inbox.read(self.link)
             except BlockingIOError:
                 return
 
     def dismiss(self) -> None:
-        """Tell the worker to end once it has answered; it gets a second for it."""
+        """Tell the worker to end once it has answered; it has a limit for that."""
         self.is_leaving = True
         try:
             self.link.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it has hung up already, which is what we want
-        self.leave_within(EXIT_LIMIT)
+        self.leave_within(self.exit_limit)
 
     def leave_within(self, seconds: float) -> None:
         self.is_leaving = True

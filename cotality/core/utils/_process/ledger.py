@@ -5,74 +5,95 @@ which task of its portion it starts, when, and every outcome as it comes. The pa
 reads it when the worker has died, to learn which one task is lost, and while it lives,
 to learn how long the current task has been running.
 
+For each position of a portion there is a byte that says how its task ended, and a word
+that holds the value, if it fits, or says where among the longer outcomes it is. Most
+tiny tasks return something that fits: then two stores are all that an outcome costs.
+
 Only the worker writes to its slot, but for two words by which the parent stops it.
-Every field is one aligned 8-byte word, so that no reader sees half of a value; and
-outcomes are counted only once they are complete.
+Every field is one aligned 8-byte word, so that no reader sees half of a value; and the
+byte of an outcome is written last, once the rest of it is complete.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import mmap
 import struct
 import sys
 import time
+from array import array
 from dataclasses import dataclass, field
+from typing import Any
 
-SLOT = 192 * 1024  # bytes; a multiple of 64 KiB, where Windows wants mappings to start
+from .stopwatch import Columns
+from .times import Times
+
+MOST_TASKS = 4096  # of one portion; the rest is handed back
 FIELDS = 4096  # bytes at the start of a slot that hold the fields
-ROOM = SLOT - FIELDS  # bytes for outcomes
+SLOT = 384 * 1024  # bytes; a multiple of 64 KiB, where Windows wants mappings to start
+COLUMN = 8 * MOST_TASKS
+# Fields, how tasks ended, a word of each; when it began, when it ended, its CPU time.
+SIZES = FIELDS, MOST_TASKS, COLUMN, COLUMN, COLUMN, COLUMN  # bytes
+ROOM = SLOT - sum(SIZES)  # bytes for outcomes beyond a word
 # A portion ends when this much is used, so that in a portion of small outcomes every
 # one of them is in the ledger.
 FULL = ROOM - 16 * 1024
 
 # The fields, as numbers of 8-byte words. Positions count from 1: 0 says "none".
-ITEM, NEXT, RUNNING, STARTED, SETTLED, ORDER, HALT, TASKS, PEAK = range(9)
+ITEM, NEXT, RUNNING, STARTED, ORDER, HALT, TASKS, MEASURED, PEAK = range(9)
+# As `RUNNING`: the first task whose outcome is not there. Spares a store for each task.
+IN_TURN = -1
 
-RECORD = struct.Struct("=IB")  # length of an outcome, and whether it is a failure
-RECORD_SIZE = RECORD.size
-pack_record = RECORD.pack_into
-NOT_KEPT = 0xFFFFFFFF  # the length of an outcome that was too large for the ledger
+# How a task ended. Not an enum: these are stored once for each tiny task.
+UNSETTLED, NONE, FALSE, TRUE, INTEGER, FLOAT, PACKED, FAILED, ELSEWHERE = range(9)
+
+LENGTH = struct.Struct("=I")  # before each outcome that takes more than a word
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the ledger of a dead worker says about its last portion."""
+    """What the ledger of a dead worker says about its last portion.
 
-    begun: bool = False  # whether the worker had taken the item at all
-    running: int | None = None  # position of the task that ran when it died
-    outcomes: list[tuple[bytes | None, bool]] = field(  # bytes, whether it failed
-        default_factory=list[tuple[bytes | None, bool]]
-    )
+    Attributes:
+        begun: Whether the worker had taken the item at all.
+        running: The position of the task that ran when it died.
+        values: One entry for each task that had ended: its value, if that fits into a
+            word, else None.
+        packed: Other values, packed, by position.
+        errors: Failures, packed, by position.
+        elsewhere: Positions of the tasks whose outcome was too large for the ledger.
+        times: When each of them ran, and the running one so far, if it was measured.
+    """
 
-
-class NoLedger:
-    """Stands for the ledger in a worker that has none: an executor of other make."""
-
-    has_room = True
-    is_halted = False
-
-    def await_orders(self, position: int) -> None: ...
-    def start_clock(self) -> None: ...
-    def start(self, position: int) -> None: ...
-    def settle(self, outcome: bytes, failed: bool) -> None: ...
-    def settle_elsewhere(self) -> None: ...
+    begun: bool = False
+    running: int | None = None
+    values: list[Any] = field(default_factory=list[Any])  # Any: what tasks return
+    packed: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    errors: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    elsewhere: list[int] = field(default_factory=list[int])
+    times: Times = field(default_factory=Times)
 
 
 class Ledger:
-    """One worker's slot, seen from either side."""
+    """One worker's slot, seen from either side.
 
-    def __init__(self, memory: mmap.mmap, offset: int = 0) -> None:
+    ``kinds``, ``integers`` and ``floats`` are written to by the loop over a portion
+    itself: a method for it would take longer than all else.
+    """
+
+    def __init__(self, memory: mmap.mmap | bytearray, offset: int = 0) -> None:
         view = memoryview(memory)[offset : offset + SLOT]
-        self.words = view[:FIELDS].cast("q")
-        self.times = view[:FIELDS].cast("d")
-        self.room = view[FIELDS:]
+        fields, self.kinds, words, *columns, self.room = cut(view, *SIZES, ROOM)
+        self.clocks = Columns(*(column.cast("d") for column in columns))
+        self.words = fields.cast("q")
+        self.times = fields.cast("d")
+        self.integers = words.cast("q")
+        self.floats = words.cast("d")
         self.used = 0
-        self.settled = 0
         self.tasks_before = 0
-        self.has_room = True
+        self.settled = 0  # known when the portion is over
         self.limit: int | None = None  # tasks this worker may run in its whole life
-        self.portion_limit = -1  # of which so many are left; -1: no limit
 
     # The worker's side.
 
@@ -83,12 +104,10 @@ class Ledger:
         of an item is never taken for what it says of the next.
         """
         words = self.words
-        words[RUNNING] = words[NEXT] = words[SETTLED] = 0
+        words[RUNNING] = words[NEXT] = 0
+        self.kinds[:] = ALL_UNSETTLED
         self.used = self.settled = 0
         self.tasks_before = words[TASKS]
-        if self.limit is not None:
-            self.portion_limit = self.limit - self.tasks_before
-        self.has_room = True
         words[PEAK] = peak_memory()
         words[ITEM] += 1
 
@@ -99,10 +118,43 @@ class Ledger:
         return self.limit is not None and words[TASKS] >= self.limit
 
     @property
+    def most_tasks(self) -> int:
+        """How many tasks of this portion the worker may run."""
+        if self.limit is None:
+            return MOST_TASKS
+        return min(MOST_TASKS, max(1, self.limit - self.tasks_before))
+
+    @property
     def is_halted(self) -> bool:
         """Whether the rest of the portion is no longer wanted."""
         words = self.words
         return words[HALT] == words[ITEM]
+
+    def columns(self) -> Columns:
+        """Where to note the times of the tasks of this portion."""
+        for column in self.clocks:
+            column[:] = NO_TIMES
+        self.words[MEASURED] = self.words[ITEM]
+        return self.clocks
+
+    def begin_portion(self) -> None:
+        """From here on the first task that has not ended is the one that runs."""
+        self.words[RUNNING] = IN_TURN
+
+    def running_position(self) -> int | None:
+        """The position (from 0) of the task that runs, as the worker itself sees it."""
+        running = self.words[RUNNING]
+        if running == IN_TURN:
+            position = bytes(self.kinds).find(UNSETTLED)
+            return None if position < 0 else position
+        if running == 0 or self.kinds[running - 1]:
+            return None
+        return running - 1
+
+    def end_portion(self, settled: int) -> None:
+        """No task runs any more; so many have ended."""
+        self.words[RUNNING] = 0
+        self.settled = settled
 
     def await_orders(self, position: int) -> None:
         """Announce the next task, and do not pass while the parent has an order out.
@@ -115,38 +167,34 @@ class Ledger:
         self.words[NEXT] = position + 1
         while self.words[ORDER]:
             time.sleep(0.001)
-        # What has to be imported before the task can run is not its running time.
-        self.times[STARTED] = math.inf
+        self.start_clock()
+        self.words[RUNNING] = position + 1
 
     def start_clock(self) -> None:
         """From here on the running task's time counts."""
         self.times[STARTED] = time.perf_counter()
 
-    def start(self, position: int) -> None:
-        self.words[RUNNING] = position + 1
+    def stop_clock(self) -> None:
+        """What has to be imported before a task can run is not its running time."""
+        self.times[STARTED] = math.inf
 
-    def settle(self, outcome: bytes, failed: bool) -> None:
-        """Keep the outcome of the running task, then count it."""
-        begin = self.used + RECORD_SIZE
+    def settle(self, position: int, outcome: bytes, kind: int) -> bool:
+        """Keep a packed outcome, and then count it; whether there is room for more."""
+        begin = self.used + LENGTH.size
         end = begin + len(outcome)
-        if end <= ROOM:
-            pack_record(self.room, self.used, len(outcome), failed)
-            self.room[begin:end] = outcome
-        else:
-            end = begin
-            pack_record(self.room, self.used, NOT_KEPT, failed)
+        if end > ROOM:
+            self.settle_elsewhere(position)
+            return False
+        LENGTH.pack_into(self.room, self.used, len(outcome))
+        self.room[begin:end] = outcome
+        self.integers[position] = self.used
+        self.kinds[position] = kind
         self.used = end
-        self.settled = settled = self.settled + 1
-        self.words[SETTLED] = settled
-        if end > FULL or settled == self.portion_limit:
-            self.has_room = False
+        return end <= FULL
 
-    def settle_elsewhere(self) -> None:
-        """Count the running task, whose value is not kept here but sent at once."""
-        pack_record(self.room, self.used, NOT_KEPT, False)
-        self.used += RECORD_SIZE
-        self.settled += 1
-        self.words[SETTLED] = self.settled
+    def settle_elsewhere(self, position: int) -> None:
+        """Count a task whose outcome is not kept here but sent at once."""
+        self.kinds[position] = ELSEWHERE
 
     # The parent's side.
 
@@ -155,9 +203,12 @@ class Ledger:
         self.words[: PEAK + 1] = CLEAR
 
     def running_since(self, item: int) -> tuple[int, float] | None:
-        """The position (from 1) of the running task of *item*, and when it started."""
+        """The position (from 1) of the running task of *item*, and when it started.
+
+        Known only where the worker awaits orders before each task.
+        """
         position = self.words[RUNNING]
-        if self.words[ITEM] != item or self.words[SETTLED] >= position:
+        if self.words[ITEM] != item or position <= 0 or self.kinds[position - 1]:
             return None
         return position, self.times[STARTED]
 
@@ -175,31 +226,92 @@ class Ledger:
 
     def read(self, item: int) -> Entry:
         """What is known of *item*, the last one the worker had; it is dead."""
-        words = self.words
-        if words[ITEM] != item:
+        if self.words[ITEM] != item:
             return Entry()
-        running, settled = words[RUNNING], words[SETTLED]
-        return Entry(
-            begun=True,
-            running=running - 1 if running > settled else None,
-            outcomes=self.read_outcomes(settled),
-        )
+        kinds = bytes(self.kinds)
+        settled = kinds.find(UNSETTLED)
+        if settled < 0:
+            settled = MOST_TASKS
+        running = self.running_position()
+        times = Times()
+        if self.words[MEASURED] == item:
+            times = self.read_times(settled, running)
+        entry = Entry(begun=True, running=running, times=times)
+        for position, kind in enumerate(kinds[:settled]):
+            self.read_outcome(entry, position, kind)
+        return entry
 
-    def read_outcomes(self, count: int) -> list[tuple[bytes | None, bool]]:
-        outcomes: list[tuple[bytes | None, bool]] = []
-        begin = 0
-        for _ in range(count):
-            length, failed = RECORD.unpack_from(self.room, begin)
-            begin += RECORD_SIZE
-            if length == NOT_KEPT:
-                outcomes.append((None, bool(failed)))
-                continue
-            outcomes.append((bytes(self.room[begin : begin + length]), bool(failed)))
-            begin += length
-        return outcomes
+    def read_times(self, settled: int, running: int | None) -> Times:
+        """When the tasks of a portion ran; the running one until now.
+
+        That has no time if it did not begin: a task is only called once it is unpacked.
+        """
+        times = Times(*(array("d", column[:settled]) for column in self.clocks))
+        if running is not None and (began := self.clocks.began[running]):
+            times.began.append(began)
+            times.ended.append(max(began, time.perf_counter()))
+            times.cpu.append(0.0)
+        return times
+
+    def read_outcome(self, entry: Entry, position: int, kind: int) -> None:
+        """Put how the task at *position* ended into *entry*."""
+        entry.values.append(self.value_in_word(position, kind))
+        if kind == PACKED:
+            entry.packed[position] = self.kept(position)
+        elif kind == FAILED:
+            entry.errors[position] = self.kept(position)
+        elif kind == ELSEWHERE:
+            entry.elsewhere.append(position)
+
+    def value_in_word(self, position: int, kind: int) -> float | bool | None:
+        if kind == INTEGER:
+            return self.integers[position]
+        if kind == FLOAT:
+            return self.floats[position]
+        return kind == TRUE if kind in (TRUE, FALSE) else None
+
+    def kept(self, position: int) -> bytes:
+        """The packed outcome of the task at *position*."""
+        place = self.integers[position]
+        (length,) = LENGTH.unpack_from(self.room, place)
+        begin = place + LENGTH.size
+        return bytes(self.room[begin : begin + length])
 
 
 CLEAR = memoryview(bytes(8 * (PEAK + 1))).cast("q")
+ALL_UNSETTLED = bytes(MOST_TASKS)
+NO_TIMES = memoryview(bytes(COLUMN)).cast("d")
+
+
+class NoLedger(Ledger):
+    """Stands for the ledger in a worker that has none: an executor of other make.
+
+    Such a worker may run portions in several threads. What they write to ``kinds`` and
+    ``words`` nobody reads.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(bytearray(SLOT))
+        self.words[ITEM] = 1  # or it would be the item to be halted
+
+    def columns(self) -> Columns:
+        return Columns.of_size(MOST_TASKS)
+
+    def running_position(self) -> int | None:
+        return None
+
+    def settle(self, position: int, outcome: bytes, kind: int) -> bool:
+        return True
+
+
+def cut(view: memoryview, *sizes: int) -> list[memoryview]:
+    """*view* in pieces of *sizes* bytes."""
+    pieces: list[memoryview] = []
+    begin = 0
+    for size in sizes:
+        pieces.append(view[begin : begin + size])
+        begin += size
+    return pieces
 
 
 def peak_memory() -> int:
@@ -213,12 +325,17 @@ def peak_memory() -> int:
 
 
 # The ledger of this process if it is a worker of ours.
-mine: Ledger | NoLedger = NoLedger()
+mine: Ledger | None = None
 
 
-def current() -> Ledger | NoLedger:
+def current() -> Ledger:
     """The ledger of the worker process this is called in."""
-    return mine
+    return no_ledger() if mine is None else mine
+
+
+@functools.cache
+def no_ledger() -> NoLedger:
+    return NoLedger()
 
 
 def adopt(ledger: Ledger) -> None:

@@ -16,15 +16,22 @@ from typing import NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 
-HEADER = struct.Struct("=BxxxxxxxQ")  # kind, length
+HEADER = struct.Struct("=B?xxxxxxQ")  # kind, whether descriptors come along, length
 READ_AT_ONCE = 64 * 1024  # bytes
 # Linux receives descriptors so that no child gets them; macOS has to be told after.
 NOT_INHERITED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 ROOM_FOR_FDS = socket.CMSG_SPACE(4 * MOST_SENT) if ARE_AVAILABLE else 0  # bytes
 
+# The first byte of an `OUTPUT`: what it is that follows.
+RECORD, WARNING, STDOUT, STDERR = b"R", b"W", b"O", b"E"
+
 
 class Kind(IntFlag):
-    """What a message is; `LAST` is added when its sender ends after it."""
+    """What a message is.
+
+    `LAST` is added when its sender ends after it, `RULES` when an item has them in
+    front.
+    """
 
     ITEM = 1
     READY = 2  # a worker can work
@@ -32,11 +39,13 @@ class Kind(IntFlag):
     VALUE = 8
     FAILURE = 16
     LAST = 32
+    OUTPUT = 64  # something that was logged, printed or warned of in a worker
+    RULES = 128  # added to an item that comes after new rules for such output
 
 
-def packed(kind: Kind, body: bytes | bytearray) -> bytes:
-    """A whole small message."""
-    return HEADER.pack(kind, len(body)) + body
+def packed(kind: Kind, body: bytes | bytearray, fds: Sequence[int] = ()) -> bytes:
+    """A whole small message, to be sent with *fds*."""
+    return HEADER.pack(kind, bool(fds), len(body)) + body
 
 
 class Message(NamedTuple):
@@ -45,21 +54,6 @@ class Message(NamedTuple):
     kind: Kind
     body: bytes | bytearray
     fds: list[int]  # the descriptors that came along
-
-
-def send(
-    connection: socket.socket, kind: Kind, body: bytes, fds: Sequence[int] = ()
-) -> None:
-    """Send one message on a blocking socket."""
-    header = HEADER.pack(kind, len(body))
-    if fds:
-        socket.send_fds(connection, [header], fds)
-        header = b""
-    if len(body) <= READ_AT_ONCE:
-        connection.sendall(header + body)
-    else:  # not worth a copy
-        connection.sendall(header)
-        connection.sendall(body)
 
 
 def send_some(connection: socket.socket, data: memoryview, fds: Sequence[int]) -> int:
@@ -99,7 +93,7 @@ def receive(connection: socket.socket) -> Message | None:
         if rest is None:
             return None
         header[count:] = rest
-    kind, length = HEADER.unpack(header)
+    kind, _, length = HEADER.unpack(header)
     body = receive_exactly(connection, length)
     return None if body is None else Message(Kind(kind), body, fds)
 
@@ -118,8 +112,9 @@ def receive_exactly(connection: socket.socket, length: int) -> bytearray | None:
 class Inbox:
     """Puts messages together from what a non-blocking socket gives.
 
-    The other side sends one at a time, so all descriptors that come belong to the
-    message that is being read. A large one is read straight into its own memory.
+    Descriptors come with the first byte of their message. One read may give others with
+    it that have none, before it (Linux) or after it (macOS), but no second one that has
+    some. A large message is read straight into its own memory.
     """
 
     def __init__(self) -> None:
@@ -128,7 +123,8 @@ class Inbox:
         self.kind = Kind.ITEM
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
-        self.fds: list[int] = []
+        self.fds: list[int] = []  # that came with a header which is not complete
+        self.fds_here: list[int] = []  # of the message that is being read
 
     def read(self, connection: socket.socket) -> Iterator[Message]:
         """Every message that is complete after reading what is there now.
@@ -157,7 +153,9 @@ class Inbox:
             if self.body is None:
                 if len(data) - begin < HEADER.size:
                     break
-                kind, length = HEADER.unpack_from(data, begin)
+                kind, has_fds, length = HEADER.unpack_from(data, begin)
+                if has_fds:
+                    self.fds_here, self.fds = self.fds, []
                 begin += HEADER.size
                 here = data[begin : begin + length]
                 self.kind, self.body, self.filled = Kind(kind), here, len(here)
@@ -167,13 +165,13 @@ class Inbox:
                     self.body[: len(here)] = here
             if self.filled < len(self.body):
                 break
-            message = Message(self.kind, self.body, self.fds)
-            self.body, self.fds = None, []
+            message = Message(self.kind, self.body, self.fds_here)
+            self.body, self.fds_here = None, []
             yield message
         self.start = data[begin:]
 
     def close(self) -> None:
         """Close the descriptors of a message that will never be complete."""
-        for fd in self.fds:
+        for fd in (*self.fds, *self.fds_here):
             os.close(fd)
-        self.fds = []
+        self.fds, self.fds_here = [], []

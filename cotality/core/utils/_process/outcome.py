@@ -1,13 +1,69 @@
-"""What became of a portion of tasks, as the caller's side sees it."""
+"""What became of tasks: portions as they go out, as they come back, and one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Generic
 
 from .frames import forget_callers
-from .task import Task
+from .public import public
+from .task import R, Task
+from .times import EPOCH, Times
+
+
+@public
+@dataclass(eq=False, slots=True)
+class Outcome(Generic[R]):
+    """What became of one task: its value or its failure, and what that took.
+
+    Attributes:
+        index: The position of the task in the input, from 0.
+        task: The task itself.
+        value: What it returned; None if it failed.
+        error: The exception it failed with, or None. A task may also *return* an
+            exception: then that is the value, and this is None.
+        started_at: When it began to run, in seconds since the epoch, as of
+            :func:`time.time`; None if it never did.
+        seconds: How long it ran; 0.0 if it never did.
+        waited_seconds: From when it was handed out to when it began: for a worker,
+            and for the tasks before it in the same portion.
+        cpu_seconds: The CPU time of the thread that ran it; 0.0 if its worker died,
+            or if it ran in an earlier run, see *journal*.
+        worker: Which worker ran it last, such as ``"process 4711"`` or the name of a
+            thread; empty if none did.
+        attempts: How often it was run; more than 1 only with *retries*.
+        earlier_errors: What the attempts before the last one raised, oldest first.
+    """
+
+    index: int
+    task: Task[R]
+    value: R | None = None
+    error: Exception | None = None
+    started_at: float | None = None
+    seconds: float = 0.0
+    waited_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    worker: str = ""
+    attempts: int = 1
+    earlier_errors: tuple[Exception, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task returned a value."""
+        return self.error is None
+
+    def unwrap(self) -> R:
+        """The value.
+
+        Raises:
+            Exception: The task failed; this is what it failed with.
+        """
+        if self.error is not None:
+            raise self.error
+        value: Any = self.value  # Any: also a task that returns None has a value
+        result: R = value
+        return result
 
 
 @dataclass(eq=False, slots=True)
@@ -17,26 +73,34 @@ class Portion:
     Attributes:
         start: The index of the first one.
         failures: Those that failed before they were sent, by position.
+        attempt: The how manieth run of these tasks this is, from 1.
+        handed_out: When, by perf_counter.
+        sent_bytes: What travelled to another process, where that is known.
     """
 
     start: int
     tasks: Sequence[Task[Any]]  # Any: tasks of every result type
     failures: dict[int, Exception]
+    attempt: int = 1
+    handed_out: float = 0.0
+    sent_bytes: int = 0
 
 
 @dataclass(eq=False, slots=True)
 class Settled:
-    """The outcomes of the first tasks of a portion, in order.
+    """The outcomes of tasks that follow one another, in order.
 
     Attributes:
         start: The index of the first one.
         values: One entry for each; None where a task failed.
         errors: The failures, by position.
+        details: What else is known, if somebody wants to know.
     """
 
     start: int
     values: list[Any]  # Any: what tasks return
     errors: dict[int, Exception]
+    details: Details | None = None
 
     def cut_loose(self) -> None:
         """Let no failure keep the rest of its portion alive."""
@@ -50,7 +114,7 @@ class Settled:
         # In place: frames that the failures' tracebacks lead to hold the same dict.
         self.errors.clear()
 
-    def outcomes(self) -> list[Any]:  # Any: what tasks return, or failures
+    def results(self) -> list[Any]:  # Any: what tasks return, or failures
         """One value or failure for each task."""
         self.put_errors_in_place()
         return self.values
@@ -78,3 +142,62 @@ class Settled:
             if position not in self.errors:
                 yield index + position, value
             del value
+
+    def take_outcomes(self) -> Iterator[Outcome[Any]]:  # Any: of any result type
+        """An `Outcome` for each task; needs *details*. Holds on to nothing either."""
+        assert self.details is not None
+        details, values, errors = self.details, self.values, self.errors
+        self.values, self.errors, self.details = [], {}, None
+        tasks = list(reversed(details.tasks))
+        details.tasks = ()
+        values.reverse()
+        for position in range(len(values)):
+            outcome = details.outcome_of(self.start + position, position, tasks.pop())
+            outcome.value = values.pop()
+            outcome.error = errors.pop(position, None)
+            yield outcome
+            del outcome
+
+
+@dataclass(eq=False, slots=True)
+class Details:
+    """What is known of settled tasks besides their outcomes.
+
+    Attributes:
+        tasks: The tasks.
+        times: When each of them ran; shorter where none of the others did.
+        worker: Who ran them.
+        handed_out: When they were handed out, by perf_counter.
+        attempt: How often they were run.
+        earlier: The failures of the attempts before.
+        peak_memory: The most memory their worker has had so far, in bytes; 0 where
+            nobody knows.
+    """
+
+    tasks: Sequence[Task[Any]]  # Any: tasks of every result type
+    times: Times
+    worker: str
+    handed_out: float
+    attempt: int = 1
+    earlier: tuple[Exception, ...] = ()
+    peak_memory: int = 0
+
+    def part(self, begin: int, end: int) -> Details:
+        """The same of the tasks from position *begin* up to *end*."""
+        tasks, times = self.tasks[begin:end], self.times[begin:end]
+        return replace(self, tasks=tasks, times=times)
+
+    def outcome_of(
+        self, index: int, position: int, task: Task[Any]
+    ) -> Outcome[Any]:  # Any: a task of any result type
+        """An outcome with all but the value or failure."""
+        outcome = Outcome(index, task, attempts=self.attempt)
+        outcome.earlier_errors = self.earlier
+        timing = self.times.get(position)
+        if timing is not None:
+            outcome.started_at = timing.started + EPOCH
+            outcome.seconds = timing.seconds
+            outcome.cpu_seconds = timing.cpu_seconds
+            outcome.waited_seconds = max(0.0, timing.started - self.handed_out)
+            outcome.worker = self.worker
+        return outcome

@@ -7,8 +7,9 @@ import pickle
 import sys
 from array import array
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import cache
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from .public import public
@@ -109,11 +110,35 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
 
     class PicklerByValue(base):  # type: ignore[misc]  # as above
         def reducer_override(self, obj: object) -> Form:
-            rule = REFUSED.get(type(obj))
+            if type(obj) is CodeType:
+                return code_with_its_file(obj, self.dispatch_table[CodeType](obj))
+            kind = type(obj)
+            if kind is ContextVar:
+                from .contexts import reduced
+
+                return reduced(obj)
+            rule = REFUSED.get(kind)
             form = NotImplemented if rule is None else rule(obj)
             return base.reducer_override(self, obj) if form is NotImplemented else form
 
     return PicklerByValue
+
+
+def code_with_its_file(code: CodeType, form: Form) -> Form:
+    """*form*, and where the code stands, which cloudpickle leaves out from 3.1.3 on.
+
+    The lines of a traceback are found by it.
+    """
+    make, arguments = form
+    return make_code, (make, arguments, code.co_filename)
+
+
+def make_code(
+    make: Callable[..., CodeType],
+    arguments: tuple[Any, ...],  # Any: what makes a code object
+    file: str,
+) -> CodeType:
+    return make(*arguments).replace(co_filename=file)
 
 
 @cache

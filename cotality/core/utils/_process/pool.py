@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from . import farewell
+from . import farewell, relay
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import Item, WorkerHandle, WorkerPlan
 from .slots import Slots
@@ -73,6 +73,7 @@ class Pool:
             WorkerStartError: No worker can be started, now or later.
             RuntimeError: The pool is closed.
         """
+        relay.expect_nested_work()
         with self.lock:
             self.check_open()
             state = self.state
@@ -105,6 +106,12 @@ class Pool:
         self.ring()
         if wait and thread is not None and thread is not threading.current_thread():
             thread.join()
+            relay.wait_until_handled()  # what its workers have logged and printed
+
+    def join(self) -> None:
+        """Wait for the end of a pool that is closed, not for handlers of anybody."""
+        if self.thread is not None:
+            self.thread.join()
 
     def abandon(self) -> None:
         """The executor is gone. Called by garbage collection, so it takes no lock."""
@@ -119,10 +126,11 @@ class Pool:
                 worker.kill("killed")
                 return True
             waiting = [each for each in self.state.pending if each.future is future]
-            for item in waiting:  # its worker died before it could begin
+            for item in waiting:
                 self.state.pending.remove(item)
         for item in waiting:
-            fail(item.future, WorkerCrashedError("it was ended on request"))
+            if not item.future.cancel():  # its worker died before it could begin
+                fail(item.future, WorkerCrashedError("it was ended on request"))
         return bool(waiting)
 
     def halt(self, future: Future[Any]) -> None:  # Any: the future of any call

@@ -23,15 +23,19 @@ class Rules:
     # short against what a person notices and against the end of a run, when some
     # workers wait for the last portions of others.
     target: float = 0.02
-    # A worker that has spent this long on a portion hands the rest back: a portion
-    # that was measured on short tasks and holds a long one delays nobody else.
+    # A worker that has spent so many times as long on a portion as was expected, or in
+    # any case this long, hands the rest back: a portion that was measured on short
+    # tasks and holds a long one delays nobody else.
+    patience: int = 3
     time_box: float = 0.05
+    # But not sooner: anything may take a worker's core away for a moment.
+    shortest_time_box: float = 0.001
     # What it costs the parent to hand out and take back one portion, at most.
     portion_cost: float = 100e-6
     # More tasks in a portion would save nothing even when a task does nothing at all
     # (measured). Where results are taken one by one, a portion is also what is read
     # ahead and kept, so there it holds fewer.
-    largest_portion: int = 2048
+    largest_portion: int = 8192
     largest_streamed_portion: int = 512
     # Portions that stand ready for a worker to take, so that none waits for us.
     ready_per_worker: int = 1
@@ -51,23 +55,45 @@ class Pace:
 
     def __init__(self, rules: Rules, workers: int, largest: int) -> None:
         self.rules = rules
+        self.workers = workers
         self.largest = largest
-        # With many workers portions come back faster than one parent can handle
-        # them, so they have to be longer: a quarter of the parent's time at most.
-        self.target = max(rules.target, 4 * workers * rules.portion_cost)
+        self.portion_cost = rules.portion_cost
         self.mean = 0.0
         self.size = 1
+        self.proven = 1  # so many have come back as one, since one was cut short
+
+    @property
+    def target(self) -> float:
+        """How much work a portion should hold, in seconds."""
+        # With many workers, or costly ones, portions come back faster than one parent
+        # can handle them, so they have to be longer: a quarter of its time at most.
+        return max(self.rules.target, 4 * self.workers * self.portion_cost)
+
+    def learn_cost(self, seconds: float) -> None:
+        """Learn what it costs here to hand out a portion, if that is much."""
+        self.portion_cost = max(self.rules.portion_cost, seconds)
 
     def observe(self, tasks: int, seconds: float) -> None:
         """Learn that *tasks* tasks took *seconds* of one worker's time in all."""
         if tasks == 0 or seconds <= 0:
             return  # nothing ran, or nobody knows for how long
+        self.proven = max(self.proven, tasks)
         latest = seconds / tasks
         # Half of the past: one odd portion sways the next few, not the whole run.
         self.mean = (self.mean + latest) / 2 if self.mean else latest
         fitting = int(self.target / self.mean) if self.mean else self.size * 3
         largest = min(self.size * self.rules.growth, self.largest)
         self.size = max(1, min(fitting, largest))
+
+    def cut_short(self, tasks: int) -> None:
+        """Learn that a portion came back after *tasks* tasks, the rest not started.
+
+        There was no time for more, or no room: a large result is sent by itself. So
+        many is what the next ones should hold, or a window of portions of such tasks
+        would be a window of many large results.
+        """
+        self.size = max(1, min(self.size, tasks))
+        self.proven = max(1, min(self.proven, tasks))
 
 
 class Schedule:
@@ -79,6 +105,7 @@ class Schedule:
         bounded: Whether the caller takes results one by one, so that what is read
             ahead of it has to be limited.
         largest_portion: A limit below the one of the rules, or None.
+        ready_per_worker: As in the rules, if it has to be something else.
     """
 
     def __init__(
@@ -88,9 +115,13 @@ class Schedule:
         total: int | None = None,
         bounded: bool = True,
         largest_portion: int | None = None,
+        ready_per_worker: int | None = None,
         rules: Rules | None = None,
     ) -> None:
         self.rules = rules or Rules()
+        if ready_per_worker is None:
+            ready_per_worker = self.rules.ready_per_worker
+        self.most_ready = ready_per_worker
         self.workers = workers
         self.total = total
         self.bounded = bounded
@@ -102,13 +133,34 @@ class Schedule:
         self.ahead = 0  # tasks handed out whose results the caller has not taken
         self.settled = 0  # tasks that came back as a value or a failure
         self.out = 0  # tasks in the portions that are out
+        self.most_ahead: int | None = None  # a limit on the window besides the rules
+
+    def resize(self, workers: int) -> None:
+        """There are so many workers from now on."""
+        self.workers = self.pace.workers = workers
+
+    @property
+    def ready_per_worker(self) -> int:
+        """How many portions may stand ready for each worker.
+
+        With one worker none: it would run before what another one hands back, and one
+        worker alone is expected to do things in their order.
+        """
+        return 0 if self.workers == 1 else self.most_ready
 
     @property
     def window(self) -> int:
         """How many tasks may be handed out and not yet taken by the caller."""
         for_long_tasks = self.rules.window_tasks
-        for_short_tasks = self.rules.window_portions * self.pace.size
-        return self.workers * max(for_long_tasks, for_short_tasks)
+        # Short tasks may have large results, which fill a portion early. As long as all
+        # portions were small, for reasons of their own, nobody knows.
+        proven = self.rules.growth * self.pace.proven
+        for_short_tasks = self.rules.window_portions * min(self.pace.size, proven)
+        window = self.workers * max(for_long_tasks, for_short_tasks)
+        if self.most_ahead is None:
+            return window
+        # Each worker may have one more than the window has room for, see `room`.
+        return min(window, max(self.most_ahead - self.workers, self.workers))
 
     def next_portion(self, *, from_returned: bool = False) -> int:
         """How many tasks to hand out now, 0 for none until something comes back.
@@ -117,7 +169,7 @@ class Schedule:
         place in it before, and in an ordered stream it is they that all others, done
         and waiting in the window, may be waiting for.
         """
-        if self.portions_out >= self.workers * (1 + self.rules.ready_per_worker):
+        if self.portions_out >= self.workers * (1 + self.ready_per_worker):
             return 0
         size = self.pace.size
         if self.bounded and not from_returned:
@@ -133,27 +185,52 @@ class Schedule:
             # a window for long tasks has room for. So that no worker has to wait for
             # it, such a portion counts for the one task that runs.
             begun = self.ahead - self.out + self.portions_out
-            room = max(room, min(1, self.window - begun))
+            for_long_tasks = self.workers * self.rules.window_tasks
+            room = max(room, min(1, for_long_tasks - begun))
         return room
 
-    @property
-    def time_box(self) -> float:
-        """Seconds after which a worker hands back what it has not started.
+    def time_box(self, tasks: int) -> float:
+        """Seconds after which a worker hands back what it has not started of *tasks*.
 
-        At least the target, which grows with the number of workers, or portions would
-        come back half done as a rule.
+        At most the target, which grows with the number of workers, or portions would
+        come back half done as a rule; at least a round, because the parent has to hand
+        out again what comes back.
         """
-        return max(self.rules.time_box, self.pace.target)
+        expected = tasks * self.pace.mean
+        shortest = max(self.rules.shortest_time_box, self.round)
+        longest = max(self.rules.time_box, self.pace.target)
+        return min(longest, max(shortest, self.rules.patience * expected))
+
+    @property
+    def round(self) -> float:
+        """Seconds the parent needs to serve every worker once."""
+        return self.workers * self.pace.portion_cost
 
     def fair_share(self) -> int:
         """The most tasks a portion may hold so that workers finish together."""
-        shares = self.workers * self.rules.parts_per_share
         if self.total is None:
             # How many there will be nobody knows; how many there were is the only
             # evidence, and a portion is no larger than its part of that.
-            return max(1, self.settled // shares)
-        left = self.total - self.settled - self.out
-        return max(1, left // shares)
+            left = self.settled
+        else:
+            left = self.total - self.settled - self.out
+        share = left // (self.workers * self.rules.parts_per_share)
+        if self.is_end_short(left):
+            return max(1, share)
+        # Workers do not finish together if all of them wait for the parent. So at the
+        # end a portion holds as much as keeps a worker busy for a round; less if that
+        # would leave nothing for others, in case the next tasks take longer.
+        for_a_round = int(self.round / self.pace.mean) if self.pace.mean else 1
+        return max(1, share, min(for_a_round, 2 * left // self.workers))
+
+    def is_end_short(self, left: int) -> bool:
+        """Whether the last tasks may go one by one, each as soon as it is done.
+
+        So they should where nobody has to wait for the parent on that account: a result
+        is not held up by the next task of its portion.
+        """
+        few = self.workers * self.rules.parts_per_share
+        return left < few and self.round < self.pace.target / 16
 
     def input_ended(self, total: int) -> None:
         """The input is read to its end, so it is known how many tasks there are."""
@@ -172,6 +249,19 @@ class Schedule:
         self.ahead -= handed_back
         self.settled += settled
         self.pace.observe(settled, seconds)
+        if handed_back:
+            self.pace.cut_short(settled)
+
+    def waits(self) -> None:
+        """One of the tasks that came back settled waits for another attempt.
+
+        It keeps its place in the window.
+        """
+        self.settled -= 1
+
+    def waited(self) -> None:
+        """A task that waited is ready to be handed out again."""
+        self.ahead -= 1
 
     def taken(self, tasks: int) -> None:
         """The caller has taken the results of *tasks* tasks."""

@@ -20,6 +20,7 @@ T = TypeVar("T")
 SHOWN_FUNCTION = 80  # characters of a function's name in a message
 SHOWN_ARGUMENT = 40  # of one argument's repr
 SHOWN_ARGUMENTS = 160  # of all of them
+SHOWN_LABEL = 80
 
 
 @public
@@ -37,10 +38,13 @@ class Task(Generic[R]):
         arguments: Its keyword arguments; none by default. Read when the task is
             handed to a worker, not when the task is made.
         positional: Arguments given by position, before *arguments*.
+        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it,
+            and a journal knows the task by it, whatever its function and arguments.
 
     Raises:
-        TypeError: *callback_function* cannot be called, or *arguments* is not a
-            mapping.
+        TypeError: *callback_function* cannot be called, *arguments* is not a mapping,
+            or *label* is not a text.
+        ValueError: *label* is empty.
     """
 
     callback_function: Callable[..., R]
@@ -50,6 +54,7 @@ class Task(Generic[R]):
     positional: tuple[Any, ...] = field(  # Any: arguments of any function
         default=(), kw_only=True
     )
+    label: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not callable(self.callback_function):
@@ -64,6 +69,8 @@ class Task(Generic[R]):
                 f"got {self.arguments!r}. Use Task.of(function, ...) to give "
                 f"arguments by position."
             )
+        if self.label is not None:
+            check_label(self.label)
 
     @classmethod
     def of(
@@ -75,6 +82,13 @@ class Task(Generic[R]):
         checks the arguments against the function's own signature.
         """
         return Task(function, kwargs, positional=args)
+
+
+def check_label(label: object) -> None:
+    if not isinstance(label, str):
+        raise TypeError(f"the label of a task must be a text, got {label!r}")
+    if not label:
+        raise ValueError("the label of a task must not be empty; leave it out instead")
 
 
 def name_of_function(function: object) -> str:
@@ -98,3 +112,10 @@ def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
     if len(arguments) > SHOWN_ARGUMENTS:
         arguments = arguments[: SHOWN_ARGUMENTS - 3] + "..."
     return f"{name_of_function(task.callback_function)}({arguments})"
+
+
+def numbered(index: int, task: Task[Any]) -> str:  # Any: as above
+    """How a message refers to *task*: ``task 3``, or ``task 3 'users.csv'``."""
+    if task.label is None:
+        return f"task {index}"
+    return f"task {index} {shortened(task.label, SHOWN_LABEL)}"

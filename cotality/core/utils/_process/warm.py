@@ -18,9 +18,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from . import worker
-from .advice import default_workers
+from . import this_process
 from .checks import checked_max_workers
+from .cpus import default_workers
 from .executor import checked_initializer
 from .handle import WorkerPlan
 from .launch import default_context
@@ -121,7 +121,7 @@ def worker_pool(
     pool; several calls may use it at once.
     """
     if max_workers is None:
-        max_workers = default_workers(True, worker.inside_worker)
+        max_workers = default_workers(True, this_process.is_worker)
     plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
     pool = Pool(checked_max_workers(max_workers), plan, for_calls=True)
     token = enclosing.set(pool)

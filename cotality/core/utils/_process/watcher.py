@@ -11,14 +11,15 @@ import logging
 import math
 import selectors
 import socket
+import sys
 from concurrent.futures import Future
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from . import crash, unsendable
+from . import crash, relay, unsendable
 from .exception_transport import unpack_exception
 from .failures import WorkerStartError
-from .handle import EOF_LIMIT, Item, WorkerHandle
+from .handle import EOF_LIMIT, READS_IN_A_ROW, Item, WorkerHandle
 from .messages import Kind, Message
 from .segments import decoded
 from .texts import class_and_text
@@ -45,12 +46,14 @@ class Watcher:
         self.failed_starts = 0  # in a row
         self.last_look = 0.0
         self.used_since_look = False
+        self.paused: set[WorkerHandle] = set()
 
     def watch(self) -> None:
         try:
             while not self.is_finished():
                 self.start_a_worker_if_needed()
                 self.watch_for_room()
+                self.resume_if_there_is_room()
                 for key, _ in self.selector.select(self.pause()):
                     if key.data is None:
                         self.listen_to_bell()
@@ -101,9 +104,9 @@ class Watcher:
             return
         with self.pool.lock:
             self.pool.state.workers.add(worker)
-            watched = selectors.EVENT_READ
-            self.selector.register(worker.link, watched, (worker, False))
+            self.update_events(worker)
             if worker.sentinel is not None:
+                watched = selectors.EVENT_READ
                 self.selector.register(worker.sentinel, watched, (worker, True))
         self.pool.ring()  # there may be more to start; first see what has happened
 
@@ -147,15 +150,18 @@ class Watcher:
                 self.update_events(worker)
         self.read_answers(worker)
 
-    def read_answers(self, worker: WorkerHandle) -> None:
+    def read_answers(self, worker: WorkerHandle, reads: int = READS_IN_A_ROW) -> None:
         """Take what the worker has sent."""
         try:
-            for message in worker.messages():
+            for message in worker.messages(reads):
                 self.answered(worker, message)
         except (EOFError, OSError):
             self.link_ended(worker)
 
     def answered(self, worker: WorkerHandle, message: Message) -> None:
+        if message.kind is Kind.OUTPUT:
+            self.pass_on(worker, message.body)
+            return
         if message.kind is Kind.UNFIT:
             self.initializer_failed(worker, unpack_exception(message.body))
             return
@@ -181,13 +187,54 @@ class Watcher:
                 self.update_events(worker)
 
     def update_events(self, worker: WorkerHandle) -> None:
-        """Watch for room to write only while there is something to write."""
-        if worker.link_is_watched:
-            events = selectors.EVENT_READ
-            if worker.outbox:
-                events |= selectors.EVENT_WRITE
-            if self.selector.get_key(worker.link).events != events:
-                self.selector.modify(worker.link, events, (worker, False))
+        """Watch for room to write only while there is something to write, and so on."""
+        if not worker.link_is_watched:
+            return
+        events = 0 if worker.is_paused else selectors.EVENT_READ
+        if worker.outbox:
+            events |= selectors.EVENT_WRITE
+        if events != worker.events:
+            self.set_events(worker, events)
+
+    def set_events(self, worker: WorkerHandle, events: int) -> None:
+        if not worker.events:
+            self.selector.register(worker.link, events, (worker, False))
+        elif not events:  # no selector takes that for an answer
+            self.selector.unregister(worker.link)
+        else:
+            self.selector.modify(worker.link, events, (worker, False))
+        worker.events = events
+
+    # What workers log and print.
+
+    def pass_on(self, worker: WorkerHandle, body: bytes | bytearray) -> None:
+        """Have handled what *worker* has logged; read no more of it if that takes long.
+
+        Only its link waits. Its limits are kept, its end is seen, and then what is left
+        in the link is read in any case.
+        """
+        item = worker.item
+        output = relay.Output(
+            body,
+            worker.pid,
+            item.first_task if item is not None else None,
+            item.context if item is not None else None,
+        )
+        if not relay.put(output, self.pool.ring) and not worker.is_leaving:
+            worker.is_paused = True
+            self.paused.add(worker)
+            self.update_events(worker)
+
+    def resume_if_there_is_room(self) -> None:
+        for worker in list(self.paused):
+            # What one that is to end still sends is little, and its end comes last.
+            if worker.is_leaving or relay.has_room():
+                self.resume(worker)
+
+    def resume(self, worker: WorkerHandle) -> None:
+        worker.is_paused = False
+        self.paused.discard(worker)
+        self.update_events(worker)
 
     def initializer_failed(self, worker: WorkerHandle, error: BaseException) -> None:
         failure = WorkerStartError(
@@ -203,7 +250,7 @@ class Watcher:
     def link_ended(self, worker: WorkerHandle) -> None:
         """The worker has hung up: it is ending, or can no longer be reached."""
         if worker.link_is_watched:
-            self.selector.unregister(worker.link)
+            self.set_events(worker, 0)
             worker.link_is_watched = False
             with self.pool.lock:
                 if worker in self.pool.state.idle:
@@ -213,9 +260,11 @@ class Watcher:
     def bury(self, worker: WorkerHandle) -> None:
         """The worker has ended: settle what it held, and let go of all it used."""
         worker.is_leaving = True  # nothing new for it
-        self.read_answers(worker)  # it may have sent one with its last breath
-        if worker.link_is_watched:
-            self.selector.unregister(worker.link)
+        self.resume(worker)
+        # It may have sent something with its last breath. That is finite.
+        self.read_answers(worker, sys.maxsize)
+        if worker.events:
+            self.set_events(worker, 0)
         if worker.sentinel is not None:
             self.selector.unregister(worker.sentinel)
         entry = worker.slot.ledger.read(worker.items_given)

@@ -15,27 +15,34 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from . import chunk, ledger
+from . import (
+    ledger,
+    output_rules,
+    packed_chunk,
+    this_process,
+    worker_output,
+    worker_state,
+)
+from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
 from .failures import exited
-from .messages import Kind, Message, receive, send
+from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
+from .worker_link import WorkerLink
 
 # Numeric libraries start one thread for each core unless told otherwise; with a worker
 # on each core that is the square of it. Read when such a library is first imported.
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
+OPENMP_LIMIT = "OMP_NUM_THREADS"
+# Their own variable, which comes first, or else that of OpenMP.
+LIMITS_AFTER_OPENMP = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-
-# Whether this process is a worker: then it does not multiply processes by default.
-inside_worker = False
+THREAD_LIMITS = (OPENMP_LIMIT, *LIMITS_AFTER_OPENMP, "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,21 @@ class Setup:
     threads_for_each: int
     initializer: Initializer | None
     max_tasks: int | None
+    output_rules: bytes
 
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
     """The whole life of a worker process."""
     book = set_apart(connection, setup)
+    link = WorkerLink(connection)
+    worker_output.install(link, setup.output_rules)
     try:
-        if not initialized(connection, setup.initializer):
+        if not initialized(link, setup.initializer):
             return
-        serve(connection, book)
+        worker_state.open_states()
+        serve(link, book)
+        worker_state.close_states()
+        worker_output.flush_output()
     except OSError:
         # The link is gone: the parent has ended, or a task has closed our files.
         os._exit(1)
@@ -76,18 +89,16 @@ def worker_main(connection: socket.socket, setup: Setup) -> None:
 
 def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     """Make this process independent of the parent's signals, terminal and threads."""
-    global inside_worker
-    inside_worker = True
+    this_process.is_worker = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.setsid()  # a group of its own, so that its children end with it
-        os.register_at_fork(after_in_child=chunk.mark_fork)
+        os.register_at_fork(after_in_child=packed_chunk.mark_fork)
     release_fork_server()
     os.environ.clear()
     os.environ.update(setup.environment)
-    for name in THREAD_LIMITS:
-        os.environ.setdefault(name, str(setup.threads_for_each))
+    limit_numeric_threads(setup.threads_for_each)
     stack_file = setup.slot.open_stack_file()
     if stack_file is not None:
         faulthandler.enable(stack_file, all_threads=False)
@@ -99,6 +110,14 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     return book
 
 
+def limit_numeric_threads(share: int) -> None:
+    """Let numeric libraries use *share* threads each, where the user says nothing."""
+    settled_by_user = LIMITS_AFTER_OPENMP if OPENMP_LIMIT in os.environ else ()
+    for name in THREAD_LIMITS:
+        if name not in settled_by_user:
+            os.environ.setdefault(name, str(share))
+
+
 def release_fork_server() -> None:
     """Do not keep the fork server alive, which ends when nobody holds its pipe."""
     module = sys.modules.get("multiprocessing.forkserver")
@@ -108,7 +127,10 @@ def release_fork_server() -> None:
     if server._forkserver_alive_fd is not None:
         os.close(server._forkserver_alive_fd)
         server._forkserver_alive_fd = None
-    end_with_fork_server()
+    # Only with ours: that ends the children of its workers as well. With another one
+    # the signal would come before a worker has ended them itself.
+    if "cotality.core.utils._process.server_end" in sys.modules:
+        end_with_fork_server()
 
 
 def end_with_fork_server() -> None:
@@ -147,35 +169,36 @@ def end_group() -> None:
     os._exit(1)
 
 
-def initialized(connection: socket.socket, initializer: Initializer | None) -> bool:
+def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
     """Run the initializer, if any; tell the parent that this worker can work."""
     if initializer is not None:
         try:
             initializer.run()
         except BaseException as error:
-            if chunk.is_fork:
-                chunk.end_fork()
-            send(connection, Kind.UNFIT, pack_exception(error))
+            if packed_chunk.is_fork:
+                packed_chunk.end_fork()
+            worker_output.flush_output()
+            link.send(Kind.UNFIT, pack_exception(error))
             return False
-    send(connection, Kind.READY, b"")
+    link.send(Kind.READY, b"")
     return True
 
 
-def serve(connection: socket.socket, book: ledger.Ledger) -> None:
+def serve(link: WorkerLink, book: ledger.Ledger) -> None:
     """Answer items until the parent hangs up or this worker has done its share."""
     while True:
-        message = receive(connection)
+        message = receive(link.connection)
         if message is None:
             return
         book.take_item()
         kind, answer, along = answer_to(message)
-        if chunk.is_fork:
-            chunk.end_fork()
-        flush_output()
+        if packed_chunk.is_fork:
+            packed_chunk.end_fork()
+        worker_output.flush_output()
         tired = book.is_last_item()
         del message
         fds = [segment.fd for segment in along]
-        send(connection, kind | Kind.LAST if tired else kind, answer, fds)
+        link.send(kind | Kind.LAST if tired else kind, answer, fds)
         del answer, along
         if tired:
             return
@@ -183,13 +206,16 @@ def serve(connection: socket.socket, book: ledger.Ledger) -> None:
 
 def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     """Call what *message* asks for: the packed answer, and what is sent along."""
+    body: bytes | bytearray | memoryview = message.body
     try:
-        function, args, kwargs = decoded(message.body, message.fds)
+        if message.kind & Kind.RULES:
+            body = output_rules.adopt_before(message.body)
+        function, args, kwargs = decoded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(chunk.task_failure(error)), []
+        return Kind.FAILURE, pack_exception(task_failure(error)), []
     try:
-        packed = value if isinstance(value, chunk.ChunkReport) else pack(value)
+        packed = value if isinstance(value, ChunkReport) else pack(value)
         if isinstance(packed, bytes):
             return Kind.VALUE, packed, []
         with sent_along() as along:
@@ -202,13 +228,3 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         return Kind.FAILURE, pack_exception(unpicklable_result(value, error)), []
     except BaseException as error:
         return Kind.FAILURE, pack_exception(exited(error)), []
-
-
-def flush_output() -> None:
-    """Let what a task printed be seen, also if this process is killed next."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            # Closed or replaced by a task. Its answer matters more than its prints.
-            pass

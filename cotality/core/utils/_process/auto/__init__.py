@@ -1,0 +1,9 @@
+"""``use_processes="auto"``: where tasks run is decided while they run.
+
+* `estimate`: what the rest of a call would cost on one thread, on several, and on
+  processes, and which of them to take: pure arithmetic;
+* `evidence`: what has been seen of the tasks so far;
+* `probe`: what can be seen of a task while it runs;
+* `decision`: what a person is told;
+* `backend`: the place where portions run, which moves from one to the other.
+"""

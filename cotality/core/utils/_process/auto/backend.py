@@ -1,0 +1,435 @@
+"""The place where portions run that decides what it is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import nullcontext
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from cotality.core.utils._process.chunk import ChunkReport
+from cotality.core.utils._process.cpus import available_cpus
+from cotality.core.utils._process.failures import WorkerStartError
+from cotality.core.utils._process.local_chunk import LocalChunk
+from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.source import Batch
+from cotality.core.utils._process.texts import class_and_text
+from cotality.core.utils._process.thread_backend import ThreadBackend
+
+from .decision import Decision
+from .estimate import Figures, Place, better_place
+from .evidence import Evidence
+from .probe import cpu_seconds_of, is_lock_held, short_turns
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.process_backend import ProcessBackend
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+FIRST_LOOK = 0.002  # s after the first task has begun
+# Between two looks at what runs: so long, or so much of the time since the beginning.
+LOOK_INTERVAL = 0.005
+LOOK_SHARE = 0.1
+# To have it known whether tasks hold the lock costs up to 10 ms: not for less than
+# this, in seconds of work that is left.
+WORTH_A_PROBE = 0.02
+# If nothing was seen to run for so long (s), the usual is assumed: that they do.
+MOST_DOUBT = 0.1
+# Until worker processes answer: new ones, and those that are warm (measured).
+COLD_START = 0.1  # s
+WARM_START = 0.003  # s
+# What takes so long to pack (s) is looked at less often.
+COSTLY_SAMPLE = 0.001
+# Twice as many threads have to do at least so much more, or they stay as many.
+GROWTH_PAYS = 1.2
+# For so long (s) they have to be watched: their first portions are small, and mostly
+# overhead. If it did not pay, for so many times as long before it is tried again.
+LEAST_GENERATION = 0.01
+LONGER = 3
+# When one lock seems to be what threads wait for: that many CPUs are busy.
+BUSY = 0.8
+THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
+
+
+class AutoBackend:
+    """Begins with one thread, and goes where the rest is done soonest.
+
+    What has begun somewhere ends there. A task that cannot travel is run on a thread.
+
+    Args:
+        threads: Where threads run; as many as there may be.
+        open_processes: Makes the place where processes run, when it is first needed.
+        processes: How many of them there may be; 0 if none.
+        total: How many tasks there are; None if nobody knows.
+        obstacle: Why nothing can go to a process; empty if nothing is known.
+        decided: Is told of each decision.
+    """
+
+    kind = "auto"
+    portion_cost: float | None = None
+    largest_portion: int | None = None
+    ready_per_worker: int | None = None
+    grace: float | None = None  # until there are processes
+
+    def __init__(
+        self,
+        threads: ThreadBackend,
+        open_processes: Callable[[], ProcessBackend],
+        *,
+        processes: int,
+        total: int | None,
+        obstacle: str,
+        decided: Callable[[Decision], None],
+    ) -> None:
+        self.threads = threads
+        self.most_threads = threads.workers
+        self.open_processes = open_processes
+        self.most_processes = processes
+        self.processes: ProcessBackend | None = None
+        self.processes_answer = False
+        self.total = total
+        self.decided = decided
+        self.place: Place = "one thread"
+        self.workers = 1
+        self.evidence = Evidence()
+        self.evidence.obstacle = obstacle
+        self.out: dict[Future[ChunkReport], LocalChunk] = {}  # to threads
+        self.sent: set[Future[ChunkReport]] = set()  # to processes
+        self.count_out = 0  # tasks in both
+        self.portions = 0  # handed out so far
+        self.next_sample = 1  # the number of the portion to look at
+        self.wants_sample = False
+        self.began_at = monotonic()
+        self.look_next = math.inf
+        self.decisions = 0
+        self.cpus = available_cpus()
+        self.generation = Generation()
+
+    # What the engine asks for.
+
+    @property
+    def look_at(self) -> float:
+        return min(self.look_next, self.threads.look_at)
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        self.portions += 1
+        if self.look_next == math.inf:
+            self.began_at = monotonic()
+            self.look_next = self.began_at + FIRST_LOOK
+        if self.place == "processes" and self.processes is not None:
+            # One thread goes on until processes answer, with one portion at a time.
+            if self.out or len(self.sent) < 2 * self.most_processes:
+                found = self.send(self.processes, batch, time_box)
+                if found is not None:
+                    return found
+        elif self.portions >= self.next_sample and self.may_travel:
+            rarely = self.evidence.transport > COSTLY_SAMPLE
+            self.next_sample *= 16 if rarely else 2
+            self.wants_sample = True  # of the results as well
+            self.evidence.saw_tasks(batch.tasks)
+        chunk = self.threads.chunk_of(batch)
+        portion, future = self.threads.send(chunk, batch, time_box)
+        self.out[future] = chunk
+        self.count_out += len(portion.tasks)
+        return portion, future
+
+    @property
+    def may_travel(self) -> bool:
+        return self.most_processes > 0 and not self.evidence.obstacle
+
+    def send(
+        self, processes: ProcessBackend, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]] | None:
+        """Send *batch* to a process; None if some of it cannot be sent."""
+        batch = batch._replace(tasks=batch.tasks[: processes.largest_portion])
+        chunk, portion = processes.packer.pack(batch)
+        if portion.failures:
+            self.give_up_processes(next(iter(portion.failures.values())))
+            return None
+        try:
+            with nullcontext() if self.processes_answer else short_turns():
+                portion, future = processes.send(chunk, portion, time_box)
+        except WorkerStartError as error:
+            self.give_up_processes(error)
+            return None
+        self.sent.add(future)
+        self.count_out += len(portion.tasks)
+        return portion, future
+
+    def give_up_processes(self, error: Exception) -> None:
+        """Nothing more goes to processes; there are still threads."""
+        self.evidence.obstacle = class_and_text(error)
+        self.reconsider(monotonic())
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        self.count_out -= len(portion.tasks)
+        if self.out.pop(future, None) is not None:
+            report = self.threads.collect(portion, future)
+            alone = self.is_alone
+        else:
+            self.sent.discard(future)
+            assert self.processes is not None
+            try:
+                report = self.processes.collect(portion, future)
+            except WorkerStartError as error:  # nothing of it has begun
+                self.give_up_processes(error)
+                return ChunkReport([])
+            alone = not self.out  # or there are more than CPUs
+            self.processes_answer = self.processes_answer or bool(report.values)
+        self.learn(report, alone)
+        self.reconsider(monotonic())
+        return report
+
+    def learn(self, report: ChunkReport, alone: bool) -> None:
+        evidence, count = self.evidence, len(report.values)
+        evidence.saw(count, report.seconds, report.cpu_seconds, alone)
+        self.generation.saw(count, report.cpu_seconds)
+        if self.wants_sample and report.values and not report.errors:
+            self.wants_sample = False
+            evidence.saw_results(report.values)
+
+    def look(self) -> None:
+        self.threads.look()
+        now = monotonic()
+        if now < self.look_next:
+            return
+        chunk = self.longest_running()
+        if chunk is not None and chunk.began_at is not None:
+            self.examine(chunk, now - chunk.began_at)
+        self.reconsider(monotonic())
+        now = monotonic()
+        pause = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        self.look_next = now + pause
+
+    def longest_running(self) -> LocalChunk | None:
+        running = [chunk for chunk in self.out.values() if chunk.is_running]
+        return min(running, key=lambda each: each.began_at or math.inf, default=None)
+
+    def examine(self, chunk: LocalChunk, seconds: float) -> None:
+        """See what the task does that *chunk* runs."""
+        computes = self.evidence.computes
+        cpu = cpu_seconds_of(chunk.thread)
+        if cpu is not None:
+            cpu -= chunk.cpu_began
+            computes = cpu > seconds / 2
+            if not chunk.values:
+                self.evidence.saw_running(seconds, cpu, self.is_alone)
+        if computes and self.evidence.lock is None and self.is_worth_a_probe():
+            done = len(chunk.values)
+            is_held = is_lock_held()
+            # A task that ended meanwhile has let go of it, and says nothing.
+            if is_held or (len(chunk.values) == done and not chunk.is_over):
+                self.evidence.lock = float(is_held)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether tasks on threads do not have to wait for the lock, or for a CPU."""
+        if self.place == "threads":
+            return self.generation.busy < BUSY / 2
+        return self.place == "one thread" and not self.sent
+
+    def is_worth_a_probe(self) -> bool:
+        if not self.may_travel or self.cpus < 2:
+            return False
+        return (self.left + 1) * self.evidence.wall > WORTH_A_PROBE
+
+    # What is decided.
+
+    @property
+    def left(self) -> int:
+        """How many tasks have not been handed out; a guess if nobody knows."""
+        settled = self.evidence.settled
+        if self.total is None:
+            return max(1, settled)  # as many as there have been
+        return max(0, self.total - settled - self.count_out)
+
+    def figures(self) -> Figures:
+        evidence = self.evidence
+        return Figures(
+            left=self.left,
+            wall=evidence.wall,
+            cpu=min(evidence.cpu, evidence.wall) or 1e-9,
+            lock=1.0 if evidence.lock is None else evidence.lock,
+            transport=evidence.transport,
+            start=self.start_seconds,
+            cpus=self.cpus,
+            threads=self.most_threads,
+            processes=self.most_processes if self.may_travel else 0,
+            running=self.seconds_of_running(),
+        )
+
+    @property
+    def start_seconds(self) -> float:
+        if self.processes is not None:
+            return 0.0 if self.processes_answer else WARM_START
+        warm = sys.modules.get("cotality.core.utils._process.warm")
+        return WARM_START if warm is not None and warm.waiting else COLD_START
+
+    def seconds_of_running(self) -> float:
+        """For how long what runs on a thread will go on, as far as can be guessed."""
+        chunk = self.longest_running()
+        if chunk is None or chunk.began_at is None:
+            return 0.0
+        if chunk.values:
+            return self.evidence.wall
+        return max(0.0, monotonic() - chunk.began_at)
+
+    def reconsider(self, now: float) -> None:
+        self.learn_of_lock()
+        figures = self.figures()
+        if not figures.wall or (not figures.left and not self.decisions):
+            return
+        needs_probe = self.evidence.lock is None and self.evidence.computes
+        if needs_probe and self.place == "one thread" and self.is_worth_a_probe():
+            self.look_next = min(self.look_next, now + FIRST_LOOK / 4)
+            if now < self.began_at + MOST_DOUBT:
+                return
+        place = better_place(figures, self.place)
+        if place is not None and figures.left:
+            self.go(place, figures, now)
+        elif self.place == "threads":
+            self.grow(figures, now)
+        if self.place == "processes":
+            # A thread goes on until the processes do.
+            self.workers = self.most_processes + (not self.processes_answer)
+
+    def learn_of_lock(self) -> None:
+        """See how far threads that compute get into each other's way."""
+        generation = self.generation
+        if self.place != "threads" or self.cpus < 2 or self.workers < 2:
+            return
+        if generation.portions >= 2 * self.workers and generation.busy > BUSY:
+            # All of it locked keeps one CPU busy, none of it all of them.
+            most = min(self.cpus, self.workers)
+            lock = (most / generation.busy - 1) / (most - 1)
+            self.evidence.lock = min(1.0, max(0.0, lock))
+
+    def go(self, place: Place, figures: Figures, now: float) -> None:
+        """Have what is handed out from now on run in *place*."""
+        if self.place == "threads":
+            for future in self.out:
+                future.cancel()  # those that no thread has taken come back
+        self.place = place
+        if place == "processes":
+            if self.processes is None:
+                with short_turns():
+                    self.processes = self.open_processes()
+                self.grace = self.processes.grace
+                self.most_processes = min(self.most_processes, self.processes.workers)
+        elif place == "threads":
+            self.workers = figures.useful_threads
+            if not self.evidence.computes:
+                self.workers = min(self.workers, self.cpus + THREADS_BEYOND_CPUS)
+            self.workers = max(2, min(self.workers, self.most_threads))
+        else:
+            self.workers = 1
+        self.generation = Generation(rate=self.generation.rate_now)
+        self.tell(figures, now)
+
+    def grow(self, figures: Figures, now: float) -> None:
+        """Have more threads for tasks that wait, as long as more are done for it."""
+        generation = self.generation
+        if generation.portions < self.workers or generation.seconds < generation.least:
+            return
+        rate = generation.rate_now
+        if rate < GROWTH_PAYS * generation.rate:
+            # It does not pay, or it was not seen to: the next look is a longer one.
+            least = LONGER * generation.seconds
+            self.generation = Generation(generation.rate, least)
+            if rate < generation.rate and generation.workers_before > 1:
+                self.workers = generation.workers_before
+                self.tell(figures, now)
+            return
+        wanted = min(2 * self.workers, figures.useful_threads, self.most_threads)
+        if wanted > self.workers:
+            self.generation = Generation(rate, workers_before=self.workers)
+            self.workers = wanted
+            self.tell(figures, now)
+
+    def tell(self, figures: Figures, now: float) -> None:
+        workers = self.workers
+        if self.place == "processes":
+            workers = self.most_processes
+        at = now - self.began_at
+        decision = Decision.of(self.place, workers, at, self.reason(), figures)
+        self.decisions += 1
+        logger.debug("auto: %s", decision)
+        self.decided(decision)
+
+    def reason(self) -> str:
+        evidence = self.evidence
+        if self.place == "one thread":
+            return evidence.obstacle or "anything else would take longer to start"
+        if self.place == "processes":
+            return "the tasks compute and hold the interpreter's lock"
+        if not evidence.computes:
+            return "the tasks wait more than they compute"
+        if evidence.obstacle:
+            return f"the tasks cannot go to processes: {evidence.obstacle}"
+        return "the tasks leave the interpreter's lock to others while they compute"
+
+    # The end.
+
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        self.threads.halt(())
+        if self.processes is not None:
+            self.processes.halt([each for each in futures if each in self.sent])
+
+    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        if self.processes is not None:
+            self.processes.kill([each for each in futures if each in self.sent])
+
+    def close(self, all_ended: bool) -> None:
+        if not self.decisions:
+            self.tell(self.figures(), monotonic())
+        self.threads.close(all_ended)
+        if self.processes is not None:
+            self.processes.close(all_ended)
+
+
+class Generation:
+    """What has come back since the number of workers was last changed.
+
+    Attributes:
+        rate: The tasks a second that were done with the number before.
+        least: For how many seconds to watch before the number is changed again.
+        workers_before: That number; 0 if there is nothing to go back to.
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.0,
+        least: float = LEAST_GENERATION,
+        workers_before: int = 0,
+    ) -> None:
+        self.rate = rate
+        self.least = least
+        self.workers_before = workers_before
+        self.began_at = monotonic()
+        self.portions = 0
+        self.tasks = 0
+        self.cpu = 0.0  # s
+
+    @property
+    def seconds(self) -> float:
+        return max(1e-9, monotonic() - self.began_at)
+
+    @property
+    def rate_now(self) -> float:
+        return self.tasks / self.seconds
+
+    @property
+    def busy(self) -> float:
+        """How many CPUs were busy with what has come back."""
+        return self.cpu / self.seconds
+
+    def saw(self, tasks: int, cpu_seconds: float) -> None:
+        self.portions += 1
+        self.tasks += tasks
+        self.cpu += cpu_seconds

@@ -1,0 +1,107 @@
+"""What the rest of a call would take in each of three places: pure arithmetic.
+
+Times are in seconds, those in `Figures` of one task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Place: TypeAlias = Literal["one thread", "threads", "processes"]
+
+# What it costs to start a thread, and to hand a tiny task out and back (measured).
+THREAD_START = 60e-6
+COST_ON_THREADS = 0.25e-6
+COST_ON_PROCESSES = 0.6e-6
+# Threads that compete for the interpreter's lock lose some time over it.
+COMPETITION = 1.05
+# A move has to save so much, or it is not worth the doubt.
+LEAST_SAVING = 0.005
+LEAST_RATIO = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What has been measured, as far as it matters.
+
+    Attributes:
+        left: How many tasks have not been started; a guess if nobody knows.
+        wall: How long a task takes that runs alone.
+        cpu: The CPU time it takes.
+        lock: The part of that in which no other thread of this process can run Python
+            code, 0 to 1.
+        transport: The time of this process that a task takes which travels to another
+            one: to pickle its arguments and to unpickle its result.
+        start: How long it takes until worker processes answer.
+        cpus: How many CPUs there are for us.
+        threads: How many threads there may be.
+        processes: How many worker processes there may be; 0 if there can be none.
+        running: How long what runs on a thread will go on.
+    """
+
+    left: int
+    wall: float
+    cpu: float
+    lock: float
+    transport: float
+    start: float
+    cpus: int
+    threads: int
+    processes: int
+    running: float = 0.0
+
+    def seconds(self, place: Place) -> float:
+        """How long all that is left would take there; infinity if that cannot be."""
+        if place == "one thread":
+            return self.running + self.left * (self.wall + COST_ON_THREADS)
+        if place == "threads":
+            return self.seconds_on_threads(self.useful_threads)
+        return self.seconds_on_processes()
+
+    @property
+    def useful_threads(self) -> int:
+        """How many threads keep the CPUs busy, or the lock, if there are so many.
+
+        By Little's law: as many tasks as are under way at the rate that is possible.
+        """
+        busy = max(self.cpu * self.lock, self.cpu / self.cpus)
+        most = max(1, min(self.threads, self.left + (self.running > 0)))
+        return most if busy * most <= self.wall else max(1, round(self.wall / busy))
+
+    def seconds_on_threads(self, threads: int) -> float:
+        if threads < 2:
+            return self.seconds("one thread")
+        locked = self.cpu * self.lock * COMPETITION + COST_ON_THREADS
+        each = max(self.wall / threads, locked, self.cpu / self.cpus)
+        rounds = max(self.left * each, self.wall)  # the last one is not shared
+        return max(self.running, rounds + threads * THREAD_START)
+
+    def seconds_on_processes(self) -> float:
+        if not self.processes:
+            return float("inf")
+        each = max(
+            (self.wall + self.transport) / self.processes,
+            self.cpu / self.cpus,
+            self.transport + COST_ON_PROCESSES,
+        )
+        return max(self.running, max(self.left * each, self.wall) + self.start)
+
+    def all_seconds(self) -> dict[str, float]:
+        return {place: self.seconds(place) for place in PLACES}
+
+
+PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
+
+
+def better_place(figures: Figures, here: Place) -> Place | None:
+    """Where to go from *here*; None to stay.
+
+    The plainer place comes first: it has to be beaten by more than the doubt.
+    """
+    best, least = here, figures.seconds(here)
+    for place in PLACES:
+        seconds = figures.seconds(place)
+        if least - seconds > LEAST_SAVING and seconds < LEAST_RATIO * least:
+            best, least = place, seconds
+    return None if best == here else best

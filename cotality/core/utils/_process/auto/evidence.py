@@ -1,0 +1,128 @@
+"""What has been seen of the tasks of a call so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from cotality.core.utils._process.task import Task, describe
+from cotality.core.utils._process.texts import class_and_text
+from cotality.core.utils._process.wire import encode
+
+# A task that has used so much of its time on a CPU computes, it does not wait.
+COMPUTES = 0.5
+# How many tasks or results to look at; less if one takes so many seconds.
+MANY = 50
+LONG_ENOUGH = 100e-6
+COPIES = 2
+
+
+class Evidence:
+    """Means of what has come back, each new portion counting as much as all before.
+
+    One odd portion sways the next few looks, and what has changed is soon forgotten.
+
+    Attributes:
+        settled: How many tasks have come back.
+        cpu: Seconds of CPU time that a task takes.
+        wait: Seconds that it takes besides, when it runs alone.
+        lock: The part of those in which it holds the interpreter's lock; None if that
+            was not looked at.
+        obstacle: Why a task or its result cannot travel; empty if nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.cpu = 0.0
+        self.wait = 0.0
+        self.lock: float | None = None
+        self.sending = 0.0  # s, of the arguments of a task
+        self.answering = 0.0  # s, of its result
+        self.obstacle = ""
+
+    @property
+    def transport(self) -> float:
+        return self.sending + self.answering
+
+    @property
+    def wall(self) -> float:
+        """Seconds that a task takes when it runs alone."""
+        return self.cpu + self.wait
+
+    @property
+    def computes(self) -> bool:
+        return self.cpu > COMPUTES * self.wall
+
+    def saw(self, tasks: int, seconds: float, cpu_seconds: float, alone: bool) -> None:
+        """*tasks* tasks have come back of one worker.
+
+        Args:
+            alone: Whether nothing else ran that they had to share the lock with. If
+                something did, nobody knows how long they waited for that.
+        """
+        if tasks == 0:
+            return
+        is_first = self.settled == 0
+        self.settled += tasks
+        self.cpu = mean(self.cpu, cpu_seconds / tasks, is_first)
+        if alone:
+            wait = max(0.0, seconds - cpu_seconds)
+            self.wait = mean(self.wait, wait / tasks, is_first)
+
+    def saw_running(self, seconds: float, cpu_seconds: float, alone: bool) -> None:
+        """A task has been running for so long, and has not come back.
+
+        Nobody knows for how long it goes on. For about as long again is a good guess
+        for anything whose age is all that is known of it.
+        """
+        if 2 * cpu_seconds > self.cpu:
+            self.cpu = 2 * cpu_seconds
+        if alone and 2 * seconds > self.wall:
+            self.wait = max(0.0, 2 * seconds - self.cpu)
+
+    def saw_tasks(
+        self, tasks: Sequence[Task[Any]]
+    ) -> None:  # Any: tasks of any result type
+        """*tasks* are about to run: see what it takes to send them."""
+        arguments = [(task.positional, dict(task.arguments)) for task in tasks[:MANY]]
+        try:
+            encode(tasks[0].callback_function)
+            self.sending = seconds_to_travel(arguments)
+        except Exception as error:
+            self.obstacle = cannot_be_pickled(describe(tasks[0]), error)
+
+    def saw_results(self, values: Sequence[object]) -> None:
+        """See what it takes to send *values* back."""
+        try:
+            self.answering = seconds_to_travel(values[:MANY])
+        except Exception as error:
+            self.obstacle = cannot_be_pickled("a result", error)
+
+
+def seconds_to_travel(things: Sequence[object]) -> float:
+    """What it takes to pack one of *things* and to unpack it.
+
+    One alone if that takes long enough to be seen, and then twice that: what is large
+    is copied more often on the way.
+    """
+    began = perf_counter()
+    encode(things[0])
+    seconds = perf_counter() - began
+    if seconds >= LONG_ENOUGH:
+        return 2 * COPIES * seconds
+    began = perf_counter()
+    try:
+        for thing in things:
+            encode(thing)
+    except Exception:
+        return 2 * seconds  # that is seen when its turn comes
+    return 2 * (perf_counter() - began) / len(things)
+
+
+def mean(before: float, latest: float, is_first: bool) -> float:
+    return latest if is_first else (before + latest) / 2
+
+
+def cannot_be_pickled(what: str, error: Exception) -> str:
+    return f"{what} cannot be pickled ({class_and_text(error)[:200]})"

@@ -1,0 +1,145 @@
+"""One call of an entry point: its arguments, checked, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from . import this_process
+from .arrivals import Arrivals, BlockingArrivals
+from .backend import Backend
+from .backends import open_backend
+from .checks import (
+    checked_flag,
+    checked_max_workers,
+    checked_on_error,
+    checked_tasks,
+    checked_use_processes,
+)
+from .cpus import default_workers
+from .engine import Run
+from .errors import ErrorPolicy, OnError
+from .observers import Observers
+from .options import Checked, Options, UseProcesses, checked_options
+from .retrying import Retries
+from .source import Source, source_of
+from .task import Task
+from .times import Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a caller asked for.
+
+    Attributes:
+        max_workers: How many run at a time; None leaves it to where they run.
+        bounded: Whether results are taken one by one.
+        detailed: Whether the caller wants to know more than values and failures.
+    """
+
+    tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
+    max_workers: int | None
+    use_processes: UseProcesses
+    on_error: OnError
+    options: Checked
+    bounded: bool
+    detailed: bool
+
+    @classmethod
+    def checked(
+        cls,
+        tasks: object,
+        max_workers: object,
+        use_processes: object,
+        return_exceptions: object,
+        on_error: object,
+        options: Options,
+        *,
+        bounded: bool,
+        detailed: bool = False,
+        may_be_async: bool = False,
+    ) -> Call:
+        """The call, unless something is wrong with it.
+
+        Raises:
+            TypeError: A value of the wrong type.
+            ValueError: A value out of range.
+        """
+        on_processes = checked_use_processes(use_processes)
+        policy = checked_on_error(
+            on_error, checked_flag("return_exceptions", return_exceptions)
+        )
+        given = checked_options({**options}, use_processes=on_processes)
+        if on_processes == "auto" and given.needs_processes:
+            on_processes = True
+        if policy == "raise" and given.max_failures is not None:
+            raise ValueError(
+                f"max_failures={given.max_failures!r} needs on_error='group' or "
+                f"'return': with 'raise' the first failure ends the call"
+            )
+        if max_workers is None and given.executor is None:
+            found_out = on_processes == "auto" and not given.inline
+            default = default_workers(bool(on_processes), this_process.is_worker)
+            max_workers = None if found_out else default
+        return cls(
+            checked_tasks(tasks, may_be_async=may_be_async),
+            None if max_workers is None else checked_max_workers(max_workers),
+            on_processes,
+            policy,
+            given,
+            bounded,
+            detailed,
+        )
+
+    def blocking(self) -> Run:
+        """The call, to be driven by a thread that does nothing else."""
+        tasks = cast("Iterable[Task[Any]]", self.tasks)  # Any: as above
+        return self.run(BlockingArrivals(), lambda: source_of(tasks))
+
+    def in_event_loop(self) -> Run:
+        """The call, to be driven by a coroutine of the running event loop."""
+        from .event_loop import AsyncSource, LoopArrivals, running_loop
+
+        tasks = self.tasks
+        arrivals = LoopArrivals(running_loop())
+        if isinstance(tasks, AsyncIterable):
+            return self.run(arrivals, lambda: AsyncSource(tasks, arrivals.wake))
+        return self.run(arrivals, lambda: source_of(tasks))
+
+    def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
+        options = self.options
+        observers = Observers(options.observers)
+        policy = ErrorPolicy(self.on_error, options.max_failures)
+        measure = Measure.CPU if self.detailed else observers.measure
+        total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
+
+        def open_backend_for_call() -> Backend:
+            return open_backend(
+                self.max_workers,
+                self.use_processes,
+                options,
+                until_failure=policy.ends_with_first and options.retries.attempts == 1,
+                measure=measure,
+                may_be_endless=self.bounded and total is None,
+                total=total,
+                decided=observers.decided,
+            )
+
+        def open_source_with_memory() -> Source:
+            source: Source = open_source()
+            if options.memory is not None:
+                source.ask(options.memory)
+            return source
+
+        return Run(
+            open_source_with_memory,
+            total,
+            open_backend_for_call,
+            arrivals,
+            policy=policy,
+            retries=Retries(options.retries),
+            observers=observers,
+            bounded=self.bounded,
+            detailed=bool(measure),
+        )

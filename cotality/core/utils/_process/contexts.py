@@ -1,0 +1,127 @@
+"""How context variables reach worker processes: those that were asked for.
+
+A variable cannot be pickled, and an equal one is another one. It travels as the place
+it can be imported from. One that has no such place, because it is made in a script or
+in a function, travels as a number: each worker makes its own for it, once, and whatever
+else arrives there and refers to it, such as a function of the script, means the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextvars import Context, ContextVar
+from typing import Any, TypeAlias
+
+from .failures import TaskNotPicklableError
+from .texts import class_and_text
+from .wire import decode, encode
+
+Variable: TypeAlias = ContextVar[Any]  # Any: a variable of any type
+Form: TypeAlias = tuple[Any, ...]  # Any: the form that pickle wants
+
+
+class PackedContext:
+    """Values of variables, each packed by itself."""
+
+    def __init__(self, values: list[tuple[Variable, bytes]]) -> None:
+        self.values = values
+
+    def load(self) -> Context:
+        """A context that has these values and nothing else."""
+        context = Context()
+        for variable, packed in self.values:
+            context.run(variable.set, decode(packed))
+        return context
+
+
+def captured(variables: Sequence[Variable]) -> bytes:
+    """Those of *variables* that are set here and now, with their values, packed.
+
+    Raises:
+        TaskNotPicklableError: A value cannot be sent to a process.
+    """
+    values: list[tuple[Variable, bytes]] = []
+    for variable in variables:
+        try:
+            value = variable.get()
+        except LookupError:
+            continue  # not set, so there is nothing to see
+        try:
+            values.append((variable, encode(value)))
+        except Exception as error:
+            from .explain import path_of_unpicklable
+
+            where = path_of_unpicklable(value, f"the value of {variable.name!r}")
+            raise TaskNotPicklableError(
+                f"the context cannot be sent to a process: {where} "
+                f"({class_and_text(error)}). Leave the variable out of context=[...]."
+            ) from error
+    return encode(PackedContext(values))
+
+
+def reduced(variable: Any) -> Form:  # Any: a ContextVar, which no checker can tell
+    """How *variable* is pickled."""
+    place = place_of(variable)
+    if place is not None:
+        return imported, place
+    number = numbers.get(id(variable)) or f"{os.getpid()}-{id(variable)}"
+    remember(number, variable)
+    try:
+        default: tuple[Any, ...] = (Context().run(variable.get),)  # Any: its value
+    except LookupError:
+        default = ()
+    return numbered, (number, variable.name, default)
+
+
+# Variables without a place, by a number that is the same in every process. They are
+# kept for good, so that no other one ever gets the same.
+nameless: dict[str, Variable] = {}
+numbers: dict[int, str] = {}  # by id
+
+
+def remember(number: str, variable: Variable) -> None:
+    nameless[number] = variable
+    numbers[id(variable)] = number
+
+
+places: dict[int, tuple[Variable, tuple[str, str] | None]] = {}  # of those looked for
+
+
+def place_of(variable: Variable) -> tuple[str, str] | None:
+    """The module and the name that *variable* can be imported by, if any."""
+    if id(variable) not in places:
+        places[id(variable)] = variable, found_in_modules(variable)
+    return places[id(variable)][1]
+
+
+def found_in_modules(variable: Variable) -> tuple[str, str] | None:
+    main = sys.modules.get("__main__")  # also under other names, and in no worker
+    for module_name, module in list(sys.modules.items()):
+        if module is main:
+            continue
+        for name, thing in list(getattr(module, "__dict__", {}).items()):
+            if thing is variable:
+                return module_name, name
+    return None
+
+
+# On the other side.
+
+
+def imported(module: str, name: str) -> Variable:
+    import importlib
+
+    variable: Variable = getattr(importlib.import_module(module), name)
+    return variable
+
+
+def numbered(number: str, name: str, default: tuple[Any, ...]) -> Variable:
+    """The variable with that *number*, made if there is none here yet."""
+    if number not in nameless:
+        variable: Variable = ContextVar(name)
+        if default:
+            variable = ContextVar(name, default=default[0])
+        remember(number, variable)
+    return nameless[number]

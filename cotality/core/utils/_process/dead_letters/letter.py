@@ -1,0 +1,105 @@
+"""What is kept of a task that failed for good."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from cotality.core.utils._process.public import public
+from cotality.core.utils._process.records.errors import JournalError
+from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.texts import class_and_text
+
+DIGEST = 8  # bytes
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that failed for good: what it was, and what was wrong with it.
+
+    Attributes:
+        key: What it is known by: the key that a journal would give it, if it has one.
+        call: The call, shortened to one line.
+        arguments: Each argument, shortened; those given by position have a number.
+        error: The class of the last exception.
+        message: Its text.
+        traceback: Its traceback as text, with the causes.
+        attempts: How often the task was run the last time.
+        times: How often it has come here.
+        first_failed_at: When that was for the first time, in seconds since the epoch.
+        failed_at: When it was for the last time.
+        worker: Which worker ran it last.
+        python: The version of Python that it was kept by.
+        unpicklable: Why the task cannot be run from here; mostly empty.
+    """
+
+    key: str
+    call: str
+    arguments: dict[str, str]
+    error: str
+    message: str
+    traceback: str
+    attempts: int
+    times: int
+    first_failed_at: float
+    failed_at: float
+    worker: str
+    python: str
+    unpicklable: str
+    packed: str  # the task, pickled, in base 64
+    digest: str
+
+    def __repr__(self) -> str:
+        return f"<DeadLetter {self.key}: {self.call}: {self.error}>"
+
+    def task(self) -> Task[Any]:  # Any: nobody knows any more what it returns
+        """The task, to be run again.
+
+        Unpickling it can run any code: so only read files that only you can write to.
+
+        Raises:
+            JournalError: It is not there, or cannot be unpickled here.
+        """
+        if not self.packed:
+            raise JournalError(
+                f"{self.call} cannot be run again, because it could not be kept: "
+                f"{self.unpicklable}"
+            )
+        from base64 import b64decode
+        from platform import python_version
+
+        data = b64decode(self.packed)
+        if digest_of(data) != self.digest:
+            raise JournalError(
+                f"{self.call} cannot be run again: its bytes have changed"
+            )
+        try:
+            function, positional, arguments, label = pickle.loads(data)
+        except Exception as error:
+            raise JournalError(
+                f"{self.call} cannot be run again here: unpickling it raised "
+                f"{class_and_text(error)} (it was kept by Python {self.python}, this "
+                f"is {python_version()})"
+            ) from error
+        return Task(function, arguments, positional=positional, label=label)
+
+    def fields(self) -> dict[str, Any]:  # Any: what JSON can hold
+        return asdict(self)
+
+
+def letter_from(given: dict[str, Any]) -> DeadLetter | None:  # Any: as above
+    """The letter that a record holds; None if it holds none."""
+    try:
+        return DeadLetter(
+            **{each.name: given[each.name] for each in fields(DeadLetter)}
+        )
+    except KeyError:
+        return None
+
+
+def digest_of(data: bytes) -> str:
+    from hashlib import blake2b
+
+    return blake2b(data, digest_size=DIGEST).hexdigest()

@@ -1,0 +1,88 @@
+"""Making a dead letter of a task that has failed."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import time
+import traceback
+from hashlib import blake2b
+from typing import Any
+
+from cotality.core.utils._process.keys.errors import TaskKeyError
+from cotality.core.utils._process.keys.key import Keys
+from cotality.core.utils._process.outcome import Outcome
+from cotality.core.utils._process.task import Task, describe
+from cotality.core.utils._process.texts import (
+    class_and_text,
+    shortened,
+    text_of,
+    traceback_text_of,
+)
+from cotality.core.utils._process.wire import encode
+
+from .letter import DeadLetter, digest_of
+
+SHOWN_ARGUMENT = 200  # characters
+
+
+def letter_of(
+    outcome: Outcome[Any], key: str | None = None
+) -> DeadLetter:  # Any: of any result type
+    """The letter about the task that ended in *outcome*.
+
+    Args:
+        key: Its key, if it has one already.
+    """
+    task, error = outcome.task, outcome.error
+    assert error is not None
+    data, unpicklable = packed(task)
+    now = time.time()
+    return DeadLetter(
+        key=key or key_of(task, data, now),
+        call=describe(task),
+        arguments=shown(task),
+        error=type(error).__qualname__,
+        message=text_of(error),
+        traceback=full_traceback(error),
+        attempts=outcome.attempts,
+        times=1,
+        first_failed_at=now,
+        failed_at=now,
+        worker=outcome.worker,
+        python=platform.python_version(),
+        unpicklable=unpicklable,
+        packed=base64.b64encode(data).decode(),
+        digest=digest_of(data),
+    )
+
+
+def packed(task: Task[Any]) -> tuple[bytes, str]:  # Any: of any result type
+    """*task* as bytes that another program can read; none, and why."""
+    parts = task.callback_function, task.positional, dict(task.arguments), task.label
+    try:
+        return encode(parts), ""
+    except Exception as error:
+        return b"", class_and_text(error)
+
+
+def key_of(task: Task[Any], data: bytes, at: float) -> str:  # Any: as above
+    try:
+        return Keys().of(task, 0)
+    except TaskKeyError:  # then what identifies this one letter
+        return blake2b(data or repr(at).encode(), digest_size=16).hexdigest()
+
+
+def shown(task: Task[Any]) -> dict[str, str]:  # Any: as above
+    given = {f"{n}": value for n, value in enumerate(task.positional)}
+    given |= task.arguments
+    return {
+        f"{name}": shortened(value, SHOWN_ARGUMENT) for name, value in given.items()
+    }
+
+
+def full_traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        return traceback_text_of(error)

@@ -1,0 +1,142 @@
+"""Running dead letters again."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Unpack
+
+from cotality.core.utils._process.arrivals import driven
+from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.options import Options
+from cotality.core.utils._process.outcome import Outcome
+from cotality.core.utils._process.public import public
+from cotality.core.utils._process.records.errors import JournalError, JournalInUseError
+from cotality.core.utils._process.task import Task
+
+from .dead_letters import DeadLetters
+from .letter import DeadLetter
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.records.file import RecordFile
+
+    from .store import Store
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+
+@public
+def replay(
+    path: str | os.PathLike[str] | DeadLetters,
+    *,
+    keys: Iterable[str] | None = None,
+    max_workers: int | None = None,
+    use_processes: bool = False,
+    **options: Unpack[Options],
+) -> list[Outcome[Any]]:  # Any: nobody knows any more what the tasks return
+    """Run the tasks again that are kept in a file of dead letters.
+
+    A task that succeeds leaves the file at once, one that fails stays with its new
+    error. A task that is killed, or whose process is, stays as it was: so it may have
+    had its effect and be run once more.
+
+    Args:
+        path: The file, or the `DeadLetters` with their limits.
+        keys: Which tasks; None takes all.
+        max_workers: As for :func:`execute_tasks_in_parallel`.
+        use_processes: Likewise.
+        **options: Likewise, see `Options`, except for ``dead_letters``.
+
+    Returns:
+        An outcome for each task that was run, in the order of the file. What cannot be
+        unpickled here is not run, stays, and is reported as a warning.
+
+    Raises:
+        KeyError: There is no letter with one of the *keys*.
+        JournalInUseError: They are being replayed already.
+        JournalError: The file cannot be read or written.
+        ValueError: *options* have ``dead_letters``.
+    """
+    if options.get("dead_letters") is not None:
+        raise ValueError(
+            "replay keeps what fails in the file it is from: no dead_letters="
+        )
+    letters = path if isinstance(path, DeadLetters) else DeadLetters(path)
+    if not letters.path.exists():
+        return []
+    marker = letters.path.with_name(f"{letters.path.name}.replaying")
+    with closing(alone(marker)):
+        try:
+            readable = tasks_of(chosen(letters, keys))
+            return run_again(
+                letters.store(), readable, max_workers, use_processes, options
+            )
+        finally:
+            marker.unlink(missing_ok=True)
+
+
+def alone(marker: Path) -> RecordFile:
+    """See that nobody else replays the same file: two would run each task twice."""
+    from cotality.core.utils._process.records.file import RecordFile
+
+    try:
+        return RecordFile(marker, "mark of a replay")
+    except JournalInUseError as error:
+        raise JournalInUseError(
+            f"the dead letters are being replayed by somebody else ({marker})"
+        ) from error
+
+
+def chosen(letters: DeadLetters, keys: Iterable[str] | None) -> list[DeadLetter]:
+    there = letters.entries()
+    if keys is None:
+        return there
+    by_key = {letter.key: letter for letter in there}
+    return [by_key[key] for key in dict.fromkeys(keys)]
+
+
+def tasks_of(
+    letters: list[DeadLetter],
+) -> list[tuple[DeadLetter, Task[Any]]]:  # Any: as above
+    found: list[tuple[DeadLetter, Task[Any]]] = []
+    for letter in letters:
+        try:
+            found.append((letter, letter.task()))
+        except JournalError as error:
+            logger.warning("%s", error)
+    return found
+
+
+def run_again(
+    store: Store,
+    letters: list[tuple[DeadLetter, Task[Any]]],  # Any: as above
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+) -> list[Outcome[Any]]:
+    tasks = [task for _, task in letters]
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        True,
+        None,
+        options,
+        bounded=False,
+        detailed=True,
+    )
+    from .replayer import Replayer
+
+    replayer = Replayer(store, [letter.key for letter, _ in letters])
+    observers = (replayer, *call.options.observers)
+    call = replace(call, options=replace(call.options, observers=observers))
+    run = call.blocking()
+    portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
+    run.conclude()
+    return [outcome for portion in portions for outcome in portion.take_outcomes()]

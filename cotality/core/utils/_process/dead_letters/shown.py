@@ -1,0 +1,62 @@
+"""Dead letters as text for a person."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+from cotality.core.utils._process.report import units
+
+from .letter import DeadLetter
+
+SHOWN_ERROR = 100  # characters
+
+
+def one_line(letter: DeadLetter) -> str:
+    """Key, when and how often, the error and the call."""
+    message = " ".join(letter.message.split())
+    error = f"{letter.error}: {message}" if message else letter.error
+    often = f", {letter.times} times" if letter.times > 1 else ""
+    return (
+        f"{printable(letter.key)}  {time_of(letter.failed_at)}{often}  "
+        f"{error[:SHOWN_ERROR]}  {letter.call}"
+    )
+
+
+def in_full(letter: DeadLetter) -> str:
+    rows = [
+        ("key", printable(letter.key)),
+        ("call", letter.call),
+        *((f"  {name}", value) for name, value in letter.arguments.items()),
+        (
+            "failed",
+            f"{time_of(letter.failed_at)}, {units.number(letter.times, 'time')}",
+        ),
+        ("at first", time_of(letter.first_failed_at)),
+        ("attempts", str(letter.attempts)),
+        ("worker", letter.worker or "none"),
+        ("Python", letter.python),
+    ]
+    if letter.unpicklable:
+        rows.append(("not kept", f"it cannot be run again: {letter.unpicklable}"))
+    width = max(len(name) for name, _ in rows)
+    table = "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+    return f"{table}\n\n{letter.traceback.rstrip()}"
+
+
+def as_json(letters: Sequence[DeadLetter]) -> str:
+    """All but the pickled tasks."""
+    shown = [letter.fields() for letter in letters]
+    for fields in shown:
+        del fields["packed"], fields["digest"]
+    return json.dumps(shown, indent=2)
+
+
+def printable(key: str) -> str:
+    """*key* on one line, also one with a line end in it."""
+    return json.dumps(key, ensure_ascii=False)[1:-1]
+
+
+def time_of(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

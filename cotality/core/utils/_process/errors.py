@@ -1,0 +1,72 @@
+"""What the failures of tasks mean for the call they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from .failures import blame
+from .task import Task
+
+OnError: TypeAlias = Literal["raise", "return", "group"]
+ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
+
+
+class ErrorPolicy:
+    """What the failures of tasks mean for one call.
+
+    Args:
+        on_error: ``"raise"`` ends the call with the first failure that is seen,
+            ``"return"`` leaves failures to whoever takes the results, ``"group"``
+            lets everything run and then raises all failures together.
+        max_failures: How many failed tasks end the call, all of them raised together;
+            None sets no limit.
+    """
+
+    def __init__(self, on_error: OnError, max_failures: int | None = None) -> None:
+        self.on_error = on_error
+        self.max_failures = 1 if on_error == "raise" else max_failures
+        self.seen: list[tuple[int, Exception]] = []  # what may have to be raised
+        self.is_over = False
+
+    @property
+    def ends_with_first(self) -> bool:
+        """Whether the first failure ends the call."""
+        return self.max_failures == 1
+
+    @property
+    def leaves_in_place(self) -> bool:
+        """Whether a failure stands where the value of its task would."""
+        return self.on_error == "return"
+
+    def see(
+        self, start: int, tasks: Sequence[Task[Any]], errors: dict[int, Exception]
+    ) -> None:  # Any: tasks of every result type
+        """*tasks*, of which the first has the index *start*, failed with *errors*."""
+        if self.max_failures is None and self.leaves_in_place:
+            return
+        for position in sorted(errors):
+            if self.on_error == "raise" and self.is_over:
+                return
+            blame(errors[position], tasks[position], start + position)
+            self.seen.append((start + position, errors[position]))
+            self.is_over = self.is_over or len(self.seen) == self.max_failures
+
+    def conclusion(self, total: int) -> Exception | None:
+        """What the call has to raise; it can be asked once.
+
+        Args:
+            total: How many tasks were read from the input.
+        """
+        seen, self.seen = self.seen, []
+        if self.on_error == "raise":
+            return seen[0][1] if seen else None
+        if not seen or (self.leaves_in_place and not self.is_over):
+            return None
+        errors = [error for _, error in sorted(seen, key=lambda each: each[0])]
+        limit = f", which is the limit (max_failures={self.max_failures})"
+        tasks = "task" if total == 1 else "tasks"
+        return ExceptionGroup(
+            f"{len(errors)} of {total} {tasks} failed{limit if self.is_over else ''}",
+            errors,
+        )

@@ -1,0 +1,81 @@
+"""Portions that run at once, in the thread of the caller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextvars import copy_context
+
+from . import worker_state
+from .chunk import ChunkReport, run_chunk
+from .local_chunk import LocalChunk, LocalChunks
+from .outcome import Portion
+from .source import Batch
+from .thread_backend import for_a_thread, initializer_failed
+from .times import Measure
+from .worker_state import States
+
+
+class InlineBackend:
+    """Runs a portion before it says that it took it."""
+
+    kind = "inline"
+    largest_portion: int | None = 1  # each result is there before the next task starts
+    portion_cost: float | None = None
+    ready_per_worker: int | None = None
+    workers = 1
+    grace: float | None = None
+    look_at = math.inf
+
+    def __init__(
+        self,
+        *,
+        until_failure: bool,
+        measure: Measure,
+        initializer: Callable[[], object] | None,
+    ) -> None:
+        self.chunks = LocalChunks(until_failure)
+        self.measure = measure
+        self.initializer = initializer  # until it has been called
+        self.states = States()
+        self.context = copy_context()
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        future: Future[ChunkReport] = Future()
+        self.initialize()
+        tasks = for_a_thread(batch.tasks)
+        chunk = LocalChunk(tasks, self.chunks, self.context, self.measure)
+        chunk.is_in_caller = True
+        with worker_state.standing_in(self.states):
+            future.set_result(run_chunk(chunk, time_box))
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def initialize(self) -> None:
+        """Make a worker of the caller, before its first task."""
+        initializer, self.initializer = self.initializer, None
+        if initializer is None:
+            return
+        try:
+            self.context.copy().run(initializer)
+        except KeyboardInterrupt:
+            raise  # the caller's own
+        except BaseException as error:
+            raise initializer_failed("the initializer", error) from error
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        return future.result()
+
+    def look(self) -> None:
+        """Nothing runs while somebody could look."""
+
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        self.chunks.halt()
+
+    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        """Nothing runs while somebody could ask for this."""
+
+    def close(self, all_ended: bool) -> None:
+        self.states.close()

@@ -1,0 +1,197 @@
+"""The content of an object as a short text that is the same in every run.
+
+Equal texts mean equal content, in every process, with every hash seed and in every
+version of Python: nothing in here asks for an ``id`` or a ``hash``, depends on the
+order of a set, or looks at a pickle. The type is part of the content: ``1``, ``1.0``,
+``True`` and ``"1"`` are four things.
+
+Each text says where it ends, by a length or a closing mark, so that texts can be put
+one behind the other. That of a container is a digest: what is nested takes no more
+room than what is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from hashlib import blake2b
+from typing import Any, TypeAlias, cast
+
+from cotality.core.utils._process.shared import Shared
+
+from .errors import UnstableError
+from .functions import name_of_class, text_of_callable
+
+DIGEST = 16  # bytes: two different contents share one once in 10**19 pairs of 10**9
+
+Rule: TypeAlias = Callable[[Any, "Content"], str]  # Any: each has its own type
+
+
+class Content:
+    """Makes the texts for the arguments of one task.
+
+    Holds where it is, so that an object which contains itself comes to an end, and
+    what it has seen, so that one which many others share is looked at once.
+    """
+
+    def __init__(self) -> None:
+        self.above: dict[int, int] = {}  # the containers around, by identity: depth
+        self.entered = 0  # how many containers were looked at
+        self.links_up = 0  # how many of them were found inside themselves
+        # Of containers of containers, by identity, each kept so that no other gets its
+        # id. Of all others there can be very many, and to look twice costs little.
+        self.seen: dict[int, tuple[object, str]] = {}
+
+    def of(self, thing: Any) -> str:  # Any: asked by its type
+        """The text of *thing*.
+
+        Raises:
+            UnstableError: Something in it has no content that stays.
+        """
+        kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
+        rule = RULES.get(kind)
+        return rule(thing, self) if rule is not None else self.of_rare(thing)
+
+    def of_rare(self, thing: Any) -> str:  # Any: as above
+        from .arrays import text_of_array
+        from .standard import STANDARD
+
+        kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
+        if isinstance(thing, Enum):
+            return f"e{text_of_name(kind)}{text_of_str(thing.name)}"
+        if is_dataclass(thing) and not isinstance(thing, type):
+            return self.of_dataclass(thing)
+        if isinstance(thing, tuple) and hasattr(kind, "_fields"):
+            items = cast("tuple[object, ...]", thing)
+            return f"N{text_of_name(kind)}{self.inside(items, self.of_items)}"
+        rule = STANDARD.get(kind)
+        if rule is not None:
+            return f"o{text_of_name(kind)}{rule(thing, self)}"
+        text = text_of_array(thing, self) or text_of_callable(thing, self)
+        if text is None:
+            name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+            raise UnstableError(f"is a {name}, which has no content to know it by")
+        return text
+
+    def inside(self, thing: object, text_of: Callable[[Any], str]) -> str:
+        """What *text_of* makes of the container *thing*, as a digest.
+
+        A container that is inside itself is known by how many levels up it is.
+        """
+        above, key = self.above, id(thing)
+        if key in above:
+            self.links_up += 1
+            return f"^{len(above) - above[key]};"
+        if key in self.seen:
+            return self.seen[key][1]
+        self.entered += 1
+        entered, links_up = self.entered, self.links_up
+        above[key] = len(above)
+        try:
+            text = digest(text_of(thing))
+        except RecursionError:
+            raise UnstableError("is nested too deeply") from None
+        finally:
+            del above[key]
+        if self.entered > entered and self.links_up == links_up:
+            self.seen[key] = thing, text
+        return text
+
+    def of_items(self, items: Iterable[object]) -> str:
+        texts: list[str] = []
+        for item in items:
+            try:
+                texts.append(self.of(item))
+            except UnstableError as error:
+                error.steps.append(f"[{len(texts)}]")
+                raise
+        return "".join(texts)
+
+    def of_pairs(self, pairs: Iterable[tuple[object, object]]) -> str:
+        return "".join(sorted(self.pairs(pairs)))
+
+    def of_pairs_in_order(self, pairs: Iterable[tuple[object, object]]) -> str:
+        return "".join(self.pairs(pairs))
+
+    def pairs(self, pairs: Iterable[tuple[object, object]]) -> Iterable[str]:
+        for key, value in pairs:
+            try:
+                yield f"{self.of(key)}{self.of(value)}"
+            except UnstableError as error:
+                error.steps.append(f"[{key!r:.40}]")
+                raise
+
+    def of_elements(self, elements: Iterable[object]) -> str:
+        return "".join(sorted(map(self.of, elements)))
+
+    def of_dataclass(self, thing: Any) -> str:  # Any: of any dataclass
+        def of_fields(thing: Any) -> str:  # Any: as above
+            texts: list[str] = []
+            for field in fields(thing):
+                if not field.compare:
+                    continue  # such as a cache, by its author's own word no content
+                try:
+                    text = self.of(getattr(thing, field.name))
+                except UnstableError as error:
+                    error.steps.append(f".{field.name}")
+                    raise
+                texts.append(f"{text_of_str(field.name)}{text}")
+            return "".join(sorted(texts))
+
+        kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
+        return f"C{text_of_name(kind)}{self.inside(thing, of_fields)}"
+
+
+def digest(text: str) -> str:
+    """A text of fixed length that stands for *text*."""
+    return blake2b(bytes_of(text), digest_size=DIGEST).hexdigest()
+
+
+def bytes_of(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # a half of a surrogate pair
+        return text.encode("utf-8", "surrogatepass")
+
+
+def text_of_str(text: str) -> str:
+    return f"s{len(text)}:{text}"
+
+
+def text_of_int(number: int) -> str:
+    try:
+        return f"i{number};"
+    except ValueError:  # base 10 ends at 4300 digits, or where the user says
+        return f"I{number:x};"
+
+
+def text_of_name(kind: type) -> str:
+    return text_of_str(name_of_class(kind))
+
+
+def text_of_bytes(data: bytes | bytearray | memoryview) -> str:
+    return f"{len(data)}:{blake2b(data, digest_size=DIGEST).hexdigest()}"
+
+
+# Any in the rules: each is found by the exact type of what it is given.
+RULES: dict[type, Rule] = {
+    int: lambda n, _: text_of_int(n),
+    str: lambda text, _: f"s{len(text)}:{text}",
+    float: lambda n, _: f"f{n.hex()};",
+    bool: lambda flag, _: "T" if flag else "F",
+    type(None): lambda _nothing, _: "-",
+    complex: lambda n, _: f"j{n.real.hex()},{n.imag.hex()};",
+    bytes: lambda data, _: f"b{text_of_bytes(data)}",
+    bytearray: lambda data, _: f"B{text_of_bytes(data)}",
+    list: lambda items, content: f"L{content.inside(items, content.of_items)}",
+    tuple: lambda items, content: f"U{content.inside(items, content.of_items)}",
+    dict: lambda given, content: (
+        f"D{content.inside(given, lambda d: content.of_pairs(d.items()))}"
+    ),
+    set: lambda items, content: f"S{content.inside(items, content.of_elements)}",
+    frozenset: lambda items, content: f"Z{content.inside(items, content.of_elements)}",
+    range: lambda r, _: f"R{r.start:x},{r.stop:x},{r.step:x};",
+    type(...): lambda _dots, _: ".",
+    Shared: lambda mark, content: content.of(mark.thing),  # a mark is not content
+}

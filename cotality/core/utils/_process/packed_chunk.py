@@ -1,0 +1,359 @@
+"""A portion for another process: how it travels, and the loop that runs it there.
+
+Mostly each call is packed by itself, so that one that cannot be read spoils only
+itself and no two share an object. Where all arguments are atoms neither can happen,
+and they travel together, see `atoms`. The loop is the same; that is why the former are
+run as calls of :meth:`PackedChunk.open`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
+from time import perf_counter, thread_time
+from typing import Any, TypeAlias, cast
+
+from . import ledger
+from .arguments import SMALL, Split, Unpacker, unpack_one
+from .atoms import unpack_together
+from .chunk import HALT_INTERVAL, ChunkReport, task_failure
+from .contexts import PackedContext
+from .exception_transport import pack_exception
+from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
+from .segments import NoRoomError, Segment, pack
+from .stopwatch import Stopwatch
+from .times import Measure
+from .wire import decode, encode
+
+Function: TypeAlias = Callable[..., Any]  # Any: the function of any task
+CallIn: TypeAlias = Callable[..., Any]  # Any: is given one of those and its arguments
+# Of each task what to call, and its arguments by position and by name.
+Calls: TypeAlias = tuple[
+    Iterable[Function],
+    Iterable[tuple[Any, ...]],  # Any: arguments of any function
+    Iterable[dict[str, Any]],  # Any: as above
+]
+
+
+@dataclass(slots=True)
+class Together:
+    """Calls whose arguments are all packed in one go, see `atoms`.
+
+    Attributes:
+        numbers: The function's number of each, or of all.
+    """
+
+    numbers: int | list[int]
+    data: bytes
+
+    def calls(self, chunk: PackedChunk) -> Calls:
+        positional, named = unpack_together(self.data)
+        if isinstance(self.numbers, int):
+            functions: Iterable[Function] = repeat(chunk.direct(self.numbers))
+        else:
+            functions = map(chunk.direct, self.numbers)
+        return functions, positional or repeat(()), named
+
+
+@dataclass(slots=True)
+class Apart:
+    """Calls that are packed one by one.
+
+    Attributes:
+        packed: For each its function's number and its arguments; None for those of a
+            task that could not be packed, which the parent reports.
+    """
+
+    packed: list[tuple[int, bytes | Split | None]]
+
+    def calls(self, chunk: PackedChunk) -> Calls:
+        return repeat(chunk.open), self.packed, repeat({})
+
+
+@dataclass(slots=True)
+class PackedChunk:
+    """A portion for another process.
+
+    Attributes:
+        call: Names the call it belongs to; functions are loaded once for each call.
+        functions: The functions of the call that these tasks use, packed.
+        content: What to call, with what.
+        check_orders: Whether to look, before each task, for an order to stop.
+        until_failure: Whether no task is to start after one that failed.
+        measure: What to measure of each task.
+        context: The packed context that each task runs in a copy of, if any.
+        in_segments: Whether large results may travel in segments: true for workers of
+            ours, and for no others.
+    """
+
+    call: str
+    functions: dict[int, bytes | Segment]
+    content: Together | Apart
+    check_orders: bool = False
+    until_failure: bool = False
+    measure: Measure = Measure.NOTHING
+    context: bytes | None = None
+    in_segments: bool = True
+    call_in: CallIn | None = None  # how to call a function, if not as it is
+
+    def run(self, time_box: float) -> ChunkReport:
+        """Run what there is time and room for.
+
+        Every outcome goes into the report and into the worker's ledger, so that it
+        is not lost when the next task brings the worker down.
+        """
+        memory.turn_to(self.call)
+        outcomes = Outcomes(self.book, self.until_failure, self.in_segments)
+        watch: Stopwatch | None = None
+        if self.measure:
+            columns = outcomes.book.columns()
+            watch = Stopwatch(outcomes.values, columns, self.measure)
+        self.call_in = way_to_call(self.context, watch)
+        began, cpu_began = perf_counter(), thread_time()
+        if not outcomes.book.is_halted:
+            self.run_tasks(outcomes, began + time_box)
+        seconds = perf_counter() - began
+        report = ChunkReport(outcomes.values, outcomes.errors, seconds, outcomes.packed)
+        report.cpu_seconds = thread_time() - cpu_began
+        if watch is not None:
+            report.times = watch.times()
+            report.worker = f"process {os.getpid()}"
+            report.peak_memory = ledger.peak_memory()
+        return report
+
+    @property
+    def book(self) -> Ledger:
+        """Where to write down what happens; for nobody to read if not in our worker.
+
+        The process may well have a ledger: a task in a worker of ours may use an
+        executor of other make. That ledger is about the task alone.
+        """
+        return ledger.current() if self.in_segments else ledger.no_ledger()
+
+    def run_tasks(self, outcomes: Outcomes, end: float) -> None:
+        """The loop. It calls nothing of ours for a task that returns a plain value."""
+        book, check_orders = outcomes.book, self.check_orders
+        kinds, integers, floats = book.kinds, book.integers, book.floats
+        values = outcomes.values
+        look_at = 0.0
+        positions = range(book.most_tasks)
+        calls = zip(positions, *self.content.calls(self), strict=False)
+        book.begin_portion()
+        for position, function, positional, named in calls:
+            if check_orders:
+                book.await_orders(position)
+            try:
+                value = function(*positional, **named)
+                if is_fork:
+                    end_fork()
+            except BaseException as error:
+                if not outcomes.fail(position, error):
+                    break
+            else:
+                if type(value) is int and -MOST_INTEGER <= value <= MOST_INTEGER:
+                    integers[position] = value
+                    kinds[position] = INTEGER
+                    values.append(value)
+                elif value is None:
+                    kinds[position] = NONE
+                    values.append(value)
+                elif type(value) is float:
+                    floats[position] = value
+                    kinds[position] = FLOAT
+                    values.append(value)
+                else:
+                    may_go_on = outcomes.keep(position, value)
+                    del value  # it may be large
+                    if not may_go_on:
+                        break
+            if (now := perf_counter()) > look_at:
+                if now > end or book.is_halted:
+                    break
+                look_at = min(end, now + HALT_INTERVAL)
+        book.end_portion(len(outcomes.values))
+
+    def direct(self, number: int) -> Function:
+        """The function of that number, or what loads it when it is called."""
+        if number in memory.functions:
+            return self.function(number)
+        return partial(self.load_and_call, number)
+
+    def load_and_call(
+        self,
+        number: int,
+        /,
+        *positional: Any,  # Any: arguments of any function
+        **named: Any,  # Any: as above
+    ) -> Any:  # Any: what it returns
+        book = self.book
+        book.stop_clock()
+        function = self.function(number)
+        book.start_clock()
+        return function(*positional, **named)
+
+    def open(
+        self, number: int, arguments: bytes | Split | None
+    ) -> Any:  # Any: what the task returns
+        """Unpack a call that was packed by itself, and call it."""
+        if arguments is None:
+            return None  # the parent knows why
+        if self.check_orders:
+            self.book.stop_clock()
+        function = self.function(number)
+        positional: tuple[Any, ...] = ()  # Any: arguments of any function
+        if type(arguments) is bytes:
+            named = decode(arguments)
+            if type(named) is not dict:
+                positional, named = named
+        else:
+            positional, named = memory.unpacker.unpack(arguments)
+        if self.check_orders:
+            self.book.start_clock()
+        return function(*positional, **named)
+
+    def function(self, number: int) -> Function:
+        """The function of that number; loaded once for each worker and call."""
+        loaded = memory.functions
+        if number not in loaded:
+            if len(loaded) >= FUNCTIONS_KEPT:
+                loaded.clear()
+            loaded[number] = unpack_one(self.functions[number])
+        function = loaded[number]
+        return function if self.call_in is None else partial(self.call_in, function)
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What has become of the tasks of a portion; `PackedChunk.run_tasks` adds to it."""
+
+    book: Ledger
+    until_failure: bool
+    in_segments: bool
+    values: list[Any] = field(default_factory=list[Any])  # Any: what tasks return
+    errors: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    packed: dict[int, bytes | Segment] = field(
+        default_factory=dict[int, "bytes | Segment"]
+    )
+
+    def keep(self, position: int, value: object) -> bool:
+        """Settle a task that returned *value*; whether there is room for another."""
+        if type(value) is bool:
+            self.book.kinds[position] = TRUE if value else FALSE
+            self.values.append(value)
+            return True
+        try:
+            packed = packed_value(value, self.in_segments)
+            if is_fork:
+                end_fork()
+        except BaseException as error:
+            return self.fail(position, error)
+        self.values.append(None)
+        self.packed[position] = packed
+        if isinstance(packed, bytes):
+            return self.book.settle(position, packed, PACKED)
+        self.book.settle_elsewhere(position)
+        return False  # too large for the ledger: sent before anything can happen
+
+    def fail(self, position: int, error: BaseException) -> bool:
+        """Settle a task that raised *error*; whether another is to start."""
+        if is_fork:
+            end_fork()
+        failure = pack_exception(task_failure(error))
+        self.values.append(None)
+        self.errors[position] = failure
+        has_room = self.book.settle(position, failure, FAILED)
+        return has_room and not self.until_failure
+
+
+MOST_INTEGER = 2**63 - 1  # what a word of the ledger takes
+
+
+def packed_value(
+    value: Any, in_segments: bool
+) -> bytes | Segment:  # Any: what a task returned
+    try:
+        if type(value) in SMALL or not in_segments:
+            return encode(value)
+        return pack(value)
+    except NoRoomError:
+        raise
+    except Exception as error:
+        from .unsendable import unpicklable_result
+
+        raise unpicklable_result(value, error) from error
+
+
+def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None:
+    """How the functions of a portion are called; None for the plain way."""
+    call = None if watch is None else watch.call
+    if context is None:
+        return call
+    template = context_of_call(context)
+
+    def call_in_context(
+        function: Function,
+        *positional: Any,  # Any: arguments of any function
+        **named: Any,  # Any: as above
+    ) -> Any:  # Any: what it returns
+        run = template.copy().run
+        if call is None:
+            return run(function, *positional, **named)
+        return run(call, function, *positional, **named)
+
+    return call_in_context
+
+
+FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
+
+
+class Memory(threading.local):
+    """What a worker keeps of the call it worked for last.
+
+    For each thread: in a worker of other make several may work in one process.
+    """
+
+    def __init__(self) -> None:
+        self.call = ""
+        # A function is unpacked once for each worker and call, with all it closes over.
+        self.functions: dict[int, Function] = {}
+        self.context: Context | None = None
+        self.unpacker = Unpacker()
+
+    def turn_to(self, call: str) -> None:
+        """Forget what belongs to another call than *call*."""
+        if call != self.call:
+            self.call = call
+            self.functions.clear()
+            self.context = None
+            self.unpacker = Unpacker()
+
+
+memory = Memory()
+
+
+def context_of_call(packed: bytes) -> Context:
+    """The context of the call; loaded once for each worker and call."""
+    context = memory.context
+    if context is None:
+        context = memory.context = cast("PackedContext", decode(packed)).load()
+    return context
+
+
+# True in a process that a task made by forking this one. It has a copy of the worker's
+# loop and of its connection, and must never use either.
+is_fork = False
+
+
+def mark_fork() -> None:
+    global is_fork
+    is_fork = True
+
+
+def end_fork() -> None:
+    """End this process: a task forked it and then returned in both copies."""
+    os._exit(0)

@@ -1,0 +1,228 @@
+"""How a portion is packed for another process, and what comes back is unpacked.
+
+Each task and each result is packed by itself, so that one that cannot be read spoils
+only itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from .arguments import MOST_TAKEN_OUT, Packer, Split, size_of
+from .atoms import pack_together
+from .chunk import ChunkReport
+from .exception_transport import unpack_exception
+from .failures import exited
+from .frames import keep_only_places
+from .outcome import Portion
+from .packed_chunk import FUNCTIONS_KEPT, Apart, PackedChunk, Together
+from .segments import NoRoomError, Segment, dumped, pack
+from .shared import without_marks
+from .source import Batch
+from .task import Task
+from .times import Measure
+from .unsendable import unpicklable_call, unreadable_result
+from .wire import decode
+
+PACKED_LIMIT = 512 * 1024  # bytes of arguments after which a portion is full enough
+MOST_PACKED = 2048  # tasks; more in a portion would save nothing (measured)
+# The most that tasks of a portion may call if they travel together: so few that they
+# add little to its bytes.
+FEW_FUNCTIONS = 8
+# Likewise for those put into segments for this portion: to write so much takes longer
+# than handing out a portion, and what is out stays in memory.
+WRITTEN_LIMIT = 8 * 1024 * 1024
+
+
+class PortionPacker:
+    """Packs the portions of one call."""
+
+    def __init__(
+        self,
+        *,
+        check_orders: bool = False,
+        until_failure: bool,
+        measure: Measure,
+        context: bytes | None,
+        in_segments: bool = True,
+    ) -> None:
+        self.check_orders = check_orders
+        self.until_failure = until_failure
+        self.measure = measure
+        self.context = context
+        self.in_segments = in_segments
+        # Unlike any other's: workers of an executor may serve programs on many
+        # machines, one after the other or at once.
+        self.call = os.urandom(12).hex()
+        self.forget()
+
+    def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
+        """Pack *batch*, or the first tasks of it if together they are large."""
+        tasks = batch.tasks
+        functions: dict[int, bytes | Segment] = {}
+        failures: dict[int, Exception] = {}
+        content: Together | Apart | None = self.pack_together(tasks, functions)
+        count = len(tasks)
+        if content is None:
+            content = self.pack_apart(tasks, functions, failures)
+            count = len(content.packed)
+        chunk = PackedChunk(
+            self.call,
+            functions,
+            content,
+            check_orders=self.check_orders,
+            until_failure=self.until_failure,
+            measure=self.measure,
+            context=self.context,
+            in_segments=self.in_segments,
+        )
+        return chunk, Portion(batch.start, tasks[:count], failures, batch.attempt)
+
+    def pack_together(
+        self,
+        tasks: Sequence[Task[Any]],  # Any: tasks of every result type
+        functions: dict[int, bytes | Segment],
+    ) -> Together | None:
+        """*tasks* in one go and their *functions*, or None if they are not suited."""
+        data = pack_together(tasks, PACKED_LIMIT)
+        if data is None:
+            return None
+        first = tasks[0].callback_function
+        called = [task.callback_function for task in tasks]
+        others = [function for function in called if function is not first]
+        if len(set(map(id, others))) >= FEW_FUNCTIONS:
+            return None
+        try:
+            numbers: list[int] = []
+            # Each is asked for once: it may get another number the next time.
+            for function in called if others else [first]:
+                number, packed = self.functions.pack(function)
+                functions[number] = packed
+                numbers.append(number)
+        except KeyboardInterrupt:
+            raise  # the caller's own
+        except BaseException:
+            functions.clear()
+            return None  # one by one, each is blamed for itself
+        return Together(numbers if others else numbers[0], data)
+
+    def pack_apart(
+        self,
+        tasks: Sequence[Task[Any]],  # Any: tasks of every result type
+        functions: dict[int, bytes | Segment],
+        failures: dict[int, Exception],
+    ) -> Apart:
+        """Each of *tasks* by itself, until there are enough bytes."""
+        calls: list[tuple[int, bytes | Split | None]] = []
+        last: object = None  # mostly all tasks of a portion call the same function
+        number = size = 0
+        written_before = self.packer.written
+        along: set[Segment] = set()
+        for task in tasks:
+            data: bytes | Split | None
+            try:
+                if task.callback_function is not last:
+                    number, packed = self.functions.pack(task.callback_function)
+                    last = task.callback_function
+                    if isinstance(packed, Segment):
+                        along.add(packed)
+                    elif number not in functions:
+                        size += len(packed)
+                    functions[number] = packed
+                data = self.packer.pack(task)
+                size += size_of(data)
+                if isinstance(data, Split):
+                    along.update(data.segments())
+            except KeyboardInterrupt:
+                raise  # the caller's own
+            except BaseException as error:
+                failures[len(calls)] = unsendable_task(task, error)
+                data = last = None
+            calls.append((number, data))
+            written = self.packer.written - written_before
+            if (
+                size >= PACKED_LIMIT
+                or written >= WRITTEN_LIMIT
+                or len(along) >= MOST_TAKEN_OUT
+            ):
+                break
+        return Apart(calls)
+
+    def forget(self) -> None:
+        """Let go of everything that was packed."""
+        self.packer = Packer(self.in_segments)
+        self.functions = PackedFunctions(self.in_segments)
+
+
+class PackedFunctions:
+    """The functions of a call: each is packed once, and has a number."""
+
+    def __init__(self, in_segments: bool) -> None:
+        self.in_segments = in_segments
+        self.numbers = itertools.count(1)
+        # By identity; each entry keeps its function, so that no other gets its id.
+        self.known: dict[int, tuple[object, int, bytes | Segment]] = {}
+
+    def pack(self, function: object) -> tuple[int, bytes | Segment]:
+        found = self.known.get(id(function))
+        if found is not None:
+            return found[1], found[2]
+        if len(self.known) >= FUNCTIONS_KEPT:
+            self.known.clear()
+        packed = pack(function) if self.in_segments else dumped(function, None)
+        number = next(self.numbers)
+        self.known[id(function)] = function, number, packed
+        return number, packed
+
+
+def unsendable_task(
+    task: Task[Any], error: BaseException
+) -> Exception:  # Any: tasks of every result type
+    keep_only_places(error)
+    if not isinstance(error, Exception):
+        return exited(error)
+    if isinstance(error, NoRoomError):
+        return error
+    task = without_marks(task)
+    return unpicklable_call(
+        task.callback_function, task.positional, task.arguments, error
+    )
+
+
+def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport:
+    """*report* with its bytes made into objects, each by itself, in place.
+
+    Args:
+        failures: Those of tasks that were never sent; they are put in their places.
+    """
+    report.received_bytes = sum(map(size_of_outcome, report.packed.values()))
+    errors: dict[int, Exception] = {}
+    for position in list(report.packed):
+        try:
+            report.values[position] = result_of(report.packed.pop(position))
+        except KeyboardInterrupt:
+            raise  # the caller's own
+        except NoRoomError as error:
+            errors[position] = error
+        except BaseException as error:
+            errors[position] = unreadable_result(error)
+    for position, packed in report.errors.items():
+        failure = unpack_exception(packed)
+        errors[position] = (
+            failure if isinstance(failure, Exception) else exited(failure)
+        )
+    settled = len(report.values)
+    errors |= {place: error for place, error in failures.items() if place < settled}
+    report.errors = errors
+    return report
+
+
+def result_of(data: bytes | Segment) -> Any:  # Any: what a task returned
+    return data.load() if isinstance(data, Segment) else decode(data)
+
+
+def size_of_outcome(data: bytes | Segment) -> int:
+    return data.size if isinstance(data, Segment) else len(data)

@@ -1,0 +1,126 @@
+"""Portions on worker processes: warm ones, those of a pool, or ones for the call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import CancelledError, Future
+
+from .chunk import ChunkReport, run_chunk
+from .crash import entry_of
+from .failures import TaskTimeoutError, WorkerCrashedError, WorkerStartError
+from .handle import Item
+from .ledger import Entry
+from .outcome import Portion
+from .packed_chunk import PackedChunk
+from .packing import MOST_PACKED, PortionPacker, unpacked
+from .segments import Segment, sent_along
+from .source import Batch
+from .staffing import Staff
+from .watcher import START_ATTEMPTS
+from .wire import encode
+
+
+class ProcessBackend:
+    """Worker processes, whoever's they are."""
+
+    kind = "processes"
+    look_at = math.inf
+    portion_cost: float | None = None
+    ready_per_worker: int | None
+
+    def __init__(
+        self,
+        staff: Staff,
+        packer: PortionPacker,
+        *,
+        timeout: float | None,
+        grace: float | None,
+        max_tasks: int | None,
+    ) -> None:
+        self.staff = staff
+        self.workers = staff.workers
+        self.ready_per_worker = 0 if staff.is_part_of_more else None
+        self.packer = packer
+        self.timeout = timeout
+        self.grace = grace
+        self.largest_portion: int | None = min(max_tasks or MOST_PACKED, MOST_PACKED)
+        self.fruitless = 0  # portions in a row that came back with nothing done
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        return self.send(*self.packer.pack(batch), time_box)
+
+    def send(
+        self, chunk: PackedChunk, portion: Portion, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have *portion* run, which is packed as *chunk*."""
+        future: Future[ChunkReport] = Future()
+        with sent_along() as segments:
+            body = encode((run_chunk, (chunk, time_box), {}))
+        item = Item(future, body, segments, self.timeout)
+        item.first_task = portion.start
+        item.leaves_state = bool(self.packer.packer.states)
+        self.staff.pool().put(item)
+        return portion, future
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        try:
+            packed = future.result()
+        except CancelledError:
+            return ChunkReport([])
+        except (WorkerCrashedError, TaskTimeoutError) as death:
+            return self.after_death(portion, death)
+        self.fruitless = 0
+        return unpacked(packed, portion.failures)
+
+    def after_death(
+        self, portion: Portion, death: WorkerCrashedError | TaskTimeoutError
+    ) -> ChunkReport:
+        """What the ledger of a dead worker says: one task lost, at most."""
+        entry: Entry = entry_of(death)
+        death.__traceback__ = None  # from here on it is the task's; ours says nothing
+        packed: dict[int, bytes | Segment] = {**entry.packed}
+        report = ChunkReport(entry.values, entry.errors, packed=packed)
+        report = unpacked(report, portion.failures)
+        report.times = entry.times
+        report.worker = f"process {death.pid}"
+        report.peak_memory = getattr(death, "peak_memory", 0)
+        for position in entry.elsewhere:  # its outcome was on the way
+            report.errors[position] = death
+        # After its last task a worker is said to run one more for a moment.
+        if entry.running is not None and entry.running < len(portion.tasks):
+            report.errors[len(report.values)] = death
+            report.values.append(None)
+        if report.values:
+            self.fruitless = 0
+        else:
+            self.count_fruitless(death)
+        return report
+
+    def count_fruitless(self, death: Exception) -> None:
+        """A worker died with a portion before it started a task: once is bad luck."""
+        self.fruitless += 1
+        if self.fruitless >= START_ATTEMPTS:
+            raise WorkerStartError(
+                f"{self.fruitless} worker processes in a row came to an end before "
+                f"they started a task. The last: {death}"
+            ) from death
+
+    def look(self) -> None:
+        """The workers keep their time boxes themselves."""
+
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        for future in futures:
+            self.staff.pool().halt(future)
+
+    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        for future in futures:
+            self.staff.pool().kill(future)
+
+    def close(self, all_ended: bool) -> None:
+        # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
+        has_states = bool(self.packer.packer.states)
+        self.packer.forget()
+        self.staff.dismiss(all_ended, for_good=has_states)

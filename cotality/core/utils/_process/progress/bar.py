@@ -1,0 +1,98 @@
+"""A bar on standard error: when it is drawn, and what happens if it cannot be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from math import inf
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cotality.core.utils._process.observers import Start
+
+from .place import Kind, Place
+from .reporter import Reporter, logger
+from .snapshot import Progress
+
+if TYPE_CHECKING:
+    from .faces import Face
+
+# A call that is over before anybody could read a bar gets one line at its end. It does
+# not pay for importing what draws bars, which takes longer than many a call.
+FIRST_AFTER = 0.5  # s
+DRAWING_SHARE = 0.01  # of the time may go into drawing
+LONGEST_PAUSE = 1.0  # s that a slow terminal may make of a face's own pause
+
+running: set[Bar] = set()  # those of calls that have begun and not ended
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=running.clear)
+
+
+class Bar(Reporter):
+    """Shows one call of this process."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        super().__init__(clock)
+        self.face: Face | None = None
+        self.has_shown = False
+        self.place = Place(Kind.NOWHERE, None)
+
+    def began(self, start: Start) -> None:
+        super().began(start)
+        self.place = Place.now()
+        if self.place.stream is not None:
+            self.due = start.at + FIRST_AFTER
+            running.add(self)
+
+    def show(self, progress: Progress) -> None:
+        try:
+            if self.face is None:
+                self.face = self.new_face()
+            before = self.clock()
+            if progress.elapsed_seconds < self.face.pause:
+                self.due = before + self.face.pause - progress.elapsed_seconds
+                return
+            self.has_shown = True
+            self.face.show(progress)
+        except Exception:
+            self.give_up(progress)
+            return
+        now = self.clock()
+        slow = min((now - before) / DRAWING_SHARE, LONGEST_PAUSE)
+        self.due = now + max(self.face.pause, slow)
+
+    def show_last(self, progress: Progress, error: BaseException | None) -> None:
+        running.discard(self)
+        if self.due == inf or (running and not self.has_shown):
+            return  # too short to be seen, and inside or beside another one
+        try:
+            (self.face or self.closing_face()).close(progress)
+        except Exception:
+            self.give_up(progress)
+
+    def new_face(self) -> Face:
+        from .faces import face_for
+
+        return face_for(self.place)
+
+    def closing_face(self) -> Face:
+        """What shows a call only when it is over."""
+        from .plain_faces import LogFace
+
+        if self.place.kind is Kind.NOTEBOOK or self.place.stream is None:
+            return self.new_face()
+        return LogFace(self.place.stream)
+
+    def give_up(self, progress: Progress) -> None:
+        """Go on without a bar: standard error was closed, a library has an error.
+
+        That is no reason to end the tasks.
+        """
+        logger.warning("the bar of progress=True has failed", exc_info=True)
+        face, self.face, self.due = self.face, None, inf
+        try:
+            if face is not None:
+                face.close(progress)
+        except Exception:
+            pass  # the same once more; it was said above

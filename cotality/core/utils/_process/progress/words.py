@@ -1,0 +1,60 @@
+"""The one sentence that every face shows."""
+
+from __future__ import annotations
+
+from .snapshot import Progress
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+
+def sentence(progress: Progress) -> str:
+    """*progress* in words; ASCII, so that any terminal and any file can take it."""
+    parts = [tasks_done(progress)]
+    if progress.finished:
+        parts[0] += f" in {duration(progress.elapsed_seconds)}"
+        if progress.done != progress.total:
+            parts.append("stopped early")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    if progress.retried:
+        parts.append(f"{progress.retried:,} retried")
+    if progress.rate:
+        parts.append(pace(progress.rate))
+    if not progress.finished:
+        parts.append(f"{duration(progress.elapsed_seconds)} so far")
+        if progress.remaining_seconds is not None:
+            parts.append(f"{duration(progress.remaining_seconds)} left")
+    return ", ".join(parts)
+
+
+def tasks_done(progress: Progress) -> str:
+    if progress.total is None or progress.done == progress.total:
+        return f"{progress.done:,} task{'' if progress.done == 1 else 's'}"
+    return f"{progress.done:,}/{progress.total:,} tasks"
+
+
+def duration(seconds: float) -> str:
+    """*seconds* as a person says it, with two or three figures that matter."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE}:{whole % MINUTE:02} min"
+    return f"{whole // HOUR:,}:{whole % HOUR // MINUTE:02}:{whole % MINUTE:02} h"
+
+
+def pace(rate: float) -> str:
+    """*rate*, which is tasks per second, in the unit that gives a handy figure."""
+    for unit, seconds in ("s", 1), ("min", MINUTE):
+        if rate * seconds >= 1:
+            return per(rate * seconds, unit)
+    return per(rate * HOUR, "h")
+
+
+def per(count: float, unit: str) -> str:
+    return f"{count:,.0f}/{unit}" if count >= 9.95 else f"{count:.1f}/{unit}"

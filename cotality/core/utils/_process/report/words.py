@@ -1,0 +1,59 @@
+"""What tasks are called in a report, without paying more for that than it is worth."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from cotality.core.utils._process.task import Task, describe, name_of_function
+from cotality.core.utils._process.texts import class_and_text
+
+# To describe a task asks its arguments for their repr, which runs other people's code:
+# that of a large table takes longer than many a task. So no more than this part of the
+# run's time is spent on it; beyond that a task goes by its function's name.
+SHARE = 0.01
+FOR_SLOWEST = 0.02  # of the run's time; their arguments are what people look for
+GRANT = 0.02  # s that may be spent at any rate, so that a short run has all of them
+SHOWN_CALL = 120  # characters
+SHOWN_ERROR = 160
+
+
+class Words:
+    """Describes tasks for as long as that costs little."""
+
+    def __init__(self, began: float) -> None:
+        self.began = began  # the run, by perf_counter
+        self.spent = 0.0  # s
+        self.function: object = None
+        self.function_name = ""
+
+    def call_of(
+        self, task: Task[Any], share: float = SHARE
+    ) -> str:  # Any: a task of any result type
+        """The call *task* stands for, or its function if that has to do."""
+        now = perf_counter()
+        if self.spent > GRANT + share * (now - self.began):
+            return self.name_of(task)
+        text = clipped(describe(task), SHOWN_CALL)
+        self.spent += perf_counter() - now
+        return text
+
+    def name_of(self, task: Task[Any]) -> str:  # Any: a task of any result type
+        """The name of its function. Mostly the same one as before."""
+        if task.callback_function is not self.function:
+            self.function = task.callback_function
+            self.function_name = name_of_function(self.function)
+        return self.function_name
+
+    def forget(self) -> None:
+        """Hold on to nothing of the caller's."""
+        self.function = None
+
+
+def error_text(error: BaseException) -> str:
+    """*error* on one line."""
+    return clipped(" ".join(class_and_text(error).split()), SHOWN_ERROR)
+
+
+def clipped(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."

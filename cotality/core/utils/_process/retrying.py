@@ -1,0 +1,106 @@
+"""Tasks that failed and wait for their next attempt."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, NamedTuple
+
+from .retry import Retry
+from .task import Task
+from .texts import class_and_text
+
+
+class Waiting(NamedTuple):
+    """A task between two attempts; it occupies no worker."""
+
+    due: float  # by the monotonic clock
+    task_index: int
+    task: Task[Any]  # Any: a task of any result type
+    attempt: int  # the next one
+
+
+class Retries:
+    """The tasks of one call that wait, and what was wrong with them."""
+
+    def __init__(self, policy: Retry) -> None:
+        self.policy = policy
+        self.waiting: list[Waiting] = []  # a heap
+        self.errors: dict[int, list[Exception]] = {}  # of each task, oldest first
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next task may run again, by the monotonic clock."""
+        return self.waiting[0].due if self.waiting else None
+
+    def delay_before_next(self, attempt: int, error: Exception) -> float | None:
+        """Seconds until a task that failed with *error* may run again; None if never.
+
+        Args:
+            attempt: How often it has run.
+        """
+        policy = self.policy
+        if attempt >= policy.attempts or not policy.is_retryable(error):
+            return None
+        return policy.delay_before(attempt + 1)
+
+    def add(
+        self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
+    ) -> None:  # Any: a task of any result type
+        """Let *task*, whose run *attempt* failed with *error*, wait for *delay* s."""
+        self.errors.setdefault(index, []).append(error)
+        due = monotonic() + delay
+        heapq.heappush(self.waiting, Waiting(due, index, task, attempt + 1))
+
+    def take_due(self) -> Iterator[Waiting]:
+        """The tasks whose time has come."""
+        now = monotonic()
+        while self.waiting and self.waiting[0].due <= now:
+            yield heapq.heappop(self.waiting)
+
+    def give_up(self) -> Iterator[tuple[Waiting, Exception]]:
+        """All tasks that wait, each with its latest failure, which is its last now."""
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            yield each, self.errors[each.task_index].pop()
+
+    def earlier_errors(self, index: int) -> tuple[Exception, ...]:
+        """What the attempts before the last one raised; it can be asked once."""
+        return tuple(self.errors.pop(index, ()))
+
+
+def tell_of_earlier(error: Exception, earlier: tuple[Exception, ...]) -> None:
+    """Let *error*, the last one of a task, carry those of the attempts before.
+
+    As if each attempt had been made while the failure before it was handled: they are
+    each other's ``__context__``, and a note names them.
+    """
+    attempts = len(earlier) + 1
+    for number, each in enumerate(earlier, 1):
+        try:
+            error.add_note(f"Attempt {number} of {attempts}: {class_and_text(each)}")
+        except Exception:
+            break  # a courtesy, and the class may forbid it
+    for before, after in zip(earlier, [*earlier[1:], error], strict=True):
+        put_behind(after, before)
+
+
+def put_behind(error: BaseException, context: BaseException) -> None:
+    """Let *context* be what was handled when the oldest error behind *error* came."""
+    behind = {id(each) for each in chain_of(context)}
+    last = error
+    for last in chain_of(error):
+        if id(last) in behind:
+            return  # the same object again, or one that leads to it
+    BaseException.__setattr__(last, "__context__", context)
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """*error* and what is behind it, each once."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__context__

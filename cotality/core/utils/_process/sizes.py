@@ -1,0 +1,97 @@
+"""How much memory an object takes, found out quickly and about right."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sized
+from itertools import islice
+from typing import Any, cast
+
+# How many items of a container are looked at, by how deep it is inside of others. What
+# is in one list is mostly alike, and to look at all of a million takes a second.
+SAMPLES = (64, 8, 4, 4, 2, 2)
+UNKNOWN = 64  # bytes, for an object that does not say
+
+
+def size_of(thing: object) -> int:
+    """The bytes that *thing* takes with all that it holds, estimated.
+
+    Containers and instances are looked into, large ones by a sample of their items,
+    arrays by the bytes they refer to. Where items are alike the estimate is a few
+    percent off; what an extension keeps without telling `sys.getsizeof` is not seen.
+    It takes a microsecond for a number and some ten for a nested dict.
+    """
+    return int(deep_size(thing, 0, set()))
+
+
+def deep_size(
+    thing: Any, depth: int, seen: set[int]
+) -> float:  # Any: asked for what it is
+    # What many share, such as the keys of all records, counts once.
+    if id(thing) in seen:
+        return 0.0
+    seen.add(id(thing))
+    size = own_size(thing)
+    if depth >= len(SAMPLES) or type(thing) in FLAT:
+        return size
+    if isinstance(thing, dict):
+        given = cast("dict[object, object]", thing)
+        return (
+            size
+            + size_of_items(given, depth, seen)
+            + size_of_items(given.values(), depth, seen)
+        )
+    if isinstance(thing, list | tuple | set | frozenset):
+        return size + size_of_items(cast("list[object]", thing), depth, seen)
+    return size + sum(deep_size(part, depth + 1, seen) for part in parts_of(thing))
+
+
+def own_size(thing: Any) -> float:  # Any: as above
+    try:
+        size: float = sys.getsizeof(thing, UNKNOWN)
+        held = getattr(thing, "nbytes", 0)  # of an array, also one of borrowed memory
+        return max(size, held) if isinstance(held, int) else size
+    except Exception:
+        return UNKNOWN  # it is somebody's own code that says
+
+
+def size_of_items(items: Iterable[object], depth: int, seen: set[int]) -> float:
+    """What the items take together, extrapolated from some that are spread evenly."""
+    count = len(cast("Sized", items))
+    step = max(1, count // SAMPLES[depth])
+    sample = list(islice(items, 0, None, step))
+    if not sample:
+        return 0.0
+    return (
+        count * sum(deep_size(each, depth + 1, seen) for each in sample) / len(sample)
+    )
+
+
+def parts_of(thing: Any) -> Iterable[object]:  # Any: as above
+    """What an instance holds in its attributes."""
+    try:
+        attributes: object = getattr(thing, "__dict__", None)
+    except Exception:
+        return []
+    if isinstance(thing, type) or not isinstance(attributes, dict):
+        attributes = {}
+    slots = [
+        getattr(thing, name, None)
+        for kind in kind_of(thing).__mro__
+        for name in slots_of(kind)
+    ]
+    return [*cast("dict[str, object]", attributes).values(), *slots]
+
+
+def kind_of(thing: object) -> type:
+    return type(thing)
+
+
+def slots_of(kind: type) -> Iterable[str]:
+    names: Any = vars(kind).get("__slots__", ())  # Any: whatever a class has there
+    if isinstance(names, str):
+        names = (names,)
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+FLAT = frozenset([int, float, complex, bool, str, bytes, bytearray, type(None), range])

@@ -1,0 +1,121 @@
+"""Portions on threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future
+from contextvars import copy_context
+from typing import Any
+
+from . import shared, worker_state
+from .chunk import ChunkReport
+from .failures import WorkerStartError
+from .local_chunk import LocalChunk, LocalChunks
+from .outcome import Portion
+from .source import Batch
+from .task import Task
+from .texts import class_and_text
+from .thread_team import ThreadTeam
+from .times import Measure
+
+
+class ThreadBackend:
+    """Threads of this process, made for the call."""
+
+    kind = "threads"
+    largest_portion: int | None = None
+    portion_cost: float | None = None
+    ready_per_worker: int | None = None
+    grace: float | None = None
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        until_failure: bool,
+        measure: Measure,
+        initializer: Callable[[], object] | None,
+    ) -> None:
+        self.workers = workers
+        self.chunks = LocalChunks(until_failure)
+        self.measure = measure
+        self.initializer = initializer
+        self.context = copy_context()
+        self.team: ThreadTeam | None = None
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        return self.send(self.chunk_of(batch), batch, time_box)
+
+    def chunk_of(self, batch: Batch) -> LocalChunk:
+        tasks = for_a_thread(batch.tasks)
+        return LocalChunk(tasks, self.chunks, self.context, self.measure)
+
+    def send(
+        self, chunk: LocalChunk, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have a thread run *chunk*, which is that of *batch*."""
+        if self.team is None:
+            self.team = ThreadTeam(
+                self.workers, self.start_worker, worker_state.close_states
+            )
+        self.chunks.add(chunk, time_box)
+        future = self.team.submit(chunk, time_box)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def start_worker(self) -> None:
+        worker_state.open_states()
+        if self.initializer is None:
+            return
+        try:
+            self.context.copy().run(self.initializer)
+        except BaseException as error:
+            name = "the initializer of a worker thread"
+            raise initializer_failed(name, error) from error
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        try:
+            return future.result()
+        except CancelledError:
+            return ChunkReport([])
+
+    @property
+    def look_at(self) -> float:
+        return self.chunks.look_at
+
+    def look(self) -> None:
+        self.chunks.look()
+
+    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        self.chunks.halt()
+
+    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+        """Nothing can stop a thread."""
+
+    def close(self, all_ended: bool) -> None:
+        if self.team is not None:
+            self.team.close(wait=all_ended)
+
+
+def initializer_failed(name: str, error: BaseException) -> WorkerStartError:
+    """What the call has to say when *name*, the initializer, raised *error*."""
+    return WorkerStartError(
+        f"{name} failed: {class_and_text(error)}. No worker can be used, so nothing "
+        f"was run."
+    )
+
+
+def for_a_thread(
+    tasks: list[Task[Any]],
+) -> list[Task[Any]]:  # Any: of every result type
+    """*tasks* as a thread can run them, with what marks among their arguments mean.
+
+    In a list of their own.
+    """
+    tasks = tasks.copy()
+    if shared.share_was_used:
+        tasks = [shared.without_marks(task) for task in tasks]
+    if worker_state.was_used:
+        tasks = [worker_state.with_states(task) for task in tasks]
+    return tasks

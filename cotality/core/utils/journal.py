@@ -1,0 +1,71 @@
+"""What a journal says: ``python -m cotality.core.utils.journal FILE``.
+
+Prints how many tasks have finished, failed, and are running, with which errors and for
+how long. It may be asked at any time, also while a run is writing to the journal.
+``--failed`` prints the key of each task that has failed, one a line, and the error
+behind a tab; ``--json`` prints either as JSON.
+
+Ends with 0 if nothing has failed, 1 if something has or a line cannot be read, and 2
+if there is no such journal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ._process.journal import Journal as Journal
+from ._process.journal import Skipped as Skipped
+from ._process.journal.summary import Summary
+from ._process.records.errors import JournalError as JournalError
+from ._process.records.errors import JournalInUseError as JournalInUseError
+
+__all__ = ["Journal", "JournalError", "JournalInUseError", "Skipped", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what was asked for; the exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        summary = Summary.of(given.file)
+    except (OSError, JournalError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if given.failed:
+        print_failed(summary, as_json=given.json)
+    elif given.json:
+        print(json.dumps(summary.as_json(), indent=2))
+    else:
+        print(summary.as_text())
+    return int(bool(summary.failed or summary.damages))
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cotality.core.utils.journal",
+        description="Sum up the journal of a run, also while it goes on.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the journal")
+    parser.add_argument(
+        "--failed",
+        action="store_true",
+        help="print the key of each failed task, and its error behind a tab",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def print_failed(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(list(summary.failed.values()), indent=2))
+        return
+    for key, fields in summary.failed.items():
+        message = " ".join(str(fields.get("message", "")).split())
+        print(f"{json.dumps(key)[1:-1]}\t{fields.get('error')}: {message}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
