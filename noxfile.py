@@ -161,13 +161,15 @@ def tests(session: nox.Session) -> None:
     The tests run in a copy of the checkout without the package's own source, so
     that a module missing from the wheel fails instead of being found next door.
     A Python that this machine does not have is skipped, with a line that says so.
+    Most tests wait most of the time, so three files are tested at once.
     """
     session.install(".", *group("test"))
     with tempfile.TemporaryDirectory(prefix="tests-") as scratch:
         checkout = Path(scratch, "checkout")
         shutil.copytree(ROOT, checkout, ignore=all_but_what_tests_read)
         session.chdir(checkout)
-        session.run("python", "-m", "pytest", *guard(), *session.posargs)
+        at_once = ["-n", "3", "--dist", "loadfile"]
+        session.run("python", "-m", "pytest", *guard(), *at_once, *session.posargs)
 
 
 def guard() -> list[str]:

@@ -52,6 +52,14 @@ def leave_trace(path: Path, number: int) -> None:
     os.close(fd)
 
 
+def slow_double(trace: Path, number: int) -> int:
+    """Leave a trace at some time while this runs, which is not for long."""
+    time.sleep(0.0005 * (number % 3))
+    leave_trace(trace, number)
+    time.sleep(0.0005 * (number % 2))
+    return 2 * number
+
+
 def runs(path: Path) -> list[int]:
     """The numbers of all runs that left a trace, in order."""
     return sorted(int(line) for line in path.read_bytes().split())

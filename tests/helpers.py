@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -199,3 +200,11 @@ def run_script(source: str, folder: Path, *options: str) -> str:
     )
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
     return ended.stdout
+
+
+def without_addresses(value: object) -> str:
+    """What *value* is called among the parameters of a test: alike in all processes."""
+    return ADDRESS.sub("", str(value))
+
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")

@@ -20,6 +20,8 @@ class Report:
     """What happened in a simulated run."""
 
     makespan: float = 0.0
+    ended: float = 0.0  # when the parent had taken back the last portion
+    busy: float = 0.0  # seconds in which the parent had something to do
     runs: list[int] = field(default_factory=list)  # how often each task was run
     portions: list[int] = field(default_factory=list)  # sizes, as they were handed out
     firsts: list[int] = field(default_factory=list)  # their first indices
@@ -84,7 +86,7 @@ class Simulation:
         self.step_cost = portion_cost / 2
         self.source = Source(len(durations))
         self.idle = workers
-        self.queue: deque[tuple[int, int]] = deque()
+        self.queue: deque[tuple[int, int, float]] = deque()  # the last: its time box
         self.done: deque[tuple[int, int, int, float]] = deque()
         # What happens next: when, in which order of making, what, and to what.
         self.events: list[tuple[float, int, str, tuple[int, int, int, float]]] = []
@@ -100,7 +102,8 @@ class Simulation:
         while self.events:
             self.now, _, what, about = heapq.heappop(self.events)
             if what == "submitted":
-                self.queue.append(about[:2])
+                first, length, _, time_box = about
+                self.queue.append((first, length, time_box))
                 self.workers_go_on()
             elif what == "ran":
                 self.report.makespan = self.now
@@ -111,6 +114,7 @@ class Simulation:
                 self.is_parent_busy = False
             if not self.is_parent_busy:
                 self.parent_goes_on()
+        self.report.ended = self.now
         return self.report
 
     def happens(
@@ -136,6 +140,7 @@ class Simulation:
             self.is_handing_out = False
             return
         self.is_parent_busy = True
+        self.report.busy += self.step_cost
         self.happens(self.step_cost, "parent is free")
 
     def hand_out(self) -> bool:
@@ -147,8 +152,9 @@ class Simulation:
         first, length = taken
         if self.source.next == self.source.count:
             self.schedule.input_ended(self.source.count)
+        time_box = self.schedule.time_box(length)
         self.schedule.handed_out(length)
-        self.happens(self.step_cost, "submitted", (first, length, 0, 0.0))
+        self.happens(self.step_cost, "submitted", (first, length, 0, time_box))
         report, schedule = self.report, self.schedule
         report.portions.append(length)
         report.firsts.append(first)
@@ -177,23 +183,19 @@ class Simulation:
     def workers_go_on(self) -> None:
         while self.idle and self.queue:
             self.idle -= 1
-            first, length = self.queue.popleft()
-            seconds, count = self.work(first, length)
+            first, length, time_box = self.queue.popleft()
+            seconds, count = self.work(first, length, time_box)
             self.happens(seconds, "ran", (first, length, count, seconds))
 
-    def work(self, first: int, length: int) -> tuple[float, int]:
+    def work(self, first: int, length: int, time_box: float) -> tuple[float, int]:
         """How long a portion takes, and how many of its tasks are run."""
         seconds = 0.0
         for index in range(first, first + length):
-            if seconds > self.time_box:
+            if seconds > time_box:
                 return seconds, index - first
             self.report.runs[index] += 1
             seconds += self.durations[index]
         return seconds, length
-
-    @property
-    def time_box(self) -> float:
-        return self.schedule.time_box
 
 
 def greedy(durations: Sequence[float], workers: int) -> float:

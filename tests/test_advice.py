@@ -1,9 +1,8 @@
-"""Threads or processes, and how many."""
+"""Threads or processes."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from cotality.core.utils._process.advice import (
     CPU_WORDS,
     IO_WORDS,
-    available_cpus,
-    default_workers,
     should_use_processes,
 )
 
@@ -113,62 +110,3 @@ def test_task_type_must_be_text(word: object) -> None:
     with pytest.raises(TypeError, match="task_type must be a string") as caught:
         should_use_processes(word)  # type: ignore[arg-type]
     assert repr(word) in str(caught.value)
-
-
-def test_cpus_are_those_of_this_process() -> None:
-    """CPUs that this process may not use do not count."""
-    assert 1 <= available_cpus() <= (os.cpu_count() or 1)
-
-
-def test_newer_python_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Python itself knows how many CPUs a process may use, that is the answer."""
-    monkeypatch.setattr(os, "process_cpu_count", lambda: 7, raising=False)
-    assert available_cpus() == 7
-
-
-def test_affinity_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before Python 3.13 the CPUs that this process is kept to are counted."""
-    monkeypatch.delattr(os, "process_cpu_count", raising=False)
-    monkeypatch.setattr(
-        os, "sched_getaffinity", lambda process: {3, 5, 8}, raising=False
-    )
-    assert available_cpus() == 3
-
-
-@pytest.mark.parametrize(("known", "counted"), [(6, 6), (None, 1)])
-def test_machine_without_affinity(
-    monkeypatch: pytest.MonkeyPatch, known: int | None, counted: int
-) -> None:
-    """Where there is no affinity all CPUs count, and one when nobody knows."""
-    monkeypatch.delattr(os, "process_cpu_count", raising=False)
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: known)
-    assert available_cpus() == counted
-
-
-@pytest.mark.parametrize("inside_worker", [False, True])
-@pytest.mark.parametrize(("cpus", "threads"), [(1, 5), (8, 12), (28, 32), (96, 32)])
-def test_default_threads(
-    monkeypatch: pytest.MonkeyPatch, cpus: int, threads: int, inside_worker: bool
-) -> None:
-    """Threads are four more than CPUs, 32 at most, in a worker as elsewhere."""
-    monkeypatch.setattr(os, "process_cpu_count", lambda: cpus, raising=False)
-    assert default_workers(False, inside_worker) == threads
-
-
-@pytest.mark.parametrize(
-    ("platform", "workers"), [("linux", 96), ("darwin", 96), ("win32", 61)]
-)
-def test_default_processes(
-    monkeypatch: pytest.MonkeyPatch, platform: str, workers: int
-) -> None:
-    """There is a worker process for each CPU, and on Windows 61 at most."""
-    monkeypatch.setattr(os, "process_cpu_count", lambda: 96, raising=False)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert default_workers(True, False) == workers
-
-
-def test_processes_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside a worker process the default is one more process, not one for each CPU."""
-    monkeypatch.setattr(os, "process_cpu_count", lambda: 96, raising=False)
-    assert default_workers(True, True) == 1

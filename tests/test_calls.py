@@ -38,6 +38,7 @@ from tests.helpers import (
     echo,
     echo_slowly,
     fail_freshly,
+    fail_with,
     inner_pids,
     inner_sum,
     make_thing,
@@ -46,6 +47,7 @@ from tests.helpers import (
     run_script,
     wait_for_marks,
     wait_then,
+    without_addresses,
     worker_id,
 )
 from tests.limits import LONG_S
@@ -455,12 +457,12 @@ def test_a_generator_that_yields_something_else(
         ({"tasks": [Task(pow), add]}, TypeError, r"tasks\[1\] must be a Task"),
         ({"tasks": (Task(pow), None)}, TypeError, r"tasks\[1\] must be a Task"),
         ({"timeot": 3}, TypeError, "no option 'timeot'. Did you mean 'timeout'"),
-        ({"zzz": 3}, TypeError, "no option 'zzz'. The options are: timeout, grace"),
+        ({"zzz": 3}, TypeError, "no option 'zzz'. The options are: max_fail"),
         ({"grace": -1}, ValueError, "grace must be at least 0 seconds, got -1"),
         ({"grace": "5"}, TypeError, "grace must be a number of seconds or None"),
         ({"grace": float("nan")}, ValueError, "grace must be at least 0 seconds"),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_a_wrong_argument_is_an_error_of_the_call(
     function: Any,
@@ -500,7 +502,7 @@ def test_an_option_for_processes_is_an_error_on_threads(
         ({"max_tasks_per_worker": 1.5}, TypeError),
         ({"max_tasks_per_worker": True}, TypeError),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_a_wrong_option_for_processes_is_an_error_of_the_call(
     function: Any, given: dict[str, Any], error: type[Exception]
@@ -731,6 +733,26 @@ CALLS: list[tuple[str, Task[Any], object]] = [
     ),
     ("cached", Task(cached_add, {"a": 1, "b": 2}), 3),
 ]
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"), [("", ValueError), (3, TypeError), (b"x", TypeError)]
+)
+def test_a_label_is_a_text(label: Any, kind: type[Exception]) -> None:
+    """Anything else, and a text of no characters, is refused when it is made."""
+    with pytest.raises(kind, match="label"):
+        Task(echo, {"value": 1}, label=label)
+
+
+def test_a_failure_names_the_label_of_its_task(use_processes: bool) -> None:
+    """The note has the index, the label and the call."""
+    task = Task(fail_with, {"error": ValueError("no")}, label="users.csv")
+
+    with pytest.raises(ValueError, match="no") as raised:
+        execute_tasks_in_parallel([task], 1, use_processes)
+
+    (note,) = raised.value.__notes__
+    assert note.startswith("Raised by task 0 'users.csv': fail_with(error=")
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def matches(shown: str, printed: str) -> bool:
 def test_no_block_escapes() -> None:
     """Every fenced block is of a kind that is run, compared, checked or drawn."""
     known = {"python", "text", "bash", ""}
-    directives = re.compile(r"\{(toctree|eval-rst|include)\}")
+    directives = re.compile(r"\{(toctree|eval-rst|include|literalinclude)\}")
 
     unknown = [
         block.where

@@ -14,14 +14,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils import process_examples
-from cotality.core.utils.process_examples import EXAMPLES, main
+from cotality.core.utils.process_examples import (
+    failures,
+    main,
+    memory,
+    resume,
+    sources,
+    unordered,
+)
+from cotality.core.utils.process_examples.command import EXAMPLES
 from tests.helpers import environment_of_scripts
 from tests.limits import GONE_S, LONG_S, POLL_S
 
 ROOT = Path(__file__).parents[1]
 MODULE = ["-m", "cotality.core.utils.process_examples"]
-NAMES = ["ordered", "io", "unordered", "streaming", "failures", "helpers"]
+NAMES = [
+    *("ordered", "io", "unordered", "streaming", "outcomes", "progress", "retries"),
+    *("failures", "group", "report", "resume", "helpers"),
+]
 SCALE = 0.02  # of the usual input: every example then takes about a second
 
 
@@ -124,7 +134,7 @@ def test_unordered_reports_ever_larger_modules(folder: Path) -> None:
 
     reported = re.findall(r" s +([\d,]+) nodes  (\S+)$", printed, re.MULTILINE)
     sizes = [int(size.replace(",", "")) for size, _ in reported]
-    count = process_examples.count_nodes
+    count = unordered.count_nodes
     largest = max(some_sources(), key=lambda source: count(source.content))
     assert sizes == sorted(sizes)
     assert (sizes[-1], reported[-1][1]) == (count(largest.content), largest.name)
@@ -137,7 +147,7 @@ def test_streaming_shows_the_memory_along_the_way(folder: Path) -> None:
 
     seen = re.findall(r"^ +([\d,]+) records stored", printed, re.MULTILINE)
     assert [int(n.replace(",", "")) for n in seen] == list(range(500, 4001, 500))
-    if process_examples.memory_in_use() is not None:
+    if memory.memory_in_use() is not None:
         assert printed.count(" MB of memory in use ") == len(seen)
         assert re.search(r"to the last: [+-][\d.]+ MB; lists of all", printed)
     assert rows_of(printed) == {
@@ -147,20 +157,92 @@ def test_streaming_shows_the_memory_along_the_way(folder: Path) -> None:
     assert "Checked: every record was in the file exactly once." in printed
 
 
+def test_outcomes_names_the_slowest_and_the_one_that_fails(folder: Path) -> None:
+    """Each outcome came, in order; the file that is no Python has its error."""
+    printed = output_of(folder, "outcomes")
+
+    assert re.search(r"^   not a module failed: Missing parentheses", printed, re.M)
+    row = r"^ +[\d,]+ nodes +([\d.]+) ms, of which +[\d.]+ ms computing  \S+$"
+    took = [float(ms) for ms in re.findall(row, printed, re.MULTILINE)]
+    assert len(took) == 3
+    assert took == sorted(took, reverse=True)
+    assert "Checked: the outcomes came in the order of the tasks." in printed
+
+
+def test_progress_ends_with_all_done(folder: Path) -> None:
+    """Each line has more done than the one before, and the last has all."""
+    printed = output_of(folder, "progress")
+
+    seen = re.findall(r"^ +([\d,]+) of ([\d,]+), +[\d,]+/s$", printed, re.MULTILINE)
+    done = [int(n.replace(",", "")) for n, _ in seen]
+    assert 1 <= len(seen) <= 4
+    assert done == sorted(set(done))
+    assert seen[-1][0] == seen[-1][1]
+    assert "with all tasks done and none in flight." in printed
+
+
+def test_retries_shows_three_attempts(folder: Path) -> None:
+    """Two are refused, and the third has the page."""
+    printed = output_of(folder, "retries")
+
+    refused = re.findall(
+        r"^   attempt (\d): \S+: the server answered 503$", printed, re.M
+    )
+    assert refused == ["1", "2"]
+    assert re.search(r"^   attempt 3: [\d,]+ bytes$", printed, re.MULTILINE)
+    assert "Checked: every page was there at the third attempt." in printed
+
+
+def test_group_names_every_failure(folder: Path) -> None:
+    """Its message counts them, and each says which task it was."""
+    printed = output_of(folder, "group")
+
+    assert "3 of 5 tasks failed:" in printed
+    assert re.findall(r"Raised by task (\d)", printed) == ["1", "3", "4"]
+
+
+def test_report_writes_a_page_and_names_it(folder: Path) -> None:
+    """It stays when the tour is over, and it is a whole page."""
+    printed = output_of(folder, "report")
+
+    (address,) = re.findall(r"^   The page: file://(\S+)$", printed, re.MULTILINE)
+    page = Path(address)
+    assert page.parent.samefile(folder)
+    text = page.read_text("utf-8")
+    page.unlink()
+    assert text.startswith("<!doctype html>")
+    assert text.rstrip().endswith("</html>")
+    assert "nodes_in(" in printed
+    assert "Checked: each task is in it once." in printed
+
+
 def test_failures_shows_where_the_worker_was(folder: Path) -> None:
     """The traceback names the line of the worker, and one task fails at a time."""
     printed = output_of(folder, "failures")
 
-    lines, first = inspect.getsourcelines(process_examples.port_number)
+    lines, first = inspect.getsourcelines(failures.port_number)
     (number,) = (first + i for i, line in enumerate(lines) if "int(text)" in line)
     traceback, _, after = printed.partition("Traceback")[2].partition("(c)")
-    assert f'process_examples.py", line {number}, in port_number' in traceback
+    assert f'failures.py", line {number}, in port_number' in traceback
     assert "Raised by task 1: port_number('https')" in traceback
     assert printed.count("ValueError: invalid literal for int()") == 2
     assert "exit code 3" in after
     assert "WorkerCrashedError: " in after
     assert "TaskTimeoutError: " in after
     assert after.count("Checked: only that task failed.") == 2
+
+
+def test_resume_runs_the_other_half(folder: Path) -> None:
+    """What the first run has finished the second one does not run."""
+    printed = output_of(folder, "resume")
+
+    numbers = re.search(r"had finished (\d+) tasks, the second one ran (\d+)", printed)
+    assert numbers is not None
+    first, second = map(int, numbers.groups())
+    assert first >= len(some_sources()) // 2
+    assert first + second == len(some_sources())
+    assert "Checked: no task ran twice." in printed
+    assert "Checked: half of the results came from the journal." in printed
 
 
 def test_helpers_explains_what_cannot_travel(folder: Path) -> None:
@@ -171,8 +253,8 @@ def test_helpers_explains_what_cannot_travel(folder: Path) -> None:
     assert re.search(r" no +no +\['config'\]\.lock is a _thread\.lock$", printed, re.M)
 
 
-def some_sources() -> list[process_examples.Source]:
-    return process_examples.some_of(process_examples.standard_library(), SCALE)
+def some_sources() -> list[sources.Source]:
+    return sources.some_of(sources.standard_library(), SCALE)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -182,7 +264,9 @@ def test_an_example_runs_the_lines_it_shows(name: str) -> None:
     shown = [line.strip() for line in doc.splitlines() if line.startswith("    ")]
     source = inspect.getsource(EXAMPLES[name])
     if name == "failures":
-        source += inspect.getsource(process_examples.show_outcomes)
+        source += inspect.getsource(failures.show_outcomes)
+    if name == "resume":
+        source += inspect.getsource(resume.take)
 
     assert shown
     for line in shown:
@@ -273,7 +357,7 @@ def test_a_machine_without_sources_is_told_so(
 ) -> None:
     """Examples without their input are left out, the others run, the status is 1."""
     zipped = tmp_path / "python.zip"
-    monkeypatch.setattr(process_examples, "get_path", folder_is(zipped))
+    monkeypatch.setattr(sources, "get_path", folder_is(zipped))
     status = main(["--only", "ordered", "--only", "helpers"])
 
     printed = " ".join(capsys.readouterr().out.split())
@@ -294,9 +378,9 @@ def test_tests_packages_and_unreadable_files_are_no_input(
         (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere")
     except OSError:  # Windows wants a privilege for it
         pass
-    monkeypatch.setattr(process_examples, "get_path", folder_is(tmp_path))
+    monkeypatch.setattr(sources, "get_path", folder_is(tmp_path))
 
-    names = [source.name for source in process_examples.standard_library()]
+    names = [source.name for source in sources.standard_library()]
     assert names == ["a.py", "p/b.py"]
 
 
@@ -306,7 +390,7 @@ def test_a_module_of_another_python_spoils_nothing(
     """A file that cannot be parsed is counted, and hashed as it is."""
     (tmp_path / "good.py").write_text("pass", "utf-8")
     (tmp_path / "old.py").write_text("print 'hello'", "utf-8")
-    monkeypatch.setattr(process_examples, "get_path", folder_is(tmp_path))
+    monkeypatch.setattr(sources, "get_path", folder_is(tmp_path))
     status = main(["--only", "ordered", "--only", "unordered"])
 
     printed = capsys.readouterr().out
@@ -318,7 +402,7 @@ def test_a_system_that_hides_its_memory_is_no_obstacle(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The records are stored all the same, and it says that it cannot tell."""
-    monkeypatch.setattr(process_examples, "memory_in_use", lambda: None)
+    monkeypatch.setattr(memory, "memory_in_use", lambda: None)
     status = main(["--only", "streaming", "--scale", "0.005"])
 
     printed = capsys.readouterr().out
@@ -336,9 +420,9 @@ def test_without_proc_the_peak_memory_is_shown(
     def hidden(self: Path, encoding: str) -> str:
         raise FileNotFoundError(self)
 
-    now = process_examples.memory_in_use()
+    now = memory.memory_in_use()
     monkeypatch.setattr(Path, "read_text", hidden)
-    peak = process_examples.memory_in_use()
+    peak = memory.memory_in_use()
 
     assert now is not None
     assert peak is not None
@@ -354,6 +438,8 @@ def test_without_proc_the_peak_memory_is_shown(
         ("io", "execute_tasks"),
         ("unordered", "nodes  "),
         ("streaming", "records stored"),
+        ("outcomes", "iter_outcomes"),
+        ("retries", "iter_outcomes"),
         ("failures", "(d)"),
     ],
 )

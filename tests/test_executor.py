@@ -47,6 +47,7 @@ from tests.helpers import (
     pid_after_marks,
     run_script,
     wait_then,
+    without_addresses,
 )
 from tests.limits import GONE_S, LONG_S
 from tests.test_faults import wait_until_gone
@@ -216,7 +217,7 @@ def test_the_default_is_a_worker_for_each_cpu() -> None:
         ({"initializer": echo, "initargs": 1}, TypeError),
         ({"initializer": threading.Lock().acquire}, TaskNotPicklableError),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_a_wrong_argument_is_an_error_at_once(
     wrong: dict[str, Any], error: type[Exception]

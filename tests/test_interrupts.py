@@ -201,19 +201,26 @@ def test_ctrl_c_waits_for_running_threads(
     terminal: bool, marks: Marks, gate: Gate
 ) -> None:
     """Nothing new starts, and what runs is waited for, since nothing can stop it."""
+    # The interrupt is announced before it is raised, and raised before it is heeded.
     source = COUNTING + (
+        "from cotality.core.utils._process.thread_backend import ThreadBackend\n"
+        "halt = ThreadBackend.halt\n"
+        "def halt_and_say_so(self, futures):\n"
+        "    halt(self, futures)\n"
+        "    marks.leave('halted')\n"
+        "ThreadBackend.halt = halt_and_say_so\n"
         "try: execute_tasks_in_parallel(tasks, 2)\n"
         "except KeyboardInterrupt: print('over', len(marks.names()))\n"
     )
     with running(source, marks, 2, terminal=terminal) as program:
         program.press_ctrl_c()
-        marks.wait_for(3)
+        marks.wait_for(4)
         assert program.process.poll() is None
         gate.open()
 
         assert program.exit_code() == 0
-        assert program.printed().replace("^C", "") == "over 3\n"
-    assert marks.names() == {"task-0", "task-1", "interrupt-1"}
+        assert program.printed().replace("^C", "") == "over 4\n"
+    assert marks.names() == {"task-0", "task-1", "interrupt-1", "halted"}
 
 
 def test_ctrl_c_twice_does_not_wait_for_threads(

@@ -161,6 +161,25 @@ def test_a_large_argument_is_pickled_anew_for_the_next_call(
     assert Counted.pickled == 2
 
 
+def own() -> Task[int]:
+    """A task with a large argument that no other has."""
+    return Task(length, {"data": bytes(70_000)})
+
+
+def test_a_large_argument_is_pickled_once_however_far_apart(
+    counted: list[object],
+) -> None:
+    """Tasks that hold it may have many between them with large ones of their own."""
+    shared = Task(length, {"items": counted})
+    tasks = [shared if n % 100 == 0 else own() for n in range(801)]
+
+    execute_tasks_in_parallel(tasks, 2, True)
+    assert Counted.pickled == 1
+    made_on_the_way = (shared if n % 100 == 0 else own() for n in range(801))
+    execute_tasks_in_parallel(made_on_the_way, 2, True)
+    assert Counted.pickled == 2
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["named", "positional"])
 def test_no_task_sees_what_another_did_to_a_list(way: str, named: bool) -> None:
     """Each task has a copy of its own, also next to others in the same portion."""
@@ -252,6 +271,161 @@ def test_functions_with_much_inside_and_many_of_them() -> None:
     results = execute_tasks_in_parallel(tasks, 2, True)
 
     assert results == [70_000 + number for number in range(1500)]
+
+
+# What a worker has had before.
+
+
+class Heap(list[Any]):
+    """A list with something beside its items, said to be large."""
+
+    nbytes = LARGE
+    pushes = 0
+
+
+def numbered() -> list[int]:
+    return list(range(1000, 1000 + MANY))
+
+
+def change(thing: Any) -> str:
+    """Change *thing* in all ways that its type has; what it was before."""
+    before = f"{type(thing).__name__} {hash(repr(thing))}"
+    if isinstance(thing, Heap):
+        thing.pushes += 1
+        before += f", {thing.pushes} pushes"
+    if isinstance(thing, list):
+        if isinstance(thing[-1], list | bytearray):
+            thing[-1].append(1)
+        thing.reverse()
+        thing.append("more")
+    elif isinstance(thing, dict):
+        thing[next(iter(thing))] = "changed"
+        thing["more"] = 1
+    elif isinstance(thing, set):
+        thing.pop()
+    elif isinstance(thing, tuple) and isinstance(thing[-1], list):
+        thing[-1].append(1)
+    return before
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        pytest.param(numbered(), id="list"),
+        pytest.param([*map(float, numbered())], id="floats"),
+        pytest.param([*numbered(), None, True, "a", b"b", 1.5], id="mixed"),
+        pytest.param([(n, f"{n}") for n in numbered()], id="rows"),
+        pytest.param([*numbered(), []], id="list with a list"),
+        pytest.param([*numbered(), bytearray(b"b")], id="list with a bytearray"),
+        pytest.param([(n, []) for n in numbered()], id="rows with lists"),
+        pytest.param(Heap(numbered()), id="subclass"),
+        pytest.param(tuple(numbered()), id="tuple"),
+        pytest.param((*numbered(), []), id="tuple with a list"),
+        pytest.param(dict.fromkeys(numbered(), 0), id="dict"),
+        pytest.param({n: [n] for n in numbered()}, id="dict of lists"),
+        pytest.param(set(numbered()), id="set"),
+        pytest.param(frozenset(numbered()), id="frozenset"),
+        pytest.param("a" * LARGE, id="str"),
+        pytest.param(b"a" * LARGE, id="bytes"),
+    ],
+)
+def test_an_argument_is_pristine_however_often_a_worker_gets_it(thing: Any) -> None:
+    """Each task of a worker finds it as the caller has it, whatever others did."""
+    outcomes = execute_tasks_in_parallel([Task(change, {"thing": thing})] * 6, 1, True)
+
+    assert len(set(outcomes)) == 1
+
+
+last_items: list[object] = []  # kept, so that each has an identity of its own
+
+
+def number_of_last_items(items: Any) -> int:
+    """How many different objects this worker was given as the last item."""
+    last_items.append(items[len(items) - 1])
+    return len({id(item) for item in last_items})
+
+
+def test_what_a_worker_gets_again_is_copied_if_nobody_can_tell() -> None:
+    """A list of numbers is unpickled twice in a worker, then it is only copied."""
+    numbers, lists = numbered(), [[n] for n in range(MANY)]
+
+    def seen(items: list[Any]) -> int:
+        tasks = [Task(number_of_last_items, {"items": items})] * 10
+        return execute_tasks_in_parallel(tasks, 1, True)[-1]
+
+    assert seen(numbers) == 2
+    assert seen(lists) == 2 + 10
+
+
+def test_what_two_tasks_hold_in_turn_is_copied_too() -> None:
+    """A worker remembers more than the last one, and all that one task has."""
+    kinds = [numbered() for _ in range(3)]
+    names = [f"numbers{n}" for n in range(3)]
+    in_turn = [Task(number_of_last_items, {"items": kinds[n % 2]}) for n in range(10)]
+    all_at_once = Task(number_of_all, dict(zip(names, kinds, strict=True)))
+
+    assert execute_tasks_in_parallel(in_turn, 1, True)[-1] == 4
+    assert execute_tasks_in_parallel([all_at_once] * 10, 1, True)[-1] == 4 + 6
+
+
+def number_of_all(**named: Any) -> int:
+    return [number_of_last_items(items) for items in named.values()][-1]
+
+
+class Ticket:
+    """Becomes another number each time it is unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[()]]:
+        return draw, ()
+
+
+drawn = iter(range(1_000_000, 2_000_000))
+
+
+def draw() -> int:
+    return next(drawn)
+
+
+def last(items: list[int]) -> int:
+    return items[-1]
+
+
+def test_what_unpickling_computes_is_computed_for_each_task() -> None:
+    """A list that holds only numbers when it arrives may have been more before."""
+    items = [*range(MANY), Ticket()]
+
+    results = execute_tasks_in_parallel([Task(last, {"items": items})] * 6, 1, True)
+
+    assert results == list(range(1_000_000, 1_000_006))
+
+
+def test_identity_within_a_task_survives_copying() -> None:
+    """The same list in two arguments is one list, also in the tasks that follow."""
+    items, other = numbered(), numbered()
+    same = Task(are_same, {"a": items, "b": items})
+    different = Task(are_same, {"a": items, "b": other})
+
+    answers = execute_tasks_in_parallel([same, different] * 4, 1, True)
+
+    assert answers == [True, False] * 4
+
+
+def lists_here(size: int) -> int:
+    """How many lists of *size* items this process has."""
+    lists = [thing for thing in gc.get_objects() if type(thing) is list]
+    return sum(len(each) == size for each in lists)
+
+
+def test_a_worker_lets_go_of_what_it_copies() -> None:
+    """It keeps a list until others have taken its place, or for as long as the call."""
+    size = MANY + 123  # like no other list that a worker may have
+    many_times = [Task(length, {"items": list(range(size))})] * 4
+    others = [Task(length, {"items": [n] * MANY}) for n in range(3)]
+    count = Task(lists_here, {"size": size})
+
+    assert execute_tasks_in_parallel([*many_times, count], 1, True)[-1] == 1
+    assert execute_tasks_in_parallel([count], 1, True) == [0]
+    assert execute_tasks_in_parallel([*many_times, *others, count], 1, True)[-1] == 0
 
 
 # When an argument is captured.
@@ -554,6 +728,42 @@ def test_arguments_that_are_made_on_the_way_do_not_pile_up() -> None:
 
 
 @linux
+def test_lists_that_are_made_on_the_way_do_not_pile_up() -> None:
+    """Neither they nor what is packed of them, though nobody says when they go."""
+    size, count = 70_011, 600  # items as in no other list, and lists
+    most_lists, most_open, most_packed = 0, 0, 0.0
+
+    def tasks() -> Iterator[Task[int]]:
+        nonlocal most_lists, most_open, most_packed
+        for number in range(count):
+            yield Task(length, {"items": [number] * size})
+            if number % 20 == 0:
+                most_lists = max(most_lists, lists_here(size))
+                most_open = max(most_open, len(segment_files()))
+                most_packed = max(most_packed, size_of_segments())
+
+    for _, found in execute_tasks_in_parallel_streaming(tasks(), 2, True):
+        assert found == size
+
+    assert 0 < most_lists < 300
+    assert 0 < most_open < 300
+    assert 0 < most_packed < 80  # of 100 MB
+
+
+@linux
+def test_packed_arguments_of_a_list_of_tasks_do_not_pile_up() -> None:
+    """Of what the caller keeps anyway only a part is kept packed as well."""
+    most_open = 0
+
+    tasks = [own() for _ in range(1000)]
+
+    for _ in execute_tasks_in_parallel_streaming(tasks, 2, True):
+        most_open = max(most_open, len(segment_files()))
+
+    assert 0 < most_open < 400
+
+
+@linux
 def test_results_of_a_stream_do_not_pile_up() -> None:
     """A stream holds the large results of its window, and none that was taken."""
     began: set[int] = set()
@@ -588,6 +798,23 @@ def test_an_argument_is_let_go_of_when_its_call_has_ended() -> None:
         wait_until(lambda: segments_here() == before)
     finally:
         gc.enable()
+
+
+@linux
+def test_a_failure_that_is_kept_keeps_nothing_of_its_neighbours() -> None:
+    """A task that cannot be sent holds neither arguments nor segments of others."""
+    before = segments_here()
+    data = noughts(2 * MB)
+    watch = weakref.ref(data)
+    tasks = [Task(length, {"data": data}), Task(length, {"items": [threading.Lock()]})]
+
+    results = execute_tasks_in_parallel(tasks * 10, 1, True, True)
+    del data, tasks
+
+    assert isinstance(results[1], TaskNotPicklableError)
+    assert isinstance(results[1].__cause__, TypeError)
+    wait_until(lambda: watch() is None)
+    wait_until(lambda: segments_here() == before)
 
 
 @linux
@@ -677,6 +904,7 @@ def test_without_room_in_memory_a_disk_file_is_used(
 ) -> None:
     """Where no file in memory can be made or filled, the temporary folder serves."""
     disk_files: list[int] = []
+    before = set(Path(tempfile.gettempdir()).glob("cotality-*"))
 
     def disk_file() -> int:
         disk_files.append(1)
@@ -691,7 +919,7 @@ def test_without_room_in_memory_a_disk_file_is_used(
         assert execute_tasks_in_parallel(tasks, 2, True) == [MANY + 1] * 10
 
     assert len(disk_files) == 2
-    assert not list(Path(tempfile.gettempdir()).glob("cotality-*"))
+    assert set(Path(tempfile.gettempdir()).glob("cotality-*")) <= before
 
 
 def test_an_argument_without_room_costs_its_task(
@@ -708,6 +936,89 @@ def test_an_argument_without_room_costs_its_task(
     assert isinstance(error, OSError)
     assert error.errno == errno.ENOSPC
     assert "no room for a large object" in str(error)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with room for 4 MiB, on a file system of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this user may not mount anything: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def free_room(folder: Path) -> int:
+    """Bytes."""
+    found = os.statvfs(folder)
+    return found.f_bfree * found.f_bsize
+
+
+@linux
+def test_what_memory_has_no_room_for_goes_to_disk(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that turns out to be full while it is written is given up, and freed."""
+    before = free_room(small_disk)
+
+    def memory_file() -> int:
+        return os.open(small_disk, os.O_TMPFILE | os.O_RDWR)
+
+    monkeypatch.setattr(segments, "memory_file", memory_file)
+    data = noughts(8 * MB)
+
+    results = execute_tasks_in_parallel([Task(increment, {"data": data})] * 4, 2, True)
+
+    assert results == [1] * 4
+    assert free_room(small_disk) == before
+
+
+@linux
+def test_a_disk_without_room_costs_one_task_and_is_not_filled_up(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit takes no room from others, and what fits is written."""
+    before = free_room(small_disk)
+    monkeypatch.setattr(segments, "memory_file", no_memory_file)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    least_room = before
+
+    def write(fd: int, data: memoryview) -> int:
+        nonlocal least_room
+        count = real(fd, data)
+        least_room = min(least_room, free_room(small_disk))
+        return count
+
+    real = os.write
+    monkeypatch.setattr(os, "write", write)
+    tasks = [Task(length, {"data": noughts(size)}) for size in (MB, 8 * MB, MB)]
+    one, error, other = execute_tasks_in_parallel(tasks, 2, True, True)
+
+    assert (one, other) == (MB, MB)
+    assert isinstance(error, OSError)
+    assert error.errno == errno.ENOSPC
+    assert least_room > MB
+    wait_until(lambda: free_room(small_disk) == before)
+    assert not list(small_disk.iterdir())
+
+
+def test_where_nothing_can_be_reserved_writing_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file system that cannot reserve room is used all the same."""
+
+    def cannot(fd: int, offset: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(segments, "memory_file", no_memory_file)
+    monkeypatch.setattr(os, "posix_fallocate", cannot, raising=False)
+    tasks = [Task(length, {"data": noughts(MB)})] * 2
+
+    assert execute_tasks_in_parallel(tasks, 2, True) == [MB, MB]
 
 
 def test_a_submitted_argument_without_room_is_an_os_error(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import pool, watcher, worker
+from cotality.core.utils._process import pool, watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -33,11 +33,10 @@ from tests.helpers import (
     pid_after_marks,
     run_script,
     wait_then,
+    without_addresses,
 )
 from tests.limits import LONG_S
 from tests.test_faults import wait_until_gone
-
-THREAD_VARIABLES = worker.THREAD_LIMITS
 
 
 def meeting(marks: Marks, count: int) -> list[Task[int]]:
@@ -337,7 +336,7 @@ def test_a_pool_that_is_not_used_starts_nothing() -> None:
         ({"max_workers": "2"}, TypeError),
         ({"initializer": "no function"}, TypeError),
     ],
-    ids=str,
+    ids=without_addresses,
 )
 def test_a_wrong_argument_of_a_pool(
     wrong: dict[str, Any], error: type[Exception]
@@ -382,23 +381,6 @@ def test_a_limit_inside_a_pool_keeps_its_initializer(tmp_path: Path) -> None:
 
 
 # What a worker finds.
-
-
-def test_numeric_libraries_get_their_share_of_the_cpus() -> None:
-    """Two workers on two CPUs: one thread for each, unless there are more CPUs."""
-    share = max(1, len(os.sched_getaffinity(0)) // 2)
-    with IsolatedProcessPoolExecutor(2) as executor:
-        values = list(executor.map(os.getenv, THREAD_VARIABLES))
-
-    assert values == [f"{share}"] * len(THREAD_VARIABLES)
-
-
-@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
-def test_a_setting_of_the_user_wins(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the environment says about threads is left alone."""
-    monkeypatch.setenv(name, "7")
-
-    assert variable(name) == "7"
 
 
 def test_the_parent_keeps_its_settings(marks: Marks) -> None:

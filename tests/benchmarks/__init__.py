@@ -5,7 +5,7 @@ can do. Where to look:
 
 * ``cases/``: what is measured, one file for each group of cases;
 * ``contenders.py``: the ways to run many calls that are compared;
-* ``work.py``: the functions they run;
+* ``work.py``: the functions they run; ``server.py``: whom some of them ask;
 * ``measure.py``: fresh interpreters, rounds, best and median;
 * ``child.py``: what such an interpreter does; ``cold.py``: the same from nothing;
 * ``report.py``: the table, the JSON file, the page of the documentation;

@@ -127,6 +127,19 @@ class Joblib(Contender):
         return self.library.Parallel(n_jobs=self.workers, backend=backend)(prepared)
 
 
+class Loky(Submit):
+    """A future for each call on loky's own executor, which is kept and made reusable.
+
+    What joblib runs on, without its batches.
+    """
+
+    def __enter__(self) -> Contender:
+        import loky
+
+        self.pool = loky.get_reusable_executor(self.workers)
+        return self
+
+
 class SubmitMap(Submit):
     """The ``map`` of a pool of the standard library, one call at a time."""
 

@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("cotality", "joblib", "mpire", "pebble", "numpy", "psutil")
+PACKAGES = ("cotality", "joblib", "loky", "mpire", "pebble", "numpy", "psutil")
 
 
 def machine() -> dict[str, object]:

@@ -52,7 +52,7 @@ def draw(path: Path, results: Iterable[Result]) -> bool:
         draw_panel(axis, title, found)
     axes.flat[-1].set_xlabel("times as long as the best peer (left is faster)")
     metadata = {"Date": None} if path.suffix == ".svg" else None
-    figure.savefig(path, metadata=metadata)
+    figure.savefig(path, metadata=metadata, bbox_inches="tight")
     pyplot.close(figure)
     return True
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, assert_type
+
+import pytest
 
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Options,
+    Outcome,
+    Retry,
     Task,
     WorkerCrashedError,
     execute_tasks_in_parallel,
+    execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
+    execute_tasks_in_parallel_streaming_async,
     execute_tasks_in_parallel_unordered,
+    execute_tasks_in_parallel_unordered_async,
     explain_unpicklable,
     is_picklable,
+    iter_outcomes,
+    iter_outcomes_async,
     share,
     should_use_processes,
     worker_pool,
@@ -198,3 +208,56 @@ def wrong_uses() -> None:
     results: list[str] = execute_tasks_in_parallel(TASKS)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     whole: list[int] = execute_tasks_in_parallel(TASKS, return_exceptions=True)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     del results, whole
+
+
+def test_outcomes_have_types() -> None:
+    """What a task returns is what its outcome holds, also one by one."""
+    outcomes = iter_outcomes(TASKS, retries=Retry(2, on=ValueError), progress=True)
+    assert_type(outcomes, Generator[Outcome[int], None, None])
+    for outcome in outcomes:
+        assert_type(outcome.unwrap(), int)
+        assert_type(outcome.value, int | None)
+        assert_type(outcome.error, Exception | None)
+        assert_type(outcome.task, Task[int])
+
+
+def test_error_policies_have_types() -> None:
+    """Only "return" puts exceptions among the results."""
+    assert_type(execute_tasks_in_parallel(TASKS, on_error="raise"), list[int])
+    assert_type(
+        execute_tasks_in_parallel_unordered(TASKS, on_error="group", max_failures=3),
+        list[int],
+    )
+    assert_type(
+        execute_tasks_in_parallel(TASKS, on_error="return"), list[int | Exception]
+    )
+    assert_type(
+        execute_tasks_in_parallel_streaming(TASKS, on_error="group"),
+        Generator[tuple[int, int], None, None],
+    )
+    with pytest.raises(ValueError, match="on_error"):
+        execute_tasks_in_parallel(TASKS, on_error="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    with pytest.raises(TypeError, match="retries"):
+        execute_tasks_in_parallel(TASKS, retries="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def test_asynchronous_calls_have_types() -> None:
+    """Awaited, they have the types of their plain twins."""
+    asyncio.run(await_all())
+
+
+async def await_all() -> None:
+    assert_type(await execute_tasks_in_parallel_async(TASKS), list[int])
+    assert_type(
+        await execute_tasks_in_parallel_unordered_async(TASKS, on_error="return"),
+        list[int | Exception],
+    )
+    async for pair in execute_tasks_in_parallel_streaming_async(later(), 2, True):
+        assert_type(pair, tuple[int, int])
+    async for outcome in iter_outcomes_async(later()):
+        assert_type(outcome, Outcome[int])
+
+
+async def later() -> AsyncIterator[Task[int]]:
+    for task in TASKS:
+        yield task

@@ -1,10 +1,18 @@
 """What is measured. Every case is found here by its name."""
 
-from tests.benchmarks.cases import balance, large, latency, stream, tiny
+from tests.benchmarks.cases import (
+    balance,
+    journal,
+    large,
+    latency,
+    stream,
+    tiny,
+    watching,
+)
 from tests.benchmarks.measure import Case
 
 CASES: dict[str, Case] = {
     case.name: case
-    for group in (tiny, balance, large, stream, latency)
+    for group in (tiny, balance, large, stream, latency, journal, watching)
     for case in group.CASES
 }

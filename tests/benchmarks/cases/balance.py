@@ -13,12 +13,16 @@ from tests.benchmarks.contenders import (
     Call,
     Contender,
     Joblib,
+    Loky,
+    Mpire,
     Ours,
+    Pebble,
     PlainLoops,
     PoolMap,
     Submit,
 )
 from tests.benchmarks.measure import Case, Figure, Samples, at_least, at_least_ours
+from tests.benchmarks.server import request, slow_server
 from tests.benchmarks.work import burn, burn_timed, sleep
 
 SHORT_TASKS = 2_000
@@ -28,6 +32,10 @@ TAIL_TASKS = 600
 LONGEST = 0.4  # s
 SHAPE = 1.1  # of the Pareto distribution: a few tasks make up most of the time
 SLEEPERS = 8  # threads for tasks that only wait
+
+REQUESTS = 2_000
+CLIENTS = 50  # threads that each wait for an answer
+ANSWER_AFTER = 0.05  # s
 
 NOISE = 0.95  # a ratio that nobody can tell from 1 while other programs run
 
@@ -75,16 +83,46 @@ def ideal_tail(workers: int) -> Samples:
     return {"time": [max(sum(durations()) / workers, LONGEST)]}
 
 
+ON_THREADS: dict[str, type[Contender]] = {
+    OURS: Ours,
+    "ThreadPoolExecutor.submit": Submit,
+    "multiprocessing ThreadPool.map": PoolMap,
+    "joblib, threading": Joblib,
+}
+ON_PROCESSES: dict[str, type[Contender]] = {
+    OURS: Ours,
+    "ProcessPoolExecutor.submit": Submit,
+    "multiprocessing Pool.map": PoolMap,
+    "joblib, loky": Joblib,
+    "loky.submit": Loky,
+    "mpire": Mpire,
+    "pebble": Pebble,
+}
+
+
 def tail_contenders(
     workers: int, work: Callable[[float], float], *, processes: bool
 ) -> dict[str, Callable[[], Samples]]:
-    submit = "ProcessPoolExecutor.submit" if processes else "ThreadPoolExecutor.submit"
     of = partial(time_of_tail, workers=workers, work=work, processes=processes)
-    return {
-        OURS: partial(of, Ours),
-        submit: partial(of, Submit),
-        "ideal (computed)": partial(ideal_tail, workers),
-    }
+    contenders = ON_PROCESSES if processes else ON_THREADS
+    measured = {name: partial(of, contender) for name, contender in contenders.items()}
+    return measured | {"ideal (computed)": partial(ideal_tail, workers)}
+
+
+def time_of_requests(contender: type[Contender]) -> Samples:
+    """Seconds until a slow server on this machine has answered all requests."""
+    with slow_server(ANSWER_AFTER) as port, contender(CLIENTS, processes=False) as way:
+        way.run(way.prepare([(request, {"port": port})] * CLIENTS))
+        prepared = way.prepare([(request, {"port": port})] * REQUESTS)
+        began = perf_counter()
+        answers = way.run(prepared)
+        took = perf_counter() - began
+    assert answers == [b"done"] * REQUESTS
+    return {"time": [took]}
+
+
+def ideal_requests() -> Samples:
+    return {"time": [REQUESTS / CLIENTS * ANSWER_AFTER]}
 
 
 CASES = [
@@ -98,11 +136,11 @@ CASES = [
         "when another program had the core meanwhile: it shows what handing out costs "
         "when the machine is not idle.",
         {
-            OURS: partial(share_of_ideal, Ours),
-            "ProcessPoolExecutor.submit": partial(share_of_ideal, Submit),
-            "multiprocessing Pool.map": partial(share_of_ideal, PoolMap),
-            "joblib, loky": partial(share_of_ideal, Joblib),
-            "plain loops (no pool)": partial(share_of_ideal, PlainLoops),
+            name: partial(share_of_ideal, contender)
+            for name, contender in {
+                **ON_PROCESSES,
+                "plain loops (no pool)": PlainLoops,
+            }.items()
         },
         (
             Figure("share", "of ideal", higher_is_better=True),
@@ -113,7 +151,8 @@ CASES = [
     Case(
         "heavy-tail-threads",
         "600 tasks whose durations are Pareto distributed, the longest 0.4 s, on 8 "
-        "threads. They sleep, so that other programs hardly matter.",
+        "threads. They sleep, so that other programs hardly matter. `map` of a pool "
+        "cuts the tasks into chunks beforehand, which long tasks do not forgive.",
         tail_contenders(SLEEPERS, sleep, processes=False),
         (Figure("time", "s"),),
         (at_least_ours("time", "ThreadPoolExecutor.submit", NOISE),),
@@ -131,5 +170,19 @@ CASES = [
         tail_contenders(CORES, burn, processes=True),
         (Figure("time", "s"),),
         (at_least_ours("time", "ProcessPoolExecutor.submit", NOISE),),
+    ),
+    Case(
+        "io-threads",
+        "2,000 requests from 50 threads to a server on the same machine that answers "
+        "each after 50 ms: every task opens a connection, asks, and waits.",
+        {
+            **{
+                name: partial(time_of_requests, contender)
+                for name, contender in ON_THREADS.items()
+            },
+            "ideal (computed)": ideal_requests,
+        },
+        (Figure("time", "s"),),
+        (at_least_ours("time", "ThreadPoolExecutor.submit", NOISE),),
     ),
 ]

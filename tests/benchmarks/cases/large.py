@@ -16,6 +16,7 @@ from tests.benchmarks.contenders import (
     OURS,
     Contender,
     Joblib,
+    Loky,
     Mpire,
     MpireWithDill,
     Ours,
@@ -77,6 +78,7 @@ PEERS: dict[str, type[Contender]] = {
     "ProcessPoolExecutor.map": SubmitMap,
     "multiprocessing Pool.map": PoolMap,
     "joblib, loky": Joblib,
+    "loky.submit": Loky,
     "mpire": Mpire,
     "pebble": Pebble,
 }
@@ -367,6 +369,7 @@ CASES = [
         {
             OURS: partial(closure, Ours),
             "joblib, loky": partial(closure, Joblib),
+            "loky.submit": partial(closure, Loky),
             "mpire, use_dill": partial(closure, MpireWithDill),
             FIRST_CALL: partial(closure, Ours, is_warm=False),
             "mpire, use_dill, new pool": partial(closure, MpireWithDill, is_warm=False),

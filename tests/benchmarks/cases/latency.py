@@ -12,7 +12,7 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from tests.benchmarks.contenders import CORES, OURS, Joblib, Ours, Submit
+from tests.benchmarks.contenders import CORES, OURS, Joblib, Loky, Ours, Submit
 from tests.benchmarks.measure import Case, Figure, Samples, at_least_ours
 from tests.benchmarks.work import echo
 
@@ -20,6 +20,14 @@ ROUND_TRIPS = 2_000
 SMALL_CALLS = 50
 TWO = [(echo, {"value": 1}), (echo, {"value": 2})]
 COLD = Path(__file__).parents[1] / "cold.py"
+COLD_PEERS = {  # by the names they have in that program
+    "ProcessPoolExecutor": "standard",
+    "multiprocessing Pool": "pool",
+    "joblib, loky": "joblib",
+    "loky.submit": "loky",
+    "mpire": "mpire",
+    "pebble": "pebble",
+}
 AT_MOST = 0.6  # of the standard library's
 
 
@@ -49,6 +57,13 @@ def standard_executor() -> Samples:
 
     with ProcessPoolExecutor(1) as pool:
         return round_trips(lambda: pool.submit(echo, 1).result())
+
+
+def loky_executor() -> Samples:
+    import loky
+
+    pool = loky.get_reusable_executor(1)
+    return round_trips(lambda: pool.submit(echo, 1).result())
 
 
 def pool_apply() -> Samples:
@@ -124,6 +139,7 @@ CASES = [
         {
             "IsolatedProcessPoolExecutor": our_executor,
             "ProcessPoolExecutor": standard_executor,
+            "loky.submit": loky_executor,
             "multiprocessing Pool.apply": pool_apply,
             "bare pipe (no executor)": bare_pipe,
         },
@@ -141,6 +157,7 @@ CASES = [
         {
             OURS: partial(two_warm, Ours),
             "joblib, loky": partial(two_warm, Joblib),
+            "loky.submit": partial(two_warm, Loky),
             "ProcessPoolExecutor, new each time": two_on_a_new_pool,
             "ProcessPoolExecutor, kept": partial(two_warm, Submit),
         },
@@ -150,13 +167,14 @@ CASES = [
     Case(
         "two-tasks-cold",
         "Two tasks in a new interpreter: from the import to the results, and from "
-        "starting the program to its end.",
+        "starting the program to its end. Whoever copies the program with `fork` has "
+        "less to start: on Linux and Python before 3.14 the standard library, mpire "
+        "and pebble.",
         {
             OURS: partial(two_cold, "cotality"),
-            "joblib, loky": partial(two_cold, "joblib"),
-            "ProcessPoolExecutor": partial(two_cold, "standard"),
+            **{name: partial(two_cold, way) for name, way in COLD_PEERS.items()},
         },
         (Figure("result", "ms to the results"), Figure("whole", "ms program")),
-        cold=frozenset([OURS, "joblib, loky", "ProcessPoolExecutor"]),
+        cold=frozenset([OURS, *COLD_PEERS]),
     ),
 ]

@@ -13,6 +13,7 @@ from tests.benchmarks.contenders import (
     THREADS,
     Contender,
     Joblib,
+    Loky,
     Mpire,
     Ours,
     OursWithTasks,
@@ -53,6 +54,18 @@ def cost(
     return {"cost": samples}
 
 
+def cost_cold(contender: type[Contender], *, tasks: int = TASKS) -> Samples:
+    """The same once, on workers that are started while the clock runs."""
+    calls = [(echo, {"value": i}) for i in range(tasks)]
+    gc.collect()
+    began = perf_counter()
+    with contender(CORES, processes=True) as way:
+        results = way.run(way.prepare(calls))
+        took = perf_counter() - began
+    assert results == list(range(tasks))
+    return {"cost": [took / tasks * 1e6]}
+
+
 ON_THREADS: dict[str, Callable[[], Samples]] = {
     OURS: partial(cost, Ours, THREADS, processes=False),
     "cotality, making the tasks included": partial(
@@ -77,8 +90,23 @@ ON_PROCESSES: dict[str, Callable[[], Samples]] = {
     ),
     "multiprocessing Pool.map": partial(cost, PoolMap, CORES, processes=True),
     "joblib, loky": partial(cost, Joblib, CORES, processes=True, repeats=1),
+    "loky.submit": partial(cost, Loky, CORES, processes=True, tasks=FEWER, repeats=1),
     "mpire": partial(cost, Mpire, CORES, processes=True, repeats=2),
     "pebble": partial(cost, Pebble, CORES, processes=True, tasks=FEWER, repeats=1),
+}
+
+# As many tasks for all: what starting costs is in the figure.
+COLD: dict[str, Callable[[], Samples]] = {
+    name: partial(cost_cold, contender, tasks=FEWER)
+    for name, contender in {
+        "cotality, first call": Ours,
+        "ProcessPoolExecutor.submit": Submit,
+        "multiprocessing Pool.map": PoolMap,
+        "joblib, loky": Joblib,
+        "loky.submit": Loky,
+        "mpire": Mpire,
+        "pebble": Pebble,
+    }.items()
 }
 
 CASES = [
@@ -111,5 +139,16 @@ CASES = [
             at_least_ours("cost", "ProcessPoolExecutor.submit", 20),
             at_least_ours("cost", "multiprocessing Pool.map", 1 / OF_BLIND_CHUNKS),
         ),
+    ),
+    Case(
+        "tiny-processes-cold",
+        "20,000 tasks that do nothing, in a program whose first call this is: starting "
+        "the workers counts, and so do importing the library and making what it wants "
+        "for a call. On Linux and Python before 3.14 the standard library, mpire and "
+        "pebble copy the program with `fork`, which is quick, and may leave the copy "
+        "of a program with threads stuck; we and loky start workers apart from it.",
+        COLD,
+        (COST,),
+        cold=frozenset(COLD),
     ),
 ]

@@ -1,0 +1,102 @@
+"""A run that never took place: its report is told of portions with made-up times.
+
+Times are in seconds since the run began. The rest of what an engine does is left out:
+what a report makes of a run depends on what it is told and on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+from cotality.core.utils._process.chunk import ChunkReport
+from cotality.core.utils._process.observers import Start
+from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.report.recorder import Recorder
+from cotality.core.utils._process.times import Times, Timing
+from cotality.core.utils.process import RunReport, Task
+
+
+def work(number: int = 0) -> int:
+    """What the tasks would do."""
+    return number
+
+
+class MadeUpRun:
+    """Tells a report of a run.
+
+    Args:
+        lasts: How long the run takes in all.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        kind: str = "processes",
+        total: int | None = None,
+        lasts: float = 10.0,
+    ) -> None:
+        self.report = RunReport()
+        observer = self.report.recorder()
+        assert isinstance(observer, Recorder)
+        self.recorder = observer
+        # It has just ended, so that nothing of it lies in the future.
+        self.began_at = perf_counter() - lasts
+        self.lasts = lasts
+        self.next_index = 0
+        self.recorder.began(Start(total, workers, kind, self.began_at))
+
+    def portion(
+        self,
+        worker: str,
+        began: float,
+        seconds: Sequence[float],
+        *,
+        cpu: float = 1.0,
+        errors: dict[int, Exception] | None = None,
+        overhead: float = 0.0,
+        sent: int = 0,
+        received: int = 0,
+        attempt: int = 1,
+        index: int | None = None,
+        function: Callable[..., Any] = work,  # Any: a function of any result
+        is_final: bool = True,
+    ) -> None:
+        """*worker* ran tasks of so many *seconds*, one after the other, from *began*.
+
+        Args:
+            cpu: What part of its time each kept a CPU busy.
+            is_final: Whether failures are: not if the task will run again.
+        """
+        first = self.next_index if index is None else index
+        if index is None:
+            self.next_index += len(seconds)
+        tasks = [Task(function, {"number": first + i}) for i in range(len(seconds))]
+        times: list[Timing | None] = []
+        at = self.began_at + began
+        for each in seconds:
+            times.append(Timing(at, each, each * cpu))
+            at += each
+        portion = Portion(first, tasks, {}, attempt, self.began_at + began, sent)
+        self.recorder.handed_out(portion)
+        spent = sum(seconds) + overhead
+        failed = dict(errors or {})
+        report = ChunkReport(
+            [None] * len(tasks),
+            failed,
+            spent,
+            times=Times.of(times),
+            worker=worker,
+            received_bytes=received,
+        )
+        self.recorder.came_back(portion, report)
+        if is_final:
+            self.recorder.settled(Settled(first, report.values, failed))
+
+    def end(self, error: BaseException | None = None) -> RunReport:
+        self.recorder.ended(error)
+        # To the last digit what was asked for, whatever this test has taken itself.
+        self.report.wall_seconds = self.lasts
+        return self.report

@@ -1,0 +1,360 @@
+"""The key of a task is the same in every run, and different for different tasks."""
+
+from __future__ import annotations
+
+import array
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import itertools
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotality.core.utils._process.keys.key import Keys
+from cotality.core.utils.process import Task, TaskKeyError, share
+from tests.helpers import add, echo, environment_of_scripts
+from tests.limits import LONG_S
+
+
+class Colour(enum.Enum):
+    RED = 1
+    GREEN = 2
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+@dataclasses.dataclass
+class Job:
+    name: str
+    sizes: list[int]
+    cache: dict[str, int] = dataclasses.field(default_factory=dict, compare=False)
+
+
+@dataclasses.dataclass
+class OtherJob:
+    name: str
+    sizes: list[int]
+
+    def run(self, number: int) -> int:
+        return number
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def make_adder(amount: int, scale: object = 1) -> Callable[[int], int]:
+    def adder(value: int) -> int:
+        return value + amount + (scale == 2)
+
+    return adder
+
+
+UTC = datetime.UTC
+MOMENT = datetime.datetime(2024, 2, 29, 12, 30)
+
+# All of them are different.
+VALUES: list[Any] = [
+    None, True, False, 0, 1, -1, 16, 10**5000, 0.0, -0.0, 1.0, 0.1, math.nan, math.inf,
+    1j, complex(0, -0.0), complex(-0.0, 0), "", "1", "ab", "a", "ä", "\udc80", "\0",
+    b"", b"1", b"ab", bytearray(b"ab"), memoryview(b"ab"), ..., [], (), {}, set(),
+    frozenset(), [1], (1,), {1: 1}, {1}, frozenset({1}), [1, 2], [2, 1], [[1], 2],
+    [[1, 2]], [1, [2]], [[], []], [[[]]], ["ab"], ["a", "b"], {"a": 1, "b": 2},
+    {"a": 2, "b": 1}, {"a": "b"}, {"a": {"b": 1}}, {"x", "y"}, range(3), range(0, 3, 2),
+    slice(1, 2), Colour.RED, Colour.GREEN, Level.LOW, Point(1, 2), Point(2, 1), (1, 2),
+    Job("a", [1]), Job("a", [2]), OtherJob("a", [1]), MOMENT, MOMENT.date(),
+    MOMENT.time(), MOMENT.replace(tzinfo=UTC), MOMENT.replace(fold=1),
+    MOMENT.replace(tzinfo=zoneinfo.ZoneInfo("UTC")), UTC,
+    MOMENT.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
+    datetime.timedelta(1), datetime.timedelta(seconds=1), decimal.Decimal("1"),
+    decimal.Decimal("1.0"), fractions.Fraction(1, 3), uuid.UUID(int=1),
+    pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("a/b"), array.array("i", [1]),
+    array.array("l", [1]), collections.deque([1]), collections.OrderedDict(a=1, b=2),
+    collections.OrderedDict(b=2, a=1), collections.Counter("ab"),
+    collections.defaultdict(list, a=1), re.compile("a"), re.compile("a", re.IGNORECASE),
+    int, Colour, add, math.sqrt, str.upper, "a".join, functools.partial(add, 1),
+    functools.partial(add, b=1), make_adder(1), make_adder(2), make_adder(1, "1"),
+    OtherJob("a", [1]).run, np.arange(3), np.arange(4)[:3][::-1], np.arange(6),
+    np.arange(6).reshape(2, 3), np.arange(3.0), np.array(["a", "b"]), np.int64(1),
+    np.float64(1), np.array(1), np.array([None, "a"], dtype=object), np.dtype("f4"),
+    np.zeros(1, [("a", "i4")]), np.zeros(1, [("b", "i4")]), np.zeros(0),
+    np.zeros((0, 2)),
+]  # fmt: skip
+
+
+def key_of(value: Any) -> str:
+    return Keys().of(Task(echo, {"value": value}), 0)
+
+
+def all_keys() -> list[str]:
+    """The keys of tasks of all kinds, for other processes to compare with theirs."""
+    tasks = [
+        Task(add, {"a": 1, "b": 2}),
+        Task(add, {"b": 2}, positional=(1,)),
+        Task(make_adder(5), {"value": 1}),
+        Task(OtherJob("a", [1]).run, {"number": 1}),
+        Task(functools.partial(add, 1), {"b": 1}),
+        Task(echo, {"value": {f"{i}": {j, f"{i}"} for i in range(9) for j in "abc"}}),
+    ]
+    keys = Keys()
+    return [keys.of(task, 0) for task in tasks] + [key_of(value) for value in VALUES]
+
+
+def test_different_content_has_different_keys() -> None:
+    """Also where Python would call two things equal, such as 1, 1.0 and True."""
+    keys = [key_of(value) for value in VALUES]
+
+    same = [
+        (VALUES[i], VALUES[j])
+        for i, j in itertools.combinations(range(len(keys)), 2)
+        if keys[i] == keys[j]
+    ]
+    assert same == []
+
+
+def test_equal_content_has_the_same_key() -> None:
+    """Whatever the order of names, dicts and sets, the layout and the identity."""
+    pairs: list[tuple[Any, Any]] = [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ({"ab", "cd", "ef"}, {"ef", "cd", "ab"}),
+        (Job("a", [1]), Job("a", [1], cache={"seen": 1})),
+        (np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3))),
+        (np.arange(6)[::2], np.array([0, 2, 4])),
+        (share([1, 2]), [1, 2]),
+        (make_adder(1), make_adder(1)),
+        (math.nan, float("nan")),
+        ([[1], [1]], [[1]] * 2),
+    ]
+
+    assert [key_of(a) == key_of(b) for a, b in pairs] == [True] * len(pairs)
+    keys = Keys()
+    assert keys.of(Task(add, {"a": 1, "b": 2}), 0) == keys.of(
+        Task(add, {"b": 2, "a": 1}), 1
+    )
+
+
+def test_function_and_position_are_part_of_the_key() -> None:
+    """Two functions never share one, nor an argument given by name or by position."""
+    keys = Keys()
+    tasks: list[Task[Any]] = [
+        Task(echo, {"value": 1}),
+        Task.of(echo, 1),
+        Task.of(echo, "1"),
+        Task.of(abs, 1),
+        Task(abs),
+        Task.of(add, 1, 2),
+        Task.of(add, 2, 1),
+        Task.of(add, 1, b=2),
+        Task.of(make_adder(1), 1),
+        Task.of(make_adder(2), 1),
+        Task(functools.partial(add, 1, 2)),
+    ]
+
+    assert len({keys.of(task, 0) for task in tasks}) == len(tasks)
+
+
+def test_a_label_is_the_key() -> None:
+    """Whatever the function and the arguments are, stable or not."""
+    task = Task(echo, {"value": threading.Lock()}, label="users.csv")
+
+    assert Keys().of(task, 0) == "users.csv"
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4711"])
+def test_keys_are_the_same_in_every_process(seed: str) -> None:
+    """Hash seeds, addresses and what was imported before make no difference."""
+    assert keys_elsewhere(sys.executable, seed) == all_keys()
+
+
+def test_keys_are_the_same_in_every_version_of_python() -> None:
+    """A run may go on with another Python; so they are written down here."""
+    keys = Keys()
+    now = {
+        "call": keys.of(Task(add, {"a": 1, "b": 2}), 0),
+        "nested": key_of({"a": [1, 2.5, None, True], "b": {"x", "y"}}),
+        "dataclass": key_of(Job("a", [1, 2])),
+        "array": key_of(np.arange(6, dtype="<i8").reshape(2, 3)),
+        "closure": keys.of(Task(make_adder(5), {"value": 1}), 0),
+    }
+
+    assert now == KNOWN
+
+
+def keys_elsewhere(python: str, seed: str) -> list[str]:
+    script = "import json, tests.test_keys as t; print(json.dumps(t.all_keys()))"
+    printed = subprocess.run(
+        [python, "-c", script],
+        env={**environment_of_scripts(), "PYTHONHASHSEED": seed},
+        cwd=pathlib.Path(__file__).parents[1],
+        capture_output=True,
+        check=True,
+        timeout=LONG_S,
+    ).stdout
+    keys: list[str] = json.loads(printed)
+    return keys
+
+
+def test_what_contains_itself_has_a_key() -> None:
+    """A cycle comes to an end, and differs from another cycle."""
+    loop: list[Any] = [1]
+    loop.append(loop)
+    other: list[Any] = [2]
+    other.append(other)
+    ring: dict[str, Any] = {"name": "ring"}
+    ring["next"] = {"back": ring}
+    again: list[Any] = [1]
+    again.append(again)
+
+    assert key_of(loop) == key_of(again)
+    assert len({key_of(loop), key_of(other), key_of(ring)}) == 3
+
+
+def test_what_is_shared_is_looked_at_once() -> None:
+    """A structure of a few objects that has 2**200 paths has a key at once."""
+    shared: list[Any] = []
+    for _ in range(200):
+        shared = [shared, shared]
+
+    assert key_of(shared)
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (Plain(), r"arguments\['value'\] is a tests.test_keys.Plain"),
+        ([1, {"config": Plain()}], r"arguments\['value'\]\[1\]\['config'\] is a"),
+        (Job("a", [Plain()]), r"arguments\['value'\]\.sizes\[0\] is a"),  # type: ignore[list-item]  # to be refused
+        (lambda: 1, r"arguments\['value'\] is a lambda"),
+        (make_adder(1, Plain()), r"arguments\['value'\] \(closure variable 'scale'\)"),
+        (object(), r"arguments\['value'\] is a object"),
+        (np.ma.masked_array([1]), r"arguments\['value'\] is a MaskedArray"),
+        (Plain().__init__, r"arguments\['value'\]\.__self__ is a"),
+    ],
+)
+def test_what_has_no_stable_content_is_named(value: Any, where: str) -> None:
+    """The error says which argument it is, where in it, and asks for a label."""
+    with pytest.raises(TaskKeyError, match=rf"^task 7 cannot .*{where}.*label"):
+        Keys().of(Task(echo, {"value": value}), 7)
+
+
+def test_a_lambda_needs_a_label() -> None:
+    """It has no name, and its code differs between versions of Python."""
+    with pytest.raises(TaskKeyError, match=r"<lambda> is a lambda.*label"):
+        Keys().of(Task(lambda: 1), 0)
+
+
+def test_an_object_that_fails_when_it_is_asked_is_named() -> None:
+    """What its own code raises is the cause of an error that asks for a label."""
+
+    class Spiteful:
+        def __getattr__(self, name: str) -> Any:
+            raise OSError(name)
+
+    with pytest.raises(TaskKeyError, match=r"arguments\['value'\] raised OSError"):
+        key_of(Spiteful())
+
+
+def test_depth_is_an_error_and_no_crash() -> None:
+    """What is nested far deeper than Python can follow asks for a label."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    with pytest.raises(TaskKeyError, match=r"nested too deeply.*label"):
+        key_of(deep)
+    while deep:  # a chain this long would be freed by recursion
+        deep = deep[0]
+
+
+def test_a_module_that_is_run_has_its_own_name(tmp_path: pathlib.Path) -> None:
+    """``python -m package.module`` makes the same keys as importing it does."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "module.py").write_text(
+        "from cotality.core.utils._process.keys.key import Keys\n"
+        "from cotality.core.utils.process import Task\n"
+        "def work(): pass\n"
+        "print(Keys().of(Task(work), 0))\n"
+    )
+    environment = environment_of_scripts()
+    environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    commands = [["-m", "package.module"], ["-c", "import package.module"]]
+
+    printed = {
+        subprocess.check_output(
+            [sys.executable, *command], env=environment, timeout=LONG_S
+        )
+        for command in commands
+    }
+
+    assert len(printed) == 1
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+)
+nested = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.frozensets(scalars)
+    ),
+    max_leaves=12,
+)
+
+
+@given(nested, nested)
+def test_keys_are_equal_where_type_and_content_are(a: Any, b: Any) -> None:
+    """Two contents that differ in any detail have different keys, and no others."""
+    assert (key_of(a) == key_of(b)) == (detailed(a) == detailed(b))
+
+
+def detailed(value: Any) -> Any:
+    """*value* in a form whose equality sees types, signs of zero and NaN."""
+    if isinstance(value, dict):
+        items = [(detailed(k), detailed(v)) for k, v in value.items()]
+        return "dict", sorted(items, key=repr)
+    if isinstance(value, frozenset):
+        return "frozenset", sorted(map(detailed, value), key=repr)
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [detailed(each) for each in value]
+    return type(value).__name__, repr(value)
+
+
+KNOWN = {
+    "call": "835883bfe4fc04bd5dd6d40c69e67a47",
+    "nested": "1dfd1779393a2df99502550b5044ac24",
+    "dataclass": "4c74aec71a71afbcb137c7c739022c3d",
+    "array": "72aaa5f33a3264a904bdcd29cd7d60cb",
+    "closure": "ffecdfaed293d0cf92c5f8605b05f22c",
+}

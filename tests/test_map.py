@@ -1,0 +1,33 @@
+"""Whoever wants to change something finds the file for it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cotality.core.utils import _process, process_examples
+
+MAPS = [
+    file
+    for package in (_process, process_examples)
+    for file in sorted(Path(package.__path__[0]).rglob("__init__.py"))
+]
+
+
+def name_of(file: Path) -> str:
+    return file.parent.name
+
+
+@pytest.mark.parametrize("file", MAPS, ids=name_of)
+def test_a_package_names_each_of_its_modules_once(file: Path) -> None:
+    """Its docstring is a map: all of them are on it, none twice, and nothing else."""
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    named = Counter(re.findall(r"(?<!:)`(\w+)`", text))
+    files = {path.stem for path in file.parent.glob("*.py")} - {"__init__", "__main__"}
+    packages = {path.parent.name for path in file.parent.glob("*/__init__.py")}
+
+    assert named == Counter(files | packages)
