@@ -16,6 +16,7 @@ import pytest
 from cotality.core.utils._process.observers import Start
 from cotality.core.utils._process.outcome import Settled
 from cotality.core.utils._process.progress.bar import Bar
+from cotality.core.utils._process.progress.tqdm_face import TqdmFace
 from cotality.core.utils._process.progress.words import duration, pace
 from cotality.core.utils.process import Progress, Task, execute_tasks_in_parallel
 from tests.helpers import Gate, Marks, echo, run_script
@@ -434,6 +435,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from cotality.core.utils._process.observers import Start
 from cotality.core.utils._process.outcome import Settled
 from cotality.core.utils._process.progress.bar import Bar
+from cotality.core.utils._process.progress.tqdm_face import TqdmFace
 
 shell = InteractiveShell.instance()
 shell.kernel, shell.display_pub = SimpleNamespace(), CapturingDisplayPublisher()
@@ -508,3 +510,29 @@ def test_a_snapshot_cannot_be_changed() -> None:
 
     with pytest.raises(AttributeError):
         seen[0].done = 5  # type: ignore[misc]
+
+
+def test_two_bars_of_tqdm_that_end_at_once_leave_one_to_be_read() -> None:
+    """However their ends mix, the last line is whole and says what was done."""
+    end = Progress(5, 5, 0, 0, 0, 9.6, 0.52, None, True)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(300):
+            stream, together = io.StringIO(), threading.Barrier(2)
+            faces = [TqdmFace(stream), TqdmFace(stream)]
+            for face in faces:
+                face.show(end)
+
+            def close(face: TqdmFace, together: threading.Barrier = together) -> None:
+                together.wait(LONG_S)
+                face.close(end)
+
+            closers = [threading.Thread(target=close, args=(face,)) for face in faces]
+            for closer in closers:
+                closer.start()
+            for closer in closers:
+                closer.join(LONG_S)
+            assert "5 tasks in" in last_line(stream.getvalue())
+    finally:
+        sys.setswitchinterval(interval)

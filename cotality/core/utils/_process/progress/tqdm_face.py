@@ -47,12 +47,14 @@ class TqdmFace:
 
     def close(self, progress: Progress) -> None:
         self.set(progress)
-        if len(QuietTqdm._instances) == 1:
-            # No other stands any more. tqdm itself would take away one that was below
-            # another, and leave what is to be seen of it.
-            self.bar.clear()
-            self.bar.leave = True
-        self.bar.close()
+        # Two calls that end at once must not both take the other for the last one.
+        with QuietTqdm.get_lock():
+            if len(QuietTqdm._instances) == 1:
+                # No other stands any more. tqdm itself would take away one that was
+                # below another, and leave what is to be seen of it.
+                self.bar.clear()
+                self.bar.leave = True
+            self.bar.close()
 
     def set(self, progress: Progress) -> None:
         self.bar.n = progress.done
