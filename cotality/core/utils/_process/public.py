@@ -1,5 +1,6 @@
 """The mark of a public name."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,3 +16,13 @@ def public(thing: T) -> T:
     """
     thing.__module__ = FRONT_DOOR
     return thing
+
+
+def public_in(module: str) -> Callable[[T], T]:
+    """Likewise, for what people import from another *module* than the front door."""
+
+    def mark(thing: T) -> T:
+        thing.__module__ = module
+        return thing
+
+    return mark

@@ -1,0 +1,1 @@
+"""The machine room of `cotality.tuning`, one idea a file."""
