@@ -10,6 +10,7 @@ from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
 from .backend import Backend
 from .backends import open_backend
+from .brakes import Brakes
 from .checks import (
     checked_flag,
     checked_max_workers,
@@ -140,6 +141,8 @@ class Call:
             policy=policy,
             retries=Retries(options.retries),
             observers=observers,
+            brakes=Brakes(options.brakes),
+            chunksize=options.chunksize,
             bounded=self.bounded,
             detailed=bool(measure),
         )
