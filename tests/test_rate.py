@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.rate import EXACTNESS, Rate, Window
+from cotality.core.utils._process.rate import EXACTNESS, Window
 from cotality.core.utils.process import (
+    Rate,
     Retry,
     Task,
     execute_tasks_in_parallel,

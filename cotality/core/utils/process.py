@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from ._process.keys.errors import TaskKeyError
     from ._process.pickling import is_picklable
     from ._process.progress.snapshot import Progress
+    from ._process.rate import Rate
     from ._process.records.errors import JournalError, JournalInUseError
     from ._process.report import RunReport
     from ._process.warm import shutdown_workers, worker_pool
@@ -87,6 +88,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Progress",
+    "Rate",
     "RemoteTaskError",
     "Retry",
     "RunReport",
@@ -129,6 +131,7 @@ LATER = {
     "JournalError": "records.errors",
     "JournalInUseError": "records.errors",
     "Progress": "progress.snapshot",
+    "Rate": "rate",
     "RunReport": "report",
     "Skipped": "journal",
     "TaskKeyError": "keys.errors",
