@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotality.core.utils._process.rate import EXACTNESS, Window
@@ -39,6 +39,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), st.floats(0.1, 10), steps)
 def test_no_window_has_more_than_its_count(
     count: int, per: float, steps: list[tuple[float, int, int]]
@@ -56,6 +57,7 @@ def test_no_window_has_more_than_its_count(
         assert starts[place + count] - starts[place] >= per * (1 - 1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), st.floats(0.1, 10), steps)
 def test_what_a_window_says_of_the_next_start_is_true(
     count: int, per: float, steps: list[tuple[float, int, int]]

@@ -26,6 +26,7 @@ from .options import Checked, Options, UseProcesses, checked_options
 from .retrying import Retries
 from .source import Source, source_of
 from .task import Task
+from .tasks_over import total_of
 from .times import Measure
 
 
@@ -113,7 +114,7 @@ class Call:
         observers = Observers(options.observers)
         policy = ErrorPolicy(self.on_error, options.max_failures)
         measure = Measure.CPU if self.detailed else observers.measure
-        total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
+        total = total_of(self.tasks)
 
         def open_backend_for_call() -> Backend:
             return open_backend(

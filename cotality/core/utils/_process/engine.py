@@ -195,7 +195,7 @@ class Run:
             if not granted:
                 return
             batch = self.take(granted)
-            if self.source.is_empty and self.schedule.total is None:
+            if self.source.is_empty and self.is_news(self.source.next_index):
                 self.input_ended()
             if self.source.known:
                 self.recall()
@@ -240,6 +240,10 @@ class Run:
                 self.policy.see(settled.start, tasks, settled.errors)
             self.observers.recalled(settled)
             self.recalled.append(settled)
+
+    def is_news(self, total: int) -> bool:
+        """Whether nobody knew that there are *total* tasks."""
+        return self.schedule.total != total and self.source.error is None
 
     def input_ended(self) -> None:
         self.schedule.input_ended(self.source.next_index)

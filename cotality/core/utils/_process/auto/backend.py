@@ -357,7 +357,9 @@ class AutoBackend:
         if self.place == "processes":
             workers = self.most_processes
         at = now - self.began_at
-        decision = Decision.of(self.place, workers, at, self.reason(), figures)
+        decision = Decision.of(
+            self.place, workers, at, self.reason(), figures, self.evidence.obstacle
+        )
         self.decisions += 1
         logger.debug("auto: %s", decision)
         self.decided(decision)
