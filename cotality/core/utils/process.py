@@ -15,13 +15,14 @@ with ``use_processes=True`` on worker processes, and take the same :class:`Optio
 :class:`Retry` for tasks that fail, :class:`Progress` and :class:`RunReport` for people
 who watch.
 
-:func:`should_use_processes` helps to choose, and :func:`available_cpus` says how many
-can work at the same time; :func:`is_picklable` and :func:`explain_unpicklable` say what
-can travel to a process. :func:`share` sends a large object once, and
-:func:`worker_state` has one made in each worker. Worker processes are kept warm
-between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
-workers of their own. :class:`IsolatedProcessPoolExecutor` is the same kind of workers
-behind the interface of :mod:`concurrent.futures`.
+:func:`should_use_processes` and :func:`advise` help to choose, and
+:func:`available_cpus` says how many can work at the same time; :func:`is_picklable` and
+:func:`explain_unpicklable` say what can travel to a process. :func:`share` sends a
+large object once, and :func:`worker_state` has one made in each worker. Worker
+processes are kept warm between calls: :func:`shutdown_workers` ends them, and
+:func:`worker_pool` gives calls workers of their own.
+:class:`IsolatedProcessPoolExecutor` is the same kind of workers behind the interface of
+:mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
@@ -54,6 +55,7 @@ from ._process.task import Task
 
 if TYPE_CHECKING:
     from ._process.advice import should_use_processes
+    from ._process.auto.advising import Advice, advise
     from ._process.auto.decision import Decision
     from ._process.batches import process_in_batches
     from ._process.calls_async import (
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from ._process.worker_state import worker_state
 
 __all__ = [
+    "Advice",
     "DeadLetter",
     "DeadLetters",
     "Decision",
@@ -100,6 +103,7 @@ __all__ = [
     "TaskTimeoutError",
     "WorkerCrashedError",
     "WorkerStartError",
+    "advise",
     "available_cpus",
     "execute_tasks_in_parallel",
     "execute_tasks_in_parallel_async",
@@ -123,6 +127,7 @@ __all__ = [
 # Where the rest is, which is imported when somebody asks for it: few programs need all
 # of it, and all of them wait for what is imported.
 LATER = {
+    "Advice": "auto.advising",
     "DeadLetter": "dead_letters.letter",
     "DeadLetters": "dead_letters.dead_letters",
     "Decision": "auto.decision",
@@ -135,6 +140,7 @@ LATER = {
     "RunReport": "report",
     "Skipped": "journal",
     "TaskKeyError": "keys.errors",
+    "advise": "auto.advising",
     "execute_tasks_in_parallel_async": "calls_async",
     "execute_tasks_in_parallel_streaming_async": "calls_async",
     "execute_tasks_in_parallel_unordered_async": "calls_async",

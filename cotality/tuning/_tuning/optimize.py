@@ -77,14 +77,13 @@ def optimize(
         if known is not None:
             figures, profile = known
             return planned(for_all(figures, tasks.total), profile, tasks.total)
-    sample = sample_of(tasks, limit, cast("Options", options))
+    sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", options))
     profile = Profile.of_sample(function, sample)
-    total = len(sample.outcomes) if sample.is_all else sample.total
     figures = replace(sample.figures, running=0.0)
     if kind is not None and sample.outcomes:
         remember(function, kind, figures, profile)
     head = Head(function, items, as_arguments, sample.outcomes)
-    return planned(for_all(figures, total), profile, total, head)
+    return planned(for_all(figures, sample.total), profile, sample.total, head)
 
 
 def for_all(figures: Figures, total: int | None) -> Figures:

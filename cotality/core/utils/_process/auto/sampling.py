@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from time import perf_counter
@@ -14,7 +14,7 @@ from cotality.core.utils._process.observers import Observer
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.task import Task
-from cotality.core.utils._process.tasks_over import TasksOver, total_of
+from cotality.core.utils._process.tasks_over import TasksOver
 
 from .backend import AutoBackend
 from .decision import Decision
@@ -34,14 +34,12 @@ class Sample:
             knows.
         obstacle: Why they cannot go to a process; empty if nothing is known.
         total: How many there are in all; None if nobody knows.
-        is_all: Whether there are no others.
     """
 
     outcomes: list[Outcome[Any]]  # Any: tasks of any result type
     figures: Figures
     obstacle: str
     total: int | None
-    is_all: bool
 
 
 class Watch(Observer):
@@ -83,17 +81,21 @@ class Head(TasksOver[Any]):  # Any: as above
 
 
 def sample_of(
-    tasks: Iterable[Task[Any]],  # Any: as above
+    tasks: Iterator[Task[Any]],  # Any: as above
+    total: int | None,
     max_workers: int | None,
     options: Options,
 ) -> Sample:
     """Run the first of *tasks* and see what they are like.
 
     They run as with ``use_processes="auto"``, until that has decided where they should,
-    or for about 50 ms. An iterator is read no further than that.
+    or for about 50 ms. *tasks* is read no further than that.
+
+    Args:
+        total: How many there are; None if nobody knows.
     """
-    watch, total = Watch(), total_of(tasks)
-    head = Head(iter(tasks), total, watch)
+    watch = Watch()
+    head = Head(tasks, total, watch)
     call = Call.checked(
         head, max_workers, "auto", True, None, options, bounded=True, detailed=True
     )
@@ -109,8 +111,7 @@ def sample_of(
         outcomes,
         with_means(figures, outcomes),
         backend.evidence.obstacle,
-        total,
-        head.is_all,
+        len(outcomes) if head.is_all else total,
     )
 
 
