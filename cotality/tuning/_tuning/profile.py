@@ -66,7 +66,7 @@ class Profile:
             sample.figures.cpu,
             sample.figures.lock,
             sample.figures.transport,
-            mean_size([item_of(each) for each in outcomes[:SIZED]]),
+            mean_size([argument_of(each) for each in outcomes[:SIZED]]),
             mean_size([each.value for each in outcomes[:SIZED]]),
             sample.obstacle,
             len(outcomes),
@@ -81,8 +81,12 @@ def workload_type(figures: Figures) -> WorkloadType:
     return "io_bound" if computing <= WAITS else "mixed"
 
 
-def item_of(outcome: Outcome[Any]) -> object:  # Any: a task of any result type
-    return outcome.task.positional, dict(outcome.task.arguments)
+def argument_of(outcome: Outcome[Any]) -> object:  # Any: a task of any result type
+    """The item of which a task was made."""
+    task = outcome.task
+    if len(task.positional) == 1:
+        return task.positional[0]
+    return task.arguments or task.positional
 
 
 def mean_size(things: Sequence[object]) -> int:
