@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from .cgroups import content, own_folders
+from .cgroups import content, named, number, own_folders
+from .public import public_in
 from .texts import shortened
 
 MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"
@@ -20,7 +21,6 @@ MB = 1_000_000  # bytes, as everywhere where memory is given in MB
 
 # Version 1 says "no limit" with the largest multiple of a page that its counters hold.
 NO_LIMIT = 1 << 60  # bytes
-LONGEST_NUMBER = 40  # characters; more is no number of bytes
 
 
 class Files(NamedTuple):
@@ -78,6 +78,7 @@ class Machine(NamedTuple):
     available: int
 
 
+@public_in("cotality.tuning.system")
 def available_memory() -> int:
     """How many bytes may still be taken before something is killed or swapped out.
 
@@ -180,24 +181,6 @@ def guessed_available(said: bytes) -> int | None:
         return None
     cache = (named(said, b"Cached:") or 0) - (named(said, b"Shmem:") or 0)
     return free + max(0, cache)
-
-
-# Only what is asked for is looked at: to read all lines would take 30 us.
-
-
-def named(said: bytes, name: bytes) -> int | None:
-    """The number behind *name*, at the beginning of one of the lines of a file."""
-    _, found, rest = (b"\n" + said).partition(b"\n" + name + b" ")
-    words = rest[:LONGEST_NUMBER].split(None, 1)
-    return number(words[0]) if found and words else None
-
-
-def number(said: bytes) -> int | None:
-    """The number of bytes that a file says; None if it says something else."""
-    said = said.strip()
-    if said.isdigit() and len(said) < LONGEST_NUMBER:
-        return int(said)
-    return None  # mostly "max"
 
 
 def left_by_psutil() -> int:
