@@ -412,8 +412,8 @@ def test_decisions_come_with_their_figures(file: Path) -> None:
     first = decisions[0]
     assert first["level"] == "DEBUG"
     assert first["message"].startswith("auto: after ")
-    assert first["decision"]["choice"] == "one thread"
-    assert first["decision"]["workers"] == 1
+    assert first["decision"]["choice"] in {"one thread", "threads", "processes"}
+    assert first["decision"]["workers"] >= 1
     assert set(first["decision"]["expected_seconds"]) >= {"threads", "processes"}
     assert len([line for line in lines_of(file) if "decision" in line]) == len(
         decisions

@@ -456,9 +456,13 @@ def test_threads_may_share_a_queue(path: Path) -> None:
 def test_a_queue_can_travel(path: Path) -> None:
     """A task in another process has the same file and policy."""
     policy = DLQPolicy(5, 2.5, include_traceback=False)
-    queue = pickle.loads(pickle.dumps(DeadLetterQueue(path, policy)))
+    original = DeadLetterQueue(path, policy)
+    key = original.add(abs, 1, Failure("x"))
+    queue = pickle.loads(pickle.dumps(original))
 
     assert (queue.path, queue.policy) == (path, policy)
+    assert queue.add(abs, 1, Failure("y")) == key
+    assert [letter.times for letter in queue.entries()] == [2]
 
 
 # What is refused.
