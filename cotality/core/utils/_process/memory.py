@@ -150,6 +150,8 @@ def limited_groups(root: str = "/") -> Iterator[Group]:
 
     What is not understood is no limit: this only ever makes a number smaller.
     """
+    # A kernel before 5.11 can be told that groups of version 1 are not within those
+    # above them. Then too many limits are counted, which is the harmless mistake.
     version, folders = own_folders(root, "memory")
     files = FILES[version]
     for folder in folders:
