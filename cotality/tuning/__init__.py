@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.rate import Rate
 
     from ._tuning.circuit import CircuitBreaker, CircuitOpenError
+    from ._tuning.dead_letter_queue import DeadLetterQueue, DLQPolicy
     from ._tuning.execute import execute
     from ._tuning.execute_async import execute_async
+    from ._tuning.logging_setup import configure_logging
     from ._tuning.optimize import optimize
     from ._tuning.plan import Plan
     from ._tuning.profile import Profile
@@ -36,11 +38,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
+    "DLQPolicy",
+    "DeadLetterQueue",
     "ExecutionResult",
     "Plan",
     "Profile",
     "Rate",
     "Validation",
+    "configure_logging",
     "execute",
     "execute_async",
     "optimize",
@@ -54,11 +59,14 @@ CORE = "cotality.core.utils._process"
 LATER = {
     "CircuitBreaker": "._tuning.circuit",
     "CircuitOpenError": "._tuning.circuit",
+    "DLQPolicy": "._tuning.dead_letter_queue",
+    "DeadLetterQueue": "._tuning.dead_letter_queue",
     "ExecutionResult": "._tuning.result",
     "Plan": "._tuning.plan",
     "Profile": "._tuning.profile",
     "Rate": f"{CORE}.rate",
     "Validation": "._tuning.validation",
+    "configure_logging": "._tuning.logging_setup",
     "execute": "._tuning.execute",
     "execute_async": "._tuning.execute_async",
     "optimize": "._tuning.optimize",

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
-from .cgroups import quota_in_cpus
 from .public import public
+from .quota import quota_in_cpus
 from .texts import shortened
 
 WORKERS_VARIABLE = "COTALITY_MAX_WORKERS"
