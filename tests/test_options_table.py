@@ -336,6 +336,19 @@ def see_chunksize(calls: Calls, marks: Marks) -> bool:
     return report.largest_portion == 7
 
 
+def see_memory_limit_mb(calls: Calls, marks: Marks) -> bool:
+    """Tiny tasks do not travel together if their results are large."""
+    report = RunReport()
+    calls.all(
+        [Task(bytes, positional=(100_000,))] * 60,
+        max_workers=2,
+        chunksize=20,
+        memory_limit_mb=1,
+        report=report,
+    )
+    return 1 < report.largest_portion <= 10
+
+
 def see_rate(calls: Calls, marks: Marks) -> bool:
     began = time.monotonic()
     starts = calls.all([Task(time.monotonic)] * 4, rate=Rate(3, per=0.05))

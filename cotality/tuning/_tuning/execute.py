@@ -162,8 +162,9 @@ def execute(
             like.
         return_exceptions: Put the failure of an item in its place.
         on_error: As for :func:`execute_tasks_in_parallel`.
-        **options: Likewise; see `Options` there. Rates, retries, a circuit breaker and
-            dead letters are among them.
+        **options: Likewise; see `Options` there. Rates, retries, a circuit breaker,
+            dead letters and a limit on memory are among them; in a container whose
+            memory is limited that limit is the default.
 
     Raises:
         TypeError: An argument is not what it must be, or an option does not exist.

@@ -32,6 +32,7 @@ class RunOptions(TypedDict, total=False):
     resume: bool
     retry_failed: bool
     dead_letters: DeadLetters | None
+    memory_limit_mb: float | None
     rate: Rate | None
     circuit_breaker: Brake | None
     context: Sequence[Variable] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -9,8 +10,10 @@ from typing import Any, cast
 
 from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.chunk import task_failure
+from cotality.core.utils._process.cpus import MEMORY_VARIABLE
 from cotality.core.utils._process.failures import blame
 from cotality.core.utils._process.known_head import KnownHead
+from cotality.core.utils._process.memory import MB, left_in_container
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.task import Task
@@ -122,6 +125,10 @@ class Work:
             ValueError: One out of range, or in contradiction to another.
         """
         workers, use_processes, options = self.choice.for_the_core(self.options)
+        if "memory_limit_mb" not in options and MEMORY_VARIABLE not in os.environ:
+            left = left_in_container()
+            if left is not None:
+                options["memory_limit_mb"] = max(1, left) / MB
         known = self.take_head()
         tasks = TasksOver(self.function, self.data, unpack=self.unpack)
         if known:

@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from .cgroups import content, named, number, own_folders
+from .cpus import MEMORY_VARIABLE
 from .public import public_in
 from .texts import shortened
 
-MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"
 MB = 1_000_000  # bytes, as everywhere where memory is given in MB
 
 # Version 1 says "no limit" with the largest multiple of a page that its counters hold.
@@ -139,6 +139,12 @@ def memory_pressure(root: str = "/") -> float | None:
             taken = group.usage - group.reclaimable()
             fullest = max(fullest, fullness(taken, group.limit))
     return fullest
+
+
+def left_in_container() -> int | None:
+    """What is left where a cgroup limits the memory; None where none does."""
+    is_limited = next(limited_groups(), None) is not None
+    return memory_left() if is_limited else None
 
 
 def fullness(taken: int, limit: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from typing_extensions import TypedDict
 from .brakes import Brake
 from .checks import checked_count, checked_flag, checked_seconds
 from .contexts import captured
+from .cpus import MEMORY_VARIABLE
 from .failures import TaskNotPicklableError
 from .observers import Observer
 from .public import public
@@ -86,6 +88,11 @@ class Options(TypedDict, total=False):
         dead_letters: A `DeadLetters`, where the tasks are kept that fail for good.
         chunksize: The most tasks that travel together; None, the default, lets
             portions grow until they hold about 20 ms of work.
+        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which are out may
+            take together, as measured from their arguments and results; fewer run at a
+            time where they are large. And no task starts while less than a tenth of
+            that is free on the machine or in the container, at most 100 MB. None, the
+            default, takes what ``COTALITY_MEMORY_LIMIT_MB`` says.
         rate: A `Rate`: how many tasks may start in a given time.
         circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
             tasks at once while what they depend on is down.
@@ -113,6 +120,7 @@ class Options(TypedDict, total=False):
     retry_failed: bool
     dead_letters: DeadLetters | None
     chunksize: int | None
+    memory_limit_mb: float | None
     rate: Rate | None
     circuit_breaker: Brake | None
     context: Sequence[Variable] | None
@@ -208,6 +216,11 @@ def checked_options(
 def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
     """What may keep the tasks of the call from starting."""
     found: list[Brake] = []
+    limit = given.get("memory_limit_mb")
+    if limit is not None or MEMORY_VARIABLE in os.environ:
+        from .memory_limit import MemoryLimit, limit_of
+
+        found.append(MemoryLimit(limit_of(limit)))
     if (rate := given.get("rate")) is not None:
         from .rate import Rate
 
