@@ -2,8 +2,9 @@
 
 From the caller down to the worker:
 
-* what is called: `calls` and their twins `calls_async`, with `options` and `checks`;
-  what they are given, `task`, and what they make of it, `call`; `advice`;
+* what is called: `calls`, `calls_outcomes` and their twins `calls_async`, with
+  `options` and `checks`; what they are given, `task`, and what they make of it, `call`;
+  how what comes back is given to plain code: `delivery`; `advice`;
 * how many workers there are: `cpus`, and `cgroups` for the limits of containers;
   whether this is one: `this_process`;
 * how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
@@ -29,7 +30,7 @@ From the caller down to the worker:
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
   `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
 * what can be packed, and how to say that something cannot: `pickling`, `explain`,
-  `anatomy`, `paths`, `unsendable`;
+  `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`;

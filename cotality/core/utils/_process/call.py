@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
 from .backend import Backend
 from .backends import open_backend
 from .checks import (
+    OnError,
     checked_flag,
     checked_max_workers,
     checked_on_error,
@@ -19,7 +19,7 @@ from .checks import (
 )
 from .cpus import default_workers
 from .engine import Run
-from .errors import ErrorPolicy, OnError
+from .errors import ErrorPolicy
 from .observers import Observers
 from .options import Checked, Options, UseProcesses, checked_options
 from .retrying import Retries
@@ -28,8 +28,7 @@ from .task import Task
 from .times import Measure
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a caller asked for.
 
     Attributes:
@@ -119,7 +118,7 @@ class Call:
                 self.max_workers,
                 self.use_processes,
                 options,
-                until_failure=policy.ends_with_first and options.retries.attempts == 1,
+                until_failure=policy.ends_with_first and options.retries is None,
                 measure=measure,
                 may_be_endless=self.bounded and total is None,
                 total=total,
