@@ -30,7 +30,7 @@ EXPENSIVE = {
 
 @pytest.mark.parametrize("name", process.__all__)
 def test_every_public_name_is_there(name: str) -> None:
-    """Whether it is imported with the module or when it is asked for."""
+    """Although it is imported only when it is asked for."""
     thing = getattr(process, name)
 
     assert getattr(thing, "__name__", name) == name

@@ -129,7 +129,7 @@ def execute_tasks_in_parallel(
     starting them (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
     from .call import Call
-    from .delivery import results_in_order
+    from .delivery import in_list
 
     call = Call.checked(
         tasks,
@@ -140,7 +140,7 @@ def execute_tasks_in_parallel(
         options,
         bounded=False,
     )
-    return results_in_order(call.blocking())
+    return in_list(call.blocking())
 
 
 @overload
@@ -210,7 +210,7 @@ def execute_tasks_in_parallel_unordered(
     of one portion stay together.
     """
     from .call import Call
-    from .delivery import results_as_finished
+    from .delivery import in_list_as_finished
 
     call = Call.checked(
         tasks,
@@ -221,7 +221,7 @@ def execute_tasks_in_parallel_unordered(
         options,
         bounded=False,
     )
-    return results_as_finished(call.blocking())
+    return in_list_as_finished(call.blocking())
 
 
 @overload

@@ -11,13 +11,13 @@ from .engine import Run, in_turn
 from .outcome import Outcome
 
 
-def results_in_order(run: Run) -> list[Any]:  # Any: what the tasks return
+def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
     portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
     run.conclude()
     return list(chain.from_iterable(portion.results() for portion in portions))
 
 
-def results_as_finished(run: Run) -> list[Any]:  # Any: as above
+def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
     portions = driven(run.settled())
     values = [value for portion in portions for value in portion.results()]
     run.conclude()
