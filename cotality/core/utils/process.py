@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from ._process.outcome import Outcome
     from ._process.pickling import is_picklable
     from ._process.progress.snapshot import Progress
+    from ._process.rate import Rate
     from ._process.records.errors import JournalError, JournalInUseError
     from ._process.report import RunReport
     from ._process.retry import Retry
@@ -90,6 +91,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Progress",
+    "Rate",
     "RemoteTaskError",
     "Retry",
     "RunReport",
@@ -134,6 +136,7 @@ LATER = {
     "Options": "options",
     "Outcome": "outcome",
     "Progress": "progress.snapshot",
+    "Rate": "rate",
     "RemoteTaskError": "failures",
     "Retry": "retry",
     "RunReport": "report",

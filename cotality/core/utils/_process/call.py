@@ -9,6 +9,7 @@ from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
 from .backend import Backend
 from .backends import open_backend
+from .brakes import Brakes
 from .checks import (
     OnError,
     checked_flag,
@@ -139,6 +140,8 @@ class Call(NamedTuple):
             policy=policy,
             retries=Retries(options.retries),
             observers=observers,
+            brakes=Brakes(options.brakes),
+            chunksize=options.chunksize,
             bounded=self.bounded,
             detailed=bool(measure),
         )

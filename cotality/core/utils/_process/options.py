@@ -24,10 +24,12 @@ from .texts import class_and_text
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from .brakes import Brake
     from .dead_letters.dead_letters import DeadLetters
     from .journal import Journal
     from .observers import Observer
     from .progress.option import ProgressOption
+    from .rate import Rate
     from .report import RunReport
     from .retry import Retry
     from .source import Memory
@@ -87,6 +89,11 @@ class Options(TypedDict, total=False):
             earlier run is not run again, and has the outcome that it had then.
         retry_failed: With *resume*, run again what has failed.
         dead_letters: A `DeadLetters`, where the tasks are kept that fail for good.
+        chunksize: The most tasks that travel together; None, the default, lets
+            portions grow until they hold about 20 ms of work.
+        rate: A `Rate`: how many tasks may start in a given time.
+        circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
+            tasks at once while what they depend on is down.
         context: On processes, the context variables whose values the tasks see;
             none by default, and each value has to be picklable. Tasks on threads
             always see all variables of the caller.
@@ -110,6 +117,9 @@ class Options(TypedDict, total=False):
     resume: bool
     retry_failed: bool
     dead_letters: DeadLetters | None
+    chunksize: int | None
+    rate: Rate | None
+    circuit_breaker: Brake | None
     context: Sequence[Variable] | None
     initializer: Function | None
     initargs: tuple[object, ...]
@@ -127,6 +137,8 @@ class Checked(NamedTuple):
     max_tasks_per_worker: int | None = None
     observers: tuple[Observer, ...] = ()
     memory: Memory | None = None  # of what earlier runs have done
+    chunksize: int | None = None
+    brakes: tuple[Brake, ...] = ()
     context: Sequence[ContextVar[Any]] = ()  # Any: variables of any type
     packed_context: bytes | None = None  # the same with their values, for a process
     initializer: Callable[..., object] | None = None
@@ -179,6 +191,8 @@ def checked_options(
         max_tasks_per_worker=checked_count(
             "max_tasks_per_worker", given.get("max_tasks_per_worker")
         ),
+        chunksize=checked_count("chunksize", given.get("chunksize")),
+        brakes=checked_brakes(given),
         context=checked_context(given.get("context")),
         initializer=checked_function("initializer", given.get("initializer")),
         initargs=tuple(given.get("initargs") or ()),
@@ -195,6 +209,27 @@ def checked_options(
     # Last: a report that was given to a call that is refused stays free for another.
     observers, memory = watching(given)
     return options._replace(observers=observers, memory=memory)
+
+
+def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
+    """What may keep the tasks of the call from starting."""
+    found: list[Brake] = []
+    if (rate := given.get("rate")) is not None:
+        from .rate import Rate
+
+        if not isinstance(rate, Rate):
+            raise TypeError(f"rate must be a Rate, got {rate!r}. Rate(50, per=1.0)?")
+        found.append(rate)
+    if (breaker := given.get("circuit_breaker")) is not None:
+        from .brakes import Brake
+
+        if not isinstance(breaker, Brake):
+            raise TypeError(
+                f"circuit_breaker must be a CircuitBreaker of cotality.tuning, got "
+                f"{breaker!r}"
+            )
+        found.append(breaker)
+    return tuple(found)
 
 
 def with_packed_initializer(options: Checked, use_processes: UseProcesses) -> Checked:
