@@ -9,6 +9,7 @@ From the caller down to the worker:
   whether this is one: `this_process`;
 * how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
   `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
+* what may keep tasks from starting: `brakes`, of which one is a `rate`;
 * what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
   `retry`, and those that wait for it: `retrying`;
 * who watches: `observers`; what a person is shown while it runs: `progress`, and

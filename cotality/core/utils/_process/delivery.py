@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import Any
 
 from .arrivals import driven
 from .engine import Run, in_turn
-from .outcome import Outcome
+from .outcome import Outcome, Settled
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
     portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
     run.conclude()
-    return list(chain.from_iterable(portion.results() for portion in portions))
+    return joined(portions)
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
-    portions = driven(run.settled())
-    values = [value for portion in portions for value in portion.results()]
+    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
+    portions = list(driven(run.settled()))
     run.conclude()
-    return values
+    return joined(portions)
+
+
+def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above
+    return list(chain.from_iterable(portion.results() for portion in portions))
 
 
 def stream(
