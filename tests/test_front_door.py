@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import subprocess
 import sys
+from typing import get_type_hints
 
 import pytest
 
@@ -11,43 +14,145 @@ from cotality.core.utils import process
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
 
+IMPORT = "from cotality.core.utils.process import Task, execute_tasks_in_parallel"
+LISTS_AND_STREAMS = [
+    "execute_tasks_in_parallel",
+    "execute_tasks_in_parallel_unordered",
+    "execute_tasks_in_parallel_streaming",
+    "iter_outcomes",
+]
+# What threads do not need, and everybody would wait for.
+EXPENSIVE = {
+    *("asyncio", "difflib", "json", "multiprocessing", "pickle", "subprocess"),
+    "typing_extensions",
+}
+
 
 @pytest.mark.parametrize("name", process.__all__)
 def test_every_public_name_is_there(name: str) -> None:
-    """Whether it is imported with the module or when it is asked for."""
+    """Although it is imported only when it is asked for."""
     thing = getattr(process, name)
 
     assert getattr(thing, "__name__", name) == name
     assert name in dir(process)
 
 
-def test_what_is_imported_later_is_public() -> None:
+def test_what_is_there_is_public() -> None:
     """And nothing else: a name that is not there says so."""
-    assert process.LATER.keys() <= set(process.__all__)
+    assert process.LATER.keys() == set(process.__all__)
     assert not hasattr(process, "no_such_thing")
     with pytest.raises(AttributeError, match="has no attribute 'no_such_thing'"):
         _ = process.no_such_thing  # type: ignore[attr-defined]  # that is the point
 
 
-def test_a_program_waits_for_what_it_uses() -> None:
-    """Threads need nothing of what processes, journals and reports need."""
-    source = (
-        "import sys\n"
-        "from cotality.core.utils.process import Task, execute_tasks_in_parallel\n"
-        "execute_tasks_in_parallel([Task(abs, positional=(-1,))])\n"
-        "print(*sys.modules)\n"
+def test_to_import_the_module_imports_nothing_else() -> None:
+    """Each name is imported when somebody asks for it."""
+    loaded = loaded_by("import cotality.core.utils.process")
+
+    assert ours_of(loaded) == set()
+    assert not loaded & {"typing", *EXPENSIVE}
+
+
+def test_to_import_what_most_programs_need_imports_little() -> None:
+    """What runs the tasks is imported by the first call."""
+    loaded = loaded_by(IMPORT)
+
+    assert ours_of(loaded) == {
+        "calls",
+        "checks",
+        "options",
+        "public",
+        "task",
+        "texts",
+    }
+    assert not loaded & {"concurrent.futures", "logging", *EXPENSIVE}
+
+
+@pytest.mark.parametrize("function", LISTS_AND_STREAMS)
+def test_a_program_waits_for_what_it_uses(function: str) -> None:
+    """Threads need nothing of what processes, retries, journals and reports need."""
+    loaded = loaded_by(
+        f"from cotality.core.utils.process import Task, {function}\n"
+        f"list({function}([Task(abs, positional=(-1,))]))"
     )
+
+    assert ours_of(loaded).isdisjoint(
+        {"worker", "pool", "wire", "contexts", "not_picklable", "explain"}
+        | {"retry", "journal", "dead_letters", "report", "progress", "auto"}
+    )
+    assert not loaded & EXPENSIVE
+
+
+def test_to_import_tuning_imports_nothing_else() -> None:
+    """It is a front door of the same kind."""
+    loaded = loaded_by("import cotality.tuning")
+
+    assert ours_of(loaded) == set()
+    assert not any(name.startswith("cotality.tuning._tuning.") for name in loaded)
+    assert not loaded & EXPENSIVE
+
+
+def test_a_pickle_is_opened_by_a_program_that_has_asked_for_nothing() -> None:
+    """It names the front door, which brings what it is asked for."""
+    packed = pickle.dumps(process.Task(abs, positional=(-1,)))
+
+    printed = run(f"import pickle; print(pickle.loads({packed!r}))")
+
+    assert printed.startswith("Task(callback_function=<built-in function abs>")
+
+
+def test_everything_is_there_at_once_for_those_who_want_that() -> None:
+    """With a star, and in what `help` shows."""
+    program = (
+        "from cotality.core.utils.process import *\n"
+        "import pydoc, sys\n"
+        "front_door = sys.modules['cotality.core.utils.process']\n"
+        "assert all(globals()[n] is vars(front_door)[n] for n in front_door.__all__)\n"
+        "print(pydoc.plain(pydoc.render_doc(front_door)))"
+    )
+
+    shown = run(program)
+
+    for name in process.__all__:
+        assert re.search(rf"^    (class )?{name}\b", shown, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", [name for name in process.__all__ if name.islower()])
+def test_the_types_of_a_function_can_be_asked_for(name: str) -> None:
+    """What its signature names is there when the program runs."""
+    assert "return" in get_type_hints(getattr(process, name))
+
+
+def loaded_by(source: str) -> set[str]:
+    """The modules that *source* imports, beyond those that any program has."""
+    return set(
+        run(
+            "import sys\n"
+            "before = set(sys.modules)\n"
+            f"{source}\n"
+            "print(*set(sys.modules) - before)"
+        ).split()
+    )
+
+
+def ours_of(loaded: set[str]) -> set[str]:
+    """The modules among *loaded* that are behind the front door, by their names."""
+    behind = "cotality.core.utils._process."
+    return {
+        name.removeprefix(behind).partition(".")[0]
+        for name in loaded
+        if name.startswith(behind)
+    }
+
+
+def run(program: str) -> str:
+    """What *program* prints, in an interpreter of its own."""
     ended = subprocess.run(
-        [sys.executable, "-c", source],
+        [sys.executable, "-c", program],
         env=environment_of_scripts(),
         capture_output=True,
         encoding="utf-8",
         timeout=LONG_S,
         check=True,
     )
-
-    loaded = set(ended.stdout.split())
-    ours = "cotality.core.utils._process"
-    for name in ("worker", "pool", "journal", "report", "progress", "explain", "auto"):
-        assert f"{ours}.{name}" not in loaded
-    assert not loaded & {"multiprocessing", "asyncio", "subprocess", "json"}
+    return ended.stdout

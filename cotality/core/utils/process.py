@@ -25,57 +25,60 @@ processes are kept warm between calls: :func:`shutdown_workers` ends them, and
 :mod:`concurrent.futures`.
 
     >>> from math import sqrt
+    >>> from cotality.core.utils.process import Task, execute_tasks_in_parallel
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
     [2.0, 3.0]
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from ._process.calls import (
-    execute_tasks_in_parallel,
-    execute_tasks_in_parallel_streaming,
-    execute_tasks_in_parallel_unordered,
-    iter_outcomes,
-)
-from ._process.cpus import available_cpus
-from ._process.failures import (
-    RemoteTaskError,
-    TaskExitedError,
-    TaskNotPicklableError,
-    TaskTimeoutError,
-    WorkerCrashedError,
-    WorkerStartError,
-)
-from ._process.options import Options
-from ._process.outcome import Outcome
-from ._process.retry import Retry
-from ._process.shared import share
-from ._process.task import Task
+# Type checkers take a variable of this name for true; the one in `typing` would have
+# every program wait for `typing`.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from ._process.advice import should_use_processes
     from ._process.auto.advising import Advice, advise
     from ._process.auto.decision import Decision
     from ._process.batches import process_in_batches
+    from ._process.calls import (
+        execute_tasks_in_parallel,
+        execute_tasks_in_parallel_streaming,
+        execute_tasks_in_parallel_unordered,
+    )
     from ._process.calls_async import (
         execute_tasks_in_parallel_async,
         execute_tasks_in_parallel_streaming_async,
         execute_tasks_in_parallel_unordered_async,
         iter_outcomes_async,
     )
+    from ._process.calls_outcomes import iter_outcomes
+    from ._process.cpus import available_cpus
     from ._process.dead_letters.dead_letters import DeadLetters
     from ._process.dead_letters.letter import DeadLetter
     from ._process.dead_letters.replaying import replay
     from ._process.executor import IsolatedProcessPoolExecutor
     from ._process.explain import explain_unpicklable
+    from ._process.failures import (
+        RemoteTaskError,
+        TaskExitedError,
+        TaskTimeoutError,
+        WorkerCrashedError,
+        WorkerStartError,
+    )
     from ._process.journal import Journal, Skipped
     from ._process.keys.errors import TaskKeyError
+    from ._process.not_picklable import TaskNotPicklableError
+    from ._process.options import Options
+    from ._process.outcome import Outcome
     from ._process.pickling import is_picklable
     from ._process.progress.snapshot import Progress
     from ._process.rate import Rate
     from ._process.records.errors import JournalError, JournalInUseError
     from ._process.report import RunReport
+    from ._process.retry import Retry
+    from ._process.shared import share
+    from ._process.task import Task
     from ._process.warm import shutdown_workers, worker_pool
     from ._process.worker_state import worker_state
 
@@ -124,8 +127,8 @@ __all__ = [
     "worker_state",
 ]
 
-# Where the rest is, which is imported when somebody asks for it: few programs need all
-# of it, and all of them wait for what is imported.
+# Where each of them is. It is imported when somebody asks for it: few programs need all
+# of this, and all of them wait for what is imported.
 LATER = {
     "Advice": "auto.advising",
     "DeadLetter": "dead_letters.letter",
@@ -135,20 +138,36 @@ LATER = {
     "Journal": "journal",
     "JournalError": "records.errors",
     "JournalInUseError": "records.errors",
+    "Options": "options",
+    "Outcome": "outcome",
     "Progress": "progress.snapshot",
     "Rate": "rate",
+    "RemoteTaskError": "failures",
+    "Retry": "retry",
     "RunReport": "report",
     "Skipped": "journal",
+    "Task": "task",
+    "TaskExitedError": "failures",
     "TaskKeyError": "keys.errors",
+    "TaskNotPicklableError": "not_picklable",
+    "TaskTimeoutError": "failures",
+    "WorkerCrashedError": "failures",
+    "WorkerStartError": "failures",
     "advise": "auto.advising",
+    "available_cpus": "cpus",
+    "execute_tasks_in_parallel": "calls",
     "execute_tasks_in_parallel_async": "calls_async",
+    "execute_tasks_in_parallel_streaming": "calls",
     "execute_tasks_in_parallel_streaming_async": "calls_async",
+    "execute_tasks_in_parallel_unordered": "calls",
     "execute_tasks_in_parallel_unordered_async": "calls_async",
     "explain_unpicklable": "explain",
     "is_picklable": "pickling",
+    "iter_outcomes": "calls_outcomes",
     "iter_outcomes_async": "calls_async",
     "process_in_batches": "batches",
     "replay": "dead_letters.replaying",
+    "share": "shared",
     "should_use_processes": "advice",
     "shutdown_workers": "warm",
     "worker_pool": "warm",

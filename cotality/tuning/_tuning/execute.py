@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from cotality.core.utils._process.calls import in_list
 from cotality.core.utils._process.checks import checked_flag
+from cotality.core.utils._process.delivery import in_list
 from cotality.core.utils._process.public import public_in
 
 from .choice import Choice, ExecutorChoice

@@ -16,7 +16,7 @@ from .streaming import checked_work
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from cotality.core.utils._process.errors import OnError
+    from cotality.core.utils._process.checks import OnError
 
     from .options import RunOptions
 

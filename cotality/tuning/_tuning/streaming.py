@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cotality.core.utils._process.batches import Limits, batches, checked_bytes
-from cotality.core.utils._process.calls import stream
 from cotality.core.utils._process.checks import checked_count, checked_flag
+from cotality.core.utils._process.delivery import stream
 from cotality.core.utils._process.public import public_in
 
 from .choice import Choice, ExecutorChoice
@@ -17,7 +17,7 @@ from .work import Work
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from cotality.core.utils._process.errors import OnError
+    from cotality.core.utils._process.checks import OnError
 
     from .options import RunOptions
 

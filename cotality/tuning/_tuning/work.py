@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from cotality.core.utils._process.call import Call
@@ -145,7 +145,7 @@ class Work:
         if not known:
             return call
         memory = KnownHead(known, call.options.memory)
-        return replace(call, options=replace(call.options, memory=memory))
+        return call._replace(options=call.options._replace(memory=memory))
 
 
 def run_task(task: Task[Any]) -> Any:

@@ -2,13 +2,17 @@
 
 From the caller down to the worker:
 
-* what is called: `calls` and their twins `calls_async`, with `options` and `checks`;
-  what they are given, `task`, and what they make of it, `call`; `advice`;
+* what is called: `calls`, `calls_outcomes` and their twins `calls_async`, with
+  `options` and `checks`; what they are given, `task`, or a function and data,
+  `tasks_over`, and what they make of it, `call`; how what comes back is given to plain
+  code: `delivery`; `advice`;
 * how many workers there are: `cpus`; how much memory: `memory`; what limits containers
   have: `quota` for CPU time, read where `cgroups` finds it; whether this is a worker:
   `this_process`;
 * how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
   `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
+* what may keep tasks from starting: `brakes`: a `rate` and a `memory_limit`;
+  what is known of the first tasks: `known_head`;
 * what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
   `retry`, and those that wait for it: `retrying`;
 * who watches: `observers`; what a person is shown while it runs: `progress`, and
@@ -30,7 +34,7 @@ From the caller down to the worker:
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
   `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
 * what can be packed, and how to say that something cannot: `pickling`, `explain`,
-  `anatomy`, `paths`, `unsendable`;
+  `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`;

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Literal, TypeVar, overload
-
-from typing_extensions import Unpack
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from .arrivals import driven
 from .call import Call
-from .checks import checked_count, checked_flag
+from .checks import OnError, checked_count, checked_flag
 from .engine import Run, in_turn
-from .errors import OnError
 from .options import Options, UseProcesses
 from .public import public
 from .sizes import size_of

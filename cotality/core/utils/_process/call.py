@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
@@ -12,6 +11,7 @@ from .backend import Backend
 from .backends import open_backend
 from .brakes import Brakes
 from .checks import (
+    OnError,
     checked_flag,
     checked_max_workers,
     checked_on_error,
@@ -20,8 +20,8 @@ from .checks import (
 )
 from .cpus import default_workers
 from .engine import Run
-from .errors import ErrorPolicy, OnError
-from .observers import Observers
+from .errors import ErrorPolicy
+from .observers import Observer, Observers
 from .options import Checked, Options, UseProcesses, checked_options
 from .retrying import Retries
 from .source import Source, source_of
@@ -30,8 +30,7 @@ from .tasks_over import total_of
 from .times import Measure
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a caller asked for.
 
     Attributes:
@@ -94,6 +93,13 @@ class Call:
             detailed,
         )
 
+    def watched_by(self, *observers: Observer) -> Call:
+        """The same call, with *observers* before those it has."""
+        options = self.options
+        return self._replace(
+            options=options._replace(observers=(*observers, *options.observers))
+        )
+
     def blocking(self) -> Run:
         """The call, to be driven by a thread that does nothing else."""
         tasks = cast("Iterable[Task[Any]]", self.tasks)  # Any: as above
@@ -121,7 +127,7 @@ class Call:
                 self.max_workers,
                 self.use_processes,
                 options,
-                until_failure=policy.ends_with_first and options.retries.attempts == 1,
+                until_failure=policy.ends_with_first and options.retries is None,
                 measure=measure,
                 may_be_endless=self.bounded and total is None,
                 total=total,

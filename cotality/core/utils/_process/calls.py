@@ -1,20 +1,16 @@
-"""The ways to run tasks. They differ only in how the answers come back."""
+"""The ways to run tasks. They differ only in how the answers come back.
+
+Every program loads this, many of them long before they have tasks to run. So what runs
+them is imported by the call.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from itertools import chain
-from typing import Any, Literal, TypeVar, overload
+from typing import Literal, TypeVar, Unpack, overload
 
-from typing_extensions import Unpack
-
-from .arrivals import driven
-from .call import Call
-from .checks import checked_flag
-from .engine import Run, in_turn
-from .errors import OnError
+from .checks import OnError, checked_flag
 from .options import Options, UseProcesses
-from .outcome import Outcome
 from .public import public
 from .task import Task
 
@@ -132,6 +128,9 @@ def execute_tasks_in_parallel(
     call on warm processes about 0.4 ms, the first one 0.1 to 0.2 s for
     starting them (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
+    from .call import Call
+    from .delivery import in_list
+
     call = Call.checked(
         tasks,
         max_workers,
@@ -142,13 +141,6 @@ def execute_tasks_in_parallel(
         bounded=False,
     )
     return in_list(call.blocking())
-
-
-def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
-    """The results of *run*, in the order of its tasks."""
-    portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
-    run.conclude()
-    return list(chain.from_iterable(portion.results() for portion in portions))
 
 
 @overload
@@ -217,6 +209,9 @@ def execute_tasks_in_parallel_unordered(
     was there first comes first. Very short tasks travel in portions, and the results
     of one portion stay together.
     """
+    from .call import Call
+    from .delivery import in_list_as_finished
+
     call = Call.checked(
         tasks,
         max_workers,
@@ -226,11 +221,7 @@ def execute_tasks_in_parallel_unordered(
         options,
         bounded=False,
     )
-    run = call.blocking()
-    portions = driven(run.settled())
-    values = [value for portion in portions for value in portion.results()]
-    run.conclude()
-    return values
+    return in_list_as_finished(call.blocking())
 
 
 @overload
@@ -325,6 +316,9 @@ def execute_tasks_in_parallel_streaming(
             `StopIteration` raised by a task arrives as the cause of a `RuntimeError`,
             as from any generator.
     """
+    from .call import Call
+    from .delivery import stream
+
     call = Call.checked(
         tasks,
         max_workers,
@@ -335,75 +329,3 @@ def execute_tasks_in_parallel_streaming(
         bounded=True,
     )
     return stream(call.blocking(), checked_flag("ordered", ordered))
-
-
-def stream(
-    run: Run, ordered: bool
-) -> Generator[tuple[int, Any], None, None]:  # Any: what the tasks return
-    portions = driven(in_turn(run, ordered))
-    try:
-        for portion in portions:
-            count = len(portion.values)
-            if run.policy.leaves_in_place:
-                portion.put_errors_in_place()
-            yield from portion.take()
-            run.schedule.taken(count)
-            del portion
-    finally:
-        portions.close()
-    run.conclude()
-
-
-@public
-def iter_outcomes(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    ordered: bool = True,
-    **options: Unpack[Options],
-) -> Generator[Outcome[R], None, None]:
-    """Run *tasks* and yield an `Outcome` for each while the rest still run.
-
-    As :func:`execute_tasks_in_parallel_streaming`, but failures are told apart from
-    results that happen to be exceptions, and each outcome says when, where and how
-    long its task ran. That costs about 4 microseconds a task more, half of them for the
-    clock that tells CPU time. ::
-
-        for outcome in iter_outcomes(tasks):
-            match outcome:
-                case Outcome(ok=True, value=value):
-                    print(value)
-                case Outcome(error=TimeoutError()):
-                    print("too slow:", outcome.task)
-
-    Raises:
-        ExceptionGroup: *max_failures* tasks have failed.
-        Exception: What the iterable of tasks raised. No failure of a task is raised.
-    """
-    call = Call.checked(
-        tasks,
-        max_workers,
-        use_processes,
-        True,
-        None,
-        options,
-        bounded=True,
-        detailed=True,
-    )
-    return outcomes(call.blocking(), checked_flag("ordered", ordered))
-
-
-def outcomes(
-    run: Run, ordered: bool
-) -> Generator[Outcome[Any], None, None]:  # Any: as above
-    portions = driven(in_turn(run, ordered))
-    try:
-        for portion in portions:
-            count = len(portion.values)
-            yield from portion.take_outcomes()
-            run.schedule.taken(count)
-            del portion
-    finally:
-        portions.close()
-    run.conclude()

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, Literal, TypeAlias, TypeVar, overload
-
-from typing_extensions import Unpack
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from .call import Call
-from .checks import checked_flag
+from .checks import OnError, checked_flag
 from .engine import in_turn
-from .errors import OnError
 from .options import Options, UseProcesses
 from .outcome import Outcome
 from .public import public

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterable, Iterable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
-from .errors import ON_ERROR, OnError
 from .task import Task
+
+OnError: TypeAlias = Literal["raise", "return", "group"]
+ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
 
 
 def checked_max_workers(max_workers: object) -> int:

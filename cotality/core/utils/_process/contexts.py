@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextvars import Context, ContextVar
 from typing import Any, TypeAlias
 
-from .failures import TaskNotPicklableError
+from .not_picklable import TaskNotPicklableError
 from .texts import class_and_text
 from .wire import decode, encode
 

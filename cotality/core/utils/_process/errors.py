@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
+from .checks import OnError
 from .failures import blame
 from .task import Task
-
-OnError: TypeAlias = Literal["raise", "return", "group"]
-ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
 
 
 class ErrorPolicy:

@@ -7,7 +7,6 @@ each can be pickled, copied and raised again anywhere.
 from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
-from pickle import PicklingError
 from typing import Any
 
 from .public import public
@@ -21,15 +20,6 @@ class TaskExitedError(RuntimeError):
 
     Its cause (``__cause__``) is what the task raised. It is an error of that task
     alone: a library that calls :func:`sys.exit` ends neither the caller nor a worker.
-    """
-
-
-@public
-class TaskNotPicklableError(PicklingError):
-    """Something of a task cannot travel between processes.
-
-    The message names the argument and the place inside it. Its cause is the error
-    that pickling raised.
     """
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .outcome import Portion, Settled
 from .task import Task
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from .chunk import ChunkReport
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """What is known of a call when it begins.
 
     Attributes:

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+)
 
-from typing_extensions import TypedDict
-
-from .brakes import Brake
 from .checks import checked_count, checked_flag, checked_seconds
-from .contexts import captured
 from .cpus import MEMORY_VARIABLE
-from .failures import TaskNotPicklableError
-from .observers import Observer
 from .public import public
-from .retry import NEVER, Retry
-from .source import Memory
 from .texts import class_and_text
 
+# Every program loads this, for the signatures of what it calls. So what an option
+# needs is imported when that option is given.
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from .brakes import Brake
     from .dead_letters.dead_letters import DeadLetters
     from .journal import Journal
+    from .observers import Observer
     from .progress.option import ProgressOption
     from .rate import Rate
     from .report import RunReport
+    from .retry import Retry
+    from .source import Memory
     from .worker import Initializer
 
 DEFAULT_GRACE = 5.0  # s
@@ -130,12 +135,11 @@ class Options(TypedDict, total=False):
     inline: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """The options of one call, checked, with defaults filled in."""
 
     max_failures: int | None = None
-    retries: Retry = NEVER
+    retries: Retry | None = None
     timeout: float | None = None
     grace: float | None = DEFAULT_GRACE
     max_tasks_per_worker: int | None = None
@@ -189,7 +193,7 @@ def checked_options(
             raise TypeError(unknown_option(name))
     options = Checked(
         max_failures=checked_count("max_failures", given.get("max_failures")),
-        retries=Retry.of(given.get("retries")),
+        retries=checked_retries(given.get("retries")),
         timeout=checked_seconds("timeout", given.get("timeout"), zero=False),
         grace=checked_seconds("grace", given.get("grace", DEFAULT_GRACE), zero=True),
         max_tasks_per_worker=checked_count(
@@ -207,10 +211,12 @@ def checked_options(
     if use_processes and not options.inline and options.initializer is not None:
         options = with_packed_initializer(options, use_processes)
     if options.context:
-        options = replace(options, packed_context=captured(options.context))
+        from .contexts import captured
+
+        options = options._replace(packed_context=captured(options.context))
     # Last: a report that was given to a call that is refused stays free for another.
     observers, memory = watching(given)
-    return replace(options, observers=observers, memory=memory)
+    return options._replace(observers=observers, memory=memory)
 
 
 def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
@@ -228,6 +234,8 @@ def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
             raise TypeError(f"rate must be a Rate, got {rate!r}. Rate(50, per=1.0)?")
         found.append(rate)
     if (breaker := given.get("circuit_breaker")) is not None:
+        from .brakes import Brake
+
         if not isinstance(breaker, Brake):
             raise TypeError(
                 f"circuit_breaker must be a CircuitBreaker of cotality.tuning, got "
@@ -239,14 +247,15 @@ def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
 
 def with_packed_initializer(options: Checked, use_processes: UseProcesses) -> Checked:
     from .executor import checked_initializer
+    from .not_picklable import TaskNotPicklableError
 
     try:
         packed = checked_initializer(options.initializer, options.initargs)
     except TaskNotPicklableError as error:
         if use_processes != "auto":
             raise
-        return replace(options, obstacle=class_and_text(error))
-    return replace(options, packed_initializer=packed)
+        return options._replace(obstacle=class_and_text(error))
+    return options._replace(packed_initializer=packed)
 
 
 def watching(
@@ -335,10 +344,22 @@ def is_ours(executor: Executor | None) -> bool:
 
 
 def unknown_option(name: str) -> str:
+    import difflib
+
     known = ", ".join(Options.__annotations__)
     close = difflib.get_close_matches(name, Options.__annotations__, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"there is no option {name!r}.{hint} The options are: {known}."
+
+
+def checked_retries(retries: object) -> Retry | None:
+    """How often a task may run; None for once."""
+    if retries is None:
+        return None
+    from .retry import Retry
+
+    policy = Retry.of(retries)
+    return None if policy.attempts == 1 else policy
 
 
 def checked_report(report: object) -> RunReport:
@@ -384,6 +405,8 @@ def checked_executor(
 ) -> Executor | None:  # Any: what a caller wrote
     if executor is None:
         return None
+    from concurrent.futures import Executor
+
     if not isinstance(executor, Executor) and not (
         callable(getattr(executor, "submit", None))
     ):

@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from threading import TIMEOUT_MAX
-from typing import TypeAlias, cast
-
-from typing_extensions import TypeIs
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from .failures import (
     TaskExitedError,
-    TaskNotPicklableError,
     TaskTimeoutError,
     WorkerCrashedError,
     WorkerStartError,
 )
+from .not_picklable import TaskNotPicklableError
 from .public import public
 from .task import name_of_function
 from .texts import shortened
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Classes: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 Predicate: TypeAlias = Callable[[Exception], bool]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .retry import Retry
 from .task import Task
 from .texts import class_and_text
+
+if TYPE_CHECKING:
+    from .retry import Retry
 
 
 class Waiting(NamedTuple):
@@ -22,9 +24,13 @@ class Waiting(NamedTuple):
 
 
 class Retries:
-    """The tasks of one call that wait, and what was wrong with them."""
+    """The tasks of one call that wait, and what was wrong with them.
 
-    def __init__(self, policy: Retry) -> None:
+    Args:
+        policy: Which failures are tried again; None for none.
+    """
+
+    def __init__(self, policy: Retry | None) -> None:
         self.policy = policy
         self.waiting: list[Waiting] = []  # a heap
         self.errors: dict[int, list[Exception]] = {}  # of each task, oldest first
@@ -41,7 +47,9 @@ class Retries:
             attempt: How often it has run.
         """
         policy = self.policy
-        if attempt >= policy.attempts or not policy.is_retryable(error):
+        if policy is None or attempt >= policy.attempts:
+            return None
+        if not policy.is_retryable(error):
             return None
         return policy.delay_before(attempt + 1)
 

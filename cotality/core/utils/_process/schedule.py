@@ -12,11 +12,10 @@ of them and portions of long tasks hold one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """The constants of the schedule."""
 
     # How much work a portion should hold. Long against what a portion costs (0.1 ms),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from .public import public
 from .texts import attribute_or_none, shortened
 
 P = ParamSpec("P")
-# With a default, so that a bare `Task` stays a complete annotation; covariant, so that
-# a list may hold tasks of different results.
-R = TypeVar("R", default=Any, covariant=True)
 T = TypeVar("T")
+# Covariant, so that a list may hold tasks of different results; to a type checker with
+# a default, so that a bare `Task` stays a complete annotation. For that alone every
+# program would wait for typing_extensions.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", default=Any, covariant=True)
+else:
+    R = TypeVar("R", covariant=True)
 
 SHOWN_FUNCTION = 80  # characters of a function's name in a message
 SHOWN_ARGUMENT = 40  # of one argument's repr

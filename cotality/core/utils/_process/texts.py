@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-import traceback
 
 # What is caught below is BaseException: a __str__ that calls sys.exit must not end a
 # worker, or hide the failure that is being described. Only a Ctrl-C passes.
@@ -27,6 +26,8 @@ def class_and_text(error: BaseException) -> str:
 
 def traceback_text_of(error: BaseException) -> str:
     """The traceback of *error* alone, as text."""
+    import traceback  # only failures need it
+
     try:
         return "".join(traceback.format_exception(error, chain=False))
     except KeyboardInterrupt:

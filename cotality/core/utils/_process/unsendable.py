@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .explain import path_of_unpicklable
-from .failures import TaskNotPicklableError
+from .not_picklable import TaskNotPicklableError
 from .pickling import is_picklable
 from .task import name_of_function
 from .texts import class_and_text

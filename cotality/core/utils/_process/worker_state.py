@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from .public import public
 from .task import Task, name_of_function
-from .wire import decode
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -211,7 +210,11 @@ def state_of(name: bytes, packed: bytes) -> Any:  # Any: whatever a factory make
     """What the mark *packed* stands for in this worker."""
     states = states_here()
     found = states.made.get(name)
-    return found.state if found else states.get(name, decode(packed))
+    if found:
+        return found.state
+    from .wire import decode  # threads need no pickle
+
+    return states.get(name, decode(packed))
 
 
 # On threads.

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.call import Call
-from cotality.core.utils._process.calls import outcomes as outcomes_of
+from cotality.core.utils._process.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.observers import Observer
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
@@ -99,9 +99,7 @@ def sample_of(
     call = Call.checked(
         head, max_workers, "auto", True, None, options, bounded=True, detailed=True
     )
-    observers = (watch, *call.options.observers)
-    call = replace(call, options=replace(call.options, observers=observers))
-    run = call.blocking()
+    run = call.watched_by(watch).blocking()
     outcomes = list(outcomes_of(run, True))
     backend = run.backend
     assert isinstance(backend, AutoBackend)

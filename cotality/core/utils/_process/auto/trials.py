@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.call import Call
-from cotality.core.utils._process.calls import in_list
-from cotality.core.utils._process.failures import (
-    TaskNotPicklableError,
-    WorkerStartError,
-)
+from cotality.core.utils._process.delivery import in_list
+from cotality.core.utils._process.failures import WorkerStartError
+from cotality.core.utils._process.not_picklable import TaskNotPicklableError
 from cotality.core.utils._process.observers import Observer
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Portion
@@ -103,8 +101,7 @@ class Trials:
             self.options,
             bounded=False,
         )
-        watching = (*observers, *call.options.observers)
-        return replace(call, options=replace(call.options, observers=watching))
+        return call.watched_by(*observers)
 
 
 class MemoryWatch(Observer):

@@ -6,11 +6,8 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from cotality.core.utils._process.arrivals import driven
 from cotality.core.utils._process.call import Call
@@ -150,9 +147,7 @@ def run_again(
     from .replayer import Replayer
 
     replayer = Replayer(store, [letter.key for letter, _ in letters])
-    observers = (replayer, *call.options.observers)
-    call = replace(call, options=replace(call.options, observers=observers))
-    run = call.blocking()
+    run = call.watched_by(replayer).blocking()
     portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
     run.conclude()
     return [outcome for portion in portions for outcome in portion.take_outcomes()]
