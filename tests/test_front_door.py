@@ -6,10 +6,12 @@ import pickle
 import re
 import subprocess
 import sys
-from typing import get_type_hints
+from types import ModuleType
+from typing import Any, get_type_hints
 
 import pytest
 
+from cotality import tuning
 from cotality.core.utils import process
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
@@ -28,21 +30,30 @@ EXPENSIVE = {
 }
 
 
-@pytest.mark.parametrize("name", process.__all__)
-def test_every_public_name_is_there(name: str) -> None:
+FRONT_DOORS = [process, tuning]
+NAMES = [
+    pytest.param(door, name, id=f"{door.__name__.rpartition('.')[2]}-{name}")
+    for door in FRONT_DOORS
+    for name in door.__all__
+]
+
+
+@pytest.mark.parametrize(("door", "name"), NAMES)
+def test_every_public_name_is_there(door: ModuleType, name: str) -> None:
     """Although it is imported only when it is asked for."""
-    thing = getattr(process, name)
+    thing = getattr(door, name)
 
     assert getattr(thing, "__name__", name) == name
-    assert name in dir(process)
+    assert name in dir(door)
 
 
-def test_what_is_there_is_public() -> None:
+@pytest.mark.parametrize("door", FRONT_DOORS)
+def test_what_is_there_is_public(door: Any) -> None:
     """And nothing else: a name that is not there says so."""
-    assert process.LATER.keys() == set(process.__all__)
-    assert not hasattr(process, "no_such_thing")
+    assert door.LATER.keys() == set(door.__all__)
+    assert not hasattr(door, "no_such_thing")
     with pytest.raises(AttributeError, match="has no attribute 'no_such_thing'"):
-        _ = process.no_such_thing  # type: ignore[attr-defined]  # that is the point
+        _ = door.no_such_thing
 
 
 def test_to_import_the_module_imports_nothing_else() -> None:
@@ -60,6 +71,7 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
     assert ours_of(loaded) == {
         "calls",
         "checks",
+        "environment",
         "options",
         "public",
         "task",
@@ -117,10 +129,11 @@ def test_everything_is_there_at_once_for_those_who_want_that() -> None:
         assert re.search(rf"^    (class )?{name}\b", shown, re.MULTILINE), name
 
 
-@pytest.mark.parametrize("name", [name for name in process.__all__ if name.islower()])
-def test_the_types_of_a_function_can_be_asked_for(name: str) -> None:
+@pytest.mark.parametrize(("door", "name"), NAMES)
+def test_the_types_of_a_function_can_be_asked_for(door: ModuleType, name: str) -> None:
     """What its signature names is there when the program runs."""
-    assert "return" in get_type_hints(getattr(process, name))
+    if name.islower():
+        assert "return" in get_type_hints(getattr(door, name))
 
 
 def loaded_by(source: str) -> set[str]:

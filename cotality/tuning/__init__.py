@@ -18,7 +18,10 @@ a :class:`Rate` and a :class:`CircuitBreaker` spare what the work depends on.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+# Type checkers take a variable of this name for true; the one in `typing` would have
+# every program wait for `typing`.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.rate import Rate

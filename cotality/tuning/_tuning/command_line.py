@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -185,7 +185,7 @@ def function_named(name: str) -> Callable[..., Any]:  # Any: of any function
 
 
 @contextmanager
-def items(name: str) -> Iterator[Iterator[Any]]:  # Any: what JSON can hold
+def items(name: str) -> Generator[Iterator[Any], None, None]:  # Any: what JSON can hold
     with ExitStack() as stack:
         lines: TextIO = sys.stdin
         if name != "-":
@@ -194,7 +194,7 @@ def items(name: str) -> Iterator[Iterator[Any]]:  # Any: what JSON can hold
 
 
 @contextmanager
-def output(name: str | None) -> Iterator[TextIO]:
+def output(name: str | None) -> Generator[TextIO, None, None]:
     if name is None:
         yield sys.stdout
         return

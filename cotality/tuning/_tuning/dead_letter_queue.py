@@ -7,9 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from typing_extensions import Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from cotality.core.utils._process.checks import checked_flag, checked_seconds
 from cotality.core.utils._process.dead_letters.dead_letters import DeadLetters

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.delivery import in_list
 from cotality.core.utils._process.public import public_in
 
 from .choice import Choice, ExecutorChoice
+from .options import RunOptions
 from .plan import Plan
 from .work import Work
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .options import RunOptions
     from .result import ExecutionResult
 
 T = TypeVar("T")

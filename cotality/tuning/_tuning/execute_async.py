@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.calls_async import in_order_of_tasks
+from cotality.core.utils._process.checks import OnError
 from cotality.core.utils._process.public import public_in
 
 from .choice import ExecutorChoice
+from .options import RunOptions
 from .plan import Plan
 from .streaming import checked_work
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from cotality.core.utils._process.checks import OnError
-
-    from .options import RunOptions
 
 R = TypeVar("R")
 

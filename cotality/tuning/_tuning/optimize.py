@@ -6,27 +6,22 @@ import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 from cotality.core.utils._process.auto.estimate import Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
+from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils._process.tasks_over import TasksOver
 
 from .choice import Choice, checked_unpack
 from .head import Head
+from .options import RunOptions
 from .plan import MANY, Plan, planned
 from .profile import Profile
 from .work import checked_data, checked_function
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from cotality.core.utils._process.options import Options
-
-    from .options import RunOptions
 
 T = TypeVar("T")
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.batches import Limits, batches, checked_bytes
-from cotality.core.utils._process.checks import checked_count, checked_flag
+from cotality.core.utils._process.checks import OnError, checked_count, checked_flag
 from cotality.core.utils._process.delivery import stream
 from cotality.core.utils._process.public import public_in
 
 from .choice import Choice, ExecutorChoice
+from .options import RunOptions
 from .plan import Plan
 from .work import Work
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from cotality.core.utils._process.checks import OnError
-
-    from .options import RunOptions
 
 R = TypeVar("R")
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.report import units
 
 from .execute import execute
 from .optimize import optimize
+from .options import RunOptions
 from .plan import Plan
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .options import RunOptions
 
 
 @public_in("cotality.tuning")

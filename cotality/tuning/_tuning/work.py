@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.chunk import task_failure
-from cotality.core.utils._process.cpus import MEMORY_VARIABLE
+from cotality.core.utils._process.environment import MEMORY_VARIABLE
 from cotality.core.utils._process.failures import blame
 from cotality.core.utils._process.known_head import KnownHead
 from cotality.core.utils._process.memory import MB, left_in_container

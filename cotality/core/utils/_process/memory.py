@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from .cgroups import content, named, number, own_folders
-from .cpus import MEMORY_VARIABLE
+from .environment import MEMORY_VARIABLE
 from .public import public_in
 from .texts import shortened
 

@@ -17,7 +17,7 @@ from typing import (
 )
 
 from .checks import checked_count, checked_flag, checked_seconds
-from .cpus import MEMORY_VARIABLE
+from .environment import MEMORY_VARIABLE
 from .public import public
 from .texts import class_and_text
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil, inf
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from cotality.core.utils._process.checks import checked_max_workers, checked_tasks
+from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.public import public
 from cotality.core.utils._process.report import units
 from cotality.core.utils._process.schedule import Rules
@@ -18,11 +19,6 @@ from cotality.core.utils._process.tasks_over import total_of
 from .estimate import LEAST_RATIO, LEAST_SAVING, PLACES, Figures, Place
 from .sampling import sample_of
 from .trials import Trials
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from cotality.core.utils._process.options import Options
 
 # How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
 TRIAL = 0.1
