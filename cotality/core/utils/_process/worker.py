@@ -68,6 +68,7 @@ class Setup:
     initializer: Initializer | None
     max_tasks: int | None
     output_rules: bytes
+    niceness: int
 
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
@@ -95,6 +96,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.setsid()  # a group of its own, so that its children end with it
         os.register_at_fork(after_in_child=packed_chunk.mark_fork)
+        os.nice(setup.niceness)
     release_fork_server()
     os.environ.clear()
     os.environ.update(setup.environment)
