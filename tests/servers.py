@@ -135,17 +135,29 @@ def is_fork_server(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def serving(command: list[str], log: Path, max_workers: int) -> Iterator[Service]:
-    """A service on a free port of this machine, once it answers."""
+def serving(
+    command: list[str], log: Path, max_workers: int, code: str = ""
+) -> Iterator[Service]:
+    """A service on a free port of this machine, once it answers.
+
+    Args:
+        command: The name of the server and its arguments.
+        log: Where what it prints goes.
+        max_workers: What ``COTALITY_MAX_WORKERS`` says there.
+        code: Run before the server, in its process.
+    """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     address = ["--bind", f"127.0.0.1:{port}"]
-    if command[0] == "uvicorn":
+    name, *arguments = command
+    run = f"import runpy; runpy.run_module({name!r}, run_name='__main__')"
+    program = ["-c", f"{code}\n{run}"] if code else ["-m", name]
+    if name == "uvicorn":
         address = ["--host", "127.0.0.1", "--port", f"{port}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, *address],
+            [sys.executable, *program, *arguments, *address],
             cwd=EXAMPLES,
             env={
                 **environment_of_scripts(),

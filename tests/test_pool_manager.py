@@ -212,6 +212,39 @@ def test_the_status_says_what_they_do(
     assert manager.status().calls == 0
 
 
+def test_a_small_call_need_not_wait_for_the_end_of_a_large_one(
+    marks: Marks, gate: Gate, tmp_path: Path
+) -> None:
+    """Of a call with many tasks only a few stand in the queue at a time."""
+    done = Marks(tmp_path)
+
+    def first_waits(number: int) -> None:
+        if number == 0:
+            marks.leave("begun")
+            gate.wait()
+        done.leave(number)
+
+    with managed_pool(1) as manager, ThreadPoolExecutor(2) as threads:
+        large = threads.submit(manager.execute, first_waits, range(1000))
+        marks.wait_for(1)
+        small = threads.submit(manager.execute, lambda _: len(done.names()), [0])
+        # The first task of the large call runs, so this is that of the small one.
+        wait_until(lambda: 0 in first_tasks_queued(manager))
+        gate.open()
+        [done_before] = small.result()
+        large.result()
+
+    assert done_before < 100
+    assert len(done.names()) == 1000
+
+
+def first_tasks_queued(manager: PoolManager) -> set[int | None]:
+    pool = manager._keeper.pool
+    assert pool is not None
+    with pool.lock:
+        return {item.first_task for item in pool.state.pending}
+
+
 # Start and end.
 
 
@@ -573,8 +606,10 @@ def test_a_cancelled_coroutine_costs_others_nothing(
 def test_a_forked_child_has_workers_of_its_own(tmp_path: Path) -> None:
     """So it goes with servers that fork after they have loaded the application."""
     source = """
-import os
+import os, warnings
 from cotality.tuning import get_global_pool_manager, managed_pool
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking
 
 manager = get_global_pool_manager()
 
