@@ -481,8 +481,27 @@ def test_a_managed_pool_may_end_in_another_context() -> None:
 @posix
 def test_workers_may_give_way_to_others() -> None:
     """*niceness* is added to that of this process."""
+    nice = min(19, os.nice(0) + 3)
     with managed_pool(1, niceness=3) as manager:
-        assert manager.execute(os.nice, [0]) == [min(19, os.nice(0) + 3)]
+        assert manager.execute(os.nice, [0]) == [nice]
+
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="only some Linux systems have it")
+def test_workers_give_way_as_sessions_too() -> None:
+    """Or else their own niceness would count for nothing on Linux."""
+
+    def is_nice(path: Path) -> bool:
+        wait_until(lambda: path.read_text().endswith(f" nice {nice}\n"))
+        return True
+
+    nice = min(19, os.nice(0) + 3)
+    with managed_pool(2, niceness=3) as manager:
+        manager.warm_up()
+        paths = [Path(f"/proc/{pid}/autogroup") for pid in manager.status().pids]
+        assert all(map(is_nice, paths))
 
 
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [

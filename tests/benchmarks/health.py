@@ -64,7 +64,7 @@ class Setting:
         return WITH_MANAGER.format(workers=self.workers, niceness=self.niceness)
 
 
-SETTINGS = [Setting(2), Setting(2, niceness=10), Setting(1)]
+SETTINGS = [Setting(2), Setting(2, 10), Setting(8), Setting(8, 10)]
 
 
 @dataclass(frozen=True)
