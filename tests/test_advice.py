@@ -104,9 +104,15 @@ def test_python_before_the_question_has_the_gil(
     assert should_use_processes("cpu") is True
 
 
-@pytest.mark.parametrize("word", [None, 1, b"cpu", ["cpu"], True])
-def test_task_type_must_be_text(word: object) -> None:
-    """Anything but a string is a `TypeError` that shows it."""
+@pytest.mark.parametrize("word", [None, 1, True])
+def test_task_type_must_be_text_or_tasks(word: object) -> None:
+    """Anything else is a `TypeError` that shows it."""
     with pytest.raises(TypeError, match="task_type must be a string") as caught:
-        should_use_processes(word)  # type: ignore[arg-type]
+        should_use_processes(word)  # type: ignore[call-overload]
     assert repr(word) in str(caught.value)
+
+
+def test_what_is_no_task_is_shown() -> None:
+    """A list of words is neither a word nor a list of tasks."""
+    with pytest.raises(TypeError, match=r"tasks\[0\] must be a Task, got 'cpu'"):
+        should_use_processes(["cpu"])  # type: ignore[list-item]

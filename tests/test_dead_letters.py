@@ -112,6 +112,7 @@ def test_a_file_that_is_not_there_is_empty(letters: DeadLetters) -> None:
 
     assert letters.entries() == []
     assert replay(letters) == []
+    assert letters.purge() == letters.purge(["no such"]) == []
     assert not letters.path.exists()
 
 

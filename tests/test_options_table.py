@@ -31,6 +31,7 @@ from cotality.core.utils.process import (
     Journal,
     Options,
     Progress,
+    Rate,
     Retry,
     RunReport,
     Task,
@@ -40,6 +41,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_streaming,
     execute_tasks_in_parallel_streaming_async,
 )
+from cotality.tuning import CircuitBreaker, CircuitOpenError
 from tests.helpers import Failure, Marks, echo, fail_with, pid
 
 PAGE = Path(__file__).parents[1] / "docs" / "look-up" / "options.md"
@@ -326,6 +328,40 @@ def see_dead_letters(calls: Calls, marks: Marks) -> bool:
     letters = DeadLetters(marks.folder / "failed.jsonl")
     calls.all([failing(), *echoes(2)], on_error="return", dead_letters=letters)
     return [letter.error for letter in letters.entries()] == ["Failure"]
+
+
+def see_chunksize(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(200), chunksize=7, max_workers=2, report=report)
+    return report.largest_portion == 7
+
+
+def see_memory_limit_mb(calls: Calls, marks: Marks) -> bool:
+    """Tiny tasks do not travel together if their results are large."""
+    report = RunReport()
+    calls.all(
+        [Task(bytes, positional=(100_000,))] * 60,
+        max_workers=2,
+        chunksize=20,
+        memory_limit_mb=1,
+        report=report,
+    )
+    return 1 < report.largest_portion <= 10
+
+
+def see_rate(calls: Calls, marks: Marks) -> bool:
+    began = time.monotonic()
+    starts = calls.all([Task(time.monotonic)] * 4, rate=Rate(3, per=0.05))
+    return max(starts) - began >= 0.05
+
+
+def see_circuit_breaker(calls: Calls, marks: Marks) -> bool:
+    """Somewhere after the first failure tasks are not run any more."""
+    failures = calls.all(
+        [failing()] * 50, on_error="return", circuit_breaker=CircuitBreaker(1)
+    )
+    kinds = {type(each) for each in failures}
+    return kinds == {Failure, CircuitOpenError}
 
 
 def see_initializer(calls: Calls, marks: Marks) -> bool:

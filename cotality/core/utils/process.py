@@ -15,13 +15,14 @@ with ``use_processes=True`` on worker processes, and take the same :class:`Optio
 :class:`Retry` for tasks that fail, :class:`Progress` and :class:`RunReport` for people
 who watch.
 
-:func:`should_use_processes` helps to choose, and :func:`available_cpus` says how many
-can work at the same time; :func:`is_picklable` and :func:`explain_unpicklable` say what
-can travel to a process. :func:`share` sends a large object once, and
-:func:`worker_state` has one made in each worker. Worker processes are kept warm
-between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
-workers of their own. :class:`IsolatedProcessPoolExecutor` is the same kind of workers
-behind the interface of :mod:`concurrent.futures`.
+:func:`should_use_processes` and :func:`advise` help to choose, and
+:func:`available_cpus` says how many can work at the same time; :func:`is_picklable` and
+:func:`explain_unpicklable` say what can travel to a process. :func:`share` sends a
+large object once, and :func:`worker_state` has one made in each worker. Worker
+processes are kept warm between calls: :func:`shutdown_workers` ends them, and
+:func:`worker_pool` gives calls workers of their own.
+:class:`IsolatedProcessPoolExecutor` is the same kind of workers behind the interface of
+:mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
@@ -54,6 +55,7 @@ from ._process.task import Task
 
 if TYPE_CHECKING:
     from ._process.advice import should_use_processes
+    from ._process.auto.advising import Advice, advise
     from ._process.auto.decision import Decision
     from ._process.batches import process_in_batches
     from ._process.calls_async import (
@@ -71,12 +73,14 @@ if TYPE_CHECKING:
     from ._process.keys.errors import TaskKeyError
     from ._process.pickling import is_picklable
     from ._process.progress.snapshot import Progress
+    from ._process.rate import Rate
     from ._process.records.errors import JournalError, JournalInUseError
     from ._process.report import RunReport
     from ._process.warm import shutdown_workers, worker_pool
     from ._process.worker_state import worker_state
 
 __all__ = [
+    "Advice",
     "DeadLetter",
     "DeadLetters",
     "Decision",
@@ -87,6 +91,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Progress",
+    "Rate",
     "RemoteTaskError",
     "Retry",
     "RunReport",
@@ -98,6 +103,7 @@ __all__ = [
     "TaskTimeoutError",
     "WorkerCrashedError",
     "WorkerStartError",
+    "advise",
     "available_cpus",
     "execute_tasks_in_parallel",
     "execute_tasks_in_parallel_async",
@@ -121,6 +127,7 @@ __all__ = [
 # Where the rest is, which is imported when somebody asks for it: few programs need all
 # of it, and all of them wait for what is imported.
 LATER = {
+    "Advice": "auto.advising",
     "DeadLetter": "dead_letters.letter",
     "DeadLetters": "dead_letters.dead_letters",
     "Decision": "auto.decision",
@@ -129,9 +136,11 @@ LATER = {
     "JournalError": "records.errors",
     "JournalInUseError": "records.errors",
     "Progress": "progress.snapshot",
+    "Rate": "rate",
     "RunReport": "report",
     "Skipped": "journal",
     "TaskKeyError": "keys.errors",
+    "advise": "auto.advising",
     "execute_tasks_in_parallel_async": "calls_async",
     "execute_tasks_in_parallel_streaming_async": "calls_async",
     "execute_tasks_in_parallel_unordered_async": "calls_async",

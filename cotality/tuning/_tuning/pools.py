@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from cotality.core.utils._process import this_process, warm
-from cotality.core.utils._process.calls import execute_tasks_in_parallel
-from cotality.core.utils._process.calls_async import execute_tasks_in_parallel_async
+from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.calls import in_list
+from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
 from cotality.core.utils._process.checks import checked_max_workers, checked_seconds
 from cotality.core.utils._process.cpus import default_workers
+from cotality.core.utils._process.errors import OnError
 from cotality.core.utils._process.executor import checked_initializer
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.launch import default_context
-from cotality.core.utils._process.options import DEFAULT_GRACE, Options
+from cotality.core.utils._process.options import DEFAULT_GRACE
 from cotality.core.utils._process.public import public_in
-from cotality.core.utils._process.task import Task
 
+from .options import RunOptions
 from .pool_keeper import PoolKeeper
+from .streaming import checked_work
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -138,32 +141,129 @@ class PoolManager:
         """How many worker processes there may be."""
         return self._keeper.max_workers
 
+    # In the signatures, Any: the items of any data, as arguments of any function.
+
+    @overload
     def execute(
-        self, func: Callable[[T], R], data: Iterable[T], **options: Unpack[Options]
-    ) -> list[R]:
+        self,
+        func: Callable[[T], R],
+        data: Iterable[T],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: Literal[False] = False,
+        on_error: Literal["raise", "group"] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> list[R]: ...
+    @overload
+    def execute(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: Literal[True],
+        on_error: Literal["raise", "group"] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> list[R]: ...
+    @overload
+    def execute(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: bool = False,
+        on_error: Literal["return"],
+        **options: Unpack[RunOptions],
+    ) -> list[R | Exception]: ...
+    def execute(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: bool = False,
+        on_error: OnError | None = None,
+        **options: Unpack[RunOptions],
+    ) -> list[R] | list[R | Exception]:
         """``[func(item) for item in data]``, on the workers of this manager.
 
         Args:
             func: What to call, once with each item.
             data: The items; read in the calling thread, as workers become free.
-            **options: As for `execute_tasks_in_parallel`, such as *timeout* and
-                *retries*.
+            n_jobs: The most workers that work for this call; None takes all of them.
+            chunksize: As for `execute`, as are *unpack* and *on_error*.
+            **options: Likewise, such as *timeout* and *retries*.
 
         Raises:
             RuntimeError: The manager has been shut down.
             ValueError: An option is out of range, or wants workers of its own.
             TypeError: An argument is not what it must be.
-            Exception: As for `execute_tasks_in_parallel`.
+            Exception: As for `execute`.
         """
-        check_options(options)
+        call = self._call(
+            func,
+            data,
+            n_jobs=n_jobs,
+            chunksize=chunksize,
+            unpack=unpack,
+            on_error=on_error,
+            options=options,
+        )
         with self.workers():
-            return execute_tasks_in_parallel(
-                tasks_of(func, data), self.max_workers, True, **options
-            )
+            return in_list(call.blocking())
 
+    @overload
     def execute_async(
-        self, func: Callable[[T], R], data: Iterable[T], **options: Unpack[Options]
-    ) -> Coroutine[Any, Any, list[R]]:  # Any: what coroutines exchange with a loop
+        self,
+        func: Callable[[T], R],
+        data: Iterable[T],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: Literal[False] = False,
+        on_error: Literal["raise", "group"] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Awaits[list[R]]: ...
+    @overload
+    def execute_async(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: Literal[True],
+        on_error: Literal["raise", "group"] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Awaits[list[R]]: ...
+    @overload
+    def execute_async(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: bool = False,
+        on_error: Literal["return"],
+        **options: Unpack[RunOptions],
+    ) -> Awaits[list[R | Exception]]: ...
+    def execute_async(
+        self,
+        func: Callable[..., R],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None = None,
+        chunksize: int | None = None,
+        unpack: bool = False,
+        on_error: OnError | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Awaits[list[R] | list[R | Exception]]:
         """As :meth:`execute`, to be awaited; the event loop goes on meanwhile.
 
         Wrong arguments are errors of the call itself, not of the ``await``. *data* is
@@ -174,22 +274,47 @@ class PoolManager:
                 dropped, and workers that run something of this call are killed.
             Exception: As for :meth:`execute`.
         """
-        check_options(options)
-        self._keeper.check_open()
-        call = execute_tasks_in_parallel_async(
-            tasks_of(func, data), self.max_workers, True, **options
+        call = self._call(
+            func,
+            data,
+            n_jobs=n_jobs,
+            chunksize=chunksize,
+            unpack=unpack,
+            on_error=on_error,
+            options=options,
         )
         return self._awaited(call)
 
-    async def _awaited(
+    async def _awaited(self, call: Call) -> list[Any]:
+        with self.workers():
+            return await in_order_of_tasks(call)
+
+    def _call(
         self,
-        call: Coroutine[Any, Any, list[R]],  # Any: as above
-    ) -> list[R]:
-        try:
-            with self.workers():
-                return await call
-        finally:
-            call.close()  # it has not begun if the manager was shut down meanwhile
+        func: Callable[..., object],
+        data: Iterable[Any],
+        *,
+        n_jobs: int | None,
+        chunksize: int | None,
+        unpack: bool,
+        on_error: OnError | None,
+        options: RunOptions,
+    ) -> Call:
+        check_options(options)
+        self._keeper.check_open()
+        work = checked_work(
+            func,
+            data,
+            plan=None,
+            executor="processes",
+            n_jobs=n_jobs,
+            max_workers=self.max_workers,
+            chunksize=chunksize,
+            unpack=unpack,
+            on_error=on_error,
+            options=options,
+        )
+        return work.call(bounded=False)
 
     @contextmanager
     def workers(self) -> Generator[None, None, None]:
@@ -269,21 +394,14 @@ def checked_niceness(niceness: object) -> int:
     return niceness
 
 
-def check_options(options: Options) -> None:
+def check_options(options: RunOptions) -> None:
     """Refuse what would start more workers."""
     for name in NEED_OWN_WORKERS:
         if options.get(name) not in (None, ()):
             raise ValueError(
                 f"{name} would start workers for this call alone. Give an initializer "
-                f"to the manager, when that is made; or call execute_tasks_in_parallel."
+                f"to the manager, when that is made, or call execute()."
             )
-
-
-def tasks_of(func: Callable[[T], R], data: Iterable[T]) -> Iterable[Task[R]]:
-    """One task for each item; a list where *data* is one, so that its end is known."""
-    if isinstance(data, list | tuple):
-        return [Task.of(func, item) for item in data]
-    return (Task.of(func, item) for item in data)
 
 
 # The one for the whole process.

@@ -4,8 +4,9 @@ From the caller down to the worker:
 
 * what is called: `calls` and their twins `calls_async`, with `options` and `checks`;
   what they are given, `task`, and what they make of it, `call`; `advice`;
-* how many workers there are: `cpus`, and `cgroups` for the limits of containers;
-  whether this is one: `this_process`;
+* how many workers there are: `cpus`; how much memory: `memory`; what limits containers
+  have: `quota` for CPU time, read where `cgroups` finds it; whether this is a worker:
+  `this_process`;
 * how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
   `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
 * what comes back: `outcome`; what failures mean: `errors`; which tasks run again:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, overload
 
 from .public import public
+from .task import Task
 
 logger = logging.getLogger("cotality.core.utils.process")
 
@@ -34,8 +36,16 @@ QUALIFIER = re.compile(
 )
 
 
+@overload
+def should_use_processes(task_type: str = "io") -> bool: ...
+@overload
+def should_use_processes(
+    task_type: Iterable[Task[Any]],  # Any: of any result type
+) -> bool: ...
 @public
-def should_use_processes(task_type: str = "io") -> bool:
+def should_use_processes(
+    task_type: str | Iterable[Task[Any]] = "io",  # Any: as above
+) -> bool:
     """Whether work of this kind is faster on processes than on threads.
 
     Work that computes in Python gains from processes: threads take turns, because
@@ -45,8 +55,12 @@ def should_use_processes(task_type: str = "io") -> bool:
     threads compute at the same time there, and nothing has to be copied between
     processes.
 
+    Instead of a word it takes the tasks themselves: then **some of them are executed**,
+    on threads and on processes, and what was faster is the answer. :func:`advise` does
+    the same and says why.
+
     Args:
-        task_type: What the work spends its time on, such as ``"cpu"``,
+        task_type: The tasks, or what the work spends its time on, such as ``"cpu"``,
             ``"cpu-bound"``, ``"compute"`` or ``"calculation"``; ``"io"``,
             ``"network"``, ``"database"``, ``"file"`` or ``"mixed"``. Case, spaces,
             ``-``, ``_`` and ``/`` make no difference.
@@ -58,12 +72,17 @@ def should_use_processes(task_type: str = "io") -> bool:
         picklable.
 
     Raises:
-        TypeError: *task_type* is not a string.
+        TypeError: *task_type* is neither a string nor tasks.
     """
-    if not isinstance(task_type, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-        raise TypeError(
-            f"task_type must be a string such as 'cpu' or 'io', got {task_type!r}"
-        )
+    if not isinstance(task_type, str):
+        if not isinstance(task_type, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(
+                f"task_type must be a string such as 'cpu' or 'io', or the tasks "
+                f"themselves, got {task_type!r}"
+            )
+        from .auto.advising import advise
+
+        return advise(task_type).use_processes
     return is_computing(task_type) and is_gil_enabled()
 
 

@@ -10,6 +10,7 @@ from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
 from .backend import Backend
 from .backends import open_backend
+from .brakes import Brakes
 from .checks import (
     checked_flag,
     checked_max_workers,
@@ -25,6 +26,7 @@ from .options import Checked, Options, UseProcesses, checked_options
 from .retrying import Retries
 from .source import Source, source_of
 from .task import Task
+from .tasks_over import total_of
 from .times import Measure
 
 
@@ -112,7 +114,7 @@ class Call:
         observers = Observers(options.observers)
         policy = ErrorPolicy(self.on_error, options.max_failures)
         measure = Measure.CPU if self.detailed else observers.measure
-        total = len(self.tasks) if isinstance(self.tasks, list | tuple) else None
+        total = total_of(self.tasks)
 
         def open_backend_for_call() -> Backend:
             return open_backend(
@@ -140,6 +142,8 @@ class Call:
             policy=policy,
             retries=Retries(options.retries),
             observers=observers,
+            brakes=Brakes(options.brakes),
+            chunksize=options.chunksize,
             bounded=self.bounded,
             detailed=bool(measure),
         )

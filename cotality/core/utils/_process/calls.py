@@ -141,7 +141,11 @@ def execute_tasks_in_parallel(
         options,
         bounded=False,
     )
-    run = call.blocking()
+    return in_list(call.blocking())
+
+
+def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
+    """The results of *run*, in the order of its tasks."""
     portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
     run.conclude()
     return list(chain.from_iterable(portion.results() for portion in portions))

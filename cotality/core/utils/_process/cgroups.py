@@ -1,101 +1,76 @@
-"""How much CPU time the cgroup of this process may have: what limits a container.
+"""Where the files are that say what the cgroup of this process may have.
 
-A container, a systemd service or a batch job with "2 CPUs" sees all CPUs of the
-machine. That it may only use them for two seconds per second is written in files of
-its cgroup, or of one above it, on Linux alone. There are two versions of those files,
-and machines that have both.
+A container, a systemd service or a batch job sees the whole machine. That it may use
+less is written in files of its cgroup, or of one above it, on Linux alone. There are
+two versions of those files, and machines that have both. What the files say is read by
+`quota` for CPU time and by `memory`.
+
+Our cgroup is asked for each time, since a process can be moved to another one; where
+the files of a cgroup are is remembered, because mounts do not come and go under a
+program.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
-QUOTA_FILES = {  # by version; microseconds of CPU time, and in how many of the clock
-    1: ("cpu.cfs_quota_us", "cpu.cfs_period_us"),
-    2: ("cpu.max",),  # with both numbers
-}
+Controller: TypeAlias = Literal["cpu", "memory"]
 
 READ_LIMIT = 64 * 1024  # bytes; /proc/self/cgroup has a line for each hierarchy
+LONGEST_NUMBER = 40  # characters; nothing that is longer counts bytes or time
 ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # a blank in a mount point is \040
 
 
-def quota_in_cpus(root: str = "/") -> int | None:
-    """The smallest quota among those of our cgroup and all above it, in whole CPUs.
-
-    Fractions are rounded up, see `available_cpus`. None without a quota, and wherever
-    none can be read: this only ever makes a number smaller, so what is not understood
-    is no limit.
+def own_folders(root: str, controller: Controller) -> tuple[int, tuple[str, ...]]:
+    """The version of the files, and the folders of our cgroup and of all above it.
 
     Args:
         root: Where ``/`` is.
+        controller: What the limits are of.
 
-    Costs 10 us, and 5 for each file that is read (measured). Our cgroup is asked for
-    each time, since a process can be moved to another one; where the files of a cgroup
-    are is remembered, because mounts do not come and go under a program.
+    Costs 10 us (measured), mostly for asking which cgroup is ours.
     """
-    own = content(os.path.join(root, "proc/self/cgroup"))
-    quotas = [whole_cpus(files) for files in quota_files(root, own)]
-    return min((quota for quota in quotas if quota is not None), default=None)
-
-
-def whole_cpus(files: Sequence[str]) -> int | None:
-    """The quota that *files* set, one of version 2 or two of version 1."""
-    numbers = content(files[0]).split()
-    # Empty or missing, as those of the topmost cgroup are; or no limit, said by either
-    # version. Mostly so, and then there is no need to look any further.
-    if not numbers or numbers[0] in (b"max", b"-1"):
-        return None
-    for file in files[1:]:
-        numbers += content(file).split()
-    try:
-        quota, period = (int(number) for number in numbers)
-    except ValueError:
-        return None  # no kernel writes this today
-    if quota <= 0 or period <= 0:
-        return None
-    return -(-quota // period)  # in integers, where nothing overflows
+    return folders(root, content(f"{root}/proc/self/cgroup"), controller)
 
 
 @lru_cache(maxsize=16)
-def quota_files(root: str, own: bytes) -> tuple[tuple[str, ...], ...]:
-    """The files with the quotas of a cgroup and of those above it, for each of them.
-
-    Args:
-        root: Where ``/`` is.
-        own: What ``/proc/self/cgroup`` says.
-    """
-    version, path = membership(own)
-    names = QUOTA_FILES[version]
+def folders(
+    root: str, own: bytes, controller: Controller
+) -> tuple[int, tuple[str, ...]]:
+    """The same for the cgroup that *own* names, as ``/proc/self/cgroup`` does."""
+    version, path = membership(own, controller)
     # Each mount that shows our cgroup, or one above it, shows limits of ours.
-    return tuple(
-        tuple(os.path.join(root, point.lstrip("/"), level, name) for name in names)
-        for point, top in mounts(root, version).items()
+    return version, tuple(
+        os.path.join(root, point.lstrip("/"), level)
+        for point, top in mounts(root, version, controller).items()
         for level in levels(top, path)
     )
 
 
-def membership(own: bytes) -> tuple[int, str]:
-    """The version of the hierarchy that limits our CPU time, and our cgroup in it.
+def membership(own: bytes, controller: Controller) -> tuple[int, str]:
+    """The version of the hierarchy with these limits, and our cgroup in it.
 
     A machine may have hierarchies of both versions, but then the kernel lets only one
-    of them limit CPU time: the one of version 1 if it lists ``cpu``.
+    of them limit the same thing: the one of version 1 if it lists the *controller*.
     """
+    wanted = controller.encode()
     found = 2, "/"
     for line in own.split(b"\n"):
         _, _, rest = line.partition(b":")
         controllers, _, path = rest.partition(b":")  # a path may have colons
-        if b"cpu" in controllers.split(b","):  # mostly "cpu,cpuacct"
+        if wanted in controllers.split(b","):  # such as "cpu,cpuacct"
             return 1, os.fsdecode(path)
         if not controllers and path:
             found = 2, os.fsdecode(path)
     return found
 
 
-def mounts(root: str, version: int) -> dict[str, str]:
-    """Where hierarchies of *version* are mounted, and which cgroup is seen there."""
+def mounts(root: str, version: int, controller: Controller) -> dict[str, str]:
+    """Where such hierarchies are mounted, and which cgroup is seen there."""
+    wanted = controller.encode()
     found: dict[str, str] = {}
     for line in mount_table(root).split(b"\n"):
         place, _, kind = line.partition(b" - ")
@@ -103,7 +78,7 @@ def mounts(root: str, version: int) -> dict[str, str]:
             case [_, _, _, top, point, *_], [b"cgroup2", *_] if version == 2:
                 found[unescaped(point)] = unescaped(top)
             case [_, _, _, top, point, *_], [b"cgroup", _, options, *_] if version == 1:
-                if b"cpu" in options.split(b","):
+                if wanted in options.split(b","):
                     found[unescaped(point)] = unescaped(top)
             case _:
                 pass
@@ -140,15 +115,31 @@ def unescaped(path: bytes) -> str:
     return os.fsdecode(ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), path))
 
 
-def content(path: str) -> bytes:
-    """What is in a small file; nothing if it cannot be read."""
+def content(path: str, limit: int = READ_LIMIT) -> bytes:
+    """The first *limit* bytes of a file of the kernel; none if it cannot be read."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except (OSError, ValueError):  # the latter for a name that cannot be one
         return b""
     try:
-        return os.read(fd, READ_LIMIT)
+        return os.read(fd, limit)
     except OSError:
         return b""
     finally:
         os.close(fd)
+
+
+def named(said: bytes, name: bytes) -> int | None:
+    """The number behind *name*, at the beginning of one of the lines of a file."""
+    # Only what is asked for is looked at: to read all lines would take 30 us.
+    _, found, rest = (b"\n" + said).partition(b"\n" + name + b" ")
+    words = rest[:LONGEST_NUMBER].split(None, 1)
+    return number(words[0]) if found and words else None
+
+
+def number(said: bytes) -> int | None:
+    """The number that a file says; None if it says something else."""
+    said = said.strip()
+    if said.isdigit() and len(said) < LONGEST_NUMBER:
+        return int(said)
+    return None  # mostly "max"

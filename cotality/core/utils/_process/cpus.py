@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 
-from .cgroups import quota_in_cpus
 from .public import public
+from .quota import quota_in_cpus
 from .texts import shortened
 
 WORKERS_VARIABLE = "COTALITY_MAX_WORKERS"
+MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"  # what it says, see `memory`
 
 THREADS_LIMIT = 32  # as ThreadPoolExecutor has it since Python 3.8
 # As many as wait at the same time with `use_processes="auto"`, if that pays.

@@ -19,6 +19,7 @@ from time import monotonic, perf_counter
 from . import relay
 from .arrivals import Arrivals
 from .backend import Backend
+from .brakes import Brakes
 from .chunk import ChunkReport
 from .errors import ErrorPolicy
 from .failures import WorkerStartError
@@ -44,6 +45,9 @@ class Run:
         policy: What failures mean.
         retries: What may be run again.
         observers: Who watches.
+        brakes: What may keep tasks from starting.
+        chunksize: The most tasks that travel together, from the first portion on; None
+            leaves it to the schedule.
         bounded: Whether the caller takes results one by one, so that what is read
             ahead of it has to be limited.
         detailed: Whether outcomes come with their details.
@@ -59,6 +63,8 @@ class Run:
         policy: ErrorPolicy,
         retries: Retries,
         observers: Observers,
+        brakes: Brakes,
+        chunksize: int | None,
         bounded: bool,
         detailed: bool = False,
     ) -> None:
@@ -69,6 +75,8 @@ class Run:
         self.policy = policy
         self.retries = retries
         self.observers = observers
+        self.brakes = brakes
+        self.chunksize = chunksize
         self.bounded = bounded
         self.detailed = detailed
         self.out: dict[Future[ChunkReport], Portion] = {}
@@ -139,10 +147,15 @@ class Run:
             self.backend.workers,
             total=self.total,
             bounded=self.bounded,
-            largest_portion=self.backend.largest_portion,
-            ready_per_worker=self.backend.ready_per_worker,
+            chunksize=self.chunksize,
+            largest_portion=self.brakes.largest_portion(self.backend.largest_portion),
+            ready_per_worker=self.ready_per_worker,
         )
         self.schedule.most_ahead = self.most_ahead
+
+    @property
+    def ready_per_worker(self) -> int | None:
+        return 0 if self.brakes.only_to_free_workers else self.backend.ready_per_worker
 
     def announce(self) -> None:
         workers = self.backend.workers
@@ -174,18 +187,23 @@ class Run:
         """Hand out portions while there is room, at least one before results wait."""
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
+        self.brakes.opens_at = inf  # unless there is none now
         while size := self.schedule.next_portion(
             from_returned=bool(self.source.returned)
         ):
-            batch = self.take(size)
-            if self.source.is_empty and self.schedule.total is None:
+            granted = self.brakes.take(size)
+            if not granted:
+                return
+            batch = self.take(granted)
+            if self.source.is_empty and self.is_news(self.source.next_index):
                 self.input_ended()
             if self.source.known:
                 self.recall()
             if batch is None:
+                self.brakes.give_back(granted)
                 return
             time_box = self.schedule.time_box(len(batch.tasks))
-            portion, future = self.backend.submit(batch, time_box)
+            portion, future = self.brakes.submit(self.backend, batch, time_box, granted)
             count = len(portion.tasks)
             rest = batch.tasks[count:]
             self.source.give_back(batch.start + count, rest, batch.attempt)
@@ -223,6 +241,10 @@ class Run:
             self.observers.recalled(settled)
             self.recalled.append(settled)
 
+    def is_news(self, total: int) -> bool:
+        """Whether nobody knew that there are *total* tasks."""
+        return self.schedule.total != total and self.source.error is None
+
     def input_ended(self) -> None:
         self.schedule.input_ended(self.source.next_index)
         if self.observers:
@@ -234,8 +256,19 @@ class Run:
             await self.arrivals.breathe()
             pieces, self.recalled = self.recalled, deque()
             return pieces
-        future = await self.next_arrival(self.retries.next_due)
+        future = await self.next_arrival(self.next_due)
         return self.take_back(future) if future else deque()
+
+    @property
+    def next_due(self) -> float | None:
+        """When there is something to hand out, by the monotonic clock; None if never.
+
+        As far as that is up to the clock.
+        """
+        retry_at, opens_at = self.retries.next_due, self.brakes.opens_at
+        if opens_at == inf:
+            return retry_at
+        return opens_at if retry_at is None else min(retry_at, opens_at)
 
     async def next_arrival(self, until: float | None) -> Future[ChunkReport] | None:
         """The next future that is done; None if there is something else to do first.
@@ -261,7 +294,7 @@ class Run:
     def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
         """What became of the portion behind *future*, without what runs again."""
         portion = self.out.pop(future)
-        report = self.backend.collect(portion, future)
+        report = self.brakes.collect(self.backend, portion, future)
         count = len(report.values)
         rest = list(portion.tasks[count:])
         self.schedule.came_back(count, len(rest), report.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import ContextVar
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from typing_extensions import TypedDict
 
+from .brakes import Brake
 from .checks import checked_count, checked_flag, checked_seconds
 from .contexts import captured
+from .cpus import MEMORY_VARIABLE
 from .failures import TaskNotPicklableError
 from .observers import Observer
 from .public import public
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from .dead_letters.dead_letters import DeadLetters
     from .journal import Journal
     from .progress.option import ProgressOption
+    from .rate import Rate
     from .report import RunReport
     from .worker import Initializer
 
@@ -82,6 +86,16 @@ class Options(TypedDict, total=False):
             earlier run is not run again, and has the outcome that it had then.
         retry_failed: With *resume*, run again what has failed.
         dead_letters: A `DeadLetters`, where the tasks are kept that fail for good.
+        chunksize: The most tasks that travel together; None, the default, lets
+            portions grow until they hold about 20 ms of work.
+        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which are out may
+            take together, as measured from their arguments and results; fewer run at a
+            time where they are large. And no task starts while less than a tenth of
+            that is free on the machine or in the container, at most 100 MB. None, the
+            default, takes what ``COTALITY_MEMORY_LIMIT_MB`` says.
+        rate: A `Rate`: how many tasks may start in a given time.
+        circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
+            tasks at once while what they depend on is down.
         context: On processes, the context variables whose values the tasks see;
             none by default, and each value has to be picklable. Tasks on threads
             always see all variables of the caller.
@@ -105,6 +119,10 @@ class Options(TypedDict, total=False):
     resume: bool
     retry_failed: bool
     dead_letters: DeadLetters | None
+    chunksize: int | None
+    memory_limit_mb: float | None
+    rate: Rate | None
+    circuit_breaker: Brake | None
     context: Sequence[Variable] | None
     initializer: Function | None
     initargs: tuple[object, ...]
@@ -123,6 +141,8 @@ class Checked:
     max_tasks_per_worker: int | None = None
     observers: tuple[Observer, ...] = ()
     memory: Memory | None = None  # of what earlier runs have done
+    chunksize: int | None = None
+    brakes: tuple[Brake, ...] = ()
     context: Sequence[ContextVar[Any]] = ()  # Any: variables of any type
     packed_context: bytes | None = None  # the same with their values, for a process
     initializer: Callable[..., object] | None = None
@@ -175,6 +195,8 @@ def checked_options(
         max_tasks_per_worker=checked_count(
             "max_tasks_per_worker", given.get("max_tasks_per_worker")
         ),
+        chunksize=checked_count("chunksize", given.get("chunksize")),
+        brakes=checked_brakes(given),
         context=checked_context(given.get("context")),
         initializer=checked_function("initializer", given.get("initializer")),
         initargs=tuple(given.get("initargs") or ()),
@@ -189,6 +211,30 @@ def checked_options(
     # Last: a report that was given to a call that is refused stays free for another.
     observers, memory = watching(given)
     return replace(options, observers=observers, memory=memory)
+
+
+def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
+    """What may keep the tasks of the call from starting."""
+    found: list[Brake] = []
+    limit = given.get("memory_limit_mb")
+    if limit is not None or MEMORY_VARIABLE in os.environ:
+        from .memory_limit import MemoryLimit, limit_of
+
+        found.append(MemoryLimit(limit_of(limit)))
+    if (rate := given.get("rate")) is not None:
+        from .rate import Rate
+
+        if not isinstance(rate, Rate):
+            raise TypeError(f"rate must be a Rate, got {rate!r}. Rate(50, per=1.0)?")
+        found.append(rate)
+    if (breaker := given.get("circuit_breaker")) is not None:
+        if not isinstance(breaker, Brake):
+            raise TypeError(
+                f"circuit_breaker must be a CircuitBreaker of cotality.tuning, got "
+                f"{breaker!r}"
+            )
+        found.append(breaker)
+    return tuple(found)
 
 
 def with_packed_initializer(options: Checked, use_processes: UseProcesses) -> Checked:

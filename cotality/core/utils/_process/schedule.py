@@ -104,6 +104,8 @@ class Schedule:
         total: How many tasks there are, or None when nobody knows.
         bounded: Whether the caller takes results one by one, so that what is read
             ahead of it has to be limited.
+        chunksize: The most tasks in a portion, and as many as the first one holds if
+            there are enough; None lets portions grow from one task on.
         largest_portion: A limit below the one of the rules, or None.
         ready_per_worker: As in the rules, if it has to be something else.
     """
@@ -114,6 +116,7 @@ class Schedule:
         *,
         total: int | None = None,
         bounded: bool = True,
+        chunksize: int | None = None,
         largest_portion: int | None = None,
         ready_per_worker: int | None = None,
         rules: Rules | None = None,
@@ -128,7 +131,10 @@ class Schedule:
         largest = self.rules.largest_portion
         if bounded:
             largest = self.rules.largest_streamed_portion
-        self.pace = Pace(self.rules, workers, min(largest, largest_portion or largest))
+        largest = min(largest, largest_portion or largest, chunksize or largest)
+        self.pace = Pace(self.rules, workers, largest)
+        if chunksize is not None:
+            self.pace.size = self.pace.proven = largest
         self.portions_out = 0  # handed out and not come back
         self.ahead = 0  # tasks handed out whose results the caller has not taken
         self.settled = 0  # tasks that came back as a value or a failure

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import nullcontext
+from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -357,9 +358,13 @@ class AutoBackend:
         if self.place == "processes":
             workers = self.most_processes
         at = now - self.began_at
-        decision = Decision.of(self.place, workers, at, self.reason(), figures)
+        decision = Decision.of(
+            self.place, workers, at, self.reason(), figures, self.evidence.obstacle
+        )
         self.decisions += 1
-        logger.debug("auto: %s", decision)
+        if logger.isEnabledFor(logging.DEBUG):
+            # With its figures, for handlers that write more than text.
+            logger.debug("auto: %s", decision, extra={"decision": asdict(decision)})
         self.decided(decision)
 
     def reason(self) -> str:

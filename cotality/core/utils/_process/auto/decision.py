@@ -27,6 +27,7 @@ class Decision:
         lock: The part of that in which it held the interpreter's lock, 0 to 1.
         transport_seconds: What it takes to send a task to a process, and its result
             back.
+        obstacle: Why nothing can go to a process; mostly empty.
         expected_seconds: For each choice how long the rest of the call was expected to
             take there; infinity where it cannot run.
     """
@@ -40,11 +41,18 @@ class Decision:
     cpu_seconds: float
     lock: float
     transport_seconds: float
+    obstacle: str
     expected_seconds: dict[str, float]
 
     @classmethod
     def of(
-        cls, choice: str, workers: int, at: float, reason: str, figures: Figures
+        cls,
+        choice: str,
+        workers: int,
+        at: float,
+        reason: str,
+        figures: Figures,
+        obstacle: str,
     ) -> Decision:
         return cls(
             choice,
@@ -56,6 +64,7 @@ class Decision:
             figures.cpu,
             figures.lock,
             figures.transport,
+            obstacle,
             figures.all_seconds(),
         )
 

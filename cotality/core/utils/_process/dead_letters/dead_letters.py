@@ -86,6 +86,8 @@ class DeadLetters:
         """
         if keys is None:
             keys = [letter.key for letter in self.entries()]
+        if not self.path.exists():
+            return []  # and stays away
         return self.store().remove(keys, "purged")
 
     def store(self) -> Store:

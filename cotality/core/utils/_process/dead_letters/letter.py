@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from cotality.core.utils._process.public import public
@@ -33,6 +33,8 @@ class DeadLetter:
         worker: Which worker ran it last.
         python: The version of Python that it was kept by.
         unpicklable: Why the task cannot be run from here; mostly empty.
+        retries: How often it was run again from here, since it last came from
+            somewhere else.
     """
 
     key: str
@@ -50,6 +52,7 @@ class DeadLetter:
     unpicklable: str
     packed: str  # the task, pickled, in base 64
     digest: str
+    retries: int = 0
 
     def __repr__(self) -> str:
         return f"<DeadLetter {self.key}: {self.call}: {self.error}>"
@@ -93,7 +96,12 @@ def letter_from(given: dict[str, Any]) -> DeadLetter | None:  # Any: as above
     """The letter that a record holds; None if it holds none."""
     try:
         return DeadLetter(
-            **{each.name: given[each.name] for each in fields(DeadLetter)}
+            **{
+                each.name: given[each.name]
+                for each in fields(DeadLetter)
+                # Older files do not have what has come later.
+                if each.name in given or each.default is MISSING
+            }
         )
     except KeyError:
         return None

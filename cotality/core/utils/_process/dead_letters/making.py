@@ -26,7 +26,7 @@ from .letter import DeadLetter, digest_of
 SHOWN_ARGUMENT = 200  # characters
 
 
-def letter_of(
+def letter_about(
     outcome: Outcome[Any], key: str | None = None
 ) -> DeadLetter:  # Any: of any result type
     """The letter about the task that ended in *outcome*.
@@ -34,8 +34,25 @@ def letter_of(
     Args:
         key: Its key, if it has one already.
     """
-    task, error = outcome.task, outcome.error
-    assert error is not None
+    assert outcome.error is not None
+    return letter_of(
+        outcome.task,
+        outcome.error,
+        key,
+        attempts=outcome.attempts,
+        worker=outcome.worker,
+    )
+
+
+def letter_of(
+    task: Task[Any],  # Any: as above
+    error: BaseException,
+    key: str | None = None,
+    *,
+    attempts: int = 1,
+    worker: str = "",
+) -> DeadLetter:
+    """The letter about *task*, which has failed with *error* just now."""
     data, unpicklable = packed(task)
     now = time.time()
     return DeadLetter(
@@ -45,11 +62,11 @@ def letter_of(
         error=type(error).__qualname__,
         message=text_of(error),
         traceback=full_traceback(error),
-        attempts=outcome.attempts,
+        attempts=attempts,
         times=1,
         first_failed_at=now,
         failed_at=now,
-        worker=outcome.worker,
+        worker=worker,
         python=platform.python_version(),
         unpicklable=unpicklable,
         packed=base64.b64encode(data).decode(),

@@ -11,7 +11,7 @@ from cotality.core.utils._process.records.errors import JournalError
 from cotality.core.utils._process.times import Measure
 
 from .letter import DeadLetter
-from .making import letter_of
+from .making import letter_about
 from .store import Store
 
 logger = logging.getLogger("cotality.core.utils.process")
@@ -25,6 +25,7 @@ class LetterRecorder(Observer):
     """
 
     measure = Measure.TIMES
+    again = False  # whether the tasks were letters before
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -37,11 +38,11 @@ class LetterRecorder(Observer):
             self.write()
 
     def letter(self, outcome: Outcome[Any]) -> DeadLetter:  # Any: of any result type
-        return letter_of(outcome)
+        return letter_about(outcome)
 
     def write(self) -> None:
         try:
-            self.store.add(self.unwritten)
+            self.store.add(self.unwritten, again=self.again)
         except JournalError as error:
             if self.failure is None:
                 logger.error("%s", error)

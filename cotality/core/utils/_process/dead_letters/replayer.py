@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cotality.core.utils._process.outcome import Outcome, Settled
+from cotality.core.utils._process.outcome import Outcome, Portion, Settled
 from cotality.core.utils._process.records.errors import JournalError
 
 from .letter import DeadLetter
-from .making import letter_of
+from .making import letter_about
 from .recorder import LetterRecorder
 from .store import Store
 
@@ -16,13 +16,25 @@ from .store import Store
 class Replayer(LetterRecorder):
     """Takes letters out whose tasks have succeeded; the others keep their keys."""
 
+    again = True
+
     def __init__(self, store: Store, keys: list[str]) -> None:
         super().__init__(store)
         self.keys = keys
+        self.counted: set[int] = set()  # the indices of those that have been tried
         self.done: list[str] = []  # to be taken out
 
+    def handed_out(self, portion: Portion) -> None:
+        # At once and not when they have failed: one that brings this process down was
+        # tried as well. Some are handed back and come a second time.
+        indices = range(portion.start, portion.start + len(portion.tasks))
+        new = [index for index in indices if index not in self.counted]
+        if new:
+            self.counted.update(new)
+            self.store.tried([self.keys[index] for index in new])
+
     def letter(self, outcome: Outcome[Any]) -> DeadLetter:  # Any: as above
-        return letter_of(outcome, self.keys[outcome.index])
+        return letter_about(outcome, self.keys[outcome.index])
 
     def settled(self, settled: Settled) -> None:
         super().settled(settled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -63,19 +63,35 @@ def replay(
         JournalError: The file cannot be read or written.
         ValueError: *options* have ``dead_letters``.
     """
+    letters = path if isinstance(path, DeadLetters) else DeadLetters(path)
+    return replay_some(
+        letters,
+        lambda: chosen(letters, keys),
+        max_workers,
+        use_processes,
+        options,
+    )
+
+
+def replay_some(
+    letters: DeadLetters,
+    choose: Callable[[], list[DeadLetter]],
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+) -> list[Outcome[Any]]:  # Any: as above
+    """Run those letters again that *choose* gives while nobody else replays any."""
     if options.get("dead_letters") is not None:
         raise ValueError(
             "replay keeps what fails in the file it is from: no dead_letters="
         )
-    letters = path if isinstance(path, DeadLetters) else DeadLetters(path)
     if not letters.path.exists():
         return []
     marker = letters.path.with_name(f"{letters.path.name}.replaying")
     with closing(alone(marker)):
         try:
-            readable = tasks_of(chosen(letters, keys))
             return run_again(
-                letters.store(), readable, max_workers, use_processes, options
+                letters.store(), tasks_of(choose()), max_workers, use_processes, options
             )
         finally:
             marker.unlink(missing_ok=True)

@@ -35,6 +35,7 @@ def in_full(letter: DeadLetter) -> str:
         ),
         ("at first", time_of(letter.first_failed_at)),
         ("attempts", str(letter.attempts)),
+        ("retried", units.number(letter.retries, "time")),
         ("worker", letter.worker or "none"),
         ("Python", letter.python),
     ]

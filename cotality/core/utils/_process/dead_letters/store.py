@@ -1,8 +1,13 @@
 """The file of dead letters, which any number of runs and people may share.
 
-It is locked for the moment of a change alone. A change is one append: a letter, or the
-keys of letters that are no longer there. What is no longer there is cut out when it
-makes up most of the file, by putting a new file in its place.
+It is locked for the moment of a change alone. A change is one append:
+
+* ``letter``: a task has failed; it takes the place of a letter with the same key;
+* ``removed``: the keys of letters that are no longer there;
+* ``tried``: the keys of those that are being run again.
+
+What is no longer there is cut out when it makes up most of the file, by putting a new
+file in its place.
 """
 
 from __future__ import annotations
@@ -60,6 +65,11 @@ def letters_in(
             elif record.fields["event"] == "removed":
                 for key in record.fields.get("keys", ()):
                     found.pop(key, None)
+            elif record.fields["event"] == "tried":
+                for key in record.fields.get("keys", ()):
+                    if key in found:
+                        letter = found[key]
+                        found[key] = replace(letter, retries=letter.retries + 1)
     except FileNotFoundError:
         pass
     return found
@@ -78,13 +88,20 @@ def warn_of(path: Path) -> Callable[[Damage], None]:
 
 
 class Kept(NamedTuple):
-    """Where a letter is, and what has to be known to replace or drop it."""
+    """Where a letter is, and what has to be known to replace or drop it.
+
+    Attributes:
+        retries: As its line says.
+        tried: How often it was run again since that line was written.
+    """
 
     offset: int
     size: int  # bytes
     times: int
     first_failed_at: float
     failed_at: float
+    retries: int
+    tried: int = 0
 
 
 class Index:
@@ -127,6 +144,11 @@ class Index:
         if fields["event"] == "removed":
             for key in fields.get("keys", ()):
                 self.take(key)
+        elif fields["event"] == "tried":
+            for key in fields.get("keys", ()):
+                if key in self.letters:
+                    kept = self.letters[key]
+                    self.letters[key] = kept._replace(tried=kept.tried + 1)
         elif fields["event"] == "letter" and (letter := letter_from(fields)):
             self.take(letter.key)
             self.needed += record.size
@@ -136,6 +158,7 @@ class Index:
                 letter.times,
                 letter.first_failed_at,
                 letter.failed_at,
+                letter.retries,
             )
 
     def take(self, key: str) -> None:
@@ -150,6 +173,7 @@ class Store:
     Args:
         max_entries: The oldest letters beyond so many are dropped.
         max_age: Letters older than so many seconds are dropped.
+        tracebacks: Whether they are kept.
     """
 
     def __init__(
@@ -157,21 +181,29 @@ class Store:
         path: Path,
         max_entries: int | None = None,
         max_age: float | None = None,
+        *,
+        tracebacks: bool = True,
     ) -> None:
         self.path = path
+        self.tracebacks = tracebacks
         self.max_entries = max_entries
         self.max_age = max_age
         self.index = Index()
 
-    def add(self, letters: Sequence[DeadLetter]) -> None:
+    def add(self, letters: Sequence[DeadLetter], *, again: bool = False) -> None:
         """Keep *letters*; one with a key that is there takes its place.
+
+        Args:
+            again: They were run from here. If not, they have been run anew by somebody
+                else, and how often they were run from here does not matter any more.
 
         Raises:
             JournalError: That is not possible.
         """
         with self.open() as file:
             lines = [
-                line("letter", **self.continued(each).fields()) for each in letters
+                line("letter", **self.continued(each, again).fields())
+                for each in letters
             ]
             file.append(b"".join(lines))
             self.index.follow(file)
@@ -179,13 +211,30 @@ class Store:
             file.sync()
             self.cut_out_garbage(file)
 
-    def continued(self, letter: DeadLetter) -> DeadLetter:
+    def continued(self, letter: DeadLetter, again: bool) -> DeadLetter:
         """*letter* with what is known of its task from before."""
+        if not self.tracebacks:
+            letter = replace(letter, traceback="")
         before = self.index.letters.get(letter.key)
         if before is None:
             return letter
-        times, first = before.times + 1, before.first_failed_at
-        return replace(letter, times=times, first_failed_at=first)
+        return replace(
+            letter,
+            times=before.times + 1,
+            first_failed_at=before.first_failed_at,
+            retries=before.retries + before.tried if again else 0,
+        )
+
+    def tried(self, keys: Sequence[str]) -> None:
+        """Count that the letters with these *keys* are being run again.
+
+        Raises:
+            JournalError: That is not possible.
+        """
+        with self.open() as file:
+            # Not synced: it outlives this process, and that is what it is for.
+            file.append(line("tried", at=time.time(), keys=list(keys)))
+            self.index.follow(file)
 
     def remove(self, keys: Iterable[str], why: str) -> list[str]:
         """Take the letters with these *keys* out; the keys that were there.
@@ -242,6 +291,13 @@ class Store:
             for kept in self.index.letters.values():
                 old.seek(kept.offset)
                 copy.append(old.read(kept.size))
+            tried = [
+                key
+                for key, kept in self.index.letters.items()
+                for _ in range(kept.tried)
+            ]
+            if tried:
+                copy.append(line("tried", at=time.time(), keys=tried))
             copy.sync()
         if sys.platform == "win32":
             file.close()  # what is open there cannot be replaced

@@ -1,0 +1,134 @@
+"""A look at the first tasks of some work, whose results are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from time import perf_counter
+from typing import Any
+
+from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.calls import outcomes as outcomes_of
+from cotality.core.utils._process.observers import Observer
+from cotality.core.utils._process.options import Options
+from cotality.core.utils._process.outcome import Outcome
+from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.tasks_over import TasksOver
+
+from .backend import AutoBackend
+from .decision import Decision
+from .estimate import Figures
+
+# For how long (s) to look, unless it is clear before where tasks should run.
+LONG_ENOUGH = 0.05
+
+
+@dataclass(slots=True)
+class Sample:
+    """What is known of some work after a look at its first tasks.
+
+    Attributes:
+        outcomes: What became of those, in order.
+        figures: What they are like; *left* is how many others there are, 0 if nobody
+            knows.
+        obstacle: Why they cannot go to a process; empty if nothing is known.
+        total: How many there are in all; None if nobody knows.
+    """
+
+    outcomes: list[Outcome[Any]]  # Any: tasks of any result type
+    figures: Figures
+    obstacle: str
+    total: int | None
+
+
+class Watch(Observer):
+    """Sees when it is clear where the tasks should run, or it has been long enough."""
+
+    def __init__(self) -> None:
+        self.ends_at = inf
+        self.is_decided = False
+
+    def decided(self, decision: Decision) -> None:
+        self.is_decided = True
+
+    @property
+    def is_enough(self) -> bool:
+        if self.ends_at == inf:
+            self.ends_at = perf_counter() + LONG_ENOUGH
+        return self.is_decided or perf_counter() > self.ends_at
+
+
+class Head(TasksOver[Any]):  # Any: as above
+    """The first of some tasks: nothing more is read once *watch* has seen enough."""
+
+    def __init__(
+        self, tasks: Iterator[Task[Any]], total: int | None, watch: Watch
+    ) -> None:
+        super().__init__(print, (), total=total)
+        self.tasks = tasks
+        self.watch = watch
+        self.is_all = False
+
+    def __iter__(self) -> Iterator[Task[Any]]:
+        while not self.watch.is_enough:
+            try:
+                task = next(self.tasks)
+            except StopIteration:
+                self.is_all = True
+                return
+            yield task
+
+
+def sample_of(
+    tasks: Iterator[Task[Any]],  # Any: as above
+    total: int | None,
+    max_workers: int | None,
+    options: Options,
+) -> Sample:
+    """Run the first of *tasks* and see what they are like.
+
+    They run as with ``use_processes="auto"``, until that has decided where they should,
+    or for about 50 ms. *tasks* is read no further than that.
+
+    Args:
+        total: How many there are; None if nobody knows.
+    """
+    watch = Watch()
+    head = Head(tasks, total, watch)
+    call = Call.checked(
+        head, max_workers, "auto", True, None, options, bounded=True, detailed=True
+    )
+    observers = (watch, *call.options.observers)
+    call = replace(call, options=replace(call.options, observers=observers))
+    run = call.blocking()
+    outcomes = list(outcomes_of(run, True))
+    backend = run.backend
+    assert isinstance(backend, AutoBackend)
+    left = 0 if total is None else total - len(outcomes)
+    figures = replace(backend.figures(), left=max(0, left), running=0.0)
+    return Sample(
+        outcomes,
+        with_means(figures, outcomes),
+        backend.evidence.obstacle,
+        len(outcomes) if head.is_all else total,
+    )
+
+
+def with_means(
+    figures: Figures,
+    outcomes: list[Outcome[Any]],  # Any: as above
+) -> Figures:
+    """*figures* of an average task, without what it takes to measure one.
+
+    Where it is decided on the way what came last counts most; here all count alike. But
+    those that did not run alone only tell how much they computed.
+    """
+    ran = [each for each in outcomes if each.started_at is not None]
+    first = next((each.worker for each in ran), "")
+    alone = [each for each in ran if each.worker == first]
+    if not alone:
+        return figures
+    wall = sum(each.seconds for each in alone) / len(alone)
+    cpu = sum(each.cpu_seconds for each in alone) / len(alone)
+    return replace(figures, wall=max(wall, 1e-9), cpu=max(1e-9, min(cpu, wall)))

@@ -1,0 +1,119 @@
+"""Some tasks, run on threads and on processes, to see what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.calls import in_list
+from cotality.core.utils._process.failures import (
+    TaskNotPicklableError,
+    WorkerStartError,
+)
+from cotality.core.utils._process.observers import Observer
+from cotality.core.utils._process.options import Options
+from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.texts import class_and_text
+from cotality.core.utils._process.times import Measure
+
+from .estimate import Figures, Place
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.chunk import ChunkReport
+
+
+SHORT = 0.05  # s
+
+
+@dataclass(slots=True)
+class Trials:
+    """What came of running the same tasks in several places.
+
+    Attributes:
+        tasks: The tasks.
+        seconds: How long all of them took together in each place where they could run.
+        workers: How many workers there were in each.
+        obstacle: Why they cannot run on processes; empty if they can.
+        worker_memory: The most memory that a worker process took, in bytes; 0 if nobody
+            knows.
+    """
+
+    tasks: Sequence[Task[Any]]  # Any: tasks of any result type
+    options: Options
+    seconds: dict[Place, float] = field(default_factory=dict["Place", float])
+    workers: dict[Place, int] = field(default_factory=dict["Place", int])
+    obstacle: str = ""
+    worker_memory: int = 0
+
+    def run(self, figures: Figures) -> None:
+        """Run the tasks on threads, and on processes if they can travel."""
+        self.on_threads(max(2, min(figures.useful_threads, len(self.tasks))))
+        if figures.processes and not self.obstacle:
+            workers = min(figures.processes, len(self.tasks))
+            # So that the start of the workers, and what they import for such a task,
+            # is no part of what is measured. Beside a long task it does not matter.
+            first = [Task(int)] * workers
+            if figures.wall < SHORT:
+                first = list(self.tasks[:workers])
+            self.on_processes(workers, first)
+
+    def on_threads(self, workers: int) -> None:
+        began = perf_counter()
+        in_list(self.call(self.tasks, workers, False).blocking())
+        self.seconds["threads"] = perf_counter() - began
+        self.workers["threads"] = workers
+
+    def on_processes(self, workers: int, first: list[Task[Any]]) -> None:  # Any: above
+        """Run the tasks on so many processes, which have run *first* before."""
+        watch = MemoryWatch()
+        try:
+            in_list(self.call(first, workers, True).blocking())
+            began = perf_counter()
+            call = self.call(self.tasks, workers, True, watch)
+            results = in_list(call.blocking())
+        except WorkerStartError as error:
+            self.obstacle = class_and_text(error)
+            return
+        seconds = perf_counter() - began
+        self.worker_memory = watch.most
+        for each in results:
+            if isinstance(each, TaskNotPicklableError):
+                self.obstacle = class_and_text(each)
+                return
+        self.seconds["processes"] = seconds
+        self.workers["processes"] = workers
+
+    def call(
+        self,
+        tasks: Sequence[Task[Any]],  # Any: as above
+        workers: int,
+        use_processes: bool,
+        *observers: Observer,
+    ) -> Call:
+        call = Call.checked(
+            list(tasks),
+            workers,
+            use_processes,
+            True,
+            None,
+            self.options,
+            bounded=False,
+        )
+        watching = (*observers, *call.options.observers)
+        return replace(call, options=replace(call.options, observers=watching))
+
+
+class MemoryWatch(Observer):
+    """Sees how much memory the workers take."""
+
+    measure = Measure.TIMES  # what is measured at all
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        self.most = max(self.most, report.peak_memory)

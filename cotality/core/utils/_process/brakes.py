@@ -1,0 +1,125 @@
+"""What may keep tasks from starting: a rate, a lack of memory, a circuit that is open.
+
+All of them are asked in the parent, before a portion is handed out, so that they hold
+across all workers of a call, wherever those are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from math import inf
+
+from .backend import Backend
+from .chunk import ChunkReport
+from .outcome import Portion
+from .source import Batch
+
+
+class Brake:
+    """Says how many tasks may start; each step does nothing unless a subclass says so.
+
+    Attributes:
+        largest_portion: The most tasks that should travel together; None for no limit.
+        only_to_free_workers: Whether a task has to start as soon as it is handed out,
+            so that none may stand ready for a worker that is busy.
+        opens_at: When to ask again if there was no room, by the monotonic clock. Never
+            infinity while nothing of the call is out.
+    """
+
+    largest_portion: int | None = None
+    only_to_free_workers = False
+    opens_at = inf
+
+    def take(self, wanted: int) -> int:
+        """Room for so many of the *wanted* tasks, which is theirs from now on."""
+        return wanted
+
+    def give_back(self, count: int) -> None:
+        """So many of those that had room do not start."""
+
+    def refusal(self) -> Exception | None:
+        """What the next tasks fail with instead of being run; None to run them."""
+        return None
+
+    def handed_out(self, portion: Portion) -> None:
+        """*portion* is on its way to a worker."""
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        """A worker has done what *report* says with the first tasks of *portion*."""
+
+
+class Brakes:
+    """All brakes of one call, between its engine and the place where portions run."""
+
+    def __init__(self, each: Sequence[Brake] = ()) -> None:
+        self.each = each
+        self.only_to_free_workers = any(one.only_to_free_workers for one in each)
+        self.opens_at = inf  # when to ask again, if there was no room
+        self.refused: set[Future[ChunkReport]] = set()
+
+    def largest_portion(self, limit: int | None) -> int | None:
+        """The most tasks in a portion, where there is a *limit* already."""
+        limits = [limit, *(one.largest_portion for one in self.each)]
+        return min((each for each in limits if each is not None), default=None)
+
+    def take(self, wanted: int) -> int:
+        """Room for so many of the *wanted* tasks; what is not used is given back."""
+        granted = wanted
+        for place, brake in enumerate(self.each):
+            least = brake.take(granted)
+            if least < granted:
+                for before in self.each[:place]:
+                    before.give_back(granted - least)
+                granted = least
+            if not granted:
+                self.opens_at = brake.opens_at
+                break
+        return granted
+
+    def give_back(self, count: int) -> None:
+        for brake in self.each:
+            brake.give_back(count)
+
+    def submit(
+        self, backend: Backend, batch: Batch, time_box: float, granted: int
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have a portion of *batch* run by *backend*, unless it is refused."""
+        for brake in self.each:
+            error = brake.refusal()
+            if error is not None:
+                self.give_back(granted)
+                return self.refuse(batch, error)
+        portion, future = backend.submit(batch, time_box)
+        if self.each:
+            self.give_back(granted - (len(portion.tasks) - len(portion.failures)))
+            for brake in self.each:
+                brake.handed_out(portion)
+        return portion, future
+
+    def refuse(
+        self, batch: Batch, error: Exception
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        count = len(batch.tasks)
+        errors = {position: copy_of(error) for position in range(count)}
+        future: Future[ChunkReport] = Future()
+        future.set_result(ChunkReport([None] * count, errors))
+        self.refused.add(future)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def collect(
+        self, backend: Backend, portion: Portion, future: Future[ChunkReport]
+    ) -> ChunkReport:
+        """What became of *portion*."""
+        if future in self.refused:
+            self.refused.discard(future)
+            return future.result()
+        report = backend.collect(portion, future)
+        for brake in self.each:
+            brake.came_back(portion, report)
+        return report
+
+
+def copy_of(error: Exception) -> Exception:
+    """Another one like *error*: each task has a failure of its own."""
+    return type(error)(*error.args)

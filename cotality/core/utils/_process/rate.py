@@ -1,0 +1,157 @@
+"""How many tasks may start in a given time."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+
+from .brakes import Brake
+from .checks import checked_count, checked_seconds
+from .chunk import ChunkReport
+from .outcome import Portion
+from .public import public
+
+# How exactly starts are written down, as a part of the time that a rate speaks of: so
+# no rate needs memory for more than a thousand of them.
+EXACTNESS = 1e-3
+# Tasks that travel together start one after the other; so much time (s) is what they
+# may be late by.
+MOST_LATE = 0.005
+
+
+@public
+class Rate(Brake):
+    """At most so many tasks start in any time of so many seconds.
+
+    ``rate=Rate(50)`` starts at most 50 tasks in any one second, however many workers
+    there are: the limit is kept where tasks are handed out. A second attempt counts
+    like a first one. The same object given to several calls, also in several threads,
+    limits them together.
+
+    The first *count* tasks may start at once. For an even pace say ``Rate(1, 0.02)`` in
+    place of ``Rate(50)``.
+
+    Attributes:
+        count: How many tasks, at least 1.
+        per: In how many seconds, more than 0.
+
+    Raises:
+        TypeError: An argument is not a number.
+        ValueError: An argument is out of range.
+
+    Tasks are counted when they are handed to a free worker, which is some milliseconds
+    before they run. One that turns out to have run later than that, because its worker
+    process had to be started, is counted then. Costs about 2 microseconds for each
+    portion.
+    """
+
+    only_to_free_workers = True
+
+    def __init__(self, count: int, per: float = 1.0) -> None:
+        checked = checked_count("count", count)
+        seconds = checked_seconds("per", per, zero=False)
+        if checked is None or seconds is None:
+            raise TypeError(
+                f"a rate is a number of tasks in a number of seconds, got "
+                f"Rate({count!r}, per={per!r}). Leave out the rate for no limit."
+            )
+        self.count = checked
+        self.per = seconds
+        self.largest_portion = max(1, math.floor(checked / seconds * MOST_LATE))
+        self.window = Window(checked, seconds)
+        self.lock = threading.Lock()  # held while the window changes
+
+    def __repr__(self) -> str:
+        return f"Rate({self.count}, per={self.per})"
+
+    def take(self, wanted: int) -> int:
+        with self.lock:
+            now = monotonic()
+            granted = self.window.take(wanted, now)
+            self.opens_at = self.window.opens_at(now)
+        return granted
+
+    def give_back(self, count: int) -> None:
+        with self.lock:
+            self.window.give_back(count)
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        late = perf_counter() - report.seconds - portion.handed_out
+        if late > MOST_LATE:
+            with self.lock:
+                self.window.postpone(len(report.values), monotonic() - report.seconds)
+
+
+class Window:
+    """The starts of the last *per* seconds: a sliding window log.
+
+    Pure arithmetic: it is told what time it is, in seconds.
+    """
+
+    def __init__(self, count: int, per: float) -> None:
+        self.count = count
+        self.per = per
+        self.starts: deque[Starts] = deque()  # oldest first
+        self.taken = 0
+
+    def take(self, wanted: int, now: float) -> int:
+        """How many of *wanted* may start *now*; they are counted."""
+        while self.starts and self.starts[0].at + self.per <= now:
+            self.taken -= self.starts.popleft().count
+        granted = max(0, min(wanted, self.count - self.taken))
+        if granted:
+            self.taken += granted
+            self.write(granted, now)
+        return granted
+
+    def write(self, count: int, at: float) -> None:
+        """Put down that so many start *at* that time, in its place."""
+        place = len(self.starts)
+        while place and self.starts[place - 1].at > at:
+            place -= 1
+        # What is close together counts as if it had all come at the later time.
+        is_last = place == len(self.starts)
+        if is_last and place > 1 and at - self.starts[-2].at < EXACTNESS * self.per:
+            self.starts[-1].at = at
+            self.starts[-1].count += count
+        else:
+            self.starts.insert(place, Starts(at, count))
+
+    def give_back(self, count: int) -> None:
+        """The last *count* of those that were counted do not start."""
+        self.taken -= self.remove(count, self.starts.pop, -1)
+
+    def postpone(self, count: int, at: float) -> None:
+        """So many of those that were counted have only started *at* that time."""
+        # The oldest are taken for them: then what is left is too late, if anything.
+        self.write(self.remove(count, self.starts.popleft, 0), at)
+
+    def remove(self, count: int, pop: Callable[[], Starts], end: int) -> int:
+        """Take *count* starts out at one end; how many there were."""
+        left = count
+        while left and self.starts:
+            starts = self.starts[end]
+            part = min(left, starts.count)
+            starts.count -= part
+            left -= part
+            if not starts.count:
+                pop()
+        return count - left
+
+    def opens_at(self, now: float) -> float:
+        """When the next task may start."""
+        if self.taken < self.count:
+            return now
+        return self.starts[0].at + self.per
+
+
+@dataclass(slots=True)
+class Starts:
+    """So many tasks that started at about the same time."""
+
+    at: float
+    count: int

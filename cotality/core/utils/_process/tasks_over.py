@@ -1,0 +1,65 @@
+"""A function over data, as tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any, Generic, TypeVar, cast
+
+from .task import Task
+from .texts import shortened
+
+R = TypeVar("R", covariant=True)
+
+
+class TasksOver(Generic[R]):
+    """Tasks that are made when they are read: a call for each item of some data.
+
+    Args:
+        function: What to call.
+        data: With what, one item after the other.
+        unpack: Whether the items of a tuple or list are so many arguments, and those of
+            a mapping keyword arguments. Otherwise each item is one argument.
+        total: How many there are; None takes the length of *data*, if it has one.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., R],
+        data: Iterable[Any],  # Any: arguments of any function
+        *,
+        unpack: bool = False,
+        total: int | None = None,
+    ) -> None:
+        self.function = function
+        self.data = data
+        self.make = unpacked if unpack else single
+        self.total = total
+        if total is None and isinstance(data, Sized):
+            self.total = len(data)
+
+    def __iter__(self) -> Iterator[Task[R]]:
+        make, function = self.make, self.function
+        for index, item in enumerate(self.data):
+            yield make(function, item, index)
+
+
+def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
+    return Task(function, positional=(item,))
+
+
+def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
+    if isinstance(item, Mapping):
+        return Task(function, cast("Mapping[str, object]", item))
+    if isinstance(item, tuple | list):
+        return Task(function, positional=tuple(cast("list[object]", item)))
+    raise TypeError(
+        f"items must be tuples, lists or mappings to be unpacked, but item {index} is "
+        f"{shortened(item, 80)}. Without unpack=True each item is one argument."
+    )
+
+
+def total_of(tasks: object) -> int | None:
+    """How many *tasks* there are, where somebody knows before they are read."""
+    if isinstance(tasks, TasksOver):
+        return cast("TasksOver[object]", tasks).total
+    return len(cast("list[object]", tasks)) if isinstance(tasks, list | tuple) else None

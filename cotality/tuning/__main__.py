@@ -1,0 +1,8 @@
+"""``python -m cotality.tuning``: see ``--help``."""
+
+import sys
+
+from ._tuning.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The same as `execute`, for event loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from cotality.core.utils._process.calls_async import in_order_of_tasks
+from cotality.core.utils._process.public import public_in
+
+from .choice import ExecutorChoice
+from .plan import Plan
+from .streaming import checked_work
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from cotality.core.utils._process.errors import OnError
+
+    from .options import RunOptions
+
+R = TypeVar("R")
+
+# In the signatures, Any: the items of any data, as arguments of any function.
+
+
+@overload
+async def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R]: ...
+@overload
+async def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@public_in("cotality.tuning")
+async def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R] | list[R | Exception]:
+    """Call *func* with each item of *data*, while the event loop goes on with others.
+
+    As :func:`execute`; *func* is a plain function. Nothing of it runs in the event
+    loop: where a plain loop would do, it runs in a thread. When the awaiting task is
+    cancelled, what has not started is dropped, and worker processes that run something
+    are killed.
+
+    Raises:
+        CancelledError: The awaiting task was cancelled.
+        Exception: As from :func:`execute`.
+    """
+    work = checked_work(
+        func,
+        data,
+        plan=plan,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
+        unpack=unpack,
+        on_error=on_error,
+        options=options,
+    )
+    if work.choice.is_sequential:
+        work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
+    return await in_order_of_tasks(work.call(bounded=False))

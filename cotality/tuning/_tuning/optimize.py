@@ -1,0 +1,134 @@
+"""Find out how some work should be run, from its first items."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cotality.core.utils._process.auto.estimate import Figures
+from cotality.core.utils._process.auto.sampling import sample_of
+from cotality.core.utils._process.checks import checked_flag
+from cotality.core.utils._process.public import public_in
+from cotality.core.utils._process.sizes import size_of
+from cotality.core.utils._process.tasks_over import TasksOver
+
+from .choice import Choice, checked_unpack
+from .head import Head
+from .plan import MANY, Plan, planned
+from .profile import Profile
+from .work import checked_data, checked_function
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from cotality.core.utils._process.options import Options
+
+    from .options import RunOptions
+
+T = TypeVar("T")
+
+
+@public_in("cotality.tuning")
+def optimize(
+    func: Callable[..., Any],  # Any: as in what follows, of any function
+    data: Iterable[Any],
+    *,
+    max_workers: int | None = None,
+    unpack: bool = False,
+    fresh: bool = False,
+    **options: Unpack[RunOptions],
+) -> Plan:
+    """Run the first items of *data* and say how all of them should be run.
+
+    They run until it is clear, which takes 2 to 50 ms, or one item if that takes
+    longer. Their results are kept: ``execute(func, data, plan=plan)`` with the same
+    *data* does not run them again, and an iterator continues where it was left. A
+    failure is kept as well, and raised there.
+
+    Work that is like some that was measured before is not measured again: the same
+    *func*, with a first item of the same type and about the same size, or magnitude if
+    it is a number. Then nothing is run.
+
+    Args:
+        func: What to call.
+        data: Its items.
+        max_workers: A limit on what may be chosen.
+        unpack: As for :func:`execute`.
+        fresh: Measure in any case.
+        **options: What the items need to be run, such as *retries* or an *initializer*,
+            as for :func:`execute`.
+
+    Raises:
+        TypeError: An argument is not what it must be, or an option does not exist.
+        ValueError: An argument is out of range.
+    """
+    function, items = checked_function(func), checked_data(data)
+    as_arguments = checked_unpack(unpack)
+    limit = Choice.of(
+        None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
+    ).n_jobs
+    tasks = TasksOver(function, items, unpack=as_arguments)
+    kind = kind_of(function, items)
+    if kind is not None and not checked_flag("fresh", fresh):
+        known = remembered(function, kind)
+        if known is not None:
+            figures, profile = known
+            return planned(for_all(figures, tasks.total), profile, tasks.total)
+    sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", options))
+    profile = Profile.of_sample(function, sample)
+    figures = replace(sample.figures, running=0.0)
+    if kind is not None and sample.outcomes:
+        remember(function, kind, figures, profile)
+    head = Head(function, items, as_arguments, sample.outcomes)
+    return planned(for_all(figures, sample.total), profile, sample.total, head)
+
+
+def for_all(figures: Figures, total: int | None) -> Figures:
+    """*figures* for all items, those that were measured included."""
+    return replace(figures, left=MANY if total is None else total)
+
+
+# What was measured, for each function as long as there is one, by the kind of items.
+seen: weakref.WeakKeyDictionary[
+    Callable[..., Any], dict[object, tuple[Figures, Profile]]
+] = weakref.WeakKeyDictionary()
+NO_SIZES = (math.inf, -math.inf)
+MOST_KINDS = 16  # of items of one function
+
+
+def kind_of(function: object, data: Iterable[Any]) -> object | None:
+    """What items have in common that are alike; None if one cannot be looked at.
+
+    An iterator would lose the item.
+    """
+    if isinstance(data, Iterator):
+        return None
+    for item in data:
+        first: object = item
+        size = abs(first) if isinstance(first, int | float) else size_of(first)
+        return type(first), size if size in NO_SIZES else math.frexp(size)[1]
+    return None
+
+
+def remembered(
+    function: Callable[..., Any], kind: object
+) -> tuple[Figures, Profile] | None:
+    try:
+        return seen.get(function, {}).get(kind)
+    except TypeError:
+        return None  # what cannot be hashed or referred to weakly is not remembered
+
+
+def remember(
+    function: Callable[..., Any], kind: object, figures: Figures, profile: Profile
+) -> None:
+    try:
+        kinds = seen.setdefault(function, {})
+    except TypeError:
+        return
+    kinds[kind] = figures, profile
+    if len(kinds) > MOST_KINDS:
+        del kinds[next(iter(kinds))]

@@ -1,0 +1,90 @@
+"""See whether a plan is right, by running the work both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cotality.core.utils._process.public import public_in
+from cotality.core.utils._process.report import units
+
+from .execute import execute
+from .optimize import optimize
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .options import RunOptions
+
+
+@public_in("cotality.tuning")
+@dataclass(frozen=True)
+class Validation:
+    """What a plan promised, and what came of it.
+
+    Attributes:
+        optimization: The plan.
+        loop_seconds: How long a plain loop took.
+        seconds: How long it took as the plan says.
+    """
+
+    optimization: Plan
+    loop_seconds: float
+    seconds: float
+
+    @property
+    def actual_speedup(self) -> float:
+        """How many times faster than the loop it was."""
+        return self.loop_seconds / self.seconds if self.seconds else 1.0
+
+    @property
+    def accuracy_percentage(self) -> float:
+        """How close the estimate was: 100 if it was right, 50 if off by a factor of 2.
+
+        The smaller of estimated and actual speed-up, as a part of the larger one.
+        """
+        two = self.optimization.estimated_speedup, self.actual_speedup
+        return 100.0 * min(two) / max(two) if max(two) else 100.0
+
+    def __str__(self) -> str:
+        return (
+            f"A loop took {units.seconds(self.loop_seconds)}, the plan "
+            f"{units.seconds(self.seconds)}: {self.actual_speedup:.2f} times as fast, "
+            f"expected was {self.optimization.estimated_speedup:.2f} (accuracy "
+            f"{self.accuracy_percentage:.0f} %).\n{self.optimization}"
+        )
+
+
+@public_in("cotality.tuning")
+def validate_optimization(
+    func: Callable[..., Any],  # Any: any function, as in what follows
+    data: Iterable[Any],
+    *,
+    max_workers: int | None = None,
+    unpack: bool = False,
+    **options: Unpack[RunOptions],
+) -> Validation:
+    """Run all items in a plain loop, and once more as a plan says, and compare.
+
+    Each item is run twice, and the first ones three times, since the plan is made of
+    them: so take a part of the data, such as ``data[:100]``.
+
+    Args:
+        func: As for :func:`execute`, like the others.
+
+    Raises:
+        Exception: As from :func:`execute`, with the first item that fails.
+    """
+    items = list(data)
+    plan = optimize(
+        func, items, max_workers=max_workers, unpack=unpack, fresh=True, **options
+    )
+    plan = replace(plan, head=None)  # all of them shall run
+    began = perf_counter()
+    execute(func, items, executor="sequential", unpack=unpack)
+    between = perf_counter()
+    execute(func, items, plan=plan, unpack=unpack, **options)
+    return Validation(plan, between - began, perf_counter() - between)
