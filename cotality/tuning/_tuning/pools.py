@@ -88,7 +88,8 @@ class PoolManager:
             them until the end.
         niceness: By how much workers give way to others that want a CPU, such as the
             threads that answer requests: 0, not at all, to 19. It pays where there are
-            more workers than CPUs. No effect on Windows.
+            more workers than CPUs. Other programs come first, too. No effect on
+            Windows.
         initializer: Called with *initargs* in each worker before its first task: to
             load a model, or to import what takes long. If it raises, the calls of that
             time fail with `WorkerStartError`, and the next one tries again.
