@@ -211,6 +211,8 @@ def check(words: list[str]) -> None:
             assert importlib.util.find_spec(module), words
         case ["python" | "python3", file, *_]:
             assert (ROOT / file).is_file(), words
+        case ["uvicorn" | "gunicorn", *_, "--chdir" | "--app-dir", folder, target]:
+            assert (ROOT / folder / f"{target.partition(':')[0]}.py").is_file(), words
         case ["nox"]:
             pass
         case ["nox", "-s", session, *_]:

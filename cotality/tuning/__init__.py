@@ -7,7 +7,9 @@ function and a list, and who want numbers:
 * :func:`optimize_streaming`: one by one, for more than fits into memory;
 * :func:`process_in_batches`: in lists of a certain size;
 * :func:`optimize`: a :class:`Plan`, which says how the work should be run, why, and
-  what to expect; :func:`validate_optimization` checks it.
+  what to expect; :func:`validate_optimization` checks it;
+* :func:`get_global_pool_manager`: a :class:`PoolManager`, whose workers all requests of
+  a web service share; :func:`managed_pool` makes one for a ``with``.
 
 All take the options of the core, such as ``retries``, ``journal`` and ``dead_letters``;
 a :class:`Rate` and a :class:`CircuitBreaker` spare what the work depends on.
@@ -33,6 +35,13 @@ if TYPE_CHECKING:
     from ._tuning.logging_setup import configure_logging
     from ._tuning.optimize import optimize
     from ._tuning.plan import Plan
+    from ._tuning.pools import (
+        PoolManager,
+        PoolStatus,
+        get_global_pool_manager,
+        managed_pool,
+        shutdown_global_pool_manager,
+    )
     from ._tuning.profile import Profile
     from ._tuning.result import ExecutionResult
     from ._tuning.streaming import optimize_streaming, process_in_batches
@@ -45,15 +54,20 @@ __all__ = [
     "DeadLetterQueue",
     "ExecutionResult",
     "Plan",
+    "PoolManager",
+    "PoolStatus",
     "Profile",
     "Rate",
     "Validation",
     "configure_logging",
     "execute",
     "execute_async",
+    "get_global_pool_manager",
+    "managed_pool",
     "optimize",
     "optimize_streaming",
     "process_in_batches",
+    "shutdown_global_pool_manager",
     "validate_optimization",
 ]
 
@@ -66,15 +80,20 @@ LATER = {
     "DeadLetterQueue": "._tuning.dead_letter_queue",
     "ExecutionResult": "._tuning.result",
     "Plan": "._tuning.plan",
+    "PoolManager": "._tuning.pools",
+    "PoolStatus": "._tuning.pools",
     "Profile": "._tuning.profile",
     "Rate": f"{CORE}.rate",
     "Validation": "._tuning.validation",
     "configure_logging": "._tuning.logging_setup",
     "execute": "._tuning.execute",
     "execute_async": "._tuning.execute_async",
+    "get_global_pool_manager": "._tuning.pools",
+    "managed_pool": "._tuning.pools",
     "optimize": "._tuning.optimize",
     "optimize_streaming": "._tuning.streaming",
     "process_in_batches": "._tuning.streaming",
+    "shutdown_global_pool_manager": "._tuning.pools",
     "validate_optimization": "._tuning.validation",
 }
 

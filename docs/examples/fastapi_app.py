@@ -1,7 +1,7 @@
-"""A web service that computes: ``uvicorn fastapi_app:app``.
+"""A FastAPI service that computes: ``uvicorn fastapi_app:app``.
 
 Each request has its work done in worker processes, while the event loop goes on
-answering others. All requests share the workers of the application. A client that hangs
+answering others. All requests share the workers of one manager. A client that hangs
 up cancels its request, and with it the work.
 """
 
@@ -14,47 +14,44 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
 
-from cotality.core.utils.process import (
-    IsolatedProcessPoolExecutor,
-    Task,
-    execute_tasks_in_parallel_async,
-)
+from cotality.core.utils.process import TaskTimeoutError, WorkerCrashedError
+from cotality.tuning import get_global_pool_manager, shutdown_global_pool_manager
 
 T = TypeVar("T")
 LOOK_INTERVAL = 0.1  # s between looks whether a client is still there
+LIMIT_S = 30  # that one part of a request may take
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """One executor for the application; its processes start with the first request."""
-    with IsolatedProcessPoolExecutor(max_workers=2) as workers:
-        app.state.workers = workers
-        yield
+    """The workers are there before the first request, and gone after the last."""
+    await asyncio.to_thread(get_global_pool_manager().warm_up)
+    yield
+    await asyncio.to_thread(shutdown_global_pool_manager)
 
 
 app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/health")
-async def health() -> dict[str, str]:
+async def health() -> dict[str, Any]:
     """Answered by the event loop alone, also while everything computes."""
-    return {"status": "ok"}
+    status = get_global_pool_manager().status()
+    return {"status": "ok", "busy": status.busy, "calls": status.calls}
 
 
 @app.get("/primes")
 async def primes(request: Request, limit: int, parts: int = 4) -> dict[str, int]:
     """How many primes there are below *limit*, counted in *parts* tasks."""
-    if not 2 <= limit <= 1_000_000:
-        raise HTTPException(422, "limit must be between 2 and 1,000,000")
-    step = -(-limit // parts)
-    tasks = [
-        Task(count_primes, {"start": start, "stop": min(start + step, limit)})
-        for start in range(0, limit, step)
-    ]
-    work = execute_tasks_in_parallel_async(
-        tasks, executor=app.state.workers, timeout=30
+    if not (2 <= limit <= 10_000_000 and 1 <= parts <= 100):
+        raise HTTPException(422, "limit must be 2 to 10,000,000, parts 1 to 100")
+    work = get_global_pool_manager().execute_async(
+        count_primes, ranges(limit, parts), timeout=LIMIT_S
     )
-    counts = await unless_hung_up(request, work)
+    try:
+        counts = await unless_hung_up(request, work)
+    except (WorkerCrashedError, TaskTimeoutError) as error:
+        raise HTTPException(503, "this request could not be computed") from error
     return {"limit": limit, "primes": sum(counts)}
 
 
@@ -74,9 +71,16 @@ async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-def count_primes(start: int, stop: int) -> int:
+def ranges(limit: int, parts: int) -> list[range]:
+    """The numbers below *limit*, in at most so many parts."""
+    step = -(-limit // parts)
+    return [range(start, min(start + step, limit)) for start in range(0, limit, step)]
+
+
+def count_primes(numbers: range) -> int:
     """The work: it runs in a process of its own, so it may compute as it likes."""
     return sum(
         all(number % divisor for divisor in range(2, int(number**0.5) + 1))
-        for number in range(max(start, 2), stop)
+        for number in numbers
+        if number > 1
     )

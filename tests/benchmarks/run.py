@@ -18,6 +18,10 @@ def main(arguments: list[str]) -> int:
         from tests.benchmarks import regret
 
         return regret.main(arguments[1:])
+    if arguments[:1] == ["health"]:  # likewise
+        from tests.benchmarks import health
+
+        return health.main(arguments[1:])
     from tests.benchmarks.cases import CASES
     from tests.benchmarks.measure import measure
     from tests.benchmarks.picture import draw
@@ -58,7 +62,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         description="Compare the package with other ways to do the same. Prints a "
         "table and writes a JSON file. Measures the installed package, or that of the "
         "checkout if none is installed. The word auto in the place of cases measures "
-        "how much use_processes='auto' is behind the best choice instead.",
+        "how much use_processes='auto' is behind the best choice instead, and health "
+        "how soon a web service answers while it computes.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

@@ -127,7 +127,8 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
     from .executor import IsolatedProcessPoolExecutor
     from .handle import WorkerPlan
     from .launch import default_context
-    from .staffing import Borrowed, Hired, Leased
+    from .pool import Pool
+    from .staffing import Borrowed, Hired, Leased, Lent
 
     if isinstance(options.executor, IsolatedProcessPoolExecutor):
         return Borrowed(options.executor._pool, workers)
@@ -142,4 +143,8 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
             options.max_tasks_per_worker,
         )
         return Hired(workers, plan)
-    return Leased(workers) if pool is None else Borrowed(pool, workers)
+    if pool is None:
+        return Leased(workers)
+    if isinstance(pool, Pool):
+        return Borrowed(pool, workers)
+    return Lent(pool, workers)

@@ -54,6 +54,7 @@ class WorkerPlan:
     context: BaseContext
     initializer: Initializer | None = None
     max_tasks: int | None = None
+    niceness: int = 0  # how much less urgent than the parent
 
 
 class WorkerHandle:
@@ -116,6 +117,7 @@ class WorkerHandle:
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
                 output_rules=rules.packed,
+                niceness=plan.niceness,
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(

@@ -36,6 +36,8 @@ class State:
     broken: WorkerStartError | None = None
     closing: bool = False
     parked_until: float | None = None
+    # Who waits until all workers are there.
+    assembly: list[Future[None]] = field(default_factory=list[Future[None]])
 
 
 class Pool:
@@ -46,14 +48,22 @@ class Pool:
         plan: How they are started.
         for_calls: Whether only our own calls use it. What such a pool still runs when
             the program ends has nobody left to take it, and is ended.
+        idle_limit: Seconds that it keeps its workers while it is parked; None takes
+            the default.
     """
 
     def __init__(
-        self, max_workers: int, plan: WorkerPlan, *, for_calls: bool = False
+        self,
+        max_workers: int,
+        plan: WorkerPlan,
+        *,
+        for_calls: bool = False,
+        idle_limit: float | None = None,
     ) -> None:
         self.max_workers = max_workers
         self.plan = plan
         self.for_calls = for_calls
+        self.idle_limit = idle_limit
         self.lock = threading.Lock()
         self.state = State()
         self.abandoned = False  # set without the lock: by garbage collection
@@ -89,6 +99,25 @@ class Pool:
             )
         if needs_help:
             self.ring()
+
+    def assemble(self) -> Future[None]:
+        """Have all workers started; the future is done when they are ready.
+
+        It fails with `WorkerStartError` if none can be, and is content with fewer if
+        the system refuses more.
+
+        Raises:
+            WorkerStartError: No worker can be started, now or later.
+            RuntimeError: The pool is closed.
+        """
+        future: Future[None] = Future()
+        with self.lock:
+            self.check_open()
+            if self.thread is None:
+                self.open()
+            self.state.assembly.append(future)
+        self.ring()
+        return future
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """Accept nothing more; drop what waits if *cancel*; wait for the rest."""
@@ -154,9 +183,9 @@ class Pool:
         self.ring()
 
     def park(self) -> None:
-        """Close by itself unless somebody calls :meth:`unpark` in the next minute."""
+        """Close by itself unless somebody calls :meth:`unpark` within the limit."""
         with self.lock:
-            self.state.parked_until = perf_counter() + IDLE_LIMIT
+            self.state.parked_until = perf_counter() + (self.idle_limit or IDLE_LIMIT)
 
     def unpark(self, max_workers: int) -> bool:
         """Use the pool again, with so many workers; False if it is too late."""

@@ -45,6 +45,44 @@ class Borrowed:
         """They stay where they are."""
 
 
+class Lender(Protocol):
+    """Who has a pool for many calls, and is told while one of them uses it."""
+
+    @property
+    def max_workers(self) -> int: ...
+
+    @property
+    def plan(self) -> WorkerPlan: ...
+
+    def lend(self) -> Pool:
+        """The pool, for one call more."""
+        ...
+
+    def take_back(self, pool: Pool) -> None:
+        """A call that *pool* was lent to is over."""
+        ...
+
+
+class Lent:
+    """The workers of a lender, from when the call first needs them to its end."""
+
+    def __init__(self, lender: Lender, workers: int | None) -> None:
+        self.lender = lender
+        most = lender.max_workers
+        self.workers = min(workers or most, most)
+        self.is_part_of_more = self.workers < most
+        self.lent: Pool | None = None
+
+    def pool(self) -> Pool:
+        if self.lent is None:
+            self.lent = self.lender.lend()
+        return self.lent
+
+    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
+        if self.lent is not None:
+            self.lender.take_back(self.lent)
+
+
 class Leased:
     """Warm workers: leased for the call, and brought back for the next one."""
 

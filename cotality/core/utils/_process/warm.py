@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import this_process
 from .checks import checked_max_workers
@@ -26,6 +26,9 @@ from .handle import WorkerPlan
 from .launch import default_context
 from .pool import Pool
 from .public import public
+
+if TYPE_CHECKING:
+    from .staffing import Lender
 
 POOLS_KEPT = 2  # more wait only for callers from several threads at once
 
@@ -96,8 +99,11 @@ def shutdown_workers() -> None:
         pool.close(wait=True, cancel=True)
 
 
-# The pool of the enclosing `with worker_pool(...)`, in this thread or coroutine.
-enclosing: ContextVar[Pool | None] = ContextVar("cotality_worker_pool", default=None)
+# The pool of the enclosing `with worker_pool(...)`, in this thread or coroutine, or
+# who lends one to each call.
+enclosing: ContextVar[Pool | Lender | None] = ContextVar(
+    "cotality_worker_pool", default=None
+)
 
 
 @public

@@ -52,6 +52,7 @@ class Watcher:
         try:
             while not self.is_finished():
                 self.start_a_worker_if_needed()
+                self.tell_if_all_are_there()
                 self.watch_for_room()
                 self.resume_if_there_is_room()
                 for key, _ in self.selector.select(self.pause()):
@@ -90,6 +91,8 @@ class Watcher:
             starting = sum(not w.is_ready for w in state.workers)
             staying = sum(not w.is_leaving for w in state.workers)
             wanted = len(state.pending) > starting + len(state.idle)
+            if state.assembly and not state.closing:
+                wanted = True
             most = min(self.pool.max_workers, self.pool.start_limit)
             if not wanted or staying >= most:
                 return
@@ -109,6 +112,18 @@ class Watcher:
                 watched = selectors.EVENT_READ
                 self.selector.register(worker.sentinel, watched, (worker, True))
         self.pool.ring()  # there may be more to start; first see what has happened
+
+    def tell_if_all_are_there(self) -> None:
+        with self.pool.lock:
+            state = self.pool.state
+            if not state.assembly:
+                return
+            ready = sum(w.is_ready and not w.is_leaving for w in state.workers)
+            if ready < min(self.pool.max_workers, self.pool.start_limit):
+                return
+            told, state.assembly = state.assembly, []
+        for future in told:
+            future.set_result(None)
 
     def start_failed(self, error: Exception) -> None:
         """The system refused to start a worker: go on with fewer, if there are any."""
@@ -310,6 +325,11 @@ class Watcher:
         with self.pool.lock:
             dropped = list(self.pool.state.pending)
             self.pool.state.pending.clear()
+            told, self.pool.state.assembly = self.pool.state.assembly, []
+        for future in told:
+            again = WorkerStartError(*failure.args)
+            again.__cause__ = failure.__cause__
+            future.set_exception(again)
         for item in dropped:
             if item.is_running or item.future.set_running_or_notify_cancel():
                 again = WorkerStartError(*failure.args)  # one for each: never shared
@@ -330,7 +350,8 @@ class Watcher:
             if self.pool.for_calls:
                 # Nobody rings when the pool is parked, for the same reason: having
                 # slept for as long as it may stay parked, the thread looks again.
-                due.append(self.pool.state.parked_until or now + IDLE_LIMIT)
+                limit = self.pool.idle_limit or IDLE_LIMIT
+                due.append(self.pool.state.parked_until or now + limit)
             wakes_at = min((each for each in due if each is not None), default=math.inf)
             self.pool.wakes_at = wakes_at
         return None if wakes_at == math.inf else max(0.0, wakes_at - now)
@@ -367,8 +388,11 @@ class Watcher:
         """Give back what was used to watch; there is nobody left."""
         with self.pool.lock:
             self.pool.state.closing = True
+            told, self.pool.state.assembly = self.pool.state.assembly, []
             self.close()
             self.pool.shut()
+        for future in told:
+            future.set_exception(WorkerStartError("it has been shut down meanwhile"))
 
     def close(self) -> None:
         self.selector.close()

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,9 @@ LIMITS_AFTER_OPENMP = (
 )
 THREAD_LIMITS = (OPENMP_LIMIT, *LIMITS_AFTER_OPENMP, "VECLIB_MAXIMUM_THREADS")
 
+NICENESS_PAUSE = 0.1  # s
+NICENESS_ATTEMPTS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
@@ -68,6 +72,7 @@ class Setup:
     initializer: Initializer | None
     max_tasks: int | None
     output_rules: bytes
+    niceness: int
 
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
@@ -95,6 +100,8 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.setsid()  # a group of its own, so that its children end with it
         os.register_at_fork(after_in_child=packed_chunk.mark_fork)
+        if setup.niceness:
+            give_way(setup.niceness)
     release_fork_server()
     os.environ.clear()
     os.environ.update(setup.environment)
@@ -108,6 +115,38 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     watch_parent()
     connection.setblocking(True)
     return book
+
+
+def give_way(niceness: int) -> None:
+    """Let other processes have a CPU first; what the system does not allow is left."""
+    own = os.nice(niceness)
+    # Linux shares the CPUs out between sessions first, where that is switched on
+    # (autogroup). A worker is a session of its own, so its niceness would count for
+    # nothing beside others.
+    if not sys.platform.startswith("linux") or set_niceness_of_session(own):
+        return
+    threading.Thread(
+        target=insist_on_niceness, args=(own,), name="give-way", daemon=True
+    ).start()
+
+
+def set_niceness_of_session(niceness: int) -> bool:
+    """False if it has to be tried again."""
+    try:
+        with open("/proc/self/autogroup", "w") as group:
+            group.write(f"{niceness}")
+    except BlockingIOError:
+        return False  # the whole system allows one change in a tenth of a second
+    except OSError:
+        pass  # no such thing here
+    return True
+
+
+def insist_on_niceness(niceness: int) -> None:
+    for _ in range(NICENESS_ATTEMPTS):
+        time.sleep(NICENESS_PAUSE)
+        if set_niceness_of_session(niceness):
+            return
 
 
 def limit_numeric_threads(share: int) -> None:
