@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.delivery import in_list
@@ -12,10 +12,8 @@ from cotality.core.utils._process.public import public_in
 from .choice import Choice, ExecutorChoice
 from .options import RunOptions
 from .plan import Plan
+from .result import ExecutionResult
 from .work import Work
-
-if TYPE_CHECKING:
-    from .result import ExecutionResult
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -201,7 +199,7 @@ def execute(
 def in_detail(work: Work) -> ExecutionResult[Any]:  # Any: what the function returns
     from cotality.core.utils._process.report import RunReport
 
-    from .result import ExecutionResult, plan_of_run
+    from .hindsight import plan_of_run
 
     report = work.options.setdefault("report", RunReport())
     results = in_list(work.call(bounded=False).blocking())

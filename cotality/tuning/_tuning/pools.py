@@ -8,17 +8,18 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, TypeVar, overload
-
-from typing_extensions import Unpack
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process import this_process, warm
 from cotality.core.utils._process.call import Call
-from cotality.core.utils._process.calls import in_list
 from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
-from cotality.core.utils._process.checks import checked_max_workers, checked_seconds
+from cotality.core.utils._process.checks import (
+    OnError,
+    checked_max_workers,
+    checked_seconds,
+)
 from cotality.core.utils._process.cpus import default_workers
-from cotality.core.utils._process.errors import OnError
+from cotality.core.utils._process.delivery import in_list
 from cotality.core.utils._process.executor import checked_initializer
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.launch import default_context

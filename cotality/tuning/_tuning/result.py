@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from cotality.core.utils._process.auto.decision import Decision
-from cotality.core.utils._process.auto.estimate import Figures, Place
-from cotality.core.utils._process.cpus import available_cpus, default_threads
 from cotality.core.utils._process.public import public_in
-from cotality.core.utils._process.report import RunReport
-from cotality.core.utils._process.task import name_of_function
 
-from .plan import EXECUTORS, Plan, chunksize_for, planned
-from .profile import SIZED, Profile, mean_size, workload_type
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.report import RunReport
 
 R = TypeVar("R")
-
-WARM_START = 0.003  # s; as in the core: they have been used now
 
 
 @public_in("cotality.tuning")
@@ -41,70 +35,3 @@ class ExecutionResult(Generic[R]):
     def estimated_speedup(self) -> float:
         """How many times faster than a loop it should have been."""
         return self.plan.estimated_speedup
-
-
-def plan_of_run(
-    report: RunReport, function: object, data: object, results: Sequence[object]
-) -> Plan:
-    """The plan that a run of *function* over *data* has followed."""
-    decision = report.decision
-    total = report.done + report.failed
-    figures = figures_of(report, decision, total)
-    items = cast("Sequence[object]", data)[:SIZED] if isinstance(data, Sequence) else ()
-    profile = Profile(
-        name_of_function(function),
-        workload_type(figures),
-        figures.wall,
-        figures.cpu,
-        figures.lock,
-        figures.transport,
-        mean_size(items),
-        mean_size(results[:SIZED]),
-        "" if decision is None else decision.obstacle,
-        report.runs,
-        report.failed,
-    )
-    made = planned(figures, profile, total)
-    place = place_of(report, decision)
-    workers = decision.workers if decision is not None else report.workers
-    seconds = figures.all_seconds()
-    return Plan(
-        EXECUTORS[place],
-        workers if place != "one thread" else 1,
-        chunksize_for(figures, workers),
-        seconds["one thread"] / seconds[place],
-        decision.reason if decision is not None else "it was asked for",
-        profile,
-        total,
-        made.expected_seconds,
-        made.cpus,
-    )
-
-
-def place_of(report: RunReport, decision: Decision | None) -> Place:
-    if decision is not None:
-        return cast("Place", decision.choice)
-    if report.kind == "inline":
-        return "one thread"
-    return "threads" if "hread" in report.kind else "processes"
-
-
-def figures_of(report: RunReport, decision: Decision | None, total: int) -> Figures:
-    runs = max(1, report.runs)
-    wall = max(1e-9, report.task_seconds / runs)
-    cpu = min(wall, max(1e-9, report.cpu_seconds / runs))
-    if decision is not None and decision.wall_seconds:
-        # Of a task alone, which those that ran together can not tell.
-        wall, cpu = decision.wall_seconds, max(1e-9, decision.cpu_seconds)
-    can_travel = decision is None or not decision.obstacle
-    return Figures(
-        left=total,
-        wall=wall,
-        cpu=min(cpu, wall),
-        lock=1.0 if decision is None else decision.lock,
-        transport=0.0 if decision is None else decision.transport_seconds,
-        start=WARM_START,
-        cpus=available_cpus(),
-        threads=default_threads(),
-        processes=available_cpus() if can_travel else 0,
-    )
