@@ -108,7 +108,7 @@ def test_some_of_the_tasks_are_executed(marks: Marks) -> None:
     assert execute_tasks_in_parallel(tasks[:3]) == [0, 1, 2]
 
 
-def test_no_task_is_executed_more_than_four_times() -> None:
+def test_no_task_is_executed_more_than_five_times() -> None:
     """On threads one can count: alone, and in the trial there."""
     counts, lock = Counter[int](), threading.Lock()
 
@@ -119,7 +119,7 @@ def test_no_task_is_executed_more_than_four_times() -> None:
     found = advise([Task.of(count, number) for number in range(300)])
 
     assert not found.use_processes
-    assert max(counts.values()) <= 4
+    assert max(counts.values()) <= 5
 
 
 def test_an_iterator_is_read_no_further_than_needed() -> None:

@@ -526,7 +526,7 @@ def test_a_wrong_argument_is_an_error_of_the_call(
 
 
 @pytest.mark.parametrize(
-    "option", [{"initializer": pid}, {"max_tasks_per_worker": 1}], ids=str
+    "option", [{"initializer": pid}, {"max_tasks_per_worker": 1}], ids=list
 )
 def test_a_call_starts_no_workers_of_its_own(
     manager: PoolManager, option: dict[str, Any]

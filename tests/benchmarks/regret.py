@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import platform
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,6 +26,7 @@ from cotality.core.utils.process import (
     available_cpus,
     execute_tasks_in_parallel,
 )
+from tests.benchmarks.http_server import http_server
 
 PAGE = Path(__file__).parents[2] / "docs/understand/auto.md"
 PICTURE = PAGE.with_suffix(".svg")
@@ -76,22 +75,6 @@ def ask(seconds: float, port: int, answer: int = 0) -> bytes:
     """A request to a server that takes so long to answer."""
     with urlopen(f"http://127.0.0.1:{port}/{seconds}", timeout=60) as response:
         return bytes(response.read())
-
-
-class Slow(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        time.sleep(float(self.path[1:]))
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nobody wants to read it."""
-
-
-class Server(ThreadingHTTPServer):
-    request_queue_size = 128
 
 
 @dataclass(frozen=True)
@@ -206,6 +189,10 @@ class Measured:
         return self.seconds["auto"] - self.seconds[self.best]
 
     @property
+    def shown_behind(self) -> str:
+        return f"{1e3 * self.behind:+.0f} ms" if abs(self.behind) >= 5e-4 else "0 ms"
+
+    @property
     def counts(self) -> bool:
         """Whether there is so much work that the ratio means something."""
         return self.cell.total >= ENOUGH_S
@@ -259,7 +246,10 @@ def write_page(found: Sequence[Measured], command: str) -> None:
 
 
 def draw(found: Sequence[Measured]) -> None:
-    """A heat map: how long a task takes, how many there are, and the ratio."""
+    """A heat map: how long a task takes, how many there are, and how far behind.
+
+    The ratio, or for little work by how many milliseconds.
+    """
     from matplotlib import pyplot as plt
     from matplotlib.colors import TwoSlopeNorm
 
@@ -273,14 +263,11 @@ def draw(found: Sequence[Measured]) -> None:
         for each in plain:
             if each.cell.work == work:
                 y, x = SECONDS.index(each.cell.seconds), COUNTS.index(each.cell.count)
-                shown[y][x] = each.ratio
+                shown[y][x] = each.ratio if each.counts else 1 + each.behind
+                text = f"{each.ratio:.2f}" if each.counts else f"{each.shown_behind}"
                 weight = "bold" if each.counts else "normal"
                 axis.text(
-                    *(x, y, f"{each.ratio:.1f}"),
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    weight=weight,
+                    x, y, text, ha="center", va="center", fontsize=6, weight=weight
                 )
         image = axis.imshow(
             shown, cmap="RdYlGn_r", norm=TwoSlopeNorm(1.0, 0.5, 2.0), aspect="auto"
@@ -294,30 +281,29 @@ def draw(found: Sequence[Measured]) -> None:
     figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
 
 
+def print_why(cell: Cell, port: int) -> None:
+    report = RunReport()
+    execute_tasks_in_parallel(cell.tasks(port), use_processes="auto", report=report)
+    for decision in report.decisions:
+        print("   ", decision)
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="run.py auto", description=__doc__)
     parser.add_argument("works", nargs="*", help=f"of: {', '.join(WORKS)}")
     parser.add_argument("--why", action="store_true", help="print the decisions")
     parser.add_argument("--page", action="store_true", help="write the page")
     chosen = parser.parse_args(arguments)
-    server = Server(("127.0.0.1", 0), Slow)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
     execute_tasks_in_parallel([Task(time.sleep, positional=(0.1,))] * 4, None, True)
     found: list[Measured] = []
-    for cell in cells(chosen.works or WORKS):
-        found.append(Measured(cell, measure(cell, port)))
-        name, *numbers = found[-1].cells()
-        print(f"{name:<52}" + "".join(f"{each:>12}" for each in numbers), flush=True)
-        if chosen.why:
-            report = RunReport()
-            execute_tasks_in_parallel(
-                cell.tasks(port), use_processes="auto", report=report
-            )
-            for decision in report.decisions:
-                print("   ", decision)
+    with http_server() as port:
+        for cell in cells(chosen.works or WORKS):
+            found.append(Measured(cell, measure(cell, port)))
+            name, *numbers = found[-1].cells()
+            print(f"{name:<52}", *(f"{each:>11}" for each in numbers), flush=True)
+            if chosen.why:
+                print_why(cell, port)
     print(summary(found))
-    server.shutdown()
     if chosen.page:
         write_page(found, "python tests/benchmarks/run.py auto")
         draw(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib
 import importlib.util
 import os
 import sys
@@ -11,17 +12,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+# What is no case, because there is nobody to compare with.
+WITHOUT_PEERS = {
+    "auto": "tests.benchmarks.regret",
+    "plans": "tests.benchmarks.predictions",
+    "health": "tests.benchmarks.health",
+}
+
 
 def main(arguments: list[str]) -> int:
     """Measure what was asked for, print the table, write the files."""
-    if arguments[:1] == ["auto"]:  # not a case: it has no peers
-        from tests.benchmarks import regret
-
-        return regret.main(arguments[1:])
-    if arguments[:1] == ["health"]:  # likewise
-        from tests.benchmarks import health
-
-        return health.main(arguments[1:])
+    if arguments and arguments[0] in WITHOUT_PEERS:
+        module = importlib.import_module(WITHOUT_PEERS[arguments[0]])
+        code: int = module.main(arguments[1:])
+        return code
     from tests.benchmarks.cases import CASES
     from tests.benchmarks.measure import measure
     from tests.benchmarks.picture import draw
@@ -62,8 +66,9 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         description="Compare the package with other ways to do the same. Prints a "
         "table and writes a JSON file. Measures the installed package, or that of the "
         "checkout if none is installed. The word auto in the place of cases measures "
-        "how much use_processes='auto' is behind the best choice instead, and health "
-        "how soon a web service answers while it computes.",
+        "how much use_processes='auto' is behind the best choice instead, plans how "
+        "often an estimated speed-up is right, and health how soon a web service "
+        "answers while it computes.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

@@ -92,10 +92,10 @@ def advise(
 ) -> Advice:
     """Run some of *tasks* alone, on threads and on processes, and say which is best.
 
-    **The tasks are executed**: some of the first ones, up to four times each. Their
+    **The tasks are executed**: some of the first ones, up to five times each. Their
     results are dropped, and so are their failures. An iterator is read as far as that.
-    It takes some tenths of a second, or four times as long as one task if that is more,
-    and leaves worker processes warm.
+    It takes some tenths of a second, or three times as long as one task if that is
+    more, and leaves worker processes warm.
 
     Args:
         tasks: What is going to be run.
@@ -131,8 +131,12 @@ def tasks_in_trial(figures: Figures) -> int:
 
 def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
     """What *figures* of a single task and *trials* of some say about all of them."""
-    if trials.obstacle:
-        figures = replace(figures, processes=0)
+    figures = replace(
+        figures,
+        wall=min(figures.wall, trials.least_wall),
+        cpu=min(figures.cpu, trials.least_wall),
+        processes=0 if trials.obstacle else figures.processes,
+    )
     seconds: dict[Place, float] = {}
     for each in PLACES:
         seconds[each] = seconds_in(each, figures, trials)

@@ -51,6 +51,8 @@ GROWTH_PAYS = 1.2
 # overhead. If it did not pay, for so many times as long before it is tried again.
 LEAST_GENERATION = 0.01
 LONGER = 3
+# A task that was looked at for a moment has computed for so much of that.
+ALL_THE_TIME = 0.5
 # When one lock seems to be what threads wait for: that many CPUs are busy.
 BUSY = 0.8
 THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
@@ -222,11 +224,20 @@ class AutoBackend:
             if not chunk.values:
                 self.evidence.saw_running(seconds, cpu, self.is_alone)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
-            done = len(chunk.values)
-            is_held = is_lock_held()
-            # A task that ended meanwhile has let go of it, and says nothing.
-            if is_held or (len(chunk.values) == done and not chunk.is_over):
-                self.evidence.lock = float(is_held)
+            self.probe(chunk)
+
+    def probe(self, chunk: LocalChunk) -> None:
+        """See whether the task that *chunk* runs keeps the interpreter's lock."""
+        began, done = monotonic(), len(chunk.values)
+        cpu_began = cpu_seconds_of(chunk.thread) or 0.0
+        is_held = is_lock_held()
+        seconds = monotonic() - began
+        computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
+        # A task that ended meanwhile, or has begun to wait, has let go of it, and says
+        # nothing of what it does while it computes.
+        is_same = len(chunk.values) == done and not chunk.is_over
+        if is_held or (is_same and computed > ALL_THE_TIME * seconds):
+            self.evidence.lock = float(is_held)
 
     @property
     def is_alone(self) -> bool:

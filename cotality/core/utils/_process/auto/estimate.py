@@ -6,6 +6,7 @@ Times are in seconds, those in `Figures` of one task.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import Literal, TypeAlias
 
 Place: TypeAlias = Literal["one thread", "threads", "processes"]
@@ -16,6 +17,8 @@ COST_ON_THREADS = 0.25e-6
 COST_ON_PROCESSES = 0.6e-6
 # Threads that compete for the interpreter's lock lose some time over it.
 COMPETITION = 1.05
+# So much of the time the lock has to be busy with tasks that take turns with it.
+BUSY_ENOUGH = 0.85
 # A move has to save so much, or it is not worth the doubt.
 LEAST_SAVING = 0.005
 LEAST_RATIO = 0.9
@@ -61,29 +64,51 @@ class Figures:
 
     @property
     def useful_threads(self) -> int:
-        """How many threads keep the CPUs busy, or the lock, if there are so many.
+        """How many threads keep the CPUs, or the lock, as busy as it pays.
 
         By Little's law: as many tasks as are under way at the rate that is possible.
+        Where one lock is what limits that, so many would often all wait for it or all
+        not want it; so as many more as keep it busy for most of the time.
         """
-        busy = max(self.cpu * self.lock, self.cpu / self.cpus)
         most = max(1, min(self.threads, self.left + (self.running > 0)))
-        return most if busy * most <= self.wall else max(1, round(self.wall / busy))
+        service = self.cpu * self.lock
+        delay = max(0.0, self.wall - service)
+        if self.cpu / self.cpus >= service:
+            wanted = self.wall / (self.cpu / self.cpus)
+        else:
+            # What `rate_with_lock` says for a lock that is busy so much of the time.
+            root = delay**2 + 4 * service * delay / (1 - BUSY_ENOUGH)
+            wanted = BUSY_ENOUGH / 2 * (delay + sqrt(root)) / service
+        return max(1, min(most, round(wanted)))
 
     def seconds_on_threads(self, threads: int) -> float:
         if threads < 2:
             return self.seconds("one thread")
-        locked = self.cpu * self.lock * COMPETITION + COST_ON_THREADS
-        each = max(self.wall / threads, locked, self.cpu / self.cpus)
-        rounds = max(self.left * each, self.wall)  # the last one is not shared
+        rate = min(self.rate_with_lock(threads), self.cpus / self.cpu)
+        last = ceil(self.left / threads) * self.wall  # no task is shared
+        rounds = max(self.left / rate, min(last, self.left * self.wall))
         return max(self.running, rounds + threads * THREAD_START)
+
+    def rate_with_lock(self, threads: int) -> float:
+        """How many tasks a second so many threads do that wait for one lock by turns.
+
+        A closed queueing network of one server, which is the lock, and a delay, by the
+        approximation of Schweitzer and Bard: a thread that comes finds the queue that
+        there is on average, its own part left out.
+        """
+        service = self.cpu * self.lock * COMPETITION + COST_ON_THREADS
+        delay = max(0.0, self.wall - self.cpu * self.lock)
+        half = (service * threads - delay) / 2
+        return threads / (half + sqrt(half**2 + service * delay) + delay)
 
     def seconds_on_processes(self) -> float:
         if not self.processes:
             return float("inf")
+        trip = self.transport + COST_ON_PROCESSES  # for each side
         each = max(
-            (self.wall + self.transport) / self.processes,
-            self.cpu / self.cpus,
-            self.transport + COST_ON_PROCESSES,
+            (self.wall + trip) / self.processes,
+            (self.cpu + 2 * trip) / self.cpus,  # both sides need them
+            trip,
         )
         return max(self.running, max(self.left * each, self.wall) + self.start)
 

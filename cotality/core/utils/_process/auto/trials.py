@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.chunk import ChunkReport
 
 
-SHORT = 0.05  # s
+SHORT = 0.1  # s
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class Trials:
         seconds: How long all of them took together in each place where they could run.
         workers: How many workers there were in each.
         obstacle: Why they cannot run on processes; empty if they can.
+        least_wall: How long a task took on average, all alone and once more; infinity
+            if that was not tried.
         worker_memory: The most memory that a worker process took, in bytes; 0 if nobody
             knows.
     """
@@ -45,10 +48,14 @@ class Trials:
     seconds: dict[Place, float] = field(default_factory=dict["Place", float])
     workers: dict[Place, int] = field(default_factory=dict["Place", int])
     obstacle: str = ""
+    least_wall: float = inf
     worker_memory: int = 0
 
     def run(self, figures: Figures) -> None:
         """Run the tasks on threads, and on processes if they can travel."""
+        if figures.wall * len(self.tasks) < SHORT:
+            # Something else may have taken the CPU away for longer than all of that.
+            self.alone()
         self.on_threads(max(2, min(figures.useful_threads, len(self.tasks))))
         if figures.processes and not self.obstacle:
             workers = min(figures.processes, len(self.tasks))
@@ -58,6 +65,11 @@ class Trials:
             if figures.wall < SHORT:
                 first = list(self.tasks[:workers])
             self.on_processes(workers, first)
+
+    def alone(self) -> None:
+        began = perf_counter()
+        in_list(self.call(self.tasks, 1, False).blocking())
+        self.least_wall = (perf_counter() - began) / len(self.tasks)
 
     def on_threads(self, workers: int) -> None:
         began = perf_counter()
