@@ -15,6 +15,8 @@ Place: TypeAlias = Literal["one thread", "threads", "processes"]
 THREAD_START = 60e-6
 COST_ON_THREADS = 0.25e-6
 COST_ON_PROCESSES = 0.6e-6
+# The most it takes a worker to unpack a task and to pack its result (a guess).
+MOST_UNPACKING = 50e-6
 # Threads that compete for the interpreter's lock lose some time over it.
 COMPETITION = 1.05
 # So much of the time the lock has to be busy with tasks that take turns with it.
@@ -104,11 +106,13 @@ class Figures:
     def seconds_on_processes(self) -> float:
         if not self.processes:
             return float("inf")
-        trip = self.transport + COST_ON_PROCESSES  # for each side
+        here = self.transport + COST_ON_PROCESSES
+        # What is large is copied here; there it is mapped.
+        there = min(self.transport, MOST_UNPACKING) + COST_ON_PROCESSES
         each = max(
-            (self.wall + trip) / self.processes,
-            (self.cpu + 2 * trip) / self.cpus,  # both sides need them
-            trip,
+            (self.wall + self.transport + there) / self.processes,
+            (self.cpu + here + there) / self.cpus,
+            here,
         )
         return max(self.running, max(self.left * each, self.wall) + self.start)
 
