@@ -16,8 +16,10 @@ import pytest
 from cotality.core.utils._process import pool, watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
+    RunReport,
     Task,
     TaskTimeoutError,
+    available_cpus,
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
     shutdown_workers,
@@ -285,6 +287,26 @@ def test_calls_inside_use_no_more_workers_than_the_pool_has(marks: Marks) -> Non
 
     assert set(found) <= workers
     assert len(workers) == 2
+
+
+def test_calls_inside_use_all_workers_of_the_pool_by_default() -> None:
+    """Also if there are more of them than CPUs: somebody has said so."""
+    most, report = available_cpus() + 1, RunReport()
+
+    with worker_pool(max_workers=most):
+        execute_tasks_in_parallel([Task(pid)] * 3, use_processes=True, report=report)
+
+    assert report.workers == most
+
+
+def test_a_stream_that_is_read_after_its_pool_has_workers_all_the_same() -> None:
+    """It starts with the first `next()`, and then there is no pool any more."""
+    with worker_pool(max_workers=2):
+        stream = execute_tasks_in_parallel_streaming(
+            [Task(pid)] * 3, use_processes=True
+        )
+
+    assert len(list(stream)) == 3
 
 
 def test_pools_may_be_nested(marks: Marks) -> None:

@@ -7,12 +7,12 @@ From the caller down to the worker:
   `tasks_over`, and what they make of it, `call`; how what comes back is given to plain
   code: `delivery`; `advice`;
 * how many workers there are: `cpus`; how much memory: `memory`; what limits containers
-  have: `quota` for CPU time, read where `cgroups` finds it; whether this is a worker:
-  `this_process`;
+  have: `quota` for CPU time, read where `cgroups` finds it; what somebody has set:
+  `environment`; whether this is a worker: `this_process`;
 * how work is handed out: `engine`, with the rules in `schedule`; where tasks come from,
   `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
-* what may keep tasks from starting: `brakes`: a `rate` and a `memory_limit`;
-  what is known of the first tasks: `known_head`;
+* what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
+  which tasks need not run, because their outcomes are there: `known_head`;
 * what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
   `retry`, and those that wait for it: `retrying`;
 * who watches: `observers`; what a person is shown while it runs: `progress`, and

@@ -135,7 +135,8 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
     pool = warm.enclosing.get()
     if pool is not None:
         workers = min(workers or pool.max_workers, pool.max_workers)
-    assert workers is not None
+    elif workers is None:  # a stream that was left by its `with worker_pool(...)`
+        workers = default_workers(True, this_process.is_worker)
     if options.needs_own_workers:
         plan = WorkerPlan(
             default_context() if pool is None else pool.plan.context,

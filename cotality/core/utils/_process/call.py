@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, NamedTuple, cast
 
@@ -82,7 +83,8 @@ class Call(NamedTuple):
         if max_workers is None and given.executor is None:
             found_out = on_processes == "auto" and not given.inline
             default = default_workers(bool(on_processes), this_process.is_worker)
-            max_workers = None if found_out else default
+            is_theirs = on_processes is True and has_enclosing_pool()
+            max_workers = None if found_out or is_theirs else default
         return cls(
             checked_tasks(tasks, may_be_async=may_be_async),
             None if max_workers is None else checked_max_workers(max_workers),
@@ -153,3 +155,9 @@ class Call(NamedTuple):
             bounded=self.bounded,
             detailed=bool(measure),
         )
+
+
+def has_enclosing_pool() -> bool:
+    """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
+    warm = sys.modules.get(f"{__package__}.warm")  # without it nobody has made one
+    return warm is not None and warm.enclosing.get() is not None

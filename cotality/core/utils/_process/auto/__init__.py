@@ -5,5 +5,7 @@
 * `evidence`: what has been seen of the tasks so far;
 * `probe`: what can be seen of a task while it runs;
 * `decision`: what a person is told;
-* `backend`: the place where portions run, which moves from one to the other.
+* `backend`: the place where portions run, which moves from one to the other;
+* `sampling`: a look at the first tasks of some work, whose results are kept;
+* `advising`: advice on tasks, with `trials` of some of them each way.
 """
