@@ -129,11 +129,21 @@ def test_everything_is_there_at_once_for_those_who_want_that() -> None:
         assert re.search(rf"^    (class )?{name}\b", shown, re.MULTILINE), name
 
 
-@pytest.mark.parametrize(("door", "name"), NAMES)
-def test_the_types_of_a_function_can_be_asked_for(door: ModuleType, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in process.__all__ if name.islower()])
+def test_the_types_of_a_function_can_be_asked_for(name: str) -> None:
     """What its signature names is there when the program runs."""
-    if name.islower():
-        assert "return" in get_type_hints(getattr(door, name))
+    assert "return" in get_type_hints(getattr(process, name))
+
+
+def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
+    """`execute` sets up the engine when there is something for it to do."""
+    loaded = loaded_by(
+        "from cotality.tuning import execute\n"
+        "assert execute(abs, range(10)) == list(range(10))"
+    )
+
+    assert ours_of(loaded) <= {"checks", "environment", "public", "task", "texts"}
+    assert not loaded & {"concurrent.futures", "logging", *EXPENSIVE}
 
 
 def loaded_by(source: str) -> set[str]:

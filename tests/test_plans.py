@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from cotality.tuning import (
     process_in_batches,
     validate_optimization,
 )
-from cotality.tuning._tuning.plan import planned
+from cotality.tuning._tuning.planning import planned
 from tests.helpers import Failure, Gate, echo
 
 PROFILE = Profile("work", "cpu_bound", 0.01, 0.01, 1.0, 1e-5, 100, 100, "", 5, 0)
@@ -277,6 +278,23 @@ def test_similar_work_is_not_measured_again() -> None:
         assert len(work.calls) > before
     optimize(work, [1000], fresh=True)
     assert work.calls[-1] == 1000
+
+
+def test_what_is_remembered_is_not_the_limit_of_that_time() -> None:
+    """A plan for one worker says nothing of what more of them could do."""
+    calls: list[float] = []
+
+    def nap(seconds: float) -> None:
+        calls.append(seconds)
+        time.sleep(seconds)
+
+    alone = optimize(nap, [0.02] * 10, max_workers=1)
+    count = len(calls)
+    together = optimize(nap, [0.02] * 10)
+
+    assert (alone.executor, alone.n_jobs) == ("sequential", 1)
+    assert (together.executor, together.n_jobs) == ("threads", 10)
+    assert len(calls) == count
 
 
 def test_nothing_to_do_is_planned_as_well() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cotality.core.utils._process.checks import checked_count, checked_flag
-from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.texts import shortened
 
 from .plan import ExecutorName, Plan
 
-ExecutorChoice: TypeAlias = Literal["auto"] | ExecutorName | Executor
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    ExecutorChoice: TypeAlias = Literal["auto"] | ExecutorName | Executor
 
 NAMES = ("auto", "sequential", "threads", "processes")
 N_JOBS_VARIABLE = "COTALITY_N_JOBS"
@@ -86,7 +87,7 @@ class Choice:
         given = dict(options)
         if self.chunksize is not None:
             given["chunksize"] = self.chunksize
-        if isinstance(self.executor, Executor) or self.executor not in NAMES:
+        if self.executor not in NAMES:
             return self.n_jobs, False, {**given, "executor": self.executor}
         if self.executor == "sequential":
             return self.in_sequence(given)
@@ -109,8 +110,8 @@ class Choice:
 
 
 def checked_executor(executor: object) -> str | Executor | None:
-    if executor is None or isinstance(executor, Executor):
-        return executor
+    if executor is None:
+        return None
     if isinstance(executor, str):
         if executor in NAMES:
             return executor
@@ -137,7 +138,11 @@ def checked_jobs(n_jobs: object) -> int | None:
             "n_jobs must not be 0: 1 is a plain loop, -1 stands for all CPUs, and None "
             "lets the machine decide"
         )
-    return n_jobs if n_jobs > 0 else max(1, available_cpus() + 1 + n_jobs)
+    if n_jobs > 0:
+        return n_jobs
+    from cotality.core.utils._process.cpus import available_cpus
+
+    return max(1, available_cpus() + 1 + n_jobs)
 
 
 def count_from_environment(name: str) -> int | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.report import units
 from cotality.core.utils._process.texts import class_and_text
 
-from .choice import ExecutorChoice
 from .execute import execute
+
+if TYPE_CHECKING:
+    from .choice import ExecutorChoice
 
 WAYS: dict[str, ExecutorChoice] = {
     "loop": "sequential",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cotality.core.utils._process.checks import checked_flag
-from cotality.core.utils._process.delivery import in_list
 from cotality.core.utils._process.public import public_in
 
-from .choice import Choice, ExecutorChoice
-from .options import RunOptions
+from .choice import Choice
+from .head_start import can_have_head_start, results_with_head_start
 from .plan import Plan
-from .result import ExecutionResult
 from .work import Work
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from cotality.core.utils._process.checks import OnError
+
+    from .choice import ExecutorChoice
+    from .options import RunOptions
+    from .result import ExecutionResult
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +44,54 @@ def execute(
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
 ) -> list[R]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[False] = False,
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[False] = False,
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
 @overload
 def execute(
     func: Callable[..., R],
@@ -63,7 +118,7 @@ def execute(
     chunksize: int | None = None,
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
-    unpack: bool = False,
+    unpack: Literal[True],
     verbose: Literal[True],
     return_exceptions: Literal[False] = False,
     on_error: Literal["raise", "group"] | None = None,
@@ -79,7 +134,7 @@ def execute(
     chunksize: int | None = None,
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
-    unpack: bool = False,
+    unpack: Literal[True],
     verbose: Literal[False] = False,
     return_exceptions: Literal[True],
     on_error: Literal["return"] | None = None,
@@ -95,7 +150,7 @@ def execute(
     chunksize: int | None = None,
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
-    unpack: bool = False,
+    unpack: Literal[True],
     verbose: Literal[False] = False,
     return_exceptions: bool = False,
     on_error: Literal["return"],
@@ -111,10 +166,10 @@ def execute(
     chunksize: int | None = None,
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
-    unpack: bool = False,
+    unpack: bool,
     verbose: bool = False,
     return_exceptions: bool = False,
-    on_error: Literal["raise", "group", "return"] | None = None,
+    on_error: OnError | None = None,
     **options: Unpack[RunOptions],
 ) -> list[R] | list[R | Exception] | ExecutionResult[Any]: ...
 @public_in("cotality.tuning")
@@ -130,7 +185,7 @@ def execute(
     unpack: bool = False,
     verbose: bool = False,
     return_exceptions: bool = False,
-    on_error: Literal["raise", "group", "return"] | None = None,
+    on_error: OnError | None = None,
     **options: Unpack[RunOptions],
 ) -> list[R] | list[R | Exception] | ExecutionResult[Any]:
     """Call *func* with each item of *data* and return the results, in order.
@@ -190,18 +245,17 @@ def execute(
         options=options,
     )
     if checked_flag("verbose", verbose):
+        from .detail import in_detail
+
         return in_detail(work)
-    if work.is_plain_loop:
-        return work.loop()
-    return in_list(work.call(bounded=False).blocking())
+    if choice.is_sequential and work.is_plain:
+        from .plain_loop import results_of_loop
 
+        return results_of_loop(work)
+    if can_have_head_start(work):
+        return results_with_head_start(work)
+    from cotality.core.utils._process.delivery import in_list
 
-def in_detail(work: Work) -> ExecutionResult[Any]:  # Any: what the function returns
-    from cotality.core.utils._process.report import RunReport
+    from .calling import call_for
 
-    from .hindsight import plan_of_run
-
-    report = work.options.setdefault("report", RunReport())
-    results = in_list(work.call(bounded=False).blocking())
-    plan = work.plan or plan_of_run(report, work.function, work.data, results)
-    return ExecutionResult(results, plan, report)
+    return in_list(call_for(work, bounded=False).blocking())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.calls_async import in_order_of_tasks
 from cotality.core.utils._process.checks import OnError
 from cotality.core.utils._process.public import public_in
 
-from .choice import ExecutorChoice
+from .calling import call_for
 from .options import RunOptions
 from .plan import Plan
 from .streaming import checked_work
+
+if TYPE_CHECKING:
+    from .choice import ExecutorChoice
 
 R = TypeVar("R")
 
@@ -87,4 +90,4 @@ async def execute_async(
     )
     if work.choice.is_sequential:
         work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
-    return await in_order_of_tasks(work.call(bounded=False))
+    return await in_order_of_tasks(call_for(work, bounded=False))

@@ -50,17 +50,23 @@ class Head:
 
 
 class TasksAfter(TasksOver[Any]):  # Any: as above
-    """The tasks of *outcomes*, and after them those of the other items of *data*."""
+    """Some *tasks*, and after them those of the items of *data* that come then.
+
+    Args:
+        total: How many there are in all; None takes the length of *data*, if it has
+            one.
+    """
 
     def __init__(
         self,
-        outcomes: Sequence[Outcome[Any]],
+        tasks: Sequence[Task[Any]],
         function: Callable[..., Any],
         data: Iterable[Any],
         unpack: bool,
+        total: int | None = None,
     ) -> None:
-        super().__init__(function, data, unpack=unpack)
-        self.tasks = [each.task for each in outcomes]
+        super().__init__(function, data, unpack=unpack, total=total)
+        self.tasks = tasks
 
     def __iter__(self) -> Iterator[Task[Any]]:
         yield from self.tasks

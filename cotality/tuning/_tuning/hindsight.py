@@ -11,7 +11,8 @@ from cotality.core.utils._process.cpus import available_cpus, default_threads
 from cotality.core.utils._process.report import RunReport
 from cotality.core.utils._process.task import name_of_function
 
-from .plan import EXECUTORS, Plan, chunksize_for, planned
+from .plan import Plan
+from .planning import NAMES, chunksize_for, planned
 from .profile import SIZED, Profile, mean_size, workload_type
 
 WARM_START = 0.003  # s; as in the core: they have been used now
@@ -43,7 +44,7 @@ def plan_of_run(
     workers = decision.workers if decision is not None else report.workers
     seconds = figures.all_seconds()
     return Plan(
-        EXECUTORS[place],
+        NAMES[place],
         workers if place != "one thread" else 1,
         chunksize_for(figures, workers),
         seconds["one thread"] / seconds[place],

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, Unpack, cast
 
+from cotality.core.utils._process.auto.backend import start_of_processes
 from cotality.core.utils._process.auto.estimate import Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
+from cotality.core.utils._process.cpus import available_cpus, default_threads
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.sizes import size_of
@@ -19,7 +21,8 @@ from cotality.core.utils._process.tasks_over import TasksOver
 from .choice import Choice, checked_unpack
 from .head import Head
 from .options import RunOptions
-from .plan import MANY, Plan, planned
+from .plan import Plan
+from .planning import MANY, planned
 from .profile import Profile
 from .work import checked_data, checked_function
 
@@ -66,12 +69,13 @@ def optimize(
         None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
     ).n_jobs
     tasks = TasksOver(function, items, unpack=as_arguments)
-    kind = kind_of(function, items)
+    kind = kind_of(items, as_arguments)
     if kind is not None and not checked_flag("fresh", fresh):
         known = remembered(function, kind)
         if known is not None:
             figures, profile = known
-            return planned(for_all(figures, tasks.total), profile, tasks.total)
+            figures = for_now(for_all(figures, tasks.total), profile.obstacle, limit)
+            return planned(figures, profile, tasks.total)
     sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", options))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
@@ -86,6 +90,19 @@ def for_all(figures: Figures, total: int | None) -> Figures:
     return replace(figures, left=MANY if total is None else total)
 
 
+def for_now(figures: Figures, obstacle: str, limit: int | None) -> Figures:
+    """*figures* that were measured some time ago, with what there is to run on now."""
+    cpus = available_cpus()
+    processes = 0 if obstacle else min(limit or cpus, cpus)
+    return replace(
+        figures,
+        cpus=cpus,
+        threads=limit or default_threads(),
+        processes=processes if processes > 1 else 0,
+        start=start_of_processes(),
+    )
+
+
 # What was measured, for each function as long as there is one, by the kind of items.
 seen: weakref.WeakKeyDictionary[
     Callable[..., Any], dict[object, tuple[Figures, Profile]]
@@ -94,7 +111,7 @@ NO_SIZES = (math.inf, -math.inf)
 MOST_KINDS = 16  # of items of one function
 
 
-def kind_of(function: object, data: Iterable[Any]) -> object | None:
+def kind_of(data: Iterable[Any], unpack: bool) -> object | None:
     """What items have in common that are alike; None if one cannot be looked at.
 
     An iterator would lose the item.
@@ -104,7 +121,7 @@ def kind_of(function: object, data: Iterable[Any]) -> object | None:
     for item in data:
         first: object = item
         size = abs(first) if isinstance(first, int | float) else size_of(first)
-        return type(first), size if size in NO_SIZES else math.frexp(size)[1]
+        return type(first), size if size in NO_SIZES else math.frexp(size)[1], unpack
     return None
 
 

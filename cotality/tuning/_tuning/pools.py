@@ -26,6 +26,7 @@ from cotality.core.utils._process.launch import default_context
 from cotality.core.utils._process.options import DEFAULT_GRACE
 from cotality.core.utils._process.public import public_in
 
+from .calling import call_for
 from .options import RunOptions
 from .pool_keeper import PoolKeeper
 from .streaming import checked_work
@@ -316,7 +317,7 @@ class PoolManager:
             on_error=on_error,
             options=options,
         )
-        return work.call(bounded=False)
+        return call_for(work, bounded=False)
 
     @contextmanager
     def workers(self) -> Generator[None, None, None]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.batches import Limits, batches, checked_bytes
 from cotality.core.utils._process.checks import OnError, checked_count, checked_flag
 from cotality.core.utils._process.delivery import stream
 from cotality.core.utils._process.public import public_in
 
-from .choice import Choice, ExecutorChoice
+from .calling import call_for
+from .choice import Choice
 from .options import RunOptions
 from .plan import Plan
 from .work import Work
+
+if TYPE_CHECKING:
+    from .choice import ExecutorChoice
 
 R = TypeVar("R")
 
@@ -95,7 +99,7 @@ def optimize_streaming(
         on_error=on_error,
         options=options,
     )
-    run = work.call(bounded=True).blocking()
+    run = call_for(work, bounded=True).blocking()
     return values(stream(run, checked_flag("ordered", ordered)))
 
 
@@ -196,7 +200,7 @@ def process_in_batches(
         on_error=on_error,
         options=options,
     )
-    run = work.call(bounded=True).blocking()
+    run = call_for(work, bounded=True).blocking()
     return batches(run, checked_flag("ordered", ordered), limits)
 
 

@@ -1,30 +1,22 @@
-"""A function and its data, checked, and on their way to the core."""
+"""A function and its data, checked."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from contextvars import copy_context
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-from cotality.core.utils._process.call import Call
-from cotality.core.utils._process.chunk import task_failure
-from cotality.core.utils._process.environment import MEMORY_VARIABLE
-from cotality.core.utils._process.failures import blame
-from cotality.core.utils._process.known_head import KnownHead
-from cotality.core.utils._process.memory import MB, left_in_container
-from cotality.core.utils._process.options import Options
-from cotality.core.utils._process.outcome import Outcome
-from cotality.core.utils._process.task import Task
-from cotality.core.utils._process.tasks_over import TasksOver
-from cotality.core.utils._process.texts import shortened
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, cast
 
 from .choice import Choice, checked_unpack
-from .head import TasksAfter, items_after
 from .plan import Plan
 
+if TYPE_CHECKING:
+    from cotality.core.utils._process.outcome import Outcome
+
 # Any in this module: the data and the results of any function.
+
+# Little of the core is imported here: a few trivial items need none of it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +24,7 @@ class Work:
     """What is to be run, and how.
 
     Attributes:
-        on_error: Both as for the calls of the core.
+        on_error: As for the calls of the core, like *return_exceptions*.
         options: What the core is to do besides.
     """
 
@@ -75,40 +67,10 @@ class Work:
         )
 
     @property
-    def is_plain_loop(self) -> bool:
-        """Whether a loop does all that is asked for."""
+    def is_plain(self) -> bool:
+        """Whether nothing is asked for but the results, or the first failure."""
         raises = self.return_exceptions is False and self.on_error in (None, "raise")
-        return self.choice.is_sequential and raises and not self.options
-
-    def loop(self) -> list[Any]:
-        """The results of a plain loop.
-
-        Raises:
-            Exception: As from the core: with a note that names the item.
-        """
-        known = self.take_head()
-        for each in known:
-            if each.error is not None:
-                blame(each.error, each.task, each.index)
-        results = [each.unwrap() for each in known]
-        return copy_context().run(self.run_loop, results)
-
-    def run_loop(self, results: list[Any]) -> list[Any]:
-        make = TasksOver(self.function, (), unpack=self.unpack).make
-        function: Callable[..., Any] = run_task if self.unpack else self.function
-        for item in items_after(self.data, len(results)):
-            given = make(self.function, item, len(results)) if self.unpack else item
-            try:
-                results.append(function(given))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                index, failure = len(results), task_failure(error)
-                blame(failure, make(self.function, item, index), index)
-                if failure is error:
-                    raise
-                raise failure from error
-        return results
+        return raises and not self.options and not marks_were_used()
 
     def take_head(self) -> Sequence[Outcome[Any]]:
         """What is known of the first items from the making of the plan."""
@@ -117,39 +79,17 @@ class Work:
             return ()
         return head.take(self.function, self.data, self.unpack)
 
-    def call(self, *, bounded: bool) -> Call:
-        """The call of the core.
 
-        Raises:
-            TypeError: An option that does not exist, or of the wrong type.
-            ValueError: One out of range, or in contradiction to another.
-        """
-        workers, use_processes, options = self.choice.for_the_core(self.options)
-        if "memory_limit_mb" not in options and MEMORY_VARIABLE not in os.environ:
-            left = left_in_container()
-            if left is not None:
-                options["memory_limit_mb"] = max(1, left) / MB
-        known = self.take_head()
-        tasks = TasksOver(self.function, self.data, unpack=self.unpack)
-        if known:
-            tasks = TasksAfter(known, self.function, self.data, self.unpack)
-        call = Call.checked(
-            tasks,
-            workers,
-            use_processes,
-            self.return_exceptions,
-            self.on_error,
-            cast("Options", options),
-            bounded=bounded,
-        )
-        if not known:
-            return call
-        memory = KnownHead(known, call.options.memory)
-        return call._replace(options=call.options._replace(memory=memory))
+# Modules of the core, and what there says that an argument may be a mark, which only
+# the core knows how to read.
+MARKS = {"shared": "share_was_used", "worker_state": "was_used"}
 
 
-def run_task(task: Task[Any]) -> Any:
-    return task.callback_function(*task.positional, **task.arguments)
+def marks_were_used() -> bool:
+    modules = [
+        sys.modules.get(f"cotality.core.utils._process.{name}") for name in MARKS
+    ]
+    return any(map(getattr, modules, MARKS.values(), repeat(False)))
 
 
 def checked_function(function: object) -> Callable[..., Any]:
@@ -159,11 +99,11 @@ def checked_function(function: object) -> Callable[..., Any]:
 
 
 def checked_data(data: object) -> Iterable[Any]:
-    if isinstance(data, AsyncIterable):
+    if isinstance(data, Iterable):
+        return cast("Iterable[Any]", data)  # type: ignore[redundant-cast]  # for pyright
+    if hasattr(data, "__aiter__"):
         raise TypeError(
             f"data must be an iterable, got {data!r}, which only an event loop can "
             f"read: see execute_tasks_in_parallel_async in cotality.core.utils.process"
         )
-    if not isinstance(data, Iterable):
-        raise TypeError(f"data must be an iterable, got {shortened(data, 80)}")
-    return cast("Iterable[Any]", data)  # type: ignore[redundant-cast]  # for pyright
+    raise TypeError(f"data must be an iterable, got {data!r:.80}")

@@ -11,33 +11,34 @@ from .times import Times
 
 
 class KnownHead:
-    """A `Memory` of the first tasks of a call, from a look at them before it.
+    """A `Memory` of the first tasks of a call: they are not run.
 
     Args:
-        outcomes: Theirs, in order.
+        count: How many there are.
+
+    Attributes:
         memory: What knows of the others; None if nothing does.
     """
 
-    def __init__(
-        self,
-        outcomes: Sequence[Outcome[Any]],  # Any: of every result type
-        memory: Memory | None = None,
-    ) -> None:
-        self.outcomes = outcomes
-        self.memory = memory
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.memory: Memory | None = None
+
+    def settled(self, start: int, count: int) -> Settled:
+        """So many of them from the index *start* on."""
+        raise NotImplementedError
 
     def attach(self, source: Source) -> None:
         if self.memory is not None:
             self.memory.attach(source)
 
     def sort_out(self, batch: Batch) -> SortedOut:
-        count = len(self.outcomes) - batch.start
+        count = min(self.count - batch.start, len(batch.tasks))
         if count <= 0:
             return self.sort_out_rest(batch)
-        known = settled(self.outcomes[batch.start : batch.start + len(batch.tasks)])
-        if count >= len(batch.tasks):
+        known, tasks = self.settled(batch.start, count), batch.tasks[count:]
+        if not tasks:
             return SortedOut([], [known])
-        tasks = batch.tasks[count:]
         rest = self.sort_out_rest(Batch(batch.start + count, batch.attempt, tasks))
         return rest._replace(known=[known, *rest.known])
 
@@ -57,6 +58,27 @@ class KnownHead:
     def will_run(self, batch: Batch) -> None:
         if self.memory is not None:
             self.memory.will_run(batch)
+
+
+class KnownOutcomes(KnownHead):
+    """What became of the first tasks, which have been looked at before the call."""
+
+    def __init__(
+        self,
+        outcomes: Sequence[Outcome[Any]],  # Any: of every result type
+    ) -> None:
+        super().__init__(len(outcomes))
+        self.outcomes = outcomes
+
+    def settled(self, start: int, count: int) -> Settled:
+        return settled(self.outcomes[start : start + count])
+
+
+class DoneElsewhere(KnownHead):
+    """Somebody else runs the first tasks, and sees to their results."""
+
+    def settled(self, start: int, count: int) -> Settled:
+        return Settled(start, [None] * count, {})
 
 
 def settled(outcomes: Sequence[Outcome[Any]]) -> Settled:  # Any: as above

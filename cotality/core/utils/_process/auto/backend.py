@@ -280,8 +280,7 @@ class AutoBackend:
     def start_seconds(self) -> float:
         if self.processes is not None:
             return 0.0 if self.processes_answer else WARM_START
-        warm = sys.modules.get("cotality.core.utils._process.warm")
-        return WARM_START if warm is not None and warm.waiting else COLD_START
+        return start_of_processes()
 
     def seconds_of_running(self) -> float:
         """For how long what runs on a thread will go on, as far as can be guessed."""
@@ -407,6 +406,12 @@ class AutoBackend:
         self.threads.close(all_ended)
         if self.processes is not None:
             self.processes.close(all_ended)
+
+
+def start_of_processes() -> float:
+    """How long it takes until worker processes answer that are wanted now, in s."""
+    warm = sys.modules.get("cotality.core.utils._process.warm")
+    return WARM_START if warm is not None and warm.waiting else COLD_START
 
 
 class Generation:

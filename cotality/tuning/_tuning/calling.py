@@ -1,0 +1,63 @@
+"""Work on its way to the core."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.environment import MEMORY_VARIABLE
+from cotality.core.utils._process.known_head import KnownHead, KnownOutcomes
+from cotality.core.utils._process.memory import MB, left_in_container
+from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.tasks_over import TasksOver
+
+from .head import TasksAfter
+from .work import Work
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.options import Options
+
+
+def call_for(work: Work, *, bounded: bool) -> Call:
+    """The call of the core that does *work*.
+
+    Raises:
+        TypeError: An option that does not exist, or of the wrong type.
+        ValueError: One out of range, or in contradiction to another.
+    """
+    known = work.take_head()
+    if not known:
+        tasks = TasksOver(work.function, work.data, unpack=work.unpack)
+        return checked_call(work, tasks, bounded)
+    first = [each.task for each in known]
+    tasks = TasksAfter(first, work.function, work.data, work.unpack)
+    return knowing(checked_call(work, tasks, bounded), KnownOutcomes(known))
+
+
+def checked_call(
+    work: Work,
+    tasks: Iterable[Task[Any]],  # Any: as in what follows, of any result type
+    bounded: bool,
+) -> Call:
+    workers, use_processes, options = work.choice.for_the_core(work.options)
+    if "memory_limit_mb" not in options and MEMORY_VARIABLE not in os.environ:
+        left = left_in_container()
+        if left is not None:
+            options["memory_limit_mb"] = max(1, left) / MB
+    return Call.checked(
+        tasks,
+        workers,
+        use_processes,
+        work.return_exceptions,
+        work.on_error,
+        cast("Options", options),
+        bounded=bounded,
+    )
+
+
+def knowing(call: Call, head: KnownHead) -> Call:
+    """*call*, whose first tasks are known."""
+    head.memory = call.options.memory
+    return call._replace(options=call.options._replace(memory=head))

@@ -1,0 +1,89 @@
+"""A plan in a file of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, cast
+
+from .plan import Plan
+from .profile import Profile
+
+VERSION = 1
+EXECUTORS = ("sequential", "threads", "processes")
+
+
+def dict_of(plan: Plan) -> dict[str, Any]:  # Any: as in what follows, of JSON
+    given = {name: getattr(plan, name) for name in names_of(Plan)}
+    given["expected_seconds"] = {
+        name: None if seconds == float("inf") else seconds
+        for name, seconds in plan.expected_seconds.items()
+    }
+    given["profile"] = asdict(plan.profile)
+    return {"version": VERSION, **given}
+
+
+def write(plan: Plan, path: str | os.PathLike[str]) -> None:
+    text = json.dumps(dict_of(plan), indent=2, ensure_ascii=False)
+    Path(path).write_text(f"{text}\n", "utf-8")
+
+
+def read(path: str | os.PathLike[str]) -> Plan:
+    try:
+        given = json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} holds no plan: {error}") from error
+    return plan_from(given, os.fspath(path))
+
+
+def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
+    """The plan that `Plan.to_dict` has made *given* of."""
+    names, in_profile = names_of(Plan), names_of(Profile)
+    if not isinstance(given, dict):
+        raise ValueError(f"{origin} holds no plan, but {given!r:.80}")
+    found = cast("dict[str, Any]", given)  # Any: as above
+    if found.get("version") != VERSION:
+        raise ValueError(
+            f"{origin} holds no plan of version {VERSION}, which this program reads "
+            f"(its version: {found.get('version')!r}). Make it again with optimize()."
+        )
+    missing = sorted({*names} - {*found})
+    profile: dict[str, Any] = found.get("profile", {})
+    if isinstance(profile, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # whatever the file says
+        missing += sorted({*in_profile} - {*profile})
+    if missing:
+        raise ValueError(f"the plan in {origin} lacks {', '.join(missing)}")
+    checked = {name: found[name] for name in names}
+    check_fields(checked, origin)
+    checked["profile"] = Profile(**{name: profile[name] for name in in_profile})
+    checked["expected_seconds"] = {
+        name: float("inf") if seconds is None else float(seconds)
+        for name, seconds in found["expected_seconds"].items()
+    }
+    return Plan(**checked)
+
+
+def names_of(kind: type[Plan | Profile]) -> list[str]:
+    return [each.name for each in fields(kind) if each.name != "head"]
+
+
+def check_fields(given: dict[str, Any], origin: str) -> None:  # Any: as above
+    """Refuse what `execute` could not run."""
+    if given["executor"] not in EXECUTORS:
+        raise ValueError(
+            f"executor in {origin} must be one of "
+            f"{', '.join(EXECUTORS)}, got {given['executor']!r}"
+        )
+    for name in ("n_jobs", "chunksize"):
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"{name} in {origin} must be an integer of at least 1, got {value!r}"
+            )
+    for name in ("profile", "expected_seconds"):
+        if not isinstance(given[name], dict):
+            raise ValueError(
+                f"{name} in {origin} must be an object, got {given[name]!r}"
+            )

@@ -1,0 +1,186 @@
+"""The first items of a list run before the engine is set up, if it ever is."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextvars import ContextVar, copy_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cotality.core.utils.process import TaskExitedError, share, worker_state
+from cotality.tuning import execute
+from cotality.tuning._tuning.head_start import LITTLE, TINY, HeadStart
+from tests.helpers import Failure, Gate, Marks
+from tests.programs import Program
+
+
+def test_an_item_that_takes_long_holds_up_no_other(gate: Gate) -> None:
+    """The first one waits here for what the second one does."""
+
+    def work(number: int) -> int:
+        if number:
+            gate.open()
+        else:
+            gate.wait()
+        return number
+
+    assert execute(work, [0, 1]) == [0, 1]
+
+
+@pytest.mark.parametrize("slow", [0, 1, 7, 99])
+def test_every_item_is_run_once_wherever_the_loop_ends(slow: int) -> None:
+    """Where one takes long the others go to the engine, with their results in order."""
+    counts, lock, go_on = Counter[int](), threading.Lock(), threading.Event()
+
+    def work(number: int) -> int:
+        with lock:
+            counts[number] += 1
+            if len(counts) == 100:
+                go_on.set()
+        if number == slow:
+            go_on.wait()
+        return -number
+
+    assert execute(work, list(range(100))) == [-number for number in range(100)]
+    assert set(counts.values()) == {1}
+
+
+def test_the_failure_of_the_item_that_was_begun_is_raised(gate: Gate) -> None:
+    """When the engine has the others already; with its own number."""
+
+    def work(number: int) -> int:
+        if number == 0:
+            gate.wait()
+            raise Failure("the first")
+        if number == 19:
+            gate.open()
+        return number
+
+    with pytest.raises(Failure, match="the first") as caught:
+        execute(work, list(range(20)))
+
+    assert caught.value.__notes__[0].startswith("Raised by task 0: ")
+    frames = []
+    frame = caught.value.__traceback__
+    while frame is not None:
+        frames.append(frame.tb_frame.f_code.co_name)
+        frame = frame.tb_next
+    assert frames[-1] == "work"
+    assert "run_some" not in frames
+
+
+def test_a_failure_behind_the_loop_has_its_own_number(gate: Gate) -> None:
+    """What the engine runs is counted from the first item on."""
+
+    def work(number: int) -> int:
+        if number == 2:
+            gate.wait()
+        if number == 5:
+            gate.open()
+            raise Failure("the fifth")
+        return number
+
+    with pytest.raises(Failure) as caught:
+        execute(work, list(range(8)))
+
+    assert caught.value.__notes__[0].startswith("Raised by task 5: ")
+
+
+def test_an_exit_within_the_loop_is_the_failure_of_its_item() -> None:
+    """As everywhere."""
+    with pytest.raises(TaskExitedError) as caught:
+        execute(sys.exit, [3])
+
+    assert isinstance(caught.value.__cause__, SystemExit)
+
+
+def test_an_iterator_is_read_by_the_thread_that_calls() -> None:
+    """It may be the cursor of a database, which wants no other."""
+    here, read_by = threading.get_ident(), set[int]()
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            read_by.add(threading.get_ident())
+            yield number
+
+    assert execute(abs, items()) == list(range(50))
+    assert read_by == {here}
+
+
+variable: ContextVar[str] = ContextVar("variable", default="nothing")
+
+
+def read_and_set(value: str) -> str:
+    before = variable.get()
+    variable.set(value)
+    return before
+
+
+def test_each_item_sees_the_context_of_the_caller() -> None:
+    """And not what the one before it has left there."""
+
+    def call() -> list[str]:
+        variable.set("the caller's")
+        return execute(read_and_set, ["a", "b", "c"])
+
+    assert execute(read_and_set, ["a", "b", "c"]) == ["nothing"] * 3
+    assert copy_context().run(call) == ["the caller's"] * 3
+    assert variable.get() == "nothing"
+
+
+@pytest.mark.parametrize("executor", [None, "sequential"])
+def test_marks_are_read_by_the_core(executor: Any) -> None:
+    """What is shared, or made once in each worker, is itself in the function."""
+    items = [share([1, 2]), worker_state(dict, a=1)]
+
+    assert execute(len, items, executor=executor) == [2, 1]
+
+
+LEFT = st.integers(2, 10**6)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**4), LEFT, st.floats(1e-7, 1.0))
+def test_a_loop_goes_on_for_tiny_items_and_for_few(
+    done: int, left: int, each: float
+) -> None:
+    """Whatever is expected to take longer than a few milliseconds is handed on."""
+    head = HeadStart(abs, range(done + left))
+
+    would_pay = head.would_pay(done, done, done * each)
+
+    if each > 1.01 * TINY and (left - 1) * each > 1.01 * LITTLE:
+        assert would_pay
+    if each < 0.99 * TINY or (left - 1) * each < 0.99 * LITTLE:
+        assert not would_pay
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
+def test_ctrl_c_waits_for_the_item_that_runs(
+    tmp_path: Path, gate: Gate, marks: Marks
+) -> None:
+    """Nothing can stop a thread; then it is raised."""
+    source = (
+        "from cotality.tuning import execute\n"
+        "def work(_):\n"
+        "    marks.leave('begun')\n"
+        "    gate.wait()\n"
+        "    marks.leave('ended')\n"
+        "execute(work, [1])\n"
+    )
+    with Program(source, tmp_path) as program:
+        marks.wait_for(1)
+        program.send(signal.SIGINT)
+        gate.open()
+        assert program.exit_code() != 0
+        assert "KeyboardInterrupt" in program.printed()
+
+    assert marks.names() == {"begun", "ended"}
