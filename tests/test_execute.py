@@ -377,6 +377,13 @@ def test_a_verbose_run_says_what_it_was_like(executor: Any) -> None:
     assert execute(power, [1, 2], plan=run.plan) == [1, 4]
 
 
+def test_a_verbose_run_of_nothing_says_so(executor: Any) -> None:
+    """No item, no gain and no loss."""
+    run = execute(power, [], executor=executor, verbose=True)
+
+    assert (run.results, run.plan.total, run.estimated_speedup) == ([], 0, 1.0)
+
+
 # Streams and batches.
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 # What is no case, because there is nobody to compare with.
 WITHOUT_PEERS = {
     "auto": "tests.benchmarks.regret",
+    "costs": "tests.benchmarks.costs",
     "plans": "tests.benchmarks.predictions",
     "health": "tests.benchmarks.health",
 }
@@ -65,10 +66,10 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         prog="python tests/benchmarks/run.py",
         description="Compare the package with other ways to do the same. Prints a "
         "table and writes a JSON file. Measures the installed package, or that of the "
-        "checkout if none is installed. The word auto in the place of cases measures "
-        "how much use_processes='auto' is behind the best choice instead, plans how "
-        "often an estimated speed-up is right, and health how soon a web service "
-        "answers while it computes.",
+        "checkout if none is installed. Words in the place of cases measure something "
+        "else: auto, how much use_processes='auto' is behind the best choice; plans, "
+        "how often an estimated speed-up is right; costs, what imports and small calls "
+        "take; health, how soon a web service answers while it computes.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

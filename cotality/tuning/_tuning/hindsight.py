@@ -47,7 +47,7 @@ def plan_of_run(
         NAMES[place],
         workers if place != "one thread" else 1,
         chunksize_for(figures, workers),
-        seconds["one thread"] / seconds[place],
+        seconds["one thread"] / seconds[place] if seconds[place] else 1.0,
         decision.reason if decision is not None else "it was asked for",
         profile,
         total,
@@ -61,7 +61,8 @@ def place_of(report: RunReport, decision: Decision | None) -> Place:
         return cast("Place", decision.choice)
     if report.kind == "inline":
         return "one thread"
-    return "threads" if "hread" in report.kind else "processes"
+    # Otherwise the name of the class of an executor.
+    return "threads" if "thread" in report.kind.lower() else "processes"
 
 
 def figures_of(report: RunReport, decision: Decision | None, total: int) -> Figures:
