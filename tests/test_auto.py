@@ -26,7 +26,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
 )
-from tests.helpers import Marks, echo
+from tests.helpers import Gate, Marks, echo
 
 
 def figures(**changed: Any) -> Figures:
@@ -364,6 +364,17 @@ def test_tasks_may_change_character() -> None:
     assert results[:5000] == list(range(5000))
     assert [value for value, _ in results[5000:]] == [*range(100), *range(100)]
     assert "threads" in [decision.choice for decision in report.decisions]
+
+
+def test_a_long_task_behind_short_ones_is_seen(gate: Gate) -> None:
+    """What has not been handed out does not wait for the whole of it."""
+    tasks: list[Task[Any]] = [Task(echo, {"value": n}) for n in range(300)]
+    tasks[5] = Task(gate.wait)  # somewhere inside of a portion of three or nine
+    tasks[299] = Task(gate.open)
+
+    results, _ = run(tasks)
+
+    assert results == [n if n not in (5, 299) else None for n in range(300)]
 
 
 def test_a_limit_of_time_needs_processes() -> None:

@@ -167,7 +167,7 @@ def test_the_environment_sets_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_container_sets_a_limit_for_execute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by itself; without a container there is none."""
     report = RunReport()
-    left = "cotality.tuning._tuning.work.left_in_container"
+    left = "cotality.tuning._tuning.calling.left_in_container"
     monkeypatch.setattr(left, lambda: MB)
 
     execute(bytes, [100_000] * 60, executor="threads", chunksize=20, report=report)

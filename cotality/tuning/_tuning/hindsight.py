@@ -47,7 +47,7 @@ def plan_of_run(
         NAMES[place],
         workers if place != "one thread" else 1,
         chunksize_for(figures, workers),
-        seconds["one thread"] / seconds[place] if seconds[place] else 1.0,
+        seconds["one thread"] / seconds[place] if total else 1.0,
         decision.reason if decision is not None else "it was asked for",
         profile,
         total,

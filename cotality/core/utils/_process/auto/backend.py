@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cotality.core.utils._process.chunk import ChunkReport
 from cotality.core.utils._process.cpus import available_cpus
@@ -110,6 +110,7 @@ class AutoBackend:
         self.look_next = math.inf
         self.decisions = 0
         self.cpus = available_cpus()
+        self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
 
     # What the engine asks for.
@@ -203,8 +204,8 @@ class AutoBackend:
         if now < self.look_next:
             return
         chunk = self.longest_running()
-        if chunk is not None and chunk.began_at is not None:
-            self.examine(chunk, now - chunk.began_at)
+        if chunk is not None:
+            self.examine(chunk, now)
         self.reconsider(monotonic())
         now = monotonic()
         pause = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
@@ -214,17 +215,31 @@ class AutoBackend:
         running = [chunk for chunk in self.out.values() if chunk.is_running]
         return min(running, key=lambda each: each.began_at or math.inf, default=None)
 
-    def examine(self, chunk: LocalChunk, seconds: float) -> None:
+    def examine(self, chunk: LocalChunk, now: float) -> None:
         """See what the task does that *chunk* runs."""
         computes = self.evidence.computes
         cpu = cpu_seconds_of(chunk.thread)
         if cpu is not None:
-            cpu -= chunk.cpu_began
-            computes = cpu > seconds / 2
-            if not chunk.values:
+            glance = self.first_glance(chunk, now, cpu)
+            seconds, cpu = now - glance.at, cpu - glance.cpu
+            if seconds:
+                computes = cpu > seconds / 2
                 self.evidence.saw_running(seconds, cpu, self.is_alone)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
             self.probe(chunk)
+
+    def first_glance(self, chunk: LocalChunk, now: float, cpu: float) -> Glance:
+        """When the task was first seen that *chunk* runs now, as far as that is known.
+
+        The first one of a portion began with it. Of another one it is only known that
+        it ran already at the last look, if no other one has ended since.
+        """
+        done = len(chunk.values)
+        if done == 0:
+            self.glance = Glance(chunk, 0, chunk.began_at or now, chunk.cpu_began)
+        elif self.glance is None or self.glance[:2] != (chunk, done):
+            self.glance = Glance(chunk, done, now, cpu)
+        return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
         """See whether the task that *chunk* runs keeps the interpreter's lock."""
@@ -287,9 +302,11 @@ class AutoBackend:
         chunk = self.longest_running()
         if chunk is None or chunk.began_at is None:
             return 0.0
-        if chunk.values:
-            return self.evidence.wall
-        return max(0.0, monotonic() - chunk.began_at)
+        if not chunk.values:
+            return max(0.0, monotonic() - chunk.began_at)
+        if self.glance is not None and self.glance[:2] == (chunk, len(chunk.values)):
+            return max(self.evidence.wall, monotonic() - self.glance.at)
+        return self.evidence.wall
 
     def reconsider(self, now: float) -> None:
         self.learn_of_lock()
@@ -406,6 +423,21 @@ class AutoBackend:
         self.threads.close(all_ended)
         if self.processes is not None:
             self.processes.close(all_ended)
+
+
+class Glance(NamedTuple):
+    """A look at the task that a portion runs.
+
+    Attributes:
+        done: How many tasks of the portion had ended.
+        at: When that was, by the monotonic clock.
+        cpu: The CPU time that the thread had had then, in seconds.
+    """
+
+    chunk: LocalChunk
+    done: int
+    at: float
+    cpu: float
 
 
 def start_of_processes() -> float:
