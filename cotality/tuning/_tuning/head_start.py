@@ -50,6 +50,7 @@ class HeadStart:
         self.begun = 0
         self.is_stopped = False
         self.beginning = threading.Lock()  # held while the next item begins
+        self.is_over = threading.Event()
         self.thread = threading.Thread(target=self.run, name="cotality", daemon=True)
 
     def run(self) -> None:
@@ -59,6 +60,8 @@ class HeadStart:
                 context.run(self.run_some, context)
         except BaseException as error:
             self.error = error
+        finally:
+            self.is_over.set()
 
     def run_some(self, context: Context) -> None:
         """Run items until *context* is not what the caller's was any more.
@@ -82,24 +85,23 @@ class HeadStart:
         True if all is done: then there is a result for each item, or an error. False
         if not: then of the items that have begun the last one may still run.
         """
-        self.thread.start()
         try:
+            self.thread.start()
             return self.watch()
-        except BaseException:
+        except BaseException:  # a Ctrl-C
             self.end()
             raise
 
     def watch(self) -> bool:
         pause, done, began = SOON, 0, perf_counter()
-        while True:
-            self.thread.join(pause)
-            if not self.thread.is_alive():
-                return True
+        while not self.is_over.wait(pause):
             now, count = perf_counter(), len(self.results)
             if self.would_pay(count, count - done, now - began):
                 self.stop()
                 return False
             pause, done, began = min(2 * pause, LATER), count, now
+        self.thread.join()
+        return True
 
     def would_pay(self, count: int, lately: int, seconds: float) -> bool:
         """Whether the rest is worth more than a loop.
@@ -122,7 +124,9 @@ class HeadStart:
     def end(self) -> None:
         """Begin no other item, and wait for the one that runs: nothing can stop it."""
         self.stop()
-        self.thread.join()
+        if self.begun:
+            # Not for the thread: a Ctrl-C may have come before it was known to run.
+            self.is_over.wait()
 
 
 def can_have_head_start(work: Work) -> bool:
