@@ -203,11 +203,13 @@ class Run:
                 self.brakes.give_back(granted)
                 return
             time_box = self.schedule.time_box(len(batch.tasks))
+            # Before: this thread may lose its CPU while a worker already runs them.
+            handed_out_at = perf_counter()
             portion, future = self.brakes.submit(self.backend, batch, time_box, granted)
             count = len(portion.tasks)
             rest = batch.tasks[count:]
             self.source.give_back(batch.start + count, rest, batch.attempt)
-            portion.handed_out = perf_counter()
+            portion.handed_out = handed_out_at
             self.out[future] = portion
             self.schedule.handed_out(count)
             if self.backend.portion_cost is not None:
