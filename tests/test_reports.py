@@ -10,6 +10,7 @@ import random
 import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils._process.report import units
 from cotality.core.utils._process.report.rows import Slowest, SlowTask
 from cotality.core.utils._process.report.timeline import SPAN_LIMIT, Span, Timeline
-from cotality.core.utils._process.times import Times, Timing
+from cotality.core.utils._process.times import EPOCH, Times, Timing
 from cotality.core.utils.process import (
     RunReport,
     Task,
@@ -545,3 +546,28 @@ def test_a_trace_of_a_real_run_can_be_read(tmp_path: Path, use_processes: bool) 
         assert slices
         for before, after in itertools.pairwise(slices):
             assert after["ts"] >= before["ts"] + before["dur"] - 0.01
+
+
+class PromptExecutor(ThreadPoolExecutor):
+    """Has run what it is given before it says that it took it, and then is late."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:  # type: ignore[override]
+        future = super().submit(*args, **kwargs)
+        wait([future])
+        time.sleep(0.01)
+        return future
+
+
+def test_a_worker_may_begin_before_the_caller_goes_on(tmp_path: Path) -> None:
+    """As on a busy machine; its tasks are not said to have run later than they did."""
+    report = RunReport()
+    with PromptExecutor(1) as executor:
+        times = execute_tasks_in_parallel(
+            [Task(time.perf_counter)] * 3, executor=executor, report=report
+        )
+
+    events = trace_of(report, tmp_path)["traceEvents"]
+
+    starts = [event["ts"] * 1e-6 for event in events if event["ph"] == "X"]
+    for start, seen in zip(starts, times, strict=True):
+        assert report.started_at + start <= seen + EPOCH + 1e-3
