@@ -115,6 +115,7 @@ def where(thing: Block | Script) -> str:
     return thing.where
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("script", SCRIPTS, ids=where)
 def test_a_block_of_python_prints_what_the_page_shows(
     script: Script, tmp_path: Path

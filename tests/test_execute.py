@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from cotality.tuning import (
     optimize_streaming,
     process_in_batches,
 )
+from cotality.tuning._tuning.calling import call_for
+from cotality.tuning._tuning.streaming import checked_work
 from tests.helpers import Failure, Gate, echo, pid
 
 EXECUTORS = ("sequential", "threads", "processes", "auto")
@@ -302,6 +306,65 @@ def test_function_and_data_are_checked() -> None:
         execute(echo, 5)  # type: ignore[call-overload]
 
 
+def test_grace_without_end_is_not_the_usual_one() -> None:
+    """None says something there."""
+    work = checked_work(
+        abs,
+        [1],
+        plan=None,
+        executor="processes",
+        n_jobs=None,
+        max_workers=None,
+        chunksize=None,
+        unpack=False,
+        on_error=None,
+        options={"grace": None},
+    )
+
+    assert call_for(work, bounded=False).options.grace is None
+
+
+class Wrapped:
+    """Has a length only as long as what it wraps has one, as a bar of tqdm."""
+
+    def __len__(self) -> int:
+        raise TypeError("what is wrapped has no length")
+
+    def __iter__(self) -> Iterator[int]:
+        yield from (1, 2, 3)
+
+
+class OldFashioned:
+    """Can be looped over for its items alone."""
+
+    def __getitem__(self, place: int) -> int:
+        if place == 3:
+            raise IndexError
+        return place + 1
+
+
+@pytest.mark.parametrize("make", [Wrapped, OldFashioned, lambda: deque([1, 2, 3])])
+def test_data_of_odd_kinds(make: Callable[[], Any], executor: Any) -> None:
+    """What a loop takes is taken."""
+    assert execute(abs, make(), executor=executor) == [1, 2, 3]
+    run = execute(abs, make(), executor=executor, verbose=True)
+    assert run.results == [1, 2, 3]
+
+
+count_so_far: ContextVar[int] = ContextVar("count_so_far", default=0)
+
+
+def count_on(_: int) -> int:
+    count_so_far.set(count_so_far.get() + 1)
+    return count_so_far.get()
+
+
+def test_each_item_sees_the_context_of_the_caller(executor: Any) -> None:
+    """What one sets is gone with it, also in a plain loop."""
+    assert execute(count_on, [1, 2, 3], executor=executor) == [1, 1, 1]
+    assert count_so_far.get() == 0
+
+
 # The environment.
 
 
@@ -436,6 +499,9 @@ def test_batches_have_the_size_that_was_asked_for(executor: Any) -> None:
 def test_a_coroutine_gets_the_same(executor: Any) -> None:
     """And the event loop goes on meanwhile: nothing runs in its thread."""
     main = threading.get_ident()
+
+    with pytest.raises(ValueError, match="n_jobs must not be 0"):
+        execute_async(abs, [1], n_jobs=0)  # also when nobody awaits it
 
     async def run() -> list[Any]:
         threads = await execute_async(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from cotality.tuning import execute
 from tests.helpers import echo
+from tests.limits import LONG_S
 
 MB = 1_000_000
 PLENTY = 10**12
@@ -37,26 +39,34 @@ def portion(count: int) -> Portion:
 
 
 def test_few_run_at_a_time_if_they_are_large(free: list[int]) -> None:
-    """However many workers there are."""
+    """However many workers there are, once it is known how large."""
     lock, running, most = threading.Lock(), [0], [0]
-    both = threading.Barrier(2)
 
-    def large() -> bytes:
+    def large(number: int) -> bytes:
         with lock:
             running[0] += 1
-            most[0] = max(most[0], running[0])
-        try:
-            both.wait(0.2)  # so that they do overlap where they may
-        except threading.BrokenBarrierError:
-            pass
+            if number >= 16:  # the first ones go out before any is back
+                most[0] = max(most[0], running[0])
+        time.sleep(0.005)  # so that they do overlap where they may
         with lock:
             running[0] -= 1
         return bytes(10 * MB)
 
-    results = execute_tasks_in_parallel([Task(large)] * 12, 8, memory_limit_mb=35)
+    tasks = [Task(large, positional=(number,)) for number in range(40)]
+    results = execute_tasks_in_parallel(tasks, 8, memory_limit_mb=35)
 
-    assert len(results) == 12
+    assert len(results) == 40
     assert 1 <= most[0] <= 3
+
+
+def test_tasks_begin_at_once_before_anything_is_known_of_them() -> None:
+    """One for each worker: nobody waits for the first to come back."""
+    together = threading.Barrier(6)
+    tasks = [Task(together.wait, positional=(LONG_S,))] * 6
+
+    found = execute_tasks_in_parallel(tasks, 6, memory_limit_mb=100)
+
+    assert sorted(found) == list(range(6))
 
 
 def test_large_arguments_count_as_well(use_processes: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import pickle
 import threading
 import time
@@ -18,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotality.core.utils._process.auto.estimate import Figures
-from cotality.core.utils.process import Journal, RunReport
+from cotality.core.utils.process import DeadLetters, Journal, RunReport
 from cotality.tuning import (
+    CircuitBreaker,
     Plan,
     Profile,
     execute,
@@ -31,6 +33,7 @@ from cotality.tuning import (
 )
 from cotality.tuning._tuning.planning import planned
 from tests.helpers import Failure, Gate, echo
+from tests.limits import LONG_S
 
 PROFILE = Profile("work", "cpu_bound", 0.01, 0.01, 1.0, 1e-5, 100, 100, "", 5, 0)
 
@@ -226,17 +229,133 @@ def test_a_failure_among_the_first_is_kept() -> None:
         assert isinstance(results[index], Failure)
 
 
-def test_a_report_and_a_journal_know_of_the_first_items(tmp_path: Path) -> None:
-    """They count, and with a journal as well none of them is run again."""
-    work, data, report = Counting(), list(range(200)), RunReport()
+@pytest.mark.parametrize("seconds", [0.0, 0.002])
+def test_a_report_and_a_journal_know_of_the_first_items(
+    tmp_path: Path, seconds: float
+) -> None:
+    """They count, they are written down, and a run that resumes has them as well."""
+    report, journal = RunReport(), Journal(tmp_path / "run.jsonl")
+
+    def work(number: int) -> int:
+        time.sleep(seconds)
+        return number
+
+    data = list(range(100))
     plan = optimize(work, data)
-    journal = Journal(tmp_path / "run.jsonl")
 
     results = execute(work, data, plan=plan, journal=journal, report=report)
+    again = execute(tell_of_every_call, data, journal=journal, resume=True)
 
-    assert results == data == sorted(work.calls)
-    assert report.done == 200
-    assert report.recalled == plan.profile.items_seen
+    assert results == data
+    assert (report.done, report.recalled) == (100, 0)
+    assert again == ["called"] * 100
+    again = execute(work, data, journal=journal, resume=True)
+    assert again == data
+
+
+def tell_of_every_call(number: int) -> str:
+    return "called"
+
+
+def test_dead_letters_have_what_failed_among_the_first(tmp_path: Path) -> None:
+    """No failure is lost for having come early."""
+    letters = DeadLetters(tmp_path / "letters")
+    work, data = Counting(), ["bad", 1]
+    plan = optimize(work, data)
+
+    execute(work, data, plan=plan, on_error="return", dead_letters=letters)
+
+    assert [letter.error for letter in letters.entries()] == ["Failure"]
+
+
+class Doubling:
+    def double(self, number: int) -> int:
+        return 2 * number
+
+    def triple(self, number: int) -> int:
+        return 3 * number
+
+
+def test_a_method_is_the_same_function_each_time() -> None:
+    """Though each look at it makes a new object."""
+    thing, data = Doubling(), iter(range(300))
+    plan = optimize(thing.double, data)
+
+    assert execute(thing.double, data, plan=plan) == [2 * n for n in range(300)]
+
+
+def test_items_that_only_another_function_has_seen_are_not_lost_in_silence() -> None:
+    """An iterator cannot give them again."""
+    thing, data = Doubling(), iter(range(300))
+    plan = optimize(thing.double, data)
+
+    with pytest.raises(ValueError, match="were read when the plan was made, for anoth"):
+        execute(thing.triple, data, plan=plan)
+
+    assert execute(thing.double, data, plan=plan) == [2 * n for n in range(300)]
+
+
+def test_a_call_that_is_refused_loses_nothing() -> None:
+    """The next one has what was measured."""
+    data = iter(range(300))
+    plan = optimize(abs, data)
+
+    for wrong in ({"retires": 3}, {"n_jobs": 0}, {"on_error": "ignore"}):
+        options: Any = wrong
+        with pytest.raises((TypeError, ValueError)):
+            execute(abs, data, plan=plan, **options)
+    with pytest.raises(TypeError):
+        optimize_streaming(abs, data, plan=plan, ordered=1)  # type: ignore[call-overload]
+
+    assert execute(abs, data, plan=plan) == list(range(300))
+
+
+def test_options_that_need_processes_are_measured_there() -> None:
+    """And the plan is one that can keep them."""
+    plan = optimize(pid_of, [1, 2, 3], timeout=LONG_S, fresh=True)
+
+    assert plan.executor in ("sequential", "processes")
+    found = execute(pid_of, [4, 5], plan=plan, timeout=LONG_S)
+    assert os.getpid() not in found
+    assert validate_optimization(pid_of, [1, 2], timeout=LONG_S).seconds > 0
+
+
+def pid_of(number: int) -> int:
+    return os.getpid()
+
+
+@pytest.mark.parametrize(
+    "first", [10**400, float("inf"), float("nan"), -(10**30), True]
+)
+def test_numbers_of_any_size_can_be_planned_for(first: Any) -> None:
+    """The magnitude of the first is all that is looked at."""
+    assert optimize(repr, [first], fresh=True).total == 1
+    assert optimize(repr, [first]).total == 1
+
+
+def test_what_was_refused_is_no_measurement() -> None:
+    """It is told in the plan, and not remembered."""
+    breaker = CircuitBreaker(1, reset_after=3600)
+    with pytest.raises(Failure):
+        breaker.call(Counting(), "bad")
+
+    work = Counting()
+    plan = optimize(work, [1, 2], circuit_breaker=breaker)
+
+    assert work.calls == []
+    assert "Run 2 items" in str(plan)
+    optimize(work, [1, 2])
+    assert work.calls
+
+
+def test_what_writes_a_run_down_is_no_option_of_a_check() -> None:
+    """There are three runs, and nothing is run for the wrong question."""
+    work = Counting()
+
+    with pytest.raises(ValueError, match="report belongs to one run"):
+        validate_optimization(work, [1], report=RunReport())
+
+    assert work.calls == []
 
 
 def test_a_plan_for_work_that_waits_has_many_threads(gate: Gate) -> None:
@@ -372,6 +491,14 @@ def test_a_plan_can_be_saved_and_loaded(tmp_path: Path) -> None:
         (lambda plan: {**plan, "profile": 1}, "profile in .* must be an object, got 1"),
         (lambda plan: {"version": 1}, "lacks chunksize, cpus"),
         (lambda plan: {**plan, "profile": {}}, "lacks cpu_seconds_per_item"),
+        (
+            lambda plan: {**plan, "total": "x"},
+            "total in .* must be an integer, got 'x'",
+        ),
+        (
+            lambda plan: {**plan, "expected_seconds": {"threads": [1]}},
+            "is damaged: float",
+        ),
     ],
 )
 def test_a_file_that_holds_something_else_is_refused(

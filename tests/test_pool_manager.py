@@ -692,9 +692,9 @@ def test_the_end_of_the_program_ends_the_workers(tmp_path: Path) -> None:
 
 
 def test_an_executor_is_not_a_pool(manager: PoolManager) -> None:
-    """What says where tasks run excludes one another."""
+    """What says where tasks run is the manager itself."""
     with (
         ThreadPoolExecutor(1) as threads,
-        pytest.raises(ValueError, match="leave out one of the two"),
+        pytest.raises(TypeError, match="there is no option 'executor'"),
     ):
-        manager.execute(echo, [1], executor=threads)
+        manager.execute(echo, [1], executor=threads)  # type: ignore[call-overload]

@@ -87,6 +87,18 @@ def test_starts_that_were_late_are_counted_when_they_were() -> None:
     assert window.take(4, 1.5) == 2
 
 
+def test_starts_that_were_later_than_the_window_count_anew() -> None:
+    """They had been forgotten by then."""
+    window = Window(4, 1.0)
+    assert window.take(4, 0.0) == 4
+    assert window.take(1, 2.0) == 1
+
+    window.postpone(4, 2.5)
+
+    assert window.take(4, 2.6) == 0
+    assert window.opens_at(2.6) == 3.5
+
+
 def test_a_window_of_many_starts_stays_small() -> None:
     """Its memory is bounded by how exactly it looks, not by how many there are."""
     window = Window(1_000_000, 1.0)

@@ -25,6 +25,9 @@ COST = RULES.portion_cost
 # target of a portion.
 NOTHING = 0.005  # s
 
+# Pure arithmetic.
+pytestmark = pytest.mark.one_python
+
 
 def lengths(workers: int) -> list[float]:
     """Seconds of a usual task: fewer to try with many workers, for that takes long."""
@@ -77,7 +80,6 @@ def test_a_long_list_takes_little_longer_than_the_ideal(
         assert_is_near_ideal(Cell(shape, workers, usual, 10 * TASKS_PER_WORKER))
 
 
-@pytest.mark.one_python
 def test_near_the_ideal_is_where_most_runs_are() -> None:
     """What cannot be reached are runs of a few rounds, and a few others."""
     cells = [cell for usual in USUAL for w in WORKERS for cell in scale.cells(usual, w)]
@@ -160,7 +162,6 @@ def test_a_portion_that_takes_too_long_is_given_up_soon(box_of: int) -> None:
     assert box <= max(4 * expected, RULES.shortest_time_box)
 
 
-@pytest.mark.one_python
 def test_the_page_shows_what_the_simulation_gives() -> None:
     """The figures in the documentation are those of the rules as they are."""
     page = scale.PAGE.read_text("utf-8")

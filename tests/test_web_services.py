@@ -27,9 +27,12 @@ from tests.servers import (
 
 for needed in ("fastapi", "uvicorn", "flask", "django"):
     pytest.importorskip(needed)
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="gunicorn and SIGSTOP are of POSIX"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform == "win32", reason="gunicorn and SIGSTOP are of POSIX"
+    ),
+    pytest.mark.one_python,
+]
 
 REQUESTS = 50
 LIMITS = [1000 + 20 * number for number in range(REQUESTS)]

@@ -27,13 +27,16 @@ def call_for(work: Work, *, bounded: bool) -> Call:
         TypeError: An option that does not exist, or of the wrong type.
         ValueError: One out of range, or in contradiction to another.
     """
-    known = work.take_head()
-    if not known:
-        tasks = TasksOver(work.function, work.data, unpack=work.unpack)
-        return checked_call(work, tasks, bounded)
-    first = [each.task for each in known]
-    tasks = TasksAfter(first, work.function, work.data, work.unpack)
-    return knowing(checked_call(work, tasks, bounded), KnownOutcomes(known))
+    known = work.known_head()
+    if known:
+        first = [each.task for each in known]
+        tasks = TasksAfter(first, work.function, work.data, work.unpack)
+        call = checked_call(work, tasks, bounded)
+        # Last: a call that is refused leaves them for the one that is not.
+        if work.take(known):
+            return knowing(call, KnownOutcomes(known))
+    others = TasksOver(work.function, work.data, unpack=work.unpack)
+    return checked_call(work, others, bounded)
 
 
 def checked_call(

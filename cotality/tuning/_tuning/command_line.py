@@ -13,9 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from cotality.core.utils._process.tasks_over import NotUnpackableError
+
 from .choice import NAMES
 from .comparison import compare, table
-from .json_lines import BadLineError, items_in, result_line
+from .json_lines import items_in, result_line
 from .optimize import optimize
 from .plan import Plan
 from .streaming import optimize_streaming
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Nobody reads on, as with `| head`. Nor is the rest to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (CannotDoError, BadLineError, OSError, ValueError) as error:
+    except (CannotDoError, NotUnpackableError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

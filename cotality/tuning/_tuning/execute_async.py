@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from cotality.core.utils._process.calls_async import in_order_of_tasks
+from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
 from cotality.core.utils._process.checks import OnError
 from cotality.core.utils._process.public import public_in
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 @overload
-async def execute_async(
+def execute_async(
     func: Callable[..., R],
     data: Iterable[Any],
     *,
@@ -36,9 +36,9 @@ async def execute_async(
     unpack: bool = False,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
-) -> list[R]: ...
+) -> Awaits[list[R]]: ...
 @overload
-async def execute_async(
+def execute_async(
     func: Callable[..., R],
     data: Iterable[Any],
     *,
@@ -50,9 +50,9 @@ async def execute_async(
     unpack: bool = False,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
-) -> list[R | Exception]: ...
+) -> Awaits[list[R | Exception]]: ...
 @public_in("cotality.tuning")
-async def execute_async(
+def execute_async(
     func: Callable[..., R],
     data: Iterable[Any],
     *,
@@ -64,7 +64,7 @@ async def execute_async(
     unpack: bool = False,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
-) -> list[R] | list[R | Exception]:
+) -> Awaits[list[R] | list[R | Exception]]:
     """Call *func* with each item of *data*, while the event loop goes on with others.
 
     As :func:`execute`; *func* is a plain function. Nothing of it runs in the event
@@ -90,4 +90,4 @@ async def execute_async(
     )
     if work.choice.is_sequential:
         work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
-    return await in_order_of_tasks(call_for(work, bounded=False))
+    return in_order_of_tasks(call_for(work, bounded=False))

@@ -4,45 +4,69 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import TasksOver
+from cotality.core.utils._process.texts import shortened
 
 
-@dataclass(slots=True)
 class Head:
     """The outcomes of the first items of some data.
 
     Whoever runs the same function over the same data next gets them instead of running
     these items again: once, since after that it is another run.
 
-    Attributes:
+    Args:
         function: The function.
         data: The data: the very object, which has not changed since.
         unpack: How its items are given to the function.
         outcomes: Of its first items, in order.
     """
 
-    function: Callable[..., Any]  # Any: any function, and any results
-    data: Iterable[Any]
-    unpack: bool
-    outcomes: Sequence[Outcome[Any]]
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(
+        self,
+        function: Callable[..., Any],  # Any: any function, and any results
+        data: Iterable[Any],
+        unpack: bool,
+        outcomes: Sequence[Outcome[Any]],
+    ) -> None:
+        self.function = function
+        self.data = data
+        self.unpack = unpack
+        self.outcomes = outcomes
+        self.lock = threading.Lock()
 
-    def take(
+    def of(
         self, function: object, data: object, unpack: bool
     ) -> Sequence[Outcome[Any]]:  # Any: as above
-        """The outcomes, if they are those of this work; they are given once."""
-        is_same = function is self.function and data is self.data
-        if not is_same or unpack != self.unpack:
+        """The outcomes, if they are those of this work and nobody has taken them.
+
+        Raises:
+            ValueError: They are the only ones of these items, and of another function.
+        """
+        if data is not self.data or not self.outcomes:
             return ()
+        # Not the very function: of a method there is a new object each time.
+        if function == self.function and unpack == self.unpack:
+            return self.outcomes
+        if can_be_read_once(self.data):
+            raise ValueError(
+                f"the first {len(self.outcomes)} items of {shortened(data, 80)} were "
+                f"read when the plan was made, for another function or another unpack: "
+                f"they can only be run as they were then"
+            )
+        return ()
+
+    def take(self, outcomes: Sequence[Outcome[Any]]) -> bool:  # Any: as above
+        """Have *outcomes* for good; False if somebody else was faster."""
         with self.lock:
-            outcomes, self.outcomes = self.outcomes, ()
-        return outcomes
+            is_there = self.outcomes is outcomes
+            if is_there:
+                self.outcomes = ()
+        return is_there
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """A copy, or a plan that was sent elsewhere, has none."""
@@ -81,4 +105,9 @@ def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as ab
     An iterator has given those already.
     """
     items = iter(data)
-    return items if items is data else islice(items, count, None)
+    return items if can_be_read_once(data) else islice(items, count, None)
+
+
+def can_be_read_once(data: Iterable[Any]) -> bool:  # Any: as above
+    """Whether what was read of *data* is gone."""
+    return iter(data) is iter(data)

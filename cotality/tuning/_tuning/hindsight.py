@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import cast
 
 from cotality.core.utils._process.auto.decision import Decision
@@ -25,7 +26,9 @@ def plan_of_run(
     decision = report.decision
     total = report.done + report.failed
     figures = figures_of(report, decision, total)
-    items = cast("Sequence[object]", data)[:SIZED] if isinstance(data, Sequence) else ()
+    # Of an iterator the items are gone.
+    given = cast("Sequence[object]", data) if isinstance(data, Sequence) else ()
+    items = list(islice(given, SIZED))
     profile = Profile(
         name_of_function(function),
         workload_type(figures),

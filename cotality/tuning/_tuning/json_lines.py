@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from cotality.core.utils._process.texts import class_and_text, shortened
 
 
-class BadLineError(Exception):
+class BadLineError(ValueError):
     """A line that is no JSON."""
 
 

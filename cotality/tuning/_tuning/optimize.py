@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar, Unpack, cast
 
@@ -13,18 +13,18 @@ from cotality.core.utils._process.auto.estimate import Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.cpus import available_cpus, default_threads
-from cotality.core.utils._process.options import Options
+from cotality.core.utils._process.options import NEEDS_PROCESSES, Options
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils._process.tasks_over import TasksOver
 
 from .choice import Choice, checked_unpack
-from .head import Head
+from .head import Head, can_be_read_once
 from .options import RunOptions
 from .plan import Plan
 from .planning import MANY, planned
 from .profile import Profile
-from .work import checked_data, checked_function
+from .work import checked_data, checked_function, checked_names
 
 T = TypeVar("T")
 
@@ -44,7 +44,8 @@ def optimize(
     They run until it is clear, which takes 2 to 50 ms, or one item if that takes
     longer. Their results are kept: ``execute(func, data, plan=plan)`` with the same
     *data* does not run them again, and an iterator continues where it was left. A
-    failure is kept as well, and raised there.
+    failure is kept as well, and raised there: it is final, so if items are to be run
+    again give *retries* here.
 
     Work that is like some that was measured before is not measured again: the same
     *func*, with a first item of the same type and about the same size, or magnitude if
@@ -65,21 +66,25 @@ def optimize(
     """
     function, items = checked_function(func), checked_data(data)
     as_arguments = checked_unpack(unpack)
+    is_fresh = checked_flag("fresh", fresh)
+    given = checked_names({**options})
     limit = Choice.of(
         None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
     ).n_jobs
     tasks = TasksOver(function, items, unpack=as_arguments)
-    kind = kind_of(items, as_arguments)
-    if kind is not None and not checked_flag("fresh", fresh):
+    # Where nothing but processes will do, figures are not those of another time.
+    is_usual = NEEDS_PROCESSES.keys().isdisjoint(given)
+    kind = kind_of(items, as_arguments) if is_usual else None
+    if kind is not None and not is_fresh:
         known = remembered(function, kind)
         if known is not None:
             figures, profile = known
             figures = for_now(for_all(figures, tasks.total), profile.obstacle, limit)
             return planned(figures, profile, tasks.total)
-    sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", options))
+    sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", given))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
-    if kind is not None and sample.outcomes:
+    if kind is not None and sample.figures.wall:
         remember(function, kind, figures, profile)
     head = Head(function, items, as_arguments, sample.outcomes)
     return planned(for_all(figures, sample.total), profile, sample.total, head)
@@ -107,7 +112,6 @@ def for_now(figures: Figures, obstacle: str, limit: int | None) -> Figures:
 seen: weakref.WeakKeyDictionary[
     Callable[..., Any], dict[object, tuple[Figures, Profile]]
 ] = weakref.WeakKeyDictionary()
-NO_SIZES = (math.inf, -math.inf)
 MOST_KINDS = 16  # of items of one function
 
 
@@ -116,13 +120,21 @@ def kind_of(data: Iterable[Any], unpack: bool) -> object | None:
 
     An iterator would lose the item.
     """
-    if isinstance(data, Iterator):
+    if can_be_read_once(data):
         return None
     for item in data:
         first: object = item
-        size = abs(first) if isinstance(first, int | float) else size_of(first)
-        return type(first), size if size in NO_SIZES else math.frexp(size)[1], unpack
+        return type(first), magnitude_of(first), unpack
     return None
+
+
+def magnitude_of(item: object) -> float:
+    """How large *item* is, or the memory it takes, as a power of two."""
+    if isinstance(item, int):
+        return item.bit_length()
+    if isinstance(item, float) and math.isinf(item):
+        return item
+    return math.frexp(item if isinstance(item, float) else size_of(item))[1]
 
 
 def remembered(

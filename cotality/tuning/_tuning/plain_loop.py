@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextvars import copy_context
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .work import Work
@@ -20,47 +21,54 @@ def results_of_loop(work: Work) -> list[Any]:
         Exception: As from the core: with a note that names the item.
     """
     results: list[Any] = []
-    for each in work.take_head():
+    known = work.known_head()
+    for each in known if work.take(known) else ():
         if each.error is not None:
             from cotality.core.utils._process.failures import blame
 
             blame(each.error, each.task, each.index)
         results.append(each.unwrap())
-    return copy_context().run(loop, work, results)
+    items = items_after(work, len(results))
+    context = copy_context()
+    while True:
+        fresh = context.copy()
+        if fresh.run(loop, work, items, results, fresh):
+            return results
 
 
-def loop(work: Work, results: list[Any]) -> list[Any]:
-    """*results*, with those of the items after so many."""
-    if work.unpack:
-        return loop_over_tasks(work, results)
-    function = work.function
-    for item in items_after(work, len(results)):
+def loop(
+    work: Work, items: Iterator[Any], results: list[Any], context: Context
+) -> bool:
+    """Add results until *context* is not what the caller's was any more.
+
+    Each item shall find it as the caller had it; as long as an empty one stays empty,
+    there is no need of another. True if there are no more items.
+    """
+    function: Callable[..., Any] = run_task if work.unpack else work.function
+    for item in items:
+        given = item
+        if work.unpack:
+            from cotality.core.utils._process.tasks_over import unpacked
+
+            given = unpacked(work.function, item, len(results))
         try:
-            results.append(function(item))
+            results.append(function(given))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             fail(work, error, item, len(results))
-    return results
+        if context:
+            return False
+    return True
 
 
-def loop_over_tasks(work: Work, results: list[Any]) -> list[Any]:
-    from cotality.core.utils._process.tasks_over import unpacked
-
-    for item in items_after(work, len(results)):
-        task: Task[Any] = unpacked(work.function, item, len(results))
-        try:
-            results.append(task.callback_function(*task.positional, **task.arguments))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            fail(work, error, item, len(results))
-    return results
+def run_task(task: Task[Any]) -> Any:
+    return task.callback_function(*task.positional, **task.arguments)
 
 
-def items_after(work: Work, count: int) -> Any:
+def items_after(work: Work, count: int) -> Iterator[Any]:
     if count == 0:
-        return work.data
+        return iter(work.data)
     from .head import items_after
 
     return items_after(work.data, count)

@@ -58,11 +58,16 @@ def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
     checked = {name: found[name] for name in names}
     check_fields(checked, origin)
     checked["profile"] = Profile(**{name: profile[name] for name in in_profile})
-    checked["expected_seconds"] = {
-        name: float("inf") if seconds is None else float(seconds)
-        for name, seconds in found["expected_seconds"].items()
-    }
-    return Plan(**checked)
+    try:
+        checked["expected_seconds"] = {
+            name: float("inf") if seconds is None else float(seconds)
+            for name, seconds in found["expected_seconds"].items()
+        }
+        plan = Plan(**checked)
+        str(plan)  # which needs numbers where there have to be some
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"the plan in {origin} is damaged: {error}") from error
+    return plan
 
 
 def names_of(kind: type[Plan | Profile]) -> list[str]:
@@ -82,6 +87,9 @@ def check_fields(given: dict[str, Any], origin: str) -> None:  # Any: as above
             raise ValueError(
                 f"{name} in {origin} must be an integer of at least 1, got {value!r}"
             )
+    total = given["total"]
+    if total is not None and (isinstance(total, bool) or not isinstance(total, int)):
+        raise ValueError(f"total in {origin} must be an integer, got {total!r}")
     for name in ("profile", "expected_seconds"):
         if not isinstance(given[name], dict):
             raise ValueError(

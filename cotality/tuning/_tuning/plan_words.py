@@ -28,7 +28,7 @@ def advice(plan: Plan) -> str:
 
 def figures(plan: Plan) -> list[str]:
     profile = plan.profile
-    if not profile.items_seen:
+    if not profile.items_seen or not profile.seconds_per_item:
         return []
     computing = profile.cpu_seconds_per_item / profile.seconds_per_item
     measured = (

@@ -99,8 +99,8 @@ def optimize_streaming(
         on_error=on_error,
         options=options,
     )
-    run = call_for(work, bounded=True).blocking()
-    return values(stream(run, checked_flag("ordered", ordered)))
+    in_order = checked_flag("ordered", ordered)
+    return values(stream(call_for(work, bounded=True).blocking(), in_order))
 
 
 def values(
@@ -200,8 +200,8 @@ def process_in_batches(
         on_error=on_error,
         options=options,
     )
-    run = call_for(work, bounded=True).blocking()
-    return batches(run, checked_flag("ordered", ordered), limits)
+    in_order = checked_flag("ordered", ordered)
+    return batches(call_for(work, bounded=True).blocking(), in_order, limits)
 
 
 def checked_work(

@@ -15,6 +15,9 @@ from .optimize import optimize
 from .options import RunOptions
 from .plan import Plan
 
+# Options that write something down about a run.
+WATCHING = ("report", "journal", "resume", "retry_failed", "dead_letters")
+
 
 @public_in("cotality.tuning")
 @dataclass(frozen=True)
@@ -72,15 +75,21 @@ def validate_optimization(
         func: As for :func:`execute`, like the others.
 
     Raises:
+        ValueError: An option writes down what happens in a run, such as *report*.
         Exception: As from :func:`execute`, with the first item that fails.
     """
+    for name in WATCHING:
+        if options.get(name):
+            raise ValueError(
+                f"{name} belongs to one run, and this is three of them: leave it out"
+            )
     items = list(data)
     plan = optimize(
         func, items, max_workers=max_workers, unpack=unpack, fresh=True, **options
     )
     plan = replace(plan, head=None)  # all of them shall run
     began = perf_counter()
-    execute(func, items, executor="sequential", unpack=unpack)
+    execute(func, items, executor="sequential", unpack=unpack, **options)
     between = perf_counter()
     execute(func, items, plan=plan, unpack=unpack, **options)
     return Validation(plan, between - began, perf_counter() - between)

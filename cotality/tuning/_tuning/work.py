@@ -9,6 +9,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, cast
 
 from .choice import Choice, checked_unpack
+from .options import RunOptions
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -63,21 +64,32 @@ class Work:
             choice,
             on_error,
             return_exceptions,
-            {name: value for name, value in options.items() if value is not None},
+            checked_names(options),
         )
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is asked for but the results, or the first failure."""
         raises = self.return_exceptions is False and self.on_error in (None, "raise")
-        return raises and not self.options and not marks_were_used()
+        # None says that nothing is wanted, but for `grace`, where it is no limit.
+        wanted = [name for name, value in self.options.items() if value is not None]
+        return raises and not wanted and not marks_were_used()
 
-    def take_head(self) -> Sequence[Outcome[Any]]:
-        """What is known of the first items from the making of the plan."""
+    def known_head(self) -> Sequence[Outcome[Any]]:
+        """What is known of the first items from the making of the plan.
+
+        Raises:
+            ValueError: They are gone, and their outcomes are those of another function.
+        """
         head = None if self.plan is None else self.plan.head
         if head is None:
             return ()
-        return head.take(self.function, self.data, self.unpack)
+        return head.of(self.function, self.data, self.unpack)
+
+    def take(self, known: Sequence[Outcome[Any]]) -> bool:
+        """Have what is *known* for good; False if another run has it."""
+        head = None if self.plan is None else self.plan.head
+        return head is not None and head.take(known)
 
 
 # Modules of the core, and what there says that an argument may be a mark, which only
@@ -92,6 +104,26 @@ def marks_were_used() -> bool:
     return any(map(getattr, modules, MARKS.values(), repeat(False)))
 
 
+def checked_names(options: dict[str, Any]) -> dict[str, Any]:
+    """*options*, which all exist.
+
+    Raises:
+        TypeError: One does not.
+    """
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            import difflib
+
+            names = RunOptions.__annotations__
+            close = difflib.get_close_matches(name, names, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise TypeError(
+                f"there is no option {name!r}.{hint} The options are: "
+                f"{', '.join(names)}."
+            )
+    return dict(options)
+
+
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError(f"func must be a function to call, got {function!r}")
@@ -99,8 +131,8 @@ def checked_function(function: object) -> Callable[..., Any]:
 
 
 def checked_data(data: object) -> Iterable[Any]:
-    if isinstance(data, Iterable):
-        return cast("Iterable[Any]", data)  # type: ignore[redundant-cast]  # for pyright
+    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
+        return cast("Iterable[Any]", data)
     if hasattr(data, "__aiter__"):
         raise TypeError(
             f"data must be an iterable, got {data!r}, which only an event loop can "

@@ -240,7 +240,10 @@ class Run:
             if settled.details is not None:
                 tasks = settled.details.tasks
                 self.policy.see(settled.start, tasks, settled.errors)
-            self.observers.recalled(settled)
+            if settled.is_news:
+                self.observers.settled(settled)
+            else:
+                self.observers.recalled(settled)
             self.recalled.append(settled)
 
     def is_news(self, total: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .outcome import Details, Outcome, Settled
 from .source import Batch, Memory, SortedOut, Source
-from .times import Times
+from .times import EPOCH, Times, Timing
 
 
 class KnownHead:
@@ -33,19 +33,20 @@ class KnownHead:
             self.memory.attach(source)
 
     def sort_out(self, batch: Batch) -> SortedOut:
-        count = min(self.count - batch.start, len(batch.tasks))
-        if count <= 0:
-            return self.sort_out_rest(batch)
-        known, tasks = self.settled(batch.start, count), batch.tasks[count:]
-        if not tasks:
-            return SortedOut([], [known])
-        rest = self.sort_out_rest(Batch(batch.start + count, batch.attempt, tasks))
-        return rest._replace(known=[known, *rest.known])
-
-    def sort_out_rest(self, batch: Batch) -> SortedOut:
-        if self.memory is None:
-            return SortedOut([batch])
-        return self.memory.sort_out(batch)
+        # All of them: a journal has to know what else there is, and its own outcomes of
+        # an earlier run are the older ones.
+        found = SortedOut([batch])
+        if self.memory is not None:
+            found = self.memory.sort_out(batch)
+        to_run: list[Batch] = []
+        known = list(found.known)
+        for start, attempt, tasks in found.to_run:
+            count = max(0, min(self.count - start, len(tasks)))
+            if count:
+                known.append(self.settled(start, count))
+            if count < len(tasks):
+                to_run.append(Batch(start + count, attempt, tasks[count:]))
+        return found._replace(to_run=to_run, known=known)
 
     @property
     def has_room(self) -> bool:
@@ -88,6 +89,18 @@ def settled(outcomes: Sequence[Outcome[Any]]) -> Settled:  # Any: as above
         for position, outcome in enumerate(outcomes)
         if outcome.error is not None
     }
-    details = Details([each.task for each in outcomes], Times(), "", 0.0)
-    start = outcomes[0].index
-    return Settled(start, [each.value for each in outcomes], errors, details)
+    details = Details(
+        [each.task for each in outcomes],
+        Times.of(map(timing_of, outcomes)),
+        outcomes[0].worker,
+        0.0,
+    )
+    values = [each.value for each in outcomes]
+    return Settled(outcomes[0].index, values, errors, details, is_news=True)
+
+
+def timing_of(outcome: Outcome[Any]) -> Timing | None:  # Any: as above
+    if outcome.started_at is None:
+        return None
+    began = outcome.started_at - EPOCH
+    return Timing(began, outcome.seconds, outcome.cpu_seconds)

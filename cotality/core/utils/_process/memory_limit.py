@@ -50,9 +50,10 @@ class MemoryLimit(Brake):
         if self.is_short():
             return 0
         self.opens_at = inf  # as soon as something comes back
-        # The first tasks may be small ones, so the others are let loose by and by.
-        fitting = max(1, min(self.fitting, 2 * self.seen))
-        granted = max(0, min(wanted, fitting - self.out))
+        # Before a result is there nobody knows how large they are: one by one, and so
+        # one for each worker.
+        wanted = wanted if self.seen else 1
+        granted = max(0, min(wanted, max(1, self.fitting) - self.out))
         self.out += granted
         return granted
 

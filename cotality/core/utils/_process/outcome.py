@@ -95,12 +95,15 @@ class Settled:
         values: One entry for each; None where a task failed.
         errors: The failures, by position.
         details: What else is known, if somebody wants to know.
+        is_news: Of tasks that are not run in this call, whether nobody who watches
+            knows of their outcomes.
     """
 
     start: int
     values: list[Any]  # Any: what tasks return
     errors: dict[int, Exception]
     details: Details | None = None
+    is_news: bool = False
 
     def cut_loose(self) -> None:
         """Let no failure keep the rest of its portion alive."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextvars import Context
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -136,14 +136,34 @@ class PackedChunk:
         return ledger.current() if self.in_segments else ledger.no_ledger()
 
     def run_tasks(self, outcomes: Outcomes, end: float) -> None:
-        """The loop. It calls nothing of ours for a task that returns a plain value."""
+        book, template = outcomes.book, copy_context()
+        positions = range(book.most_tasks)
+        calls = zip(positions, *self.content.calls(self), strict=False)
+        book.begin_portion()
+        while True:
+            # Each task finds the context as the worker has it; mostly that is empty,
+            # and one copy can serve as many tasks as leave it so.
+            context = template.copy()
+            if not context.run(self.run_some, calls, outcomes, end, context):
+                break
+        book.end_portion(len(outcomes.values))
+
+    def run_some(
+        self,
+        calls: Iterator[tuple[int, Function, Any, Any]],  # Any: arguments of any task
+        outcomes: Outcomes,
+        end: float,
+        context: Context,
+    ) -> bool:
+        """The loop. It calls nothing of ours for a task that returns a plain value.
+
+        It ends when *context* is not empty, or when there is nothing to run any more,
+        or not now; whether to go on then.
+        """
         book, check_orders = outcomes.book, self.check_orders
         kinds, integers, floats = book.kinds, book.integers, book.floats
         values = outcomes.values
         look_at = 0.0
-        positions = range(book.most_tasks)
-        calls = zip(positions, *self.content.calls(self), strict=False)
-        book.begin_portion()
         for position, function, positional, named in calls:
             if check_orders:
                 book.await_orders(position)
@@ -153,7 +173,7 @@ class PackedChunk:
                     end_fork()
             except BaseException as error:
                 if not outcomes.fail(position, error):
-                    break
+                    return False
             else:
                 if type(value) is int and -MOST_INTEGER <= value <= MOST_INTEGER:
                     integers[position] = value
@@ -170,12 +190,14 @@ class PackedChunk:
                     may_go_on = outcomes.keep(position, value)
                     del value  # it may be large
                     if not may_go_on:
-                        break
+                        return False
             if (now := perf_counter()) > look_at:
                 if now > end or book.is_halted:
-                    break
+                    return False
                 look_at = min(end, now + HALT_INTERVAL)
-        book.end_portion(len(outcomes.values))
+            if context:
+                return True
+        return False
 
     def direct(self, number: int) -> Function:
         """The function of that number, or what loads it when it is called."""

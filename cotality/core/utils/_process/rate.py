@@ -128,7 +128,9 @@ class Window:
     def postpone(self, count: int, at: float) -> None:
         """So many of those that were counted have only started *at* that time."""
         # The oldest are taken for them: then what is left is too late, if anything.
-        self.write(self.remove(count, self.starts.popleft, 0), at)
+        # Those that are not there any more count anew.
+        self.taken += count - self.remove(count, self.starts.popleft, 0)
+        self.write(count, at)
 
     def remove(self, count: int, pop: Callable[[], Starts], end: int) -> int:
         """Take *count* starts out at one end; how many there were."""

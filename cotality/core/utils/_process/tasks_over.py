@@ -35,12 +35,19 @@ class TasksOver(Generic[R]):
         self.make = unpacked if unpack else single
         self.total = total
         if total is None and isinstance(data, Sized):
-            self.total = len(data)
+            try:
+                self.total = len(data)
+            except TypeError:
+                pass  # it has a length as long as what it wraps has one
 
     def __iter__(self) -> Iterator[Task[R]]:
         make, function = self.make, self.function
         for index, item in enumerate(self.data):
             yield make(function, item, index)
+
+
+class NotUnpackableError(TypeError):
+    """An item that was to be several arguments is none of the kinds that can."""
 
 
 def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
@@ -52,7 +59,7 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
         return Task(function, cast("Mapping[str, object]", item))
     if isinstance(item, tuple | list):
         return Task(function, positional=tuple(cast("list[object]", item)))
-    raise TypeError(
+    raise NotUnpackableError(
         f"items must be tuples, lists or mappings to be unpacked, but item {index} is "
         f"{shortened(item, 80)}. Without unpack=True each item is one argument."
     )

@@ -107,6 +107,11 @@ def advise(
         TypeError: An argument is not what it must be.
         ValueError: An argument is out of range.
     """
+    for name in ("executor", "inline"):
+        if options.get(name):
+            raise ValueError(
+                f"advise runs tasks on threads and on processes: leave out {name}"
+            )
     given: Iterable[Task[Any]] = checked_tasks(tasks, may_be_async=False)
     most = None if max_workers is None else checked_max_workers(max_workers)
     reader: Iterator[Task[Any]] = iter(given)
@@ -190,6 +195,9 @@ def portion_of(figures: Figures, workers: int) -> int:
 def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
     if not trials.tasks:
         yield "There is no task."
+        return
+    if not figures.wall:
+        yield "None of the tasks was run."
         return
     computing = figures.cpu / figures.wall
     yield (

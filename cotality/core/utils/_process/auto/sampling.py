@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.observers import Observer
 from cotality.core.utils._process.options import Options
@@ -16,7 +17,7 @@ from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import TasksOver
 
-from .backend import AutoBackend
+from .backend import AutoBackend, start_of_processes
 from .decision import Decision
 from .estimate import Figures
 
@@ -59,7 +60,7 @@ class Watch(Observer):
         return self.is_decided or perf_counter() > self.ends_at
 
 
-class Head(TasksOver[Any]):  # Any: as above
+class FirstTasks(TasksOver[Any]):  # Any: as above
     """The first of some tasks: nothing more is read once *watch* has seen enough."""
 
     def __init__(
@@ -89,27 +90,41 @@ def sample_of(
     """Run the first of *tasks* and see what they are like.
 
     They run as with ``use_processes="auto"``, until that has decided where they should,
-    or for about 50 ms. *tasks* is read no further than that.
+    or for about 50 ms. *tasks* is read no further than that. With options that only
+    processes can keep they run there.
 
     Args:
         total: How many there are; None if nobody knows.
     """
     watch = Watch()
-    head = Head(tasks, total, watch)
+    head = FirstTasks(tasks, total, watch)
     call = Call.checked(
         head, max_workers, "auto", True, None, options, bounded=True, detailed=True
     )
     run = call.watched_by(watch).blocking()
     outcomes = list(outcomes_of(run, True))
-    backend = run.backend
-    assert isinstance(backend, AutoBackend)
-    left = 0 if total is None else total - len(outcomes)
-    figures = replace(backend.figures(), left=max(0, left), running=0.0)
-    return Sample(
-        outcomes,
-        with_means(figures, outcomes),
-        backend.evidence.obstacle,
-        len(outcomes) if head.is_all else total,
+    left = 0 if total is None else max(0, total - len(outcomes))
+    backend, obstacle = run.backend, ""
+    if isinstance(backend, AutoBackend):
+        figures, obstacle = backend.figures(), backend.evidence.obstacle
+    else:  # nothing else than processes could keep what the options ask for
+        figures = on_processes_alone(backend.workers)
+    figures = with_means(replace(figures, left=left, running=0.0), outcomes)
+    return Sample(outcomes, figures, obstacle, len(outcomes) if head.is_all else total)
+
+
+def on_processes_alone(workers: int) -> Figures:
+    """What there is to run on, before anything has been measured."""
+    return Figures(
+        left=0,
+        wall=0.0,
+        cpu=1e-9,
+        lock=1.0,
+        transport=0.0,
+        start=start_of_processes(),
+        cpus=available_cpus(),
+        threads=1,
+        processes=workers,
     )
 
 

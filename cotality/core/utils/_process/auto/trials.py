@@ -13,7 +13,7 @@ from cotality.core.utils._process.delivery import in_list
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.not_picklable import TaskNotPicklableError
 from cotality.core.utils._process.observers import Observer
-from cotality.core.utils._process.options import Options
+from cotality.core.utils._process.options import NEEDS_PROCESSES, Options
 from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.texts import class_and_text
@@ -53,18 +53,25 @@ class Trials:
 
     def run(self, figures: Figures) -> None:
         """Run the tasks on threads, and on processes if they can travel."""
+        if NEEDS_PROCESSES.keys().isdisjoint(self.options):
+            self.on_one_thread_and_several(figures)
+        if figures.processes and not self.obstacle:
+            self.on_warm_processes(figures)
+
+    def on_one_thread_and_several(self, figures: Figures) -> None:
         if figures.wall * len(self.tasks) < SHORT:
             # Something else may have taken the CPU away for longer than all of that.
             self.alone()
         self.on_threads(max(2, min(figures.useful_threads, len(self.tasks))))
-        if figures.processes and not self.obstacle:
-            workers = min(figures.processes, len(self.tasks))
-            # So that the start of the workers, and what they import for such a task,
-            # is no part of what is measured. Beside a long task it does not matter.
-            first = [Task(int)] * workers
-            if figures.wall < SHORT:
-                first = list(self.tasks[:workers])
-            self.on_processes(workers, first)
+
+    def on_warm_processes(self, figures: Figures) -> None:
+        workers = min(figures.processes, len(self.tasks))
+        # So that the start of the workers, and what they import for such a task, is no
+        # part of what is measured. Beside a long task it does not matter.
+        first = [Task(int)] * workers
+        if figures.wall < SHORT:
+            first = list(self.tasks[:workers])
+        self.on_processes(workers, first)
 
     def alone(self) -> None:
         began = perf_counter()
