@@ -44,6 +44,9 @@ from cotality.core.utils.process import (
 from cotality.tuning import CircuitBreaker, CircuitOpenError
 from tests.helpers import Failure, Marks, echo, fail_with, pid
 
+# What the table says is the same on every Python.
+pytestmark = pytest.mark.one_python
+
 PAGE = Path(__file__).parents[1] / "docs" / "look-up" / "options.md"
 WORDS = {"yes", "no", "idle"}
 WORKERS = 4  # of each executor

@@ -23,6 +23,9 @@ from tests.helpers import Gate, Marks, echo, run_script
 from tests.limits import LONG_S, POLL_S
 from tests.programs import Program
 
+# What a terminal shows is the same on every Python.
+pytestmark = pytest.mark.one_python
+
 needs_a_terminal = pytest.mark.skipif(
     sys.platform == "win32", reason="no pseudo-terminal to open"
 )

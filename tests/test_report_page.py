@@ -23,6 +23,9 @@ from tests.helpers import echo
 from tests.limits import LONG_S
 from tests.made_up_run import MadeUpRun
 
+# A browser shows the same on every Python.
+pytestmark = pytest.mark.one_python
+
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
 
