@@ -14,12 +14,17 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
 from cotality.core.utils.process import shutdown_workers
 from tests.helpers import Gate, Marks
 from tests.limits import GONE_S, GUARD_S, POLL_S
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 OPEN_FILES = Path("/proc/self/fd")
 terminal = pytest.StashKey[int]()
