@@ -35,7 +35,7 @@ from cotality.tuning import (
     process_in_batches,
 )
 from cotality.tuning._tuning.calling import call_for
-from cotality.tuning._tuning.streaming import checked_work
+from cotality.tuning._tuning.work import Work
 from tests.helpers import Failure, Gate, echo, pid
 
 EXECUTORS = ("sequential", "threads", "processes", "auto")
@@ -308,7 +308,7 @@ def test_function_and_data_are_checked() -> None:
 
 def test_grace_without_end_is_not_the_usual_one() -> None:
     """None says something there."""
-    work = checked_work(
+    work = Work.checked(
         abs,
         [1],
         plan=None,

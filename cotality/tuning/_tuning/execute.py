@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.public import public_in
 
-from .choice import Choice
 from .head_start import can_have_head_start, results_with_head_start
 from .plan import Plan
 from .work import Work
@@ -227,18 +226,14 @@ def execute(
     is measured. An item costs about a microsecond if it is tiny, a call less than half
     a millisecond.
     """
-    choice = Choice.of(
-        plan,
-        executor=executor,
-        n_jobs=n_jobs,
-        max_workers=max_workers,
-        chunksize=chunksize,
-    )
     work = Work.checked(
         func,
         data,
         plan=plan,
-        choice=choice,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
         unpack=unpack,
         on_error=on_error,
         return_exceptions=return_exceptions,
@@ -248,7 +243,7 @@ def execute(
         from .detail import in_detail
 
         return in_detail(work)
-    if choice.is_sequential and work.is_plain:
+    if work.choice.is_sequential and work.is_plain:
         from .plain_loop import results_of_loop
 
         return results_of_loop(work)

@@ -13,7 +13,7 @@ from cotality.core.utils._process.public import public_in
 from .calling import call_for
 from .options import RunOptions
 from .plan import Plan
-from .streaming import checked_work
+from .work import Work
 
 if TYPE_CHECKING:
     from .choice import ExecutorChoice
@@ -76,7 +76,7 @@ def execute_async(
         CancelledError: The awaiting task was cancelled.
         Exception: As from :func:`execute`.
     """
-    work = checked_work(
+    work = Work.checked(
         func,
         data,
         plan=plan,

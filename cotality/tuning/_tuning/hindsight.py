@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import cast
 
+from cotality.core.utils._process.auto.backend import WARM_START
 from cotality.core.utils._process.auto.decision import Decision
-from cotality.core.utils._process.auto.estimate import Figures, Place
+from cotality.core.utils._process.auto.estimate import Figures, Place, portion_for
 from cotality.core.utils._process.cpus import available_cpus, default_threads
 from cotality.core.utils._process.report import RunReport
 from cotality.core.utils._process.task import name_of_function
 
 from .plan import Plan
-from .planning import NAMES, chunksize_for, planned
+from .planning import NAMES, planned
 from .profile import SIZED, Profile, mean_size, workload_type
-
-WARM_START = 0.003  # s; as in the core: they have been used now
 
 
 def plan_of_run(
@@ -49,7 +48,7 @@ def plan_of_run(
     return Plan(
         NAMES[place],
         workers if place != "one thread" else 1,
-        chunksize_for(figures, workers),
+        portion_for(figures, workers),
         seconds["one thread"] / seconds[place] if total else 1.0,
         decision.reason if decision is not None else "it was asked for",
         profile,
@@ -82,7 +81,7 @@ def figures_of(report: RunReport, decision: Decision | None, total: int) -> Figu
         cpu=min(cpu, wall),
         lock=1.0 if decision is None else decision.lock,
         transport=0.0 if decision is None else decision.transport_seconds,
-        start=WARM_START,
+        start=WARM_START,  # they have been used now
         cpus=available_cpus(),
         threads=default_threads(),
         processes=available_cpus() if can_travel else 0,

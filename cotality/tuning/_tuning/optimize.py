@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, Unpack, cast
 
 from cotality.core.utils._process.auto.backend import start_of_processes
-from cotality.core.utils._process.auto.estimate import Figures
+from cotality.core.utils._process.auto.estimate import MANY, Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.cpus import available_cpus, default_threads
@@ -22,7 +22,7 @@ from .choice import Choice, checked_unpack
 from .head import Head, can_be_read_once
 from .options import RunOptions
 from .plan import Plan
-from .planning import MANY, planned
+from .planning import planned
 from .profile import Profile
 from .work import checked_data, checked_function, checked_names
 

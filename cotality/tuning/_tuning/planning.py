@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.auto.estimate import Figures, Place, better_place
+from cotality.core.utils._process.auto.estimate import (
+    Figures,
+    Place,
+    better_place,
+    portion_for,
+)
 
 from .plan import ExecutorName, Plan
 from .profile import Profile
@@ -18,14 +23,6 @@ NAMES: dict[Place, ExecutorName] = {
     "processes": "processes",
 }
 
-# How much work travels together, and how many portions each worker has at least, so
-# that all of them finish together: as in the core's schedule.
-PORTION_SECONDS = 0.02
-PORTIONS_PER_WORKER = 4
-LARGEST_PORTION = 8192
-# How many items to plan for where nobody knows how many there are.
-MANY = 1000
-
 
 def planned(
     figures: Figures, profile: Profile, total: int | None, head: Head | None = None
@@ -37,7 +34,7 @@ def planned(
     return Plan(
         NAMES[place],
         n_jobs,
-        chunksize_for(figures, n_jobs),
+        portion_for(figures, n_jobs),
         seconds["one thread"] / seconds[place] if seconds[place] else 1.0,
         reason_for(place, figures, profile),
         profile,
@@ -53,12 +50,6 @@ def workers_in(place: Place, figures: Figures) -> int:
         return 1
     wanted = figures.useful_threads if place == "threads" else figures.processes
     return max(1, min(wanted, figures.left))
-
-
-def chunksize_for(figures: Figures, n_jobs: int) -> int:
-    fitting = int(PORTION_SECONDS / figures.wall) if figures.wall else LARGEST_PORTION
-    share = figures.left // (n_jobs * PORTIONS_PER_WORKER)
-    return max(1, min(fitting, share, LARGEST_PORTION))
 
 
 def reason_for(place: Place, figures: Figures, profile: Profile) -> str:

@@ -29,7 +29,7 @@ from cotality.core.utils._process.public import public_in
 from .calling import call_for
 from .options import RunOptions
 from .pool_keeper import PoolKeeper
-from .streaming import checked_work
+from .work import Work
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -305,7 +305,7 @@ class PoolManager:
     ) -> Call:
         check_options(options)
         self._keeper.check_open()
-        work = checked_work(
+        work = Work.checked(
             func,
             data,
             plan=None,

@@ -11,7 +11,6 @@ from cotality.core.utils._process.delivery import stream
 from cotality.core.utils._process.public import public_in
 
 from .calling import call_for
-from .choice import Choice
 from .options import RunOptions
 from .plan import Plan
 from .work import Work
@@ -87,7 +86,7 @@ def optimize_streaming(
         Exception: What the first item that was seen to fail raised, after the results
             that are there.
     """
-    work = checked_work(
+    work = Work.checked(
         func,
         data,
         plan=plan,
@@ -188,7 +187,7 @@ def process_in_batches(
     limits = Limits(
         checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
     )
-    work = checked_work(
+    work = Work.checked(
         func,
         data,
         plan=plan,
@@ -202,34 +201,3 @@ def process_in_batches(
     )
     in_order = checked_flag("ordered", ordered)
     return batches(call_for(work, bounded=True).blocking(), in_order, limits)
-
-
-def checked_work(
-    func: object,
-    data: object,
-    *,
-    plan: Plan | None,
-    executor: object,
-    n_jobs: object,
-    max_workers: object,
-    chunksize: object,
-    unpack: object,
-    on_error: object,
-    options: object,
-) -> Work:
-    choice = Choice.of(
-        plan,
-        executor=executor,
-        n_jobs=n_jobs,
-        max_workers=max_workers,
-        chunksize=chunksize,
-    )
-    return Work.checked(
-        func,
-        data,
-        plan=plan,
-        choice=choice,
-        unpack=unpack,
-        on_error=on_error,
-        options=options,
-    )

@@ -45,7 +45,10 @@ class Work:
         data: object,
         *,
         plan: Plan | None,
-        choice: Choice,
+        executor: object,
+        n_jobs: object,
+        max_workers: object,
+        chunksize: object,
         unpack: object,
         on_error: object = None,
         return_exceptions: object = False,
@@ -55,7 +58,15 @@ class Work:
 
         Raises:
             TypeError: A value of the wrong type.
+            ValueError: A value out of range.
         """
+        choice = Choice.of(
+            plan,
+            executor=executor,
+            n_jobs=n_jobs,
+            max_workers=max_workers,
+            chunksize=chunksize,
+        )
         return cls(
             checked_function(function),
             checked_data(data),

@@ -12,19 +12,24 @@ from cotality.core.utils._process.checks import checked_max_workers, checked_tas
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.public import public
 from cotality.core.utils._process.report import units
-from cotality.core.utils._process.schedule import Rules
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import total_of
 
-from .estimate import LEAST_RATIO, LEAST_SAVING, PLACES, Figures, Place
+from .estimate import (
+    LEAST_RATIO,
+    LEAST_SAVING,
+    MANY,
+    PLACES,
+    Figures,
+    Place,
+    portion_for,
+)
 from .sampling import sample_of
 from .trials import Trials
 
 # How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
 TRIAL = 0.1
 MOST_TASKS = 2000
-# How many tasks to advise for where nobody knows how many there are.
-MANY = 1000
 
 
 @public
@@ -153,7 +158,7 @@ def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
     return Advice(
         place,
         workers,
-        portion_of(figures, workers),
+        portion_for(figures, workers) if figures.wall else 1,
         measured,
         (min(two), max(two)),
         trials.worker_memory or None,
@@ -183,13 +188,6 @@ def best_of(seconds: dict[Place, float]) -> Place:
         if saved > LEAST_SAVING and seconds[place] < LEAST_RATIO * seconds[best]:
             best = place
     return best
-
-
-def portion_of(figures: Figures, workers: int) -> int:
-    rules = Rules()
-    fitting = int(rules.target / figures.wall) if figures.wall else 1
-    share = figures.left // (workers * rules.parts_per_share)
-    return max(1, min(fitting, share, rules.largest_portion))
 
 
 def reasons(figures: Figures, trials: Trials) -> Iterable[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal, TypeAlias
 
+from cotality.core.utils._process.schedule import Rules
+
 Place: TypeAlias = Literal["one thread", "threads", "processes"]
 
 # What it costs to start a thread, and to hand a tiny task out and back (measured).
@@ -21,6 +23,8 @@ MOST_UNPACKING = 50e-6
 COMPETITION = 1.05
 # So much of the time the lock has to be busy with tasks that take turns with it.
 BUSY_ENOUGH = 0.85
+# How many tasks to reckon with where nobody knows how many there are.
+MANY = 1000
 # A move has to save so much, or it is not worth the doubt.
 LEAST_SAVING = 0.005
 LEAST_RATIO = 0.9
@@ -118,6 +122,16 @@ class Figures:
 
     def all_seconds(self) -> dict[str, float]:
         return {place: self.seconds(place) for place in PLACES}
+
+
+def portion_for(figures: Figures, workers: int) -> int:
+    """How many tasks travel together when the schedule has found its pace."""
+    rules = Rules()
+    fitting = (
+        int(rules.target / figures.wall) if figures.wall else rules.largest_portion
+    )
+    share = figures.left // (workers * rules.parts_per_share)
+    return max(1, min(fitting, share, rules.largest_portion))
 
 
 PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
