@@ -11,7 +11,21 @@ from .texts import shortened
 R = TypeVar("R", covariant=True)
 
 
-class TasksOver(Generic[R]):
+class CountedTasks(Generic[R]):
+    """Tasks of which it may be known how many there are, before they are read.
+
+    Args:
+        total: How many; None if nobody knows.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+
+    def __iter__(self) -> Iterator[Task[R]]:
+        raise NotImplementedError
+
+
+class TasksOver(CountedTasks[R]):
     """Tasks that are made when they are read: a call for each item of some data.
 
     Args:
@@ -30,10 +44,10 @@ class TasksOver(Generic[R]):
         unpack: bool = False,
         total: int | None = None,
     ) -> None:
+        super().__init__(total)
         self.function = function
         self.data = data
         self.make = unpacked if unpack else single
-        self.total = total
         if total is None and isinstance(data, Sized):
             try:
                 self.total = len(data)
@@ -67,6 +81,6 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
 
 def total_of(tasks: object) -> int | None:
     """How many *tasks* there are, where somebody knows before they are read."""
-    if isinstance(tasks, TasksOver):
-        return cast("TasksOver[object]", tasks).total
+    if isinstance(tasks, CountedTasks):
+        return cast("CountedTasks[object]", tasks).total
     return len(cast("list[object]", tasks)) if isinstance(tasks, list | tuple) else None

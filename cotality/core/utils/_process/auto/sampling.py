@@ -15,7 +15,7 @@ from cotality.core.utils._process.observers import Observer
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.task import Task
-from cotality.core.utils._process.tasks_over import TasksOver
+from cotality.core.utils._process.tasks_over import CountedTasks
 
 from .backend import AutoBackend, start_of_processes
 from .decision import Decision
@@ -60,13 +60,13 @@ class Watch(Observer):
         return self.is_decided or perf_counter() > self.ends_at
 
 
-class FirstTasks(TasksOver[Any]):  # Any: as above
+class FirstTasks(CountedTasks[Any]):  # Any: as above
     """The first of some tasks: nothing more is read once *watch* has seen enough."""
 
     def __init__(
         self, tasks: Iterator[Task[Any]], total: int | None, watch: Watch
     ) -> None:
-        super().__init__(print, (), total=total)
+        super().__init__(total)
         self.tasks = tasks
         self.watch = watch
         self.is_all = False
