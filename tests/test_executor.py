@@ -502,7 +502,7 @@ def test_shutdown_waits_for_what_was_submitted(gate: Gate) -> None:
 
     assert all(future.done() for future in futures)
     assert [future.result() for future in futures] == list(range(6))
-    assert executor._pool.worker_pids() == []
+    assert executor._pool.status().pids == ()
 
 
 def test_shutdown_need_not_wait(marks: Marks, gate: Gate) -> None:

@@ -1218,7 +1218,7 @@ def test_the_executor_keeps_no_descriptor() -> None:
         (worker,) = [
             child
             for child in psutil.Process().children(recursive=True)
-            if child.pid in executor._pool.worker_pids()
+            if child.pid in executor._pool.status().pids
         ]
         wait_until(lambda: not segment_files(worker.pid))
         wait_until(lambda: segments_here() == before)

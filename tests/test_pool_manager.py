@@ -241,8 +241,7 @@ def test_a_small_call_need_not_wait_for_the_end_of_a_large_one(
 def first_tasks_queued(manager: PoolManager) -> set[int | None]:
     pool = manager._keeper.pool
     assert pool is not None
-    with pool.lock:
-        return {item.first_task for item in pool.state.pending}
+    return {item.first_task for item in pool.status().waiting}
 
 
 # Start and end.
@@ -315,10 +314,10 @@ def test_workers_stay_while_a_call_uses_them(
     pool = manager._keeper.pool
     assert pool is not None
 
-    assert pool.state.parked_until is None
+    assert not pool.status().is_parked
     gate.open()
     held.join()
-    assert pool.state.parked_until is not None
+    assert pool.status().is_parked
 
 
 def test_workers_may_stay_for_ever() -> None:

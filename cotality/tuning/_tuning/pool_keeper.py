@@ -2,14 +2,19 @@
 
 A pool is made when a call first needs it. While no call uses it, it is parked: it ends
 its workers after an idle time, and the next call gets a new one. A pool that is broken
-is replaced in the same way. Calls that still use the old one are counted apart.
+is replaced in the same way. Calls that still use the old one keep it until they end.
+
+There is no lock: an exception that strikes a caller, such as a Ctrl-C, could leave it
+held. A call holds a loan; a loan that nobody holds any more, however that came about,
+is over. Which of two callers makes the pool, one step of a dictionary decides.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import weakref
+from queue import Empty, SimpleQueue
+from time import monotonic
 
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
@@ -18,6 +23,30 @@ SHUT_DOWN = (
     "this pool manager has been shut down, and runs nothing more. "
     "get_global_pool_manager() gives one that is open; managed_pool() makes another."
 )
+WAIT_SLICE = 0.1  # s; on Windows a longer wait could not be interrupted by Ctrl-C
+
+
+class Loan:
+    """The pool of a keeper, for one call, for as long as the call holds this."""
+
+    pool: Pool
+
+    def __init__(self, keeper: PoolKeeper) -> None:
+        self.keeper = keeper
+        self.ends: list[bool] = []  # not empty once it is over
+        keeper.loans.add(self)
+
+    @property
+    def has_pool(self) -> bool:
+        """Whether it got as far as that before an exception struck."""
+        return "pool" in self.__dict__
+
+    def close(self) -> None:
+        """The call is over; may be called again."""
+        self.keeper.take_back(self)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class PoolKeeper:
@@ -39,42 +68,63 @@ class PoolKeeper:
 
     def forget(self) -> None:
         """Start without a pool; also in a forked child, whose parent has it."""
-        # Re-entrant: a stream may be closed by the garbage collector, anywhere.
-        self.changing = threading.Condition(threading.RLock())
-        self.pool: Pool | None = None
-        self.calls: dict[Pool, int] = {}  # by the pool they use; none of them is 0
+        self.pools: dict[int, Pool] = {}  # by number; the last one is lent
+        self.number = 0  # of the last one
+        self.loans: weakref.WeakSet[Loan] = weakref.WeakSet()
+        self.returned: SimpleQueue[None] = SimpleQueue()  # for who waits for loans
 
-    def lend(self) -> Pool:
+    @property
+    def pool(self) -> Pool | None:
+        """The pool that was lent last."""
+        return self.pools.get(self.number)
+
+    def lend(self) -> Loan:
         """The pool, for one call more.
 
         Raises:
             RuntimeError: The manager has been shut down.
         """
-        with self.changing:
-            self.check_open()
-            # Each call asks anew for all workers, of which the system may have refused
-            # some to an earlier one.
-            if self.pool is None or not self.pool.unpark(self.max_workers):
-                self.pool = Pool(
-                    self.max_workers,
-                    self.plan,
-                    for_calls=True,
-                    idle_limit=self.idle_limit,
-                )
-            self.calls[self.pool] = self.calls.get(self.pool, 0) + 1
-            return self.pool
+        self.check_open()
+        loan = Loan(self)
+        loan.pool = self.usable_pool()
+        return loan
 
-    def take_back(self, pool: Pool) -> None:
-        """A call that *pool* was lent to is over."""
-        with self.changing:
-            count = self.calls.pop(pool, 0)
-            if count > 1:
-                self.calls[pool] = count - 1
-                return
-            # Otherwise nobody uses it, or it was lent by the parent of a forked child.
-            if count == 1:
-                pool.park()
-                self.changing.notify_all()
+    def usable_pool(self) -> Pool:
+        """The pool, if it can be used again; else a new one.
+
+        Each call asks anew for all workers, of which the system may have refused some
+        to an earlier one.
+        """
+        number = self.number
+        pool = self.pools.get(number)
+        if pool is not None:
+            was_parked = pool.unpark(self.max_workers)
+            # Others use it: then it is not parked, and will not be, since we are here.
+            if (was_parked or len(self.loans) > 1) and not pool.is_closing:
+                return pool
+        new = Pool(
+            self.max_workers, self.plan, for_calls=True, idle_limit=self.idle_limit
+        )
+        number += 1
+        pool = self.pools.setdefault(number, new)
+        self.number = number
+        for old in [each for each in list(self.pools) if each < number]:
+            ended = self.pools.pop(old, None)
+            if ended is not None:
+                ended.close(wait=False, cancel=False)
+        return pool
+
+    def take_back(self, loan: Loan) -> None:
+        """A call that the pool was lent to is over."""
+        # First of all: a loan that ended twice could park a pool that others use.
+        loan.ends.append(True)
+        if len(loan.ends) > 1:
+            return
+        self.loans.discard(loan)
+        if not self.loans and loan.has_pool:
+            loan.pool.park()
+        if self.is_shut_down:
+            self.returned.put(None)
 
     def check_open(self) -> None:
         if self.is_shut_down:
@@ -82,16 +132,27 @@ class PoolKeeper:
 
     def shut_down(self, grace: float | None) -> None:
         """Lend nothing more; wait *grace* seconds for calls; end all workers."""
-        with self.changing:
-            self.is_shut_down = True
-            pools = {*self.calls, *([self.pool] if self.pool else [])}
-            try:
-                self.changing.wait_for(lambda: not self.calls, grace)
-            finally:  # a Ctrl-C ends the wait as well
-                for pool in self.calls:
+        self.is_shut_down = True
+        loans = list(self.loans)
+        pools = {*self.pools.values(), *(loan.pool for loan in loans if loan.has_pool)}
+        del loans  # or this would hold them, and they would not end
+        try:
+            self.wait_for_loans(grace)
+        finally:  # a Ctrl-C ends the wait as well
+            if self.loans:
+                for pool in pools:
                     pool.kill_all()
         for pool in pools:
             pool.close(wait=True, cancel=True)
+
+    def wait_for_loans(self, grace: float | None) -> None:
+        end = None if grace is None else monotonic() + grace
+        while self.loans and (end is None or monotonic() < end):
+            left = WAIT_SLICE if end is None else min(WAIT_SLICE, end - monotonic())
+            try:
+                self.returned.get(timeout=max(0.0, left))
+            except Empty:
+                continue
 
 
 # For forked children.

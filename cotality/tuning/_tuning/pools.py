@@ -350,25 +350,21 @@ class PoolManager:
             WorkerStartError: None can be started. If the system only refuses some of
                 them, a warning is logged.
         """
-        pool = self._keeper.lend()
+        loan = self._keeper.lend()
         try:
-            pool.assemble().result()
+            loan.pool.assemble().result()
         finally:
-            self._keeper.take_back(pool)
+            loan.close()
 
     def status(self) -> PoolStatus:
         """What the workers are doing now; waits for none of them."""
         keeper = self._keeper
-        with keeper.changing:
-            pool, calls = keeper.pool, sum(keeper.calls.values())
+        pool, calls = keeper.pool, len(keeper.loans)
         pids: tuple[int, ...] = ()
         busy = queued = 0
         if pool is not None:
-            with pool.lock:
-                staying = [w for w in pool.state.workers if not w.is_leaving]
-                pids = tuple(sorted(w.pid for w in staying))
-                busy = sum(w.item is not None for w in staying)
-                queued = len(pool.state.pending)
+            now = pool.status()
+            pids, busy, queued = now.pids, now.busy, len(now.waiting)
         return PoolStatus(
             keeper.max_workers, pids, busy, queued, calls, keeper.is_shut_down
         )

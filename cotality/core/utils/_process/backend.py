@@ -6,7 +6,7 @@ the portion's tasks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -56,14 +56,20 @@ class Backend(Protocol):
         """
         ...
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         """Let no task start that has not started, in the portions of *futures*."""
         ...
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         """End what runs, where that is possible."""
         ...
 
-    def close(self, all_ended: bool) -> None:
-        """Give back what the call used; unless *all_ended*, some of it still runs."""
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
+        """Give back what the call used.
+
+        Args:
+            all_ended: Whether nothing that came back from :meth:`submit` still runs.
+            struck: Whether an exception from outside has struck the call. Then there
+                may be a portion that it does not know of.
+        """
         ...

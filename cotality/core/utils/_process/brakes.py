@@ -14,6 +14,7 @@ from .backend import Backend
 from .chunk import ChunkReport
 from .outcome import Portion
 from .source import Batch
+from .ticket import Ticket
 
 
 class Brake:
@@ -102,7 +103,7 @@ class Brakes:
     ) -> tuple[Portion, Future[ChunkReport]]:
         count = len(batch.tasks)
         errors = {position: copy_of(error) for position in range(count)}
-        future: Future[ChunkReport] = Future()
+        future: Ticket[ChunkReport] = Ticket()
         future.set_result(ChunkReport([None] * count, errors))
         self.refused.add(future)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future

@@ -69,6 +69,8 @@ class Report:
         """How it ended, as a sentence."""
         if self.reason == "killed":
             return "It was ended on request."
+        if self.reason == "untrue":
+            return "It was ended because it answered something that it was not asked."
         if self.signal_name:
             cause = USUAL_CAUSES.get(self.signal_name, "")
             return f"It was ended by {self.signal_name}. {cause}".rstrip()

@@ -86,14 +86,19 @@ class Run:
         self.most_ahead: int | None = None
         # Since when there is room for tasks that the input does not have yet.
         self.wanting_since: float | None = None
+        self.source: Source
+        self.backend: Backend
+        self.schedule: Schedule
+        self.is_announced = False
+        self.still_to_close = [BACKEND, SOURCE, OBSERVERS]
 
     async def settled(self) -> AsyncGenerator[Settled, None]:
         """Tasks in the order in which they settle, those of a portion together.
 
         What is to be raised after the last one, :meth:`conclude` raises.
         """
-        self.begin()
         try:
+            self.begin()
             self.announce()
             self.hand_out()
             while self.has_more() and not self.policy.is_over:
@@ -107,20 +112,21 @@ class Run:
                 async for piece in rest:
                     yield piece
                     del piece  # or it would be kept while this waits
-        except KeyboardInterrupt as error:
-            await self.end(0.0, error, interrupted=True)
+        except GeneratorExit as error:
+            await self.end(self.backend.grace, error)
             raise
         except BaseException as error:
-            if self.arrivals.is_cancellation(error):
-                await self.leave(error)
-            else:
-                await self.end(self.backend.grace, error)
+            await self.end_struck(error)
             raise
         else:
             policy, source = self.policy, self.source
             self.error = policy.conclusion(source.next_index) or source.error
             source.error = None
             await self.end(None, self.error)
+        finally:
+            # Mostly it has been closed by now. Not if an exception has struck the end.
+            if self.still_to_close:
+                await self.close(False, None, struck=True)
 
     def conclude(self) -> None:
         """Raise what is left to be raised when all portions are taken.
@@ -164,6 +170,7 @@ class Run:
             "unknown" if self.total is None else self.total,
             workers,
         )
+        self.is_announced = True
         if self.observers:
             start = Start(self.total, workers, self.backend.kind, perf_counter())
             self.observers.began(start)
@@ -297,8 +304,13 @@ class Run:
                 return None
 
     def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
-        """What became of the portion behind *future*, without what runs again."""
-        portion = self.out.pop(future)
+        """What became of the portion behind *future*, without what runs again.
+
+        A future may arrive more than once; the first time counts.
+        """
+        portion = self.out.pop(future, None)
+        if portion is None:
+            return deque()
         report = self.brakes.collect(self.backend, portion, future)
         count = len(report.values)
         rest = list(portion.tasks[count:])
@@ -423,27 +435,31 @@ class Run:
         return pieces
 
     async def end(
-        self,
-        grace: float | None,
-        error: BaseException | None,
-        *,
-        interrupted: bool = False,
+        self, grace: float | None, error: BaseException | None, *, struck: bool = False
     ) -> None:
         """Leave nothing of this call running, and give back what it used."""
         all_ended = False
         try:
             async for _ in self.finish(grace):
                 pass
-            # Workers that were handed something just when a Ctrl-C came may still
-            # have it, so after one they are not given to another call.
-            all_ended = not interrupted
+            all_ended = True
         finally:  # a second Ctrl-C ends the wait as well
-            self.backend.close(all_ended)
-            if relay.is_behind():  # with what the tasks have logged and printed
-                await self.arrivals.give_way_to(relay.wait_until_handled)
-            logger.debug("ended: %d tasks settled", self.schedule.settled)
-            await self.source.close()
-            self.observers.ended(error)
+            await self.close(all_ended, error, struck=struck)
+
+    async def end_struck(self, error: BaseException) -> None:
+        """The same after *error*, which came from outside, in the middle of anything.
+
+        It may be a Ctrl-C, a time limit in a signal handler, or a defect. What had just
+        been handed out may not be in our books, so workers that have served this call
+        are not given to another.
+        """
+        if "backend" not in self.__dict__:  # it had not begun
+            await self.close(False, error, struck=True)
+        elif self.arrivals.is_cancellation(error):
+            await self.leave(error)
+        else:
+            is_urgent = isinstance(error, KeyboardInterrupt)
+            await self.end(0.0 if is_urgent else self.backend.grace, error, struck=True)
 
     async def leave(self, error: BaseException) -> None:
         """Nobody waits any longer: end what can be ended, and leave the rest alone."""
@@ -452,10 +468,34 @@ class Run:
         self.backend.halt(self.out)
         self.backend.kill(self.out)
         self.out.clear()
-        self.backend.close(False)
-        logger.debug("left: %d tasks settled", self.schedule.settled)
-        await self.source.close()
-        self.observers.ended(error)
+        await self.close(False, error, struck=True)
+
+    async def close(
+        self, all_ended: bool, error: BaseException | None, *, struck: bool
+    ) -> None:
+        """Give back what the call used; what was given back before is left alone."""
+        todo = self.still_to_close
+        if BACKEND in todo:
+            if "backend" in self.__dict__:
+                self.backend.close(all_ended, struck=struck)
+            todo.remove(BACKEND)
+            is_left = error is not None and self.arrivals.is_cancellation(error)
+            if not is_left and relay.is_behind():
+                # With what the tasks have logged and printed.
+                await self.arrivals.give_way_to(relay.wait_until_handled)
+        if SOURCE in todo:
+            if "source" in self.__dict__:
+                await self.source.close()
+            todo.remove(SOURCE)
+        if OBSERVERS in todo:
+            todo.remove(OBSERVERS)
+            if self.is_announced:
+                logger.debug("ended: %d tasks settled", self.schedule.settled)
+                self.observers.ended(error)
+
+
+# What a call has to give back, in this order.
+BACKEND, SOURCE, OBSERVERS = "backend", "source", "observers"
 
 
 def in_turn(run: Run, ordered: bool) -> AsyncGenerator[Settled, None]:

@@ -13,10 +13,11 @@ from typing import Any, ParamSpec, TypeVar
 from . import this_process
 from .checks import checked_count, checked_max_workers
 from .cpus import default_workers
-from .handle import Item, WorkerPlan
+from .handle import WorkerPlan
 from .launch import default_context
 from .pool import Pool
 from .public import public
+from .requests import Item
 from .segments import NoRoomError, Segment, pack, sent_along
 from .unsendable import unpicklable_call
 from .wire import encode
@@ -152,7 +153,7 @@ class IsolatedProcessPoolExecutor(Executor):
             True if there was something to end. A call that is over, or is not one of
             this executor, gives False.
         """
-        return future.cancel() or self._pool.kill(future)
+        return future.cancel() or self._pool.kill_one(future)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As :meth:`concurrent.futures.Executor.shutdown`.

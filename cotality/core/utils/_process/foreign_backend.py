@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextvars import copy_context
 from time import perf_counter
@@ -199,14 +199,14 @@ class ForeignBackend:
     def look(self) -> None:
         self.chunks.look()
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         self.is_ending = True
         self.chunks.halt()
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         """What runs on it is not ours to end."""
 
-    def close(self, all_ended: bool) -> None:
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
         self.packer.forget()
 
 

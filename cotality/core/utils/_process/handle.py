@@ -8,10 +8,8 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -21,7 +19,7 @@ from typing import Any
 from . import output_rules
 from .cpus import available_cpus
 from .messages import Inbox, Kind, Message, packed, send_some
-from .segments import Segment
+from .requests import Item
 from .slots import Slot
 from .worker import Initializer, Setup, worker_main
 
@@ -30,21 +28,6 @@ STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of 
 EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
-
-
-@dataclass(eq=False, slots=True)
-class Item:
-    """One submitted call."""
-
-    future: Future[Any]  # Any: what the call returns
-    body: bytes
-    segments: list[Segment] = field(default_factory=list[Segment])  # sent along
-    time_limit: float | None = None  # s that one task of it may run
-    leaves_state: bool = False  # something that the worker has to close at its end
-    first_task: int | None = None  # the index of the first task of a portion
-    is_running: bool = False
-    deaths: int = 0  # workers that died before they began with it
-    context: Context = field(default_factory=copy_context)  # the submitter's
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +43,7 @@ class WorkerPlan:
 class WorkerHandle:
     """One worker: its process, the link to it, and the item it holds.
 
-    The pool's lock is held while ``item``, ``outbox`` or ``is_leaving`` change.
+    Only the thread that watches over the pool calls it or changes it.
     """
 
     def __init__(
@@ -83,7 +66,7 @@ class WorkerHandle:
         self.outbox: memoryview | None = None
         self.fds_out: list[int] = []  # to be sent with the first byte of it
         self.item: Item | None = None
-        self.items_given = 0
+        self.items_given = 0  # the last one's number
         self.link_is_watched = True
         self.events = 0  # what the link is watched for
         self.is_paused = False  # not read: what it has logged has to be handled first
@@ -143,7 +126,7 @@ class WorkerHandle:
             self.rules = rules
             kind, body = Kind.ITEM | Kind.RULES, rules.before(body)
         self.fds_out = [segment.fd for segment in item.segments]
-        self.outbox = memoryview(packed(kind, body, self.fds_out))
+        self.outbox = memoryview(packed(kind, body, self.fds_out, self.items_given))
         self.push()
 
     def push(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextvars import copy_context
 
@@ -13,6 +13,7 @@ from .local_chunk import LocalChunk, LocalChunks
 from .outcome import Portion
 from .source import Batch
 from .thread_backend import for_a_thread, initializer_failed
+from .ticket import Ticket
 from .times import Measure
 from .worker_state import States
 
@@ -44,7 +45,7 @@ class InlineBackend:
     def submit(
         self, batch: Batch, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        future: Future[ChunkReport] = Future()
+        future: Ticket[ChunkReport] = Ticket()
         self.initialize()
         tasks = for_a_thread(batch.tasks)
         chunk = LocalChunk(tasks, self.chunks, self.context, self.measure)
@@ -71,11 +72,11 @@ class InlineBackend:
     def look(self) -> None:
         """Nothing runs while somebody could look."""
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         self.chunks.halt()
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         """Nothing runs while somebody could ask for this."""
 
-    def close(self, all_ended: bool) -> None:
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
         self.states.close()

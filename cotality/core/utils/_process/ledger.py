@@ -97,19 +97,25 @@ class Ledger:
 
     # The worker's side.
 
-    def take_item(self) -> None:
-        """A new item has arrived, complete; from here on the worker is to blame.
+    def take_item(self, number: int) -> bool:
+        """Item *number* has arrived, complete; from here on the worker is to blame.
 
         Items are numbered from 1, by either side for itself. So what the ledger says
         of an item is never taken for what it says of the next.
+
+        Returns:
+            Whether it is the next one: an item is never taken twice.
         """
         words = self.words
+        if number != words[ITEM] + 1:
+            return False
         words[RUNNING] = words[NEXT] = 0
         self.kinds[:] = ALL_UNSETTLED
         self.used = self.settled = 0
         self.tasks_before = words[TASKS]
         words[PEAK] = peak_memory()
-        words[ITEM] += 1
+        words[ITEM] = number
+        return True
 
     def is_last_item(self) -> bool:
         """Whether the worker has done its share; an item of no tasks counts as one."""

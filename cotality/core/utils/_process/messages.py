@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 
-HEADER = struct.Struct("=B?xxxxxxQ")  # kind, whether descriptors come along, length
+# Kind, whether descriptors come along, the number of the item, the length.
+HEADER = struct.Struct("=B?xxxxxxQQ")
 READ_AT_ONCE = 64 * 1024  # bytes
 # Linux receives descriptors so that no child gets them; macOS has to be told after.
 NOT_INHERITED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -43,17 +44,30 @@ class Kind(IntFlag):
     RULES = 128  # added to an item that comes after new rules for such output
 
 
-def packed(kind: Kind, body: bytes | bytearray, fds: Sequence[int] = ()) -> bytes:
+def packed(
+    kind: Kind, body: bytes | bytearray, fds: Sequence[int] = (), number: int = 0
+) -> bytes:
     """A whole small message, to be sent with *fds*."""
-    return HEADER.pack(kind, bool(fds), len(body)) + body
+    return HEADER.pack(kind, bool(fds), number, len(body)) + body
 
 
 class Message(NamedTuple):
-    """One message, complete."""
+    """One message, complete.
+
+    Attributes:
+        fds: The descriptors that came along.
+        number: Of the item that it is, or answers, counted by each worker from 1.
+    """
 
     kind: Kind
     body: bytes | bytearray
-    fds: list[int]  # the descriptors that came along
+    fds: list[int]
+    number: int = 0
+
+    def close_fds(self) -> None:
+        """Let go of a message that nobody is going to read."""
+        for fd in self.fds:
+            os.close(fd)
 
 
 def send_some(connection: socket.socket, data: memoryview, fds: Sequence[int]) -> int:
@@ -93,9 +107,9 @@ def receive(connection: socket.socket) -> Message | None:
         if rest is None:
             return None
         header[count:] = rest
-    kind, _, length = HEADER.unpack(header)
+    kind, _, number, length = HEADER.unpack(header)
     body = receive_exactly(connection, length)
-    return None if body is None else Message(Kind(kind), body, fds)
+    return None if body is None else Message(Kind(kind), body, fds, number)
 
 
 def receive_exactly(connection: socket.socket, length: int) -> bytearray | None:
@@ -121,6 +135,7 @@ class Inbox:
         self.memory = bytearray(READ_AT_ONCE)
         self.start = b""  # of a header that has not come whole
         self.kind = Kind.ITEM
+        self.number = 0
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
         self.fds: list[int] = []  # that came with a header which is not complete
@@ -153,7 +168,7 @@ class Inbox:
             if self.body is None:
                 if len(data) - begin < HEADER.size:
                     break
-                kind, has_fds, length = HEADER.unpack_from(data, begin)
+                kind, has_fds, self.number, length = HEADER.unpack_from(data, begin)
                 if has_fds:
                     self.fds_here, self.fds = self.fds, []
                 begin += HEADER.size
@@ -165,7 +180,7 @@ class Inbox:
                     self.body[: len(here)] = here
             if self.filled < len(self.body):
                 break
-            message = Message(self.kind, self.body, self.fds_here)
+            message = Message(self.kind, self.body, self.fds_here, self.number)
             self.body, self.fds_here = None, []
             yield message
         self.start = data[begin:]

@@ -1,43 +1,50 @@
-"""Worker processes and the items they work on, as the rest of the parent sees them.
+"""Worker processes and the items they work on, as callers see them.
 
-Each worker has a link of its own, holds one item at most, and shares no lock with any
-other. When one ends, its link ends, and that concerns the one item it held. Items wait
-in a common queue. Whoever submits one hands it to an idle worker directly; all the rest
-is done by one thread, see `watcher`.
+A pool has two sides. Callers hand over records, see `requests`, and set flags that
+never change back; each of these is one step, so that an exception which strikes a
+caller at any moment (Ctrl-C, a time limit) leaves nothing half done. All the rest
+belongs to one thread, see `watcher`: it alone sends, receives, starts and buries.
+
+That thread takes what a caller hands over within some 10 us. For that price no lock is
+shared, no item can be sent twice or lost, and a burst of items costs one wake-up.
 """
 
 from __future__ import annotations
 
-import math
 import socket
 import threading
 from collections import deque
+from collections.abc import Collection
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from queue import SimpleQueue
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import farewell, relay
-from .failures import WorkerCrashedError, WorkerStartError
-from .handle import Item, WorkerHandle, WorkerPlan
-from .slots import Slots
-from .watcher import IDLE_LIMIT, LOOK_INTERVAL, Watcher, fail
+from .failures import WorkerStartError
+from .handle import WorkerPlan
+from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
+from .watcher import IDLE_LIMIT, Watcher, fail
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
+WATCHER = "watcher"  # the only key of `Pool.claim`
+SHUT_DOWN = "cannot submit: this executor has been shut down"
 
 
-@dataclass(eq=False, slots=True)
-class State:
-    """What pool users and the watching thread share; all of it under the lock."""
+class Status(NamedTuple):
+    """What a pool does at the moment.
 
-    pending: deque[Item] = field(default_factory=deque[Item])
-    idle: list[WorkerHandle] = field(default_factory=list[WorkerHandle])
-    workers: set[WorkerHandle] = field(default_factory=set[WorkerHandle])
-    broken: WorkerStartError | None = None
-    closing: bool = False
-    parked_until: float | None = None
-    # Who waits until all workers are there.
-    assembly: list[Future[None]] = field(default_factory=list[Future[None]])
+    Attributes:
+        pids: Of the workers that are there to stay.
+        busy: How many of them work on something.
+        waiting: The items that no worker has.
+        is_parked: Whether it ends by itself unless somebody uses it again.
+    """
+
+    pids: tuple[int, ...]
+    busy: int
+    waiting: list[Item]
+    is_parked: bool
 
 
 class Pool:
@@ -60,45 +67,42 @@ class Pool:
         for_calls: bool = False,
         idle_limit: float | None = None,
     ) -> None:
+        # Both of them are changed by the watching thread, once there is one.
         self.max_workers = max_workers
+        self.start_limit = max_workers  # lower once the system refuses more
         self.plan = plan
         self.for_calls = for_calls
-        self.idle_limit = idle_limit
-        self.lock = threading.Lock()
-        self.state = State()
-        self.abandoned = False  # set without the lock: by garbage collection
-        self.start_limit = max_workers  # lower once the system refuses more
-        self.thread: threading.Thread | None = None
-        self.watcher: Watcher
-        self.slots: Slots
-        self.rope: socket.socket  # rings the watcher's bell
-        self.wakes_at = math.inf  # when the watching thread wakes at the latest
+        self.idle_limit = idle_limit or IDLE_LIMIT
+        self.inbox: deque[Request] = deque()
+        # Whose watching thread comes first, is in here; any other ends at once.
+        self.claim: dict[str, Watcher] = {}
+        self.thread: threading.Thread | None = None  # the one that was started last
+        # Wakes the watching thread. It is rung after each request that comes while
+        # that thread sleeps, or is about to.
+        self.rope: socket.socket | None = None
+        self.is_asleep = False
+        # When it closes by itself; empty while somebody uses it. Who takes the time
+        # out, a caller or the watching thread, decides what becomes of the pool.
+        self.parked: list[float] = []
+        # From here on: never set back.
+        self.broken: WorkerStartError | None = None
+        self.is_closing = False  # accepts nothing more
+        self.drops_waiting = False  # what no worker has is cancelled
+        self.is_killed = False  # every worker is ended
+        self.is_over = False  # the watching thread has ended
 
-    # What users of the pool call, from any thread.
+    # Work.
 
     def put(self, item: Item) -> None:
-        """Queue *item*, or hand it to an idle worker at once.
+        """Have *item* done by the next worker that is free.
 
         Raises:
             WorkerStartError: No worker can be started, now or later.
             RuntimeError: The pool is closed.
         """
         relay.expect_nested_work()
-        with self.lock:
-            self.check_open()
-            state = self.state
-            if self.thread is None:
-                self.open()
-            state.pending.append(item)
-            self.hand_out()
-            look_by = perf_counter() + min(LOOK_INTERVAL, item.time_limit or math.inf)
-            needs_help = (
-                bool(state.pending)
-                or self.wakes_at > look_by
-                or any(w.outbox for w in state.workers)
-            )
-        if needs_help:
-            self.ring()
+        self.check_open()
+        self.hand_over(item)
 
     def assemble(self) -> Future[None]:
         """Have all workers started; the future is done when they are ready.
@@ -110,171 +114,200 @@ class Pool:
             WorkerStartError: No worker can be started, now or later.
             RuntimeError: The pool is closed.
         """
+        self.check_open()
         future: Future[None] = Future()
-        with self.lock:
-            self.check_open()
-            if self.thread is None:
-                self.open()
-            self.state.assembly.append(future)
-        self.ring()
+        self.hand_over(Assemble(future))
         return future
+
+    def halt(self, futures: Collection[Future[Any]]) -> None:  # Any: of any call
+        """Let no further task start in the portions behind *futures*."""
+        self.ask(Halt(futures))
+
+    def kill(self, futures: Collection[Future[Any]]) -> None:  # Any: as above
+        """End the workers that run *futures*, with the processes they have started."""
+        self.ask(Kill(futures))
+
+    def kill_one(self, future: Future[Any]) -> bool:  # Any: as above
+        """As :meth:`kill`, and whether there was anything to end."""
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or self.is_over:
+            return False
+        if watcher.thread is threading.current_thread():  # a callback of a future
+            return watcher.kill(Kill([future]))
+        answer: SimpleQueue[bool] = SimpleQueue()
+        self.hand_over(Kill([future], answer))
+        return answer.get()
+
+    def end_call(self, owner: object) -> None:
+        """Drop and end whatever *owner* has handed over."""
+        self.ask(EndCall(owner))
+
+    def ask(self, request: Request) -> None:
+        """Hand over *request*, unless there is nothing that it could be about."""
+        if self.claim or self.thread is not None:
+            self.hand_over(request)
+
+    def hand_over(self, request: Request) -> None:
+        self.see_to_watcher()
+        self.inbox.append(request)
+        if self.is_asleep:
+            self.ring()
+        if self.is_over:  # it ended just before
+            self.turn_away()
+
+    def turn_away(self) -> None:
+        """Answer what came too late. Whoever takes a request out, answers it."""
+        while self.inbox:
+            try:
+                request = self.inbox.popleft()
+            except IndexError:
+                return
+            if isinstance(request, Item):
+                if request.future.set_running_or_notify_cancel():
+                    fail(request.future, RuntimeError(SHUT_DOWN))
+            elif isinstance(request, Assemble):
+                request.future.set_exception(
+                    WorkerStartError("it has been shut down meanwhile")
+                )
+            elif isinstance(request, Kill) and request.answer is not None:
+                request.answer.put(False)
+
+    # The end.
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """Accept nothing more; drop what waits if *cancel*; wait for the rest."""
-        with self.lock:
-            self.state.closing = True
-            dropped = list(self.state.pending) if cancel else []
-            for item in dropped:
+        self.is_closing = True
+        if cancel:
+            self.drops_waiting = True
+            # Not left to the watching thread, so that it is done when this returns.
+            for item in self.status().waiting:
                 if not item.is_running:
-                    self.state.pending.remove(item)
-            thread = self.thread
-        for item in dropped:
-            if not item.is_running:
-                item.future.cancel()
-                item.future.set_running_or_notify_cancel()
+                    item.future.cancel()
         self.ring()
-        if wait and thread is not None and thread is not threading.current_thread():
-            thread.join()
+        if wait:
+            self.join()
             relay.wait_until_handled()  # what its workers have logged and printed
 
     def join(self) -> None:
         """Wait for the end of a pool that is closed, not for handlers of anybody."""
-        if self.thread is not None:
-            self.thread.join()
+        watcher = self.claim.get(WATCHER)
+        thread = self.thread if watcher is None else watcher.thread
+        if thread is None or thread is threading.current_thread():
+            return
+        if thread.ident is not None:  # else a Ctrl-C came before it was started
+            thread.join()
 
     def abandon(self) -> None:
-        """The executor is gone. Called by garbage collection, so it takes no lock."""
-        self.abandoned = True
+        """Nobody holds the pool any more; callable by garbage collection."""
+        self.is_closing = True
+        if self.for_calls:
+            self.is_killed = True
         self.ring()
-
-    def kill(self, future: Future[Any]) -> bool:  # Any: the future of any call
-        """End the worker that runs *future*, with the processes it has started."""
-        with self.lock:
-            worker = self.worker_of(future)
-            if worker is not None:
-                worker.kill("killed")
-                return True
-            waiting = [each for each in self.state.pending if each.future is future]
-            for item in waiting:
-                self.state.pending.remove(item)
-        for item in waiting:
-            if not item.future.cancel():  # its worker died before it could begin
-                fail(item.future, WorkerCrashedError("it was ended on request"))
-        return bool(waiting)
-
-    def halt(self, future: Future[Any]) -> None:  # Any: the future of any call
-        """Let no further task of the portion behind *future* start."""
-        with self.lock:
-            worker = self.worker_of(future)
-            if worker is not None:
-                worker.slot.ledger.halt(worker.items_given)
 
     def kill_all(self) -> None:
-        """End every worker now and close."""
-        with self.lock:
-            self.state.closing = True
-            dropped = list(self.state.pending)
-            self.state.pending.clear()
-            for worker in self.state.workers:
-                worker.kill("killed")
-        for item in dropped:
-            if not item.future.cancel():  # its worker died before it could begin
-                fail(item.future, WorkerStartError("the executor was ended"))
+        """End every worker and close; does not wait for it."""
+        self.is_closing = True
+        self.is_killed = True
         self.ring()
+
+    # Between calls.
 
     def park(self) -> None:
         """Close by itself unless somebody calls :meth:`unpark` within the limit."""
-        with self.lock:
-            self.state.parked_until = perf_counter() + (self.idle_limit or IDLE_LIMIT)
+        self.parked[:] = [perf_counter() + self.idle_limit]
 
     def unpark(self, max_workers: int) -> bool:
-        """Use the pool again, with so many workers; False if it is too late."""
-        with self.lock:
-            if self.state.closing or max_workers > self.capacity():
-                return False
-            self.state.parked_until = None
+        """Use the parked pool again, with so many workers; False if it is too late."""
+        if max_workers > self.capacity():
+            return False
+        try:
+            self.parked.pop()
+        except IndexError:
+            return False
+        if self.is_closing:
+            return False
+        if self.thread is None:
             self.max_workers = self.start_limit = max_workers
-            surplus = self.state.idle[max_workers:]
-            del self.state.idle[max_workers:]
-            for worker in surplus:
-                worker.dismiss()
+        elif not self.max_workers == self.start_limit == max_workers:
+            self.hand_over(Resize(max_workers))
         return True
 
     def capacity(self) -> int:
         return max(self.max_workers, SPARE_SLOTS)
 
-    def worker_pids(self) -> list[int]:
-        """The process ids of the workers that are there now."""
-        with self.lock:
-            return [w.pid for w in self.state.workers]
+    # What it does.
+
+    def status(self) -> Status:
+        """What it does at this moment; waits for nobody."""
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or self.is_over:
+            return Status((), 0, [], bool(self.parked))
+        workers = [w for w in list(watcher.workers) if not w.is_leaving]
+        waiting = [*watcher.pending.copy(), *self.inbox.copy()]
+        return Status(
+            tuple(sorted(worker.pid for worker in workers)),
+            sum(worker.item is not None for worker in workers),
+            [each for each in waiting if isinstance(each, Item)],
+            bool(self.parked),
+        )
 
     def check_open(self) -> None:
         """Raise what :meth:`put` would raise."""
-        broken = self.state.broken
+        broken = self.broken
         if broken is not None:
             raise WorkerStartError(str(broken)) from broken.__cause__
-        if self.state.closing or self.abandoned:
-            raise RuntimeError("cannot submit: this executor has been shut down")
+        if self.is_closing:
+            raise RuntimeError(SHUT_DOWN)
         if farewell.program_ends:
             raise RuntimeError("cannot submit: the program is coming to its end")
 
-    # With the lock held.
+    # The watching thread.
 
-    def worker_of(self, future: Future[Any]) -> WorkerHandle | None:  # Any: as above
-        for worker in self.state.workers:
-            if worker.item is not None and worker.item.future is future:
-                return worker
-        return None
+    def see_to_watcher(self) -> None:
+        """Start the watching thread unless there is one.
 
-    def open(self) -> None:
-        self.slots = Slots(self.capacity())
-        bell, self.rope = socket.socketpair()
-        bell.setblocking(False)
-        self.rope.setblocking(False)
-        self.watcher = Watcher(self, bell)
-        self.thread = threading.Thread(
-            target=self.watcher.watch, name="cotality-workers", daemon=True
+        An exception may strike in the middle, and two callers may come at once, so
+        there may be more than one start. Only one thread stays, see `watch_over`.
+        """
+        if self.claim:
+            return
+        thread = self.thread
+        if thread is not None and thread.is_alive():
+            return  # it is about to make its claim
+        thread = threading.Thread(
+            target=watch_over, args=(self,), name="cotality-workers", daemon=True
         )
         farewell.see_to(self)
-        self.thread.start()
-
-    def hand_out(self) -> None:
-        """Give waiting items to idle workers."""
-        state = self.state
-        while state.pending and state.idle:
-            item = state.pending.popleft()
-            if not item.is_running:
-                if not item.future.set_running_or_notify_cancel():
-                    continue
-                item.is_running = True
-            state.idle.pop().give(item)
+        self.thread = thread
+        thread.start()
 
     def ring(self) -> None:
-        """Wake the watching thread; callable without the lock."""
-        if self.thread is None:
-            return
+        """Wake the watching thread."""
+        rope = self.rope
+        if rope is None:
+            return  # it does not sleep yet, and will look before it does
         try:
-            self.rope.send(b"\0")
+            rope.send(b"\0")
         except OSError:
             # Full: it is going to wake anyway. Closed: there is nobody to wake.
             pass
 
-    def shut(self) -> None:
-        """Give back what the pool itself used; its workers are gone."""
-        self.rope.close()
-        self.slots.close()
-        farewell.is_over_for(self)
-
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""
-        self.lock = threading.Lock()
-        workers = self.state.workers
-        self.state = State(closing=True)
-        self.state.broken = WorkerStartError(
+        self.broken = WorkerStartError(
             "this executor belongs to the parent of this forked process; make another"
         )
-        for worker in workers:
-            worker.forget()
-        self.watcher.close()
-        self.shut()
+        self.is_closing = True
+        self.inbox.clear()
+        watcher = self.claim.get(WATCHER)
+        self.claim = {}
         self.thread = None
+        if watcher is not None:
+            watcher.forget()
+
+
+def watch_over(pool: Pool) -> None:
+    """What a watching thread does: nothing, if there is another one."""
+    mine = Watcher(pool)
+    if pool.claim.setdefault(WATCHER, mine) is mine:
+        mine.watch()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import CancelledError, Future
 
 from .chunk import ChunkReport, run_chunk
 from .crash import entry_of
 from .failures import TaskTimeoutError, WorkerCrashedError, WorkerStartError
-from .handle import Item
 from .ledger import Entry
 from .outcome import Portion
 from .packed_chunk import PackedChunk
 from .packing import MOST_PACKED, PortionPacker, unpacked
+from .requests import Item
 from .segments import Segment, sent_along
 from .source import Batch
 from .staffing import Staff
+from .ticket import Ticket
 from .watcher import START_ATTEMPTS
 from .wire import encode
 
@@ -45,6 +46,7 @@ class ProcessBackend:
         self.timeout = timeout
         self.grace = grace
         self.largest_portion: int | None = min(max_tasks or MOST_PACKED, MOST_PACKED)
+        self.owner = object()  # names this call to a pool that serves others too
         self.fruitless = 0  # portions in a row that came back with nothing done
 
     def submit(
@@ -56,11 +58,12 @@ class ProcessBackend:
         self, chunk: PackedChunk, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have *portion* run, which is packed as *chunk*."""
-        future: Future[ChunkReport] = Future()
+        future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
             body = encode((run_chunk, (chunk, time_box), {}))
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start
+        item.owner = self.owner
         item.leaves_state = bool(self.packer.packer.states)
         self.staff.pool().put(item)
         return portion, future
@@ -111,16 +114,17 @@ class ProcessBackend:
     def look(self) -> None:
         """The workers keep their time boxes themselves."""
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
-        for future in futures:
-            self.staff.pool().halt(future)
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
+        if futures:
+            self.staff.pool().halt(futures)
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
-        for future in futures:
-            self.staff.pool().kill(future)
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
+        if futures:
+            self.staff.pool().kill(futures)
 
-    def close(self, all_ended: bool) -> None:
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
         # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
         has_states = bool(self.packer.packer.states)
         self.packer.forget()
-        self.staff.dismiss(all_ended, for_good=has_states)
+        all_ended = all_ended and not struck
+        self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)

@@ -10,12 +10,12 @@ so that they wait, as they would for a pipe that nobody empties.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import NamedTuple
 
@@ -50,12 +50,13 @@ class Relay:
         # A signal handler may come back here in the middle of anything.
         self.lock = threading.RLock()
         self.came = threading.Condition(self.lock)
-        self.handled = threading.Condition(self.lock)
         self.queue: deque[Output] = deque()
         self.size = 0  # bytes of what is not handled
         self.put_count = 0
         self.done_count = 0
-        self.next_goal = math.inf  # the done_count that somebody waits for
+        # Who waits for which done_count. A caller adds itself in one step: an exception
+        # may strike it, and then it must not hold the lock.
+        self.waiting: list[tuple[int, SimpleQueue[None]]] = []
         self.thread: threading.Thread | None = None
         self.to_wake: set[Callable[[], None]] = set()
         self.unlimited = False
@@ -120,9 +121,11 @@ class Relay:
             self.unlimited = False
             self.done_count += 1
             self.size -= len(output.body)
-            if self.done_count >= self.next_goal:
-                self.next_goal = math.inf
-                self.handled.notify_all()
+            for waiter in self.waiting.copy():
+                goal, bell = waiter
+                if self.done_count >= goal:
+                    self.waiting.remove(waiter)
+                    bell.put(None)
             if self.to_wake and self.has_room():
                 self.wake_all()
 
@@ -135,16 +138,18 @@ class Relay:
 
     def wait(self, limit: float) -> bool:
         self.stand_in()
-        with self.lock:
-            goal = self.put_count
-            done, until = self.done_count, monotonic() + limit
-            while self.done_count < goal:
-                if self.done_count > done:
-                    done, until = self.done_count, monotonic() + limit
-                elif monotonic() >= until:
-                    return False
-                self.next_goal = min(self.next_goal, goal)
-                self.handled.wait(WAIT_SLICE)
+        goal, bell = self.put_count, SimpleQueue[None]()
+        self.waiting.append((goal, bell))
+        done, until = self.done_count, monotonic() + limit
+        while self.done_count < goal:
+            if self.done_count > done:
+                done, until = self.done_count, monotonic() + limit
+            elif monotonic() >= until:
+                return False
+            try:
+                bell.get(timeout=WAIT_SLICE)
+            except Empty:
+                pass
         return True
 
     def stand_in(self) -> None:

@@ -1,4 +1,9 @@
-"""Whose worker processes a call runs on, and what becomes of them afterwards."""
+"""Whose worker processes a call runs on, and what becomes of them afterwards.
+
+An exception may strike the caller anywhere, also here. So whoever lends workers to a
+call holds on to them by an object that the call holds. When nobody holds it any more,
+however that came about, the workers are free again, or are ended.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +25,13 @@ class Staff(Protocol):
         """The pool that the portions of the call go to."""
         ...
 
-    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
+    def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         """The call is over.
 
         Args:
-            all_ended: Whether nothing of it still runs.
+            owner: What names the call in the items it has handed over.
+            all_ended: Whether nothing of it still runs. If not, or if nobody knows,
+                it is ended, and workers that served it alone are not used again.
             for_good: Whether its workers should serve no other call.
         """
         ...
@@ -41,8 +48,21 @@ class Borrowed:
     def pool(self) -> Pool:
         return self.borrowed
 
-    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
+    def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         """They stay where they are."""
+        if not all_ended:
+            self.borrowed.end_call(owner)
+
+
+class Loan(Protocol):
+    """The workers of a lender for as long as somebody holds this."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    def close(self) -> None:
+        """Give them back; may be called again."""
+        ...
 
 
 class Lender(Protocol):
@@ -54,12 +74,8 @@ class Lender(Protocol):
     @property
     def plan(self) -> WorkerPlan: ...
 
-    def lend(self) -> Pool:
+    def lend(self) -> Loan:
         """The pool, for one call more."""
-        ...
-
-    def take_back(self, pool: Pool) -> None:
-        """A call that *pool* was lent to is over."""
         ...
 
 
@@ -71,16 +87,19 @@ class Lent:
         most = lender.max_workers
         self.workers = min(workers or most, most)
         self.is_part_of_more = self.workers < most
-        self.lent: Pool | None = None
+        self.loan: Loan | None = None
 
     def pool(self) -> Pool:
-        if self.lent is None:
-            self.lent = self.lender.lend()
-        return self.lent
+        if self.loan is None:
+            self.loan = self.lender.lend()
+        return self.loan.pool
 
-    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
-        if self.lent is not None:
-            self.lender.take_back(self.lent)
+    def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
+        if self.loan is None:
+            return
+        if not all_ended:
+            self.loan.pool.end_call(owner)
+        self.loan.close()
 
 
 class Leased:
@@ -97,7 +116,7 @@ class Leased:
             self.lease = warm.lease(self.workers)
         return self.lease.pool
 
-    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
+    def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         if self.lease is None:
             return
         if not all_ended:
@@ -106,6 +125,8 @@ class Leased:
             self.lease.pool.close(wait=True, cancel=True)
         else:
             warm.bring_back(self.lease)
+            # From here on another call may have them; this one never touches them.
+            self.lease = None
 
 
 class Hired:
@@ -123,9 +144,13 @@ class Hired:
             self.hired = Pool(self.workers, self.plan, for_calls=True)
         return self.hired
 
-    def dismiss(self, all_ended: bool, *, for_good: bool) -> None:
+    def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         if self.hired is None:
             return
         if not all_ended:
             self.hired.kill_all()
         self.hired.close(wait=all_ended, cancel=True)
+
+    def __del__(self) -> None:
+        if self.hired is not None and not self.hired.is_closing:
+            self.hired.abandon()

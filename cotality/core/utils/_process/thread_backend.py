@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError, Future
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from . import shared, worker_state
@@ -57,22 +58,13 @@ class ThreadBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have a thread run *chunk*, which is that of *batch*."""
         if self.team is None:
-            self.team = ThreadTeam(
-                self.workers, self.start_worker, worker_state.close_states
-            )
+            # Not a method: threads would hold this, and with it the team, which has to
+            # end with whoever holds it.
+            start = partial(start_worker, self.initializer, self.context)
+            self.team = ThreadTeam(self.workers, start, worker_state.close_states)
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future
-
-    def start_worker(self) -> None:
-        worker_state.open_states()
-        if self.initializer is None:
-            return
-        try:
-            self.context.copy().run(self.initializer)
-        except BaseException as error:
-            name = "the initializer of a worker thread"
-            raise initializer_failed(name, error) from error
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:
@@ -87,15 +79,27 @@ class ThreadBackend:
     def look(self) -> None:
         self.chunks.look()
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         self.chunks.halt()
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         """Nothing can stop a thread."""
 
-    def close(self, all_ended: bool) -> None:
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
         if self.team is not None:
             self.team.close(wait=all_ended)
+
+
+def start_worker(initializer: Callable[[], object] | None, context: Context) -> None:
+    """What a thread does before its first portion."""
+    worker_state.open_states()
+    if initializer is None:
+        return
+    try:
+        context.copy().run(initializer)
+    except BaseException as error:
+        name = "the initializer of a worker thread"
+        raise initializer_failed(name, error) from error
 
 
 def initializer_failed(name: str, error: BaseException) -> WorkerStartError:

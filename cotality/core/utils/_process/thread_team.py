@@ -1,7 +1,13 @@
 """Threads for one call: they take portions from a common queue.
 
 Not a `ThreadPoolExecutor`: that has no way to let each of its threads clean up after
-itself, and to submit to it takes twice as long (measured).
+itself, to submit to it takes twice as long (measured), and it has a lock that an
+exception in the calling thread can leave held.
+
+The calling thread puts jobs into the queue, one step each, and starts threads. An
+exception that strikes it, at any moment, leaves a job in the queue or none, and a
+thread that runs or none. Threads find the queue's end by themselves, whoever knows of
+them.
 """
 
 from __future__ import annotations
@@ -16,15 +22,89 @@ from typing import TypeAlias
 
 from .chunk import Chunk, ChunkReport, run_chunk
 from .failures import WorkerStartError
+from .ticket import Ticket
 
-Job: TypeAlias = tuple[Future[ChunkReport], Chunk, float]
+Job: TypeAlias = tuple[Ticket[ChunkReport], Chunk, float]
+
+
+class Work:
+    """What the threads of a team share. They hold this, and not the team.
+
+    Attributes:
+        jobs: What is to be done; None for the end, which the thread that finds it
+            leaves to the next.
+        done: How many jobs have been done.
+    """
+
+    def __init__(
+        self,
+        at_start: Callable[[], object] | None,
+        at_end: Callable[[], object] | None,
+    ) -> None:
+        self.at_start = at_start
+        self.at_end = at_end
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self.done = 0
+        self.counting = threading.Lock()  # taken by the threads alone
+
+    def run(self) -> None:
+        """What a thread does: one job after the other, until it gets None."""
+        failure: WorkerStartError | None = None
+        try:
+            if self.at_start is not None:
+                self.at_start()
+        except WorkerStartError as error:
+            failure = error
+        try:
+            while (job := self.jobs.get()) is not None:
+                self.do(*job, failure)
+                del job  # it has the results
+        finally:
+            self.jobs.put(None)
+            if self.at_end is not None:
+                self.at_end()
+
+    def do(
+        self,
+        ticket: Ticket[ChunkReport],
+        chunk: Chunk,
+        time_box: float,
+        failure: WorkerStartError | None,
+    ) -> None:
+        report: ChunkReport | None = None
+        error: BaseException | None = None
+        try:
+            if not ticket.set_running_or_notify_cancel():
+                return
+            if failure is not None:
+                # One for each: an exception is never shared.
+                raise WorkerStartError(*failure.args) from failure.__cause__
+            report = run_chunk(chunk, time_box)
+        except BaseException as raised:
+            error = raised
+        finally:
+            with self.counting:
+                self.done += 1
+        if report is None:
+            ticket.set_exception(error)
+        else:
+            ticket.set_result(report)
+
+
+class TeamThread(threading.Thread):
+    """A thread that works for a team."""
+
+    def __init__(self, work: Work, number: int) -> None:
+        super().__init__(target=work.run, name=f"cotality_{number}", daemon=True)
+        self.work = work
 
 
 class ThreadTeam:
     """Up to *size* threads, started as they are needed.
 
     They are daemons, so that a stream which nobody closed keeps no program from its
-    end; but what they are running then is waited for.
+    end; but what they are running then is waited for. A team that nobody holds any
+    more ends by itself.
 
     Args:
         at_start: Called by each thread before its first portion; with the
@@ -39,84 +119,46 @@ class ThreadTeam:
         at_end: Callable[[], object] | None = None,
     ) -> None:
         self.size = size
-        self.at_start = at_start
-        self.at_end = at_end
-        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self.threads: list[threading.Thread] = []
-        self.lock = threading.Lock()
-        self.unfinished = 0  # jobs that are queued or running; under the lock
+        self.work = Work(at_start, at_end)
+        self.submitted = 0
+        self.started = 0
         see_to(self)
 
     def submit(self, chunk: Chunk, time_box: float) -> Future[ChunkReport]:
         """Have a thread run *chunk*."""
-        future: Future[ChunkReport] = Future()
-        with self.lock:
-            self.unfinished += 1
-            is_short = len(self.threads) < min(self.unfinished, self.size)
-        self.jobs.put((future, chunk, time_box))
-        if is_short:
+        ticket: Ticket[ChunkReport] = Ticket()
+        self.work.jobs.put((ticket, chunk, time_box))
+        self.submitted += 1
+        if self.started < min(self.submitted - self.work.done, self.size):
             self.start_thread()
-        return future
+        return ticket
 
     def start_thread(self) -> None:
-        number = len(self.threads)
-        thread = threading.Thread(
-            target=self.work, name=f"cotality_{number}", daemon=True
-        )
         try:
-            thread.start()
+            TeamThread(self.work, self.started).start()
         except RuntimeError:
             # The system has no room for another: the others do its share, if any.
-            if not self.threads:
+            if not self.started:
                 raise
             return
-        self.threads.append(thread)
-
-    def work(self) -> None:
-        """What a thread does: one job after the other, until it gets None."""
-        failure: WorkerStartError | None = None
-        try:
-            if self.at_start is not None:
-                self.at_start()
-        except WorkerStartError as error:
-            failure = error
-        try:
-            while (job := self.jobs.get()) is not None:
-                self.do(*job, failure)
-                del job  # it has the results
-        finally:
-            if self.at_end is not None:
-                self.at_end()
-
-    def do(
-        self,
-        future: Future[ChunkReport],
-        chunk: Chunk,
-        time_box: float,
-        failure: WorkerStartError | None,
-    ) -> None:
-        try:
-            if not future.set_running_or_notify_cancel():
-                return
-            if failure is not None:
-                # One for each: an exception is never shared.
-                raise WorkerStartError(*failure.args) from failure.__cause__
-            future.set_result(run_chunk(chunk, time_box))
-        except BaseException as error:
-            future.set_exception(error)
-        finally:
-            with self.lock:
-                self.unfinished -= 1
+        self.started += 1
 
     def close(self, *, wait: bool) -> None:
         """Let the threads end once nothing is queued, and wait for that if asked."""
         teams.discard(self)
-        for _ in self.threads:
-            self.jobs.put(None)
-        if wait:
-            for thread in self.threads:
-                if thread is not threading.current_thread():
+        self.work.jobs.put(None)
+        if not (wait and self.submitted):
+            return
+        for thread in threading.enumerate():
+            is_ours = isinstance(thread, TeamThread) and thread.work is self.work
+            if is_ours and thread is not threading.current_thread():
+                try:
                     thread.join()
+                except RuntimeError:
+                    pass  # an exception struck its start: it finds the end by itself
+
+    def __del__(self) -> None:
+        self.work.jobs.put(None)
 
 
 # The teams that have not been closed, for the end of the program.
@@ -135,8 +177,9 @@ def see_to(team: ThreadTeam) -> None:
 
 def close_teams() -> None:
     for team in list(teams):
-        while not team.jobs.empty():
-            job = team.jobs.get()
+        jobs = team.work.jobs
+        while not jobs.empty():
+            job = jobs.get()
             if job is not None:
                 job[0].cancel()
         team.close(wait=True)

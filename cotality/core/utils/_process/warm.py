@@ -4,6 +4,9 @@ A call leases a pool, uses it alone, and brings it back. Pools that wait for the
 call end by themselves after a minute. A lease takes only a pool whose workers would
 find the same world as new ones: directory, import path, environment, and the start
 method of `multiprocessing`.
+
+An exception may strike a caller between any two steps. So a pool is taken out of those
+that wait, or put back, in one step; and one that was lost on the way ends at once.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,14 +37,20 @@ POOLS_KEPT = 2  # more wait only for callers from several threads at once
 
 @dataclass(eq=False, slots=True)
 class Warm:
-    """A pool that waits for its next call, and the world its workers were born in."""
+    """A pool that waits for its next call, and the world its workers were born in.
+
+    Who leases the pool holds this. Were it lost on the way, the pool would end.
+    """
 
     pool: Pool
     world: object
 
+    def __del__(self) -> None:
+        if not self.pool.is_closing:
+            self.pool.abandon()
 
-waiting: list[Warm] = []
-using_waiting = threading.Lock()
+
+waiting: list[Warm] = []  # taken out and put in by one step each
 
 
 def world() -> object:
@@ -60,25 +68,30 @@ def world() -> object:
 def lease(max_workers: int) -> Warm:
     """A pool of *max_workers* workers for one call, warm if there is one."""
     now = world()
-    with using_waiting:
-        while waiting:
-            warm = waiting.pop()
-            if warm.world == now and warm.pool.unpark(max_workers):
-                return warm
-            warm.pool.close(wait=False, cancel=True)
+    while (warm := take_waiting()) is not None:
+        if warm.world == now and warm.pool.unpark(max_workers):
+            return warm
+        warm.pool.close(wait=False, cancel=True)
     plan = WorkerPlan(context=default_context())
     return Warm(Pool(max_workers, plan, for_calls=True), now)
+
+
+def take_waiting(place: int = -1) -> Warm | None:
+    """The pool that waits at *place*; nobody else gets it."""
+    try:
+        return waiting.pop(place)
+    except IndexError:
+        return None
 
 
 def bring_back(warm: Warm) -> None:
     """Keep the pool for the next call; the one that waits longest may have to go."""
     warm.pool.park()
-    with using_waiting:
-        waiting.append(warm)
-        surplus = waiting[:-POOLS_KEPT]
-        del waiting[:-POOLS_KEPT]
-    for each in surplus:
-        each.pool.close(wait=False, cancel=True)
+    waiting.append(warm)
+    while len(waiting) > POOLS_KEPT:
+        oldest = take_waiting(0)
+        if oldest is not None:
+            oldest.pool.close(wait=False, cancel=True)
 
 
 @public
@@ -90,13 +103,13 @@ def shutdown_workers() -> None:
     they are on disk at that time. Workers of calls that are running are not touched.
     Takes a few milliseconds.
     """
-    with using_waiting:
-        pools = [warm.pool for warm in waiting]
-        waiting.clear()
-    for pool in pools:
-        pool.close(wait=False, cancel=True)
-    for pool in pools:
-        pool.close(wait=True, cancel=True)
+    ending: list[Warm] = []
+    while (warm := take_waiting()) is not None:
+        ending.append(warm)
+    for each in ending:
+        each.pool.close(wait=False, cancel=True)
+    for each in ending:
+        each.pool.close(wait=True, cancel=True)
 
 
 # The pool of the enclosing `with worker_pool(...)`, in this thread or coroutine, or
@@ -140,8 +153,6 @@ def worker_pool(
 
 def forget_warm() -> None:
     """In a forked child: the workers belong to the parent."""
-    global using_waiting
-    using_waiting = threading.Lock()
     waiting.clear()
     enclosing.set(None)
 

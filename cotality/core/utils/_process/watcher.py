@@ -1,8 +1,13 @@
-"""The thread that watches over all workers of a pool.
+"""The thread that watches over all workers of a pool, and alone changes their state.
 
-It reads answers, starts workers, notices their deaths and keeps time limits. It sleeps
-while nothing happens: on the links of the workers, on their ends, and on a bell that
-is rung when there is something to do for it.
+It takes what callers hand over, gives it out, reads answers, starts workers, notices
+their deaths and keeps time limits. It sleeps while nothing happens: on the links of the
+workers, on their ends, and on a bell that callers ring.
+
+Each item that a worker gets has a number, and so has its answer. The worker's link, its
+ledger and this thread all count the same items, so an answer to anything else than what
+the worker holds says that something is wrong with that worker. It is ended then, and
+what it said is delivered to nobody.
 """
 
 from __future__ import annotations
@@ -12,16 +17,22 @@ import math
 import selectors
 import socket
 import sys
+import threading
+import time
+from collections import deque
 from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from . import crash, relay, unsendable
+from . import crash, farewell, relay, unsendable
 from .exception_transport import unpack_exception
-from .failures import WorkerStartError
-from .handle import EOF_LIMIT, READS_IN_A_ROW, Item, WorkerHandle
+from .failures import WorkerCrashedError, WorkerStartError
+from .handle import EOF_LIMIT, READS_IN_A_ROW, WorkerHandle
 from .messages import Kind, Message
+from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .segments import decoded
+from .slots import Slot, Slots
 from .texts import class_and_text
 
 if TYPE_CHECKING:
@@ -31,31 +42,41 @@ logger = logging.getLogger("cotality.core.utils.process")
 
 START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
+OPEN_PAUSE = 0.05  # s between attempts to get what is needed to watch
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
 IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 
 
 class Watcher:
-    """Watches over the workers of *pool*; only its own thread calls it."""
+    """Watches over the workers of *pool*; only its own thread calls it.
 
-    def __init__(self, pool: Pool, bell: socket.socket) -> None:
+    Other threads may look at copies of ``workers`` and ``pending``.
+    """
+
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.bell = bell
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(bell, selectors.EVENT_READ, None)
+        self.thread = threading.current_thread()
+        self.pending: deque[Item] = deque()  # what no worker has
+        self.idle: list[WorkerHandle] = []
+        self.workers: set[WorkerHandle] = set()
+        self.assembly: list[Future[None]] = []  # who waits until all workers are there
         self.failed_starts = 0  # in a row
-        self.last_look = 0.0
-        self.used_since_look = False
         self.paused: set[WorkerHandle] = set()
+        self.slots: Slots
+        self.bell: socket.socket
+        self.selector: selectors.BaseSelector
 
     def watch(self) -> None:
         try:
-            while not self.is_finished():
+            self.open()
+            while True:
+                self.take_requests()
+                if self.is_finished():
+                    break
                 self.start_a_worker_if_needed()
                 self.tell_if_all_are_there()
-                self.watch_for_room()
                 self.resume_if_there_is_room()
-                for key, _ in self.selector.select(self.pause()):
+                for key, _ in self.sleep():
                     if key.data is None:
                         self.listen_to_bell()
                     else:
@@ -68,101 +89,177 @@ class Watcher:
         finally:
             self.shut()
 
-    def is_finished(self) -> bool:
-        """Whether all is done; tells idle workers to go when the pool closes."""
-        with self.pool.lock:
-            state = self.pool.state
-            if self.pool.abandoned:
-                state.closing = True
-            if state.parked_until is not None and perf_counter() >= state.parked_until:
-                state.closing = True
-            if not state.closing:
-                return False
-            if not state.pending:
-                for worker in state.workers:
-                    if worker.item is None and not worker.is_leaving:
-                        worker.dismiss()
-                state.idle.clear()
-            return not state.workers and not state.pending
+    def open(self) -> None:
+        """Make what is needed to watch.
 
-    def start_a_worker_if_needed(self) -> None:
-        with self.pool.lock:
-            state = self.pool.state
-            starting = sum(not w.is_ready for w in state.workers)
-            staying = sum(not w.is_leaving for w in state.workers)
-            wanted = len(state.pending) > starting + len(state.idle)
-            if state.assembly and not state.closing:
-                wanted = True
-            most = min(self.pool.max_workers, self.pool.start_limit)
-            if not wanted or staying >= most:
+        Here and not where the pool is made, so that nothing of it is lost when an
+        exception strikes a caller. What the system refuses, the first items fail with.
+        """
+        while not self.pool.is_closing:
+            try:
+                self.open_all()
                 return
-            if not self.pool.slots.free:
-                return
-            slot = self.pool.slots.lend()
-        try:
-            worker = WorkerHandle.start(self.pool.plan, slot, self.pool.max_workers)
-        except Exception as error:
-            slot.give_back()
-            self.start_failed(error)
-            return
-        with self.pool.lock:
-            self.pool.state.workers.add(worker)
-            self.update_events(worker)
-            if worker.sentinel is not None:
-                watched = selectors.EVENT_READ
-                self.selector.register(worker.sentinel, watched, (worker, True))
-        self.pool.ring()  # there may be more to start; first see what has happened
+            except OSError as error:
+                self.refused(error)
+            while not (self.pool.inbox or self.pool.is_closing):
+                time.sleep(OPEN_PAUSE)  # there is no bell yet that somebody could ring
+        self.open_all()
 
-    def tell_if_all_are_there(self) -> None:
-        with self.pool.lock:
-            state = self.pool.state
-            if not state.assembly:
-                return
-            ready = sum(w.is_ready and not w.is_leaving for w in state.workers)
-            if ready < min(self.pool.max_workers, self.pool.start_limit):
-                return
-            told, state.assembly = state.assembly, []
-        for future in told:
-            future.set_result(None)
+    def open_all(self) -> None:
+        with ExitStack() as undo:
+            slots = undo.enter_context(closing(Slots(self.pool.capacity())))
+            selector = undo.enter_context(selectors.DefaultSelector())
+            bell, rope = socket.socketpair()
+            undo.pop_all()
+        self.slots, self.selector, self.bell = slots, selector, bell
+        bell.setblocking(False)
+        rope.setblocking(False)
+        selector.register(bell, selectors.EVENT_READ, None)
+        self.pool.rope = rope
 
-    def start_failed(self, error: Exception) -> None:
-        """The system refused to start a worker: go on with fewer, if there are any."""
-        with self.pool.lock:
-            staying = sum(not w.is_leaving for w in self.pool.state.workers)
-            self.pool.start_limit = staying
-        if staying:
-            logger.warning(
-                "only %d of %d workers could be started: %s",
-                staying,
-                self.pool.max_workers,
-                error,
-            )
-            return
-        self.pool.start_limit = self.pool.max_workers
-        failure = WorkerStartError(
-            f"no worker process could be started: {class_and_text(error)}"
-        )
-        failure.__cause__ = error
-        self.fail_pending(failure)
+    def sleep(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait until there is something to do; what has happened on links and ends."""
+        self.pool.is_asleep = True
+        # Only now: what comes from here on rings.
+        limit = 0.0 if self.pool.inbox else self.pause()
+        events = self.selector.select(limit)
+        self.pool.is_asleep = False
+        return events
 
     def listen_to_bell(self) -> None:
         try:
-            while self.bell.recv(4096):
-                pass
+            self.bell.recv(4096)
         except BlockingIOError:
             pass
 
+    # What callers ask for.
+
+    def take_requests(self) -> None:
+        inbox = self.pool.inbox
+        while inbox:
+            request = inbox.popleft()
+            if type(request) is Item:
+                self.pending.append(request)
+            else:
+                self.answer(request)
+        if self.pending and self.idle:
+            self.hand_out()
+
+    def answer(self, request: Request) -> None:
+        if isinstance(request, Halt):
+            self.halt(request)
+        elif isinstance(request, Kill):
+            found = self.kill(request)
+            if request.answer is not None:
+                request.answer.put(found)
+        elif isinstance(request, EndCall):
+            self.end_call(request)
+        elif isinstance(request, Resize):
+            self.resize(request.max_workers)
+        elif isinstance(request, Assemble):
+            self.assembly.append(request.future)
+
+    def halt(self, request: Halt) -> None:
+        for worker in self.workers:
+            if worker.item is not None and worker.item.future in request.futures:
+                worker.slot.ledger.halt(worker.items_given)
+
+    def kill(self, request: Kill) -> bool:
+        """End what runs the futures, and drop those that wait; whether any did."""
+        futures = request.futures
+        return self.end([i for i in self.items() if i.future in futures])
+
+    def end_call(self, request: EndCall) -> None:
+        self.end([item for item in self.items() if item.owner is request.owner])
+
+    def items(self) -> list[Item]:
+        """All that is not done."""
+        held = [worker.item for worker in self.workers if worker.item is not None]
+        return [*held, *self.pending]
+
+    def end(self, items: list[Item]) -> bool:
+        for worker in self.workers:
+            if worker.item in items:
+                worker.kill("killed")
+        for item in items:
+            if item in self.pending:
+                self.pending.remove(item)
+                drop(item, WorkerCrashedError("it was ended on request"))
+        return bool(items)
+
+    def resize(self, max_workers: int) -> None:
+        self.pool.max_workers = self.pool.start_limit = max_workers
+        staying = sum(not worker.is_leaving for worker in self.workers)
+        while staying > max_workers and self.idle:
+            self.idle.pop().dismiss()
+            staying -= 1
+
+    def is_finished(self) -> bool:
+        """Whether all is done; lets go of what a pool that closes does not need."""
+        pool = self.pool
+        if not pool.is_closing and not self.is_time_to_close():
+            return False
+        if pool.is_killed:
+            for worker in self.workers:
+                if worker.end_reason is None:
+                    worker.kill("killed")
+            self.drop_pending(WorkerStartError("the executor was ended"))
+        elif pool.drops_waiting:
+            # What ran before its worker died, and waits to run again, is not dropped.
+            begun = [item for item in self.pending if item.is_running]
+            waiting = [item for item in self.pending if not item.is_running]
+            self.pending = deque(begun)
+            for item in waiting:
+                drop(item, WorkerStartError("the executor was ended"))
+        if not self.pending:
+            for worker in self.workers:
+                if worker.item is None and not worker.is_leaving:
+                    worker.dismiss()
+            self.idle.clear()
+        return not self.workers and not self.pending and not pool.inbox
+
+    def is_time_to_close(self) -> bool:
+        """Whether the pool was parked for so long that it closes by itself."""
+        pool = self.pool
+        due = [until for until in pool.parked.copy() if until <= perf_counter()]
+        for until in due:
+            try:
+                pool.parked.remove(until)
+            except ValueError:
+                continue  # somebody uses the pool again
+            pool.is_closing = True
+        return pool.is_closing
+
+    def drop_pending(self, error: WorkerStartError) -> None:
+        dropped, self.pending = self.pending, deque()
+        for item in dropped:
+            drop(item, WorkerStartError(*error.args))
+
+    # Work.
+
+    def hand_out(self) -> None:
+        """Give waiting items to idle workers."""
+        while self.pending and self.idle:
+            item = self.pending.popleft()
+            if not item.is_running:
+                if not item.future.set_running_or_notify_cancel():
+                    continue
+                item.is_running = True
+            worker = self.idle.pop()
+            worker.give(item)
+            if worker.outbox:
+                self.update_events(worker)  # it did not fit into the link at once
+
     def attend(self, worker: WorkerHandle, ended: bool) -> None:
         """Something happened on a worker's link, or the worker has ended."""
-        if worker not in self.pool.state.workers:
+        if worker not in self.workers:
             return  # it was buried earlier in this round
         if ended and worker.has_ended():
             self.bury(worker)
             return
         if worker.outbox:
-            with self.pool.lock:
-                worker.push()
-                self.update_events(worker)
+            worker.push()
+            self.update_events(worker)
         self.read_answers(worker)
 
     def read_answers(self, worker: WorkerHandle, reads: int = READS_IN_A_ROW) -> None:
@@ -180,26 +277,37 @@ class Watcher:
         if message.kind is Kind.UNFIT:
             self.initializer_failed(worker, unpack_exception(message.body))
             return
+        item = worker.item
+        is_expected = item is not None or not worker.is_ready
+        if message.number != worker.items_given or not is_expected:
+            self.distrust(worker, message)
+            return
         worker.is_ready = True
         self.failed_starts = 0
-        self.used_since_look = True
-        item = worker.item
-        with self.pool.lock:
-            worker.item = None
-            if message.kind & Kind.LAST:
-                worker.dismiss()
-            elif not worker.is_leaving:
-                self.pool.state.idle.append(worker)
-                self.pool.hand_out()
-            self.update_events(worker)
+        worker.item = None
+        if message.kind & Kind.LAST:
+            worker.dismiss()
+        elif not worker.is_leaving:
+            self.idle.append(worker)
+            self.take_requests()
+        self.update_events(worker)
         if item is not None:
             settle(item.future, message)
 
-    def watch_for_room(self) -> None:
-        """See to items that did not fit into the link of an idle worker at once."""
-        for worker in self.pool.state.workers:
-            if worker.outbox:
-                self.update_events(worker)
+    def distrust(self, worker: WorkerHandle, message: Message) -> None:
+        """The worker has answered what it was not asked: nobody gets that answer."""
+        message.close_fds()
+        if worker.end_reason is None:
+            logger.critical(
+                "worker process %d gave answer %d when item %d was its last one; "
+                "the answer is dropped and the worker ended. Please report it.",
+                worker.pid,
+                message.number,
+                worker.items_given,
+            )
+            worker.kill("untrue")
+        if worker in self.idle:
+            self.idle.remove(worker)
 
     def update_events(self, worker: WorkerHandle) -> None:
         """Watch for room to write only while there is something to write, and so on."""
@@ -251,68 +359,128 @@ class Watcher:
         self.paused.discard(worker)
         self.update_events(worker)
 
+    # Workers that begin.
+
+    def start_a_worker_if_needed(self) -> None:
+        starting = sum(not w.is_ready for w in self.workers)
+        staying = sum(not w.is_leaving for w in self.workers)
+        wanted = len(self.pending) > starting + len(self.idle)
+        if self.assembly and not self.pool.is_closing:
+            wanted = True
+        most = min(self.pool.max_workers, self.pool.start_limit)
+        if not wanted or staying >= most or not self.slots.free:
+            return
+        slot = self.slots.lend()
+        try:
+            worker = self.started(slot)
+        except Exception as error:
+            slot.give_back()
+            self.start_failed(error)
+            return
+        self.workers.add(worker)
+        self.update_events(worker)
+        if worker.sentinel is not None:
+            watched = selectors.EVENT_READ
+            self.selector.register(worker.sentinel, watched, (worker, True))
+        self.pool.ring()  # there may be more to start; first see what has happened
+
+    def started(self, slot: Slot) -> WorkerHandle:
+        return WorkerHandle.start(self.pool.plan, slot, self.pool.max_workers)
+
+    def start_failed(self, error: Exception) -> None:
+        """The system refused to start a worker: go on with fewer, if there are any."""
+        staying = sum(not w.is_leaving for w in self.workers)
+        self.pool.start_limit = staying
+        if staying:
+            logger.warning(
+                "only %d of %d workers could be started: %s",
+                staying,
+                self.pool.max_workers,
+                error,
+            )
+            return
+        self.pool.start_limit = self.pool.max_workers
+        self.refused(error)
+
+    def refused(self, error: Exception) -> None:
+        """No worker can be started now: what waits for one fails."""
+        failure = WorkerStartError(
+            f"no worker process could be started: {class_and_text(error)}"
+        )
+        failure.__cause__ = error
+        self.take_requests()
+        self.fail_pending(failure)
+
+    def tell_if_all_are_there(self) -> None:
+        if not self.assembly:
+            return
+        ready = sum(w.is_ready and not w.is_leaving for w in self.workers)
+        if ready < min(self.pool.max_workers, self.pool.start_limit):
+            return
+        told, self.assembly = self.assembly, []
+        for future in told:
+            future.set_result(None)
+
     def initializer_failed(self, worker: WorkerHandle, error: BaseException) -> None:
         failure = WorkerStartError(
             f"the initializer of a worker process failed: "
             f"{class_and_text(error)}. No worker can be used, so nothing was run."
         )
         failure.__cause__ = error
-        with self.pool.lock:
-            self.pool.state.broken = failure
-            self.pool.state.closing = True
+        self.pool.broken = failure
+        self.pool.is_closing = True
+        self.take_requests()
         self.fail_pending(failure)
+
+    # Workers that end.
 
     def link_ended(self, worker: WorkerHandle) -> None:
         """The worker has hung up: it is ending, or can no longer be reached."""
         if worker.link_is_watched:
             self.set_events(worker, 0)
             worker.link_is_watched = False
-            with self.pool.lock:
-                if worker in self.pool.state.idle:
-                    self.pool.state.idle.remove(worker)
+            if worker in self.idle:
+                self.idle.remove(worker)
             worker.leave_within(EOF_LIMIT)
 
     def bury(self, worker: WorkerHandle) -> None:
-        """The worker has ended: settle what it held, and let go of all it used."""
+        """The worker has ended: settle what it held, and let go of all it used.
+
+        The order matters. What it sent with its last breath comes before its ledger is
+        read, because an answer that is here counts. Its ledger is read before its slot
+        is given back, and its process waited for before its group is signalled, whose
+        number may be another's from then on.
+        """
         worker.is_leaving = True  # nothing new for it
         self.resume(worker)
-        # It may have sent something with its last breath. That is finite.
-        self.read_answers(worker, sys.maxsize)
+        self.read_answers(worker, sys.maxsize)  # it has ended, so that is finite
         if worker.events:
             self.set_events(worker, 0)
         if worker.sentinel is not None:
             self.selector.unregister(worker.sentinel)
         entry = worker.slot.ledger.read(worker.items_given)
         report = crash.Report.of(worker, entry)
-        item = worker.item
-        with self.pool.lock:
-            self.pool.state.workers.discard(worker)
-            if worker in self.pool.state.idle:
-                self.pool.state.idle.remove(worker)
-            # In one step, so that who wants to kill the item finds it here or there.
-            is_to_blame = entry.begun or worker.end_reason == "killed"
-            if item is not None and not is_to_blame:
-                self.hand_out_again(item)
-            # This thread may refer to the worker until something else happens.
-            worker.item = None
+        item, worker.item = worker.item, None
+        self.workers.discard(worker)
+        if worker in self.idle:
+            self.idle.remove(worker)
         worker.release()
-        if item is not None:
-            if is_to_blame:
-                fail(item.future, report.failure())
-            elif item.deaths >= START_ATTEMPTS:
-                fail(item.future, report.start_failure(item.deaths))
-        elif not worker.is_ready and worker.end_reason is None:
-            self.died_at_start(report)
+        if item is None:
+            if not worker.is_ready and worker.end_reason is None:
+                self.died_at_start(report)
+        elif entry.begun or worker.end_reason == "killed":
+            fail(item.future, report.failure())
+        else:
+            self.hand_out_again(item, report)
 
-    def hand_out_again(self, item: Item) -> None:
-        """The worker died before it began with *item*, which is not to blame.
-
-        With the lock held.
-        """
+    def hand_out_again(self, item: Item, report: crash.Report) -> None:
+        """The worker died before it began with *item*, which is not to blame."""
         item.deaths += 1
-        if item.deaths < START_ATTEMPTS:
-            self.pool.state.pending.appendleft(item)
-            self.pool.hand_out()
+        if item.deaths >= START_ATTEMPTS:
+            fail(item.future, report.start_failure(item.deaths))
+            return
+        self.pending.appendleft(item)
+        self.hand_out()
 
     def died_at_start(self, report: crash.Report) -> None:
         self.failed_starts += 1
@@ -322,46 +490,33 @@ class Watcher:
             self.fail_pending(failure)
 
     def fail_pending(self, failure: WorkerStartError) -> None:
-        with self.pool.lock:
-            dropped = list(self.pool.state.pending)
-            self.pool.state.pending.clear()
-            told, self.pool.state.assembly = self.pool.state.assembly, []
-        for future in told:
-            again = WorkerStartError(*failure.args)
-            again.__cause__ = failure.__cause__
-            future.set_exception(again)
+        dropped, self.pending = self.pending, deque()
+        self.fail_assembly(failure)
         for item in dropped:
             if item.is_running or item.future.set_running_or_notify_cancel():
-                again = WorkerStartError(*failure.args)  # one for each: never shared
-                again.__cause__ = failure.__cause__
-                fail(item.future, again)
+                fail(item.future, another(failure))
+
+    def fail_assembly(self, failure: WorkerStartError) -> None:
+        told, self.assembly = self.assembly, []
+        for future in told:
+            future.set_exception(another(failure))
+
+    # Time.
 
     def pause(self) -> float | None:
         """Seconds until something is due by itself; None if nothing is."""
-        # With the lock, so that whoever gives an item to an idle worker either comes
-        # before, and is seen here, or knows how long this thread is going to sleep.
-        with self.pool.lock:
-            now = perf_counter()
-            due = [w.next_look(now, LOOK_INTERVAL) for w in self.pool.state.workers]
-            if self.used_since_look:
-                # Idle at the moment, but mostly not for long: with a look planned
-                # anyway, the next items need not ring.
-                due.append(self.last_look + LOOK_INTERVAL)
-            if self.pool.for_calls:
-                # Nobody rings when the pool is parked, for the same reason: having
-                # slept for as long as it may stay parked, the thread looks again.
-                limit = self.pool.idle_limit or IDLE_LIMIT
-                due.append(self.pool.state.parked_until or now + limit)
-            wakes_at = min((each for each in due if each is not None), default=math.inf)
-            self.pool.wakes_at = wakes_at
+        now = perf_counter()
+        due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
+        if self.pool.for_calls:
+            # Nobody rings when the pool is parked: that would cost each call a wake-up.
+            # Having slept for as long as it may stay parked, the thread looks again.
+            due.append(min(self.pool.parked.copy(), default=now + self.pool.idle_limit))
+        wakes_at = min((each for each in due if each is not None), default=math.inf)
         return None if wakes_at == math.inf else max(0.0, wakes_at - now)
 
     def keep_limits(self) -> None:
         now = perf_counter()
-        if now >= self.last_look + LOOK_INTERVAL:
-            self.last_look = now
-            self.used_since_look = False
-        for worker in list(self.pool.state.workers):
+        for worker in list(self.workers):
             if worker.look(now, LOOK_INTERVAL, ORDER_PAUSE):
                 self.bury(worker)
 
@@ -372,31 +527,58 @@ class Watcher:
             f"the executor failed by a defect of its own: {error!r}. Please report it."
         )
         failure.__cause__ = error
-        with self.pool.lock:
-            self.pool.state.closing = True
-            self.pool.state.broken = failure
-            workers = list(self.pool.state.workers)
-            self.pool.state.workers.clear()
-            self.pool.state.idle.clear()
+        self.pool.broken = failure
+        self.pool.is_closing = True
+        workers, self.workers = self.workers, set()
+        self.idle.clear()
         for worker in workers:
             worker.kill("killed")
             if worker.item is not None:
                 fail(worker.item.future, WorkerStartError(*failure.args))
+        self.pending.extend(each for each in self.pool.inbox if type(each) is Item)
         self.fail_pending(failure)
 
     def shut(self) -> None:
         """Give back what was used to watch; there is nobody left."""
-        with self.pool.lock:
-            self.pool.state.closing = True
-            told, self.pool.state.assembly = self.pool.state.assembly, []
-            self.close()
-            self.pool.shut()
-        for future in told:
-            future.set_exception(WorkerStartError("it has been shut down meanwhile"))
+        pool = self.pool
+        pool.is_closing = True
+        pool.is_over = True
+        pool.turn_away()
+        self.fail_assembly(WorkerStartError("it has been shut down meanwhile"))
+        self.close()
+        farewell.is_over_for(pool)
 
     def close(self) -> None:
-        self.selector.close()
-        self.bell.close()
+        """Let go of what it watches with; some of it may never have been made."""
+        rope, self.pool.rope = self.pool.rope, None
+        for name in ("selector", "bell", "slots"):
+            thing = self.__dict__.get(name)
+            if thing is not None:
+                thing.close()
+        if rope is not None:
+            rope.close()
+
+    def forget(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        for worker in self.workers:
+            worker.forget()
+        self.pending.clear()
+        self.close()
+
+
+def another(error: WorkerStartError) -> WorkerStartError:
+    """One like *error*: each item has a failure of its own."""
+    again = WorkerStartError(*error.args)
+    again.__cause__ = error.__cause__
+    return again
+
+
+def drop(item: Item, error: Exception) -> None:
+    """Cancel *item*, or let it fail if it is beyond that: its worker died once."""
+    if item.is_running or not item.future.cancel():
+        fail(item.future, error)
+    else:
+        item.future.set_running_or_notify_cancel()
 
 
 def settle(future: Future[Any], message: Message) -> None:  # Any: see Item

@@ -31,7 +31,7 @@ from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
-from .worker_link import WorkerLink
+from .worker_link import LinkEndedError, WorkerLink
 
 # Numeric libraries start one thread for each core unless told otherwise; with a worker
 # on each core that is the square of it. Read when such a library is first imported.
@@ -229,15 +229,19 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
         message = receive(link.connection)
         if message is None:
             return
-        book.take_item()
+        if not book.take_item(message.number):
+            # What comes next cannot be told from what went before. The parent hands
+            # out again what this worker has not begun.
+            raise LinkEndedError("an item came out of turn")
         kind, answer, along = answer_to(message)
         if packed_chunk.is_fork:
             packed_chunk.end_fork()
         worker_output.flush_output()
         tired = book.is_last_item()
+        number = message.number
         del message
         fds = [segment.fd for segment in along]
-        link.send(kind | Kind.LAST if tired else kind, answer, fds)
+        link.send(kind | Kind.LAST if tired else kind, answer, fds, number)
         del answer, along
         if tired:
             return

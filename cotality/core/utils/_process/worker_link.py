@@ -34,14 +34,16 @@ class WorkerLink:
         self.is_sending = False
         self.waiting: deque[Part] = deque()
 
-    def send(self, kind: Kind, body: bytes, fds: Sequence[int] = ()) -> None:
+    def send(
+        self, kind: Kind, body: bytes, fds: Sequence[int] = (), number: int = 0
+    ) -> None:
         """Send one message; waits while the parent takes nothing more.
 
         Raises:
             LinkEndedError: Nobody is there to read it.
             BaseException: What a signal handler raised meanwhile.
         """
-        parts = parts_of(kind, body, fds)
+        parts = parts_of(kind, body, fds, number)
         with self.lock:
             self.waiting.extend(parts)
             if self.is_sending:
@@ -68,8 +70,8 @@ class WorkerLink:
             raise interruption
 
 
-def parts_of(kind: Kind, body: bytes, fds: Sequence[int]) -> list[Part]:
-    header = HEADER.pack(kind, bool(fds), len(body))
+def parts_of(kind: Kind, body: bytes, fds: Sequence[int], number: int) -> list[Part]:
+    header = HEADER.pack(kind, bool(fds), number, len(body))
     if len(body) <= READ_AT_ONCE:
         return [Part(header + body, fds)]
     return [Part(header, fds), Part(body)]  # not worth a copy

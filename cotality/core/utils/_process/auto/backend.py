@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -408,21 +408,22 @@ class AutoBackend:
 
     # The end.
 
-    def halt(self, futures: Iterable[Future[ChunkReport]]) -> None:
-        self.threads.halt(())
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
+        self.threads.halt([])
         if self.processes is not None:
             self.processes.halt([each for each in futures if each in self.sent])
 
-    def kill(self, futures: Iterable[Future[ChunkReport]]) -> None:
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         if self.processes is not None:
             self.processes.kill([each for each in futures if each in self.sent])
 
-    def close(self, all_ended: bool) -> None:
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
         if not self.decisions:
             self.tell(self.figures(), monotonic())
-        self.threads.close(all_ended)
+        # Those first that can be ended: another exception may strike while this waits.
         if self.processes is not None:
-            self.processes.close(all_ended)
+            self.processes.close(all_ended, struck=struck)
+        self.threads.close(all_ended, struck=struck)
 
 
 class Glance(NamedTuple):
