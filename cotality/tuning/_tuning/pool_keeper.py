@@ -46,7 +46,8 @@ class Loan:
         self.keeper.take_back(self)
 
     def __del__(self) -> None:
-        self.close()
+        if "ends" in self.__dict__:  # else an exception struck while this was made
+            self.close()
 
 
 class PoolKeeper:

@@ -23,9 +23,10 @@ From the caller down to the worker:
   `inline_backend`; `auto` decides between threads and processes on the way;
 * worker processes that are kept: `warm`; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
-  and hold a `ticket` for each, `watcher`, `handle`, `crash`, `farewell`; how they start: `launch`, `fork_server`, `server_end`;
+  and hold a `ticket` for each, `watcher`, `handle`, `crash`, `farewell`; how they
+  start: `launch`, `fork_server`, `server_end`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
-  `segments` for what is large;
+  `segments` for what is large, behind a `descriptor`;
 * in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a
   thread a `local_chunk`, `stopwatch` for the `times` of tasks, and `worker_state` for
   what it makes once;

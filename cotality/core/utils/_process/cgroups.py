@@ -17,6 +17,8 @@ import re
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from .descriptor import Descriptor
+
 Controller: TypeAlias = Literal["cpu", "memory"]
 
 READ_LIMIT = 64 * 1024  # bytes; /proc/self/cgroup has a line for each hierarchy
@@ -118,15 +120,10 @@ def unescaped(path: bytes) -> str:
 def content(path: str, limit: int = READ_LIMIT) -> bytes:
     """The first *limit* bytes of a file of the kernel; none if it cannot be read."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        file = Descriptor(os.open, path, os.O_RDONLY)
+        return os.read(file.fd, limit)
     except (OSError, ValueError):  # the latter for a name that cannot be one
         return b""
-    try:
-        return os.read(fd, limit)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def named(said: bytes, name: bytes) -> int | None:

@@ -25,6 +25,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
+from .descriptor import Descriptor
 from .wire import MAIN, PROTOCOL, decode
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
@@ -51,10 +52,10 @@ class NoRoomError(OSError):
 class Segment:
     """One packed object in an anonymous file; this process's descriptor of it."""
 
-    __slots__ = ("__weakref__", "fd", "number", "size")
+    __slots__ = ("__weakref__", "file", "number", "size")
 
-    def __init__(self, fd: int, size: int, number: int) -> None:
-        self.fd = fd
+    def __init__(self, file: Descriptor | None, size: int, number: int) -> None:
+        self.file = file
         self.size = size
         self.number = number  # the same on both sides, and no other's of that sender
 
@@ -68,9 +69,10 @@ class Segment:
             sent.append(self)
         return arrived, (sent.index(self), self.size, self.number)
 
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+    @property
+    def fd(self) -> int:
+        """The descriptor; -1 if this process had no room for it."""
+        return -1 if self.file is None else self.file.fd
 
     def load(self) -> Any:  # Any: whatever was packed
         """The object, in memory of its own: mapped, not copied, unless it is small.
@@ -177,10 +179,10 @@ def arrived(position: int, size: int, number: int) -> Segment:
     fds = travelling.fds
     if fds is None:
         raise TypeError("a segment can only be received from another process")
-    fd = -1  # the system drops those that the receiver has no room for
-    if position < len(fds):
-        fd, fds[position] = fds[position], -1
-    return Segment(fd, size, number)
+    file: Descriptor | None = None  # the system drops those there is no room for
+    if position < len(fds) and fds[position] >= 0:
+        file, fds[position] = Descriptor.of(fds[position]), -1
+    return Segment(file, size, number)
 
 
 def pack(value: object) -> bytes | Segment:
@@ -247,14 +249,18 @@ def written(parts: Sequence[memoryview]) -> Segment:
 
 
 def filled(
-    fd: int, pieces: Sequence[memoryview], size: int, *, is_reserved: bool = False
+    file: Descriptor,
+    pieces: Sequence[memoryview],
+    size: int,
+    *,
+    is_reserved: bool = False,
 ) -> Segment:
-    """Write *pieces* to the file *fd*, and before that reserve room for them if wanted.
+    """Write *pieces* to *file*, and before that reserve room for them if wanted.
 
     Written by a call, not through a mapping: where space runs out that is an error
     of this call, and not a signal that ends the process.
     """
-    segment = Segment(fd, size, next(numbers))
+    segment, fd = Segment(file, size, next(numbers)), file.fd
     if is_reserved:
         reserve(fd, size)
     for piece in pieces:
@@ -286,16 +292,16 @@ numbers = itertools.count(1)
 WRITE_LIMIT = 1 << 30  # bytes; systems take up to 2 GiB in one call
 
 
-def memory_file() -> int:
+def memory_file() -> Descriptor:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("cotality", os.MFD_CLOEXEC)
+        return Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
     return disk_file()
 
 
-def disk_file() -> int:
-    """A descriptor of a file in the temporary folder that has no name."""
+def disk_file() -> Descriptor:
+    """A file in the temporary folder that has no name."""
     with tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file:
-        return os.dup(file.fileno())
+        return Descriptor(os.dup, file.fileno())
 
 
 def aligned(size: int) -> int:

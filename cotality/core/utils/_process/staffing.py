@@ -152,5 +152,6 @@ class Hired:
         self.hired.close(wait=all_ended, cancel=True)
 
     def __del__(self) -> None:
-        if self.hired is not None and not self.hired.is_closing:
-            self.hired.abandon()
+        hired = self.__dict__.get("hired")
+        if hired is not None and not hired.is_closing:
+            hired.abandon()

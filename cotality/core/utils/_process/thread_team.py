@@ -158,7 +158,9 @@ class ThreadTeam:
                     pass  # an exception struck its start: it finds the end by itself
 
     def __del__(self) -> None:
-        self.work.jobs.put(None)
+        work = self.__dict__.get("work")
+        if work is not None:  # else an exception struck while this was made
+            work.jobs.put(None)
 
 
 # The teams that have not been closed, for the end of the program.

@@ -1,0 +1,52 @@
+"""A file descriptor that no exception can lose.
+
+What opens a file gives a number. A signal handler may raise before that number has a
+name, and then nobody closes the file. So the number goes straight into a list: to
+extend a list by what C code gives is one step. The list belongs to an object that
+closes it in the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+
+
+class Descriptor:
+    """Holds what *opener*, a function in C, opens; closes it with its last holder.
+
+    Args:
+        opener: Gives a descriptor when it is called with *arguments*.
+
+    Raises:
+        OSError: What *opener* raised.
+    """
+
+    __slots__ = ("held",)
+
+    def __init__(self, opener: Callable[..., int], *arguments: object) -> None:
+        self.held: list[int] = []
+        self.held.extend(map(opener, *((each,) for each in arguments)))
+
+    @classmethod
+    def of(cls, fd: int) -> Descriptor:
+        """One for *fd*, which is open and nobody else's."""
+        new = cls.__new__(cls)
+        new.held = [fd]
+        return new
+
+    @property
+    def fd(self) -> int:
+        """The number; -1 once it is closed."""
+        return self.held[0] if self.held else -1
+
+    def close(self) -> None:
+        """Close it; may be called again."""
+        if self.held:
+            # Taken out and closed in one step: neither lost, nor closed twice.
+            deque(map(os.close, map(self.held.pop, (0,))), maxlen=0)
+
+    def __del__(self) -> None:
+        if hasattr(self, "held"):  # else an exception struck while this was made
+            self.close()
