@@ -12,11 +12,11 @@ left behind. What it finds wrong it prints, a line each, with the place that was
 from __future__ import annotations
 
 import argparse
-import asyncio
 import collections
 import contextlib
 import faulthandler
 import gc
+import logging
 import os
 import random
 import shutil
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -255,7 +256,7 @@ class ExecutorsEnd(Scenario):
 
     def again(self) -> object:
         with IsolatedProcessPoolExecutor(1) as executor:
-            return list(executor.map(int(2).__rpow__, range(COUNT)))
+            return list(executor.map(pow, range(COUNT), [2] * COUNT))
 
 
 class Manager(Scenario):
@@ -491,7 +492,7 @@ def is_behind(error: BaseException, kind: type[BaseException]) -> bool:
 
 
 def chosen(
-    scenario: Scenario, striker: Striker, share: float, rng: random.Random, most: int
+    striker: Striker, share: float, rng: random.Random, most: int
 ) -> Iterator[int]:
     """At which instruction to strike next: all, or a part of the different ones."""
     if share >= 1:
@@ -519,8 +520,7 @@ def run(name: str, arguments: argparse.Namespace, folder: Path) -> list[str]:
     rng = random.Random(arguments.seed)
     struck = 0
     places: list[str] = []
-    share = arguments.at and 1 or arguments.share
-    rounds = arguments.at or chosen(scenario, striker, share, rng, count + 50)
+    rounds = arguments.at or chosen(striker, arguments.share, rng, count + 50)
     for number, at in enumerate(rounds):
         is_struck = strike(scenario, striker, at, number + arguments.late)
         struck += is_struck
@@ -563,7 +563,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
-    asyncio.get_event_loop_policy()  # imported before anything is counted
+    logging.getLogger("cotality").setLevel(logging.CRITICAL)
+    # Where a coroutine of the engine was made, and struck before it was awaited.
+    warnings.filterwarnings("ignore", ".* was never awaited", RuntimeWarning)
     wrong: list[str] = []
     for name in arguments.scenarios or SCENARIOS:
         with tempfile.TemporaryDirectory() as folder:
