@@ -214,6 +214,17 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def interrupts(session: nox.Session) -> None:
+    """An exception at each instruction of a call leaves every later answer right.
+
+    Not in the default set, which takes some of the instructions: all of them take about
+    an hour. ``nox -s interrupts -- warm --share 0.1`` takes a tenth of one scenario.
+    """
+    session.install(".", *group("test"))
+    session.run("python", "-m", "tests.strikes", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Nothing is left behind after minutes of crashes, time limits and early ends.
 

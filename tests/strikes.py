@@ -81,8 +81,8 @@ class Striker:
     def enter(self, frame: FrameType, event: str, _: object) -> Any:
         if not frame.f_code.co_filename.startswith(OURS):
             return None
-        if frame.f_code.co_name in ("__del__", "abandon"):
-            return None  # called by the garbage collector: it reaches nobody
+        if is_of_the_collector(frame):
+            return None  # what is raised in there reaches nobody
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self.step
@@ -99,6 +99,15 @@ class Striker:
                 sys.settrace(None)
                 raise self.error
         return self.step
+
+
+def is_of_the_collector(frame: FrameType | None) -> bool:
+    """Whether it is called when an object is dropped."""
+    while frame is not None:
+        if frame.f_code.co_name in ("__del__", "abandon"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Scenario:

@@ -1,0 +1,36 @@
+"""An exception that strikes the calling thread anywhere leaves nothing wrong behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers import environment_of_scripts
+from tests.limits import GUARD_S
+from tests.strikes import SCENARIOS
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="what is left over is read from /proc"
+)
+
+# Of the different instructions of a scenario: some dozens. `nox -s interrupts` takes all.
+SHARE = {"executor": 0.1, "executors-end": 0.03, "execute": 0.1, "own-workers": 0.003}
+USUAL_SHARE = 0.006
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_an_exception_at_any_instruction_does_no_harm(scenario: str) -> None:
+    """Further calls give right results, no task runs twice, and nothing is left."""
+    share = SHARE.get(scenario, USUAL_SHARE)
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.strikes", scenario, "--share", f"{share}"],
+        env=environment_of_scripts(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=GUARD_S,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ", 0 struck" not in ended.stdout
