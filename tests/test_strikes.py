@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="what is left over is read from /proc"
 )
 
-# Of the different instructions of a scenario: some dozens. `nox -s interrupts` takes all.
+# Of the different instructions: some dozens. `nox -s interrupts` takes all of them.
 SHARE = {"executor": 0.1, "executors-end": 0.03, "execute": 0.1, "own-workers": 0.003}
 USUAL_SHARE = 0.006
 

@@ -332,11 +332,8 @@ class PoolManager:
             RuntimeError: The manager has been shut down.
         """
         self._keeper.check_open()
-        token = warm.enclosing.set(self._keeper)
-        try:
+        with warm.enclosed_by(self._keeper):
             yield
-        finally:
-            warm.enclosing.reset(token)
 
     def warm_up(self) -> None:
         """Start all workers now, and wait until they are ready.
@@ -474,19 +471,13 @@ def managed_pool(
         initargs=initargs,
     )
     checked_seconds("grace", grace, zero=True)
-    token = warm.enclosing.set(manager._keeper)
     try:
-        yield manager
+        with warm.enclosed_by(manager._keeper):
+            yield manager
     except (KeyboardInterrupt, SystemExit):
         grace = 0.0
         raise
     finally:
-        try:
-            warm.enclosing.reset(token)
-        except ValueError:
-            # The other half of a generator may run in another context, as in a fixture
-            # of pytest. The context that was entered is gone then.
-            pass
         manager.shutdown(grace=grace)
 
 

@@ -132,7 +132,7 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
 
     if isinstance(options.executor, IsolatedProcessPoolExecutor):
         return Borrowed(options.executor._pool, workers)
-    pool = warm.enclosing.get()
+    pool = warm.enclosing()
     if pool is not None:
         workers = min(workers or pool.max_workers, pool.max_workers)
     elif workers is None:  # a stream that was left by its `with worker_pool(...)`

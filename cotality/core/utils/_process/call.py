@@ -160,4 +160,4 @@ class Call(NamedTuple):
 def has_enclosing_pool() -> bool:
     """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
     warm = sys.modules.get(f"{__package__}.warm")  # without it nobody has made one
-    return warm is not None and warm.enclosing.get() is not None
+    return warm is not None and warm.enclosing() is not None

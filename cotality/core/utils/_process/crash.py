@@ -53,7 +53,7 @@ class Report:
             stack=worker.slot.take_stack(),
             peak_memory=max(worker.peak_memory, worker.slot.ledger.words[PEAK]),
             time_limit=worker.item.time_limit if worker.item else None,
-            entry=entry,
+            entry=entry.distrusted() if worker.end_reason == "untrue" else entry,
         )
 
     @property

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of 
 EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
+ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
+QUICK = 0.001  # s below which an item makes it likely that the next is quick as well
+# An item waits in the link behind another for so long (s); then any worker may have it.
+RECALL_AFTER = 0.005
+MOST_AHEAD = 16 * 1024  # bytes of an item that may wait in the link
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,13 @@ class WorkerHandle:
         self.inbox = Inbox()
         self.outbox: memoryview | None = None
         self.fds_out: list[int] = []  # to be sent with the first byte of it
-        self.item: Item | None = None
-        self.items_given = 0  # the last one's number
+        # The items it has not answered, the first of which it works on. None stands for
+        # one that was recalled: the worker sends it back in its turn.
+        self.held: deque[Item | None] = deque()
+        self.items_given = 0
+        self.items_answered = 0
+        self.is_quick = False  # its last answer took less than `QUICK`
+        self.recalled_at: float | None = None  # when its second item was
         self.link_is_watched = True
         self.events = 0  # what the link is watched for
         self.is_paused = False  # not read: what it has logged has to be handled first
@@ -78,6 +89,7 @@ class WorkerHandle:
         self.ordered_at: float | None = None
         self.peak_memory = 0
         self.looked_at = 0.0
+        self.began_at = 0.0  # with the item it works on
 
     @classmethod
     def start(cls, plan: WorkerPlan, slot: Slot, workers: int) -> WorkerHandle:
@@ -115,7 +127,9 @@ class WorkerHandle:
 
     def give(self, item: Item) -> None:
         """Send *item*; what the link does not take at once stays in the outbox."""
-        self.item = item
+        if not self.held:
+            self.began_at = perf_counter()
+        self.held.append(item)
         self.items_given += 1
         if item.leaves_state:
             self.exit_limit = STATE_EXIT_LIMIT
@@ -128,6 +142,67 @@ class WorkerHandle:
         self.fds_out = [segment.fd for segment in item.segments]
         self.outbox = memoryview(packed(kind, body, self.fds_out, self.items_given))
         self.push()
+
+    @property
+    def item(self) -> Item | None:
+        """What it works on."""
+        return self.held[0] if self.held else None
+
+    @property
+    def number(self) -> int:
+        """The number of what it works on."""
+        return self.items_answered + 1
+
+    def has_room_for(self, item: Item) -> bool:
+        """Whether *item* may wait in the link for this worker, which works on another.
+
+        So a worker that is quick need not wait for this process between two items.
+        Only where items are on their way in and out all the time is that worth it; and
+        only what nobody has to end by itself.
+        """
+        return (
+            self.is_quick
+            # One item can be recalled at a time: not behind one that comes back.
+            and len(self.held) == 1
+            and self.item is not None
+            and not self.outbox
+            and not self.is_leaving
+            and item.owner is None
+            and not item.segments
+            and len(item.body) < MOST_AHEAD
+        )
+
+    def answered(self, message: Message) -> Item | None:
+        """Note that what it worked on is over, and give it, unless it was recalled."""
+        item = self.held.popleft()
+        self.items_answered += 1
+        self.is_quick = message.microseconds < QUICK * 1e6
+        self.recalled_at = None
+        self.began_at = self.looked_at = perf_counter()
+        return item
+
+    def recall(self, now: float) -> None:
+        """Ask for the item back that waits in the link."""
+        self.is_quick = False
+        self.recalled_at = now
+        self.slot.ledger.recall(self.number + 1)
+
+    @property
+    def recall_at(self) -> float:
+        """When to recall what waits in the link, if another worker is idle."""
+        has_second = len(self.held) > 1 and self.held[1] is not None
+        wants_it = has_second and self.recalled_at is None
+        return self.began_at + RECALL_AFTER if wants_it else math.inf
+
+    def recalled(self, now: float) -> Item | None:
+        """The item that waited in the link, once it is sure not to run there."""
+        if self.recalled_at is None or now < self.recalled_at + ORDER_PAUSE:
+            return None
+        self.recalled_at = None
+        if len(self.held) < 2 or self.slot.ledger.has_taken(self.number + 1):
+            return None  # the worker says what became of it
+        item, self.held[1] = self.held[1], None
+        return item
 
     def push(self) -> None:
         """Write what the link takes now; never waits for the worker."""
@@ -203,16 +278,18 @@ class WorkerHandle:
             due.append(self.leave_by)
         if self.item is not None:
             due.append(self.looked_at + interval)
+            if self.recalled_at is not None:
+                due.append(self.recalled_at + ORDER_PAUSE)
             limit = self.item.time_limit
             if limit is not None:
-                running = self.slot.ledger.running_since(self.items_given)
+                running = self.slot.ledger.running_since(self.number)
                 started = running[1] if running else now
                 due.append((now if math.isinf(started) else started) + limit)
                 if self.ordered_at is not None:
-                    due.append(now + 0.002)
+                    due.append(now + ORDER_PAUSE)
         return min(due) if due else None
 
-    def look(self, now: float, interval: float, order_pause: float) -> bool:
+    def look(self, now: float, interval: float) -> bool:
         """Do what is due: end a worker that is late, keep a limit, note its memory.
 
         Returns whether the worker was found ended. Mostly its sentinel says so first,
@@ -225,21 +302,21 @@ class WorkerHandle:
         if self.item is None:
             return False
         if self.item.time_limit is not None:
-            self.keep_time_limit(now, self.item.time_limit, order_pause)
+            self.keep_time_limit(now, self.item.time_limit)
         if now < self.looked_at + interval:
             return False
         self.looked_at = now
         self.peak_memory = max(self.peak_memory, high_water_mark(self.pid))
         return self.has_ended()
 
-    def keep_time_limit(self, now: float, limit: float, order_pause: float) -> None:
+    def keep_time_limit(self, now: float, limit: float) -> None:
         """End the worker if its task is late, and no other task can suffer for it.
 
         See `Ledger.await_orders`: first an order to start nothing more, then a look
         whether the late task is still the one announced last, and only then the end.
         """
         ledger = self.slot.ledger
-        running = ledger.running_since(self.items_given)
+        running = ledger.running_since(self.number)
         late = running is not None and now >= running[1] + limit
         if not late or running is None:
             if self.ordered_at is not None:
@@ -249,7 +326,7 @@ class WorkerHandle:
         if self.ordered_at is None:
             self.ordered_at = now
             ledger.order_stop()
-        elif now >= self.ordered_at + order_pause and ledger.order_stop() == running[0]:
+        elif now >= self.ordered_at + ORDER_PAUSE and ledger.order_stop() == running[0]:
             self.kill("timeout")
 
     def release(self) -> None:

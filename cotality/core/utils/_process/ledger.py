@@ -41,7 +41,7 @@ ROOM = SLOT - sum(SIZES)  # bytes for outcomes beyond a word
 FULL = ROOM - 16 * 1024
 
 # The fields, as numbers of 8-byte words. Positions count from 1: 0 says "none".
-ITEM, NEXT, RUNNING, STARTED, ORDER, HALT, TASKS, MEASURED, PEAK = range(9)
+ITEM, NEXT, RUNNING, STARTED, ORDER, HALT, TASKS, MEASURED, PEAK, RECALL = range(10)
 # As `RUNNING`: the first task whose outcome is not there. Spares a store for each task.
 IN_TURN = -1
 
@@ -73,6 +73,13 @@ class Entry:
     errors: dict[int, bytes] = field(default_factory=dict[int, bytes])
     elsewhere: list[int] = field(default_factory=list[int])
     times: Times = field(default_factory=Times)
+
+    def distrusted(self) -> Entry:
+        """The same, but no outcome is taken for true: the worker had lost count."""
+        count = len(self.values)
+        return Entry(
+            self.begun, self.running, [None] * count, elsewhere=[*range(count)]
+        )
 
 
 class Ledger:
@@ -116,6 +123,10 @@ class Ledger:
         words[PEAK] = peak_memory()
         words[ITEM] = number
         return True
+
+    def is_recalled(self, number: int) -> bool:
+        """Whether the parent wants item *number* back, which was just taken."""
+        return self.words[RECALL] == number
 
     def is_last_item(self) -> bool:
         """Whether the worker has done its share; an item of no tasks counts as one."""
@@ -206,7 +217,7 @@ class Ledger:
 
     def clear(self) -> None:
         """Make the slot new for another worker."""
-        self.words[: PEAK + 1] = CLEAR
+        self.words[: RECALL + 1] = CLEAR
 
     def running_since(self, item: int) -> tuple[int, float] | None:
         """The position (from 1) of the running task of *item*, and when it started.
@@ -217,6 +228,19 @@ class Ledger:
         if self.words[ITEM] != item or position <= 0 or self.kinds[position - 1]:
             return None
         return position, self.times[STARTED]
+
+    def recall(self, item: int) -> None:
+        """Have *item* come back unless the worker has taken it; see `has_taken`.
+
+        The worker first notes that it has taken an item and then looks whether it was
+        recalled; the parent first recalls it and then looks whether it was taken. As
+        with orders, whatever the timing, one sees the other.
+        """
+        self.words[RECALL] = item
+
+    def has_taken(self, item: int) -> bool:
+        """Whether the worker may have begun with *item*."""
+        return self.words[ITEM] >= item
 
     def halt(self, item: int) -> None:
         """Let no further task of *item* start."""
@@ -284,7 +308,7 @@ class Ledger:
         return bytes(self.room[begin : begin + length])
 
 
-CLEAR = memoryview(bytes(8 * (PEAK + 1))).cast("q")
+CLEAR = memoryview(bytes(8 * (RECALL + 1))).cast("q")
 ALL_UNSETTLED = bytes(MOST_TASKS)
 NO_TIMES = memoryview(bytes(COLUMN)).cast("d")
 

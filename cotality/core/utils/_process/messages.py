@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 
-# Kind, whether descriptors come along, the number of the item, the length.
-HEADER = struct.Struct("=B?xxxxxxQQ")
+# Kind, whether descriptors come along, how long an answer took to make (in us), the
+# number of the item, the length.
+HEADER = struct.Struct("=B?xxIQQ")
+MOST_MICROSECONDS = 2**32 - 1
 READ_AT_ONCE = 64 * 1024  # bytes
 # Linux receives descriptors so that no child gets them; macOS has to be told after.
 NOT_INHERITED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -34,7 +36,7 @@ class Kind(IntFlag):
     front.
     """
 
-    ITEM = 1
+    ITEM = 1  # from a worker: an item that was recalled, untouched
     READY = 2  # a worker can work
     UNFIT = 4  # a worker's initializer failed
     VALUE = 8
@@ -48,7 +50,7 @@ def packed(
     kind: Kind, body: bytes | bytearray, fds: Sequence[int] = (), number: int = 0
 ) -> bytes:
     """A whole small message, to be sent with *fds*."""
-    return HEADER.pack(kind, bool(fds), number, len(body)) + body
+    return HEADER.pack(kind, bool(fds), 0, number, len(body)) + body
 
 
 class Message(NamedTuple):
@@ -57,12 +59,14 @@ class Message(NamedTuple):
     Attributes:
         fds: The descriptors that came along.
         number: Of the item that it is, or answers, counted by each worker from 1.
+        microseconds: How long the answer took to make.
     """
 
     kind: Kind
     body: bytes | bytearray
     fds: list[int]
     number: int = 0
+    microseconds: int = 0
 
     def close_fds(self) -> None:
         """Let go of a message that nobody is going to read."""
@@ -107,7 +111,7 @@ def receive(connection: socket.socket) -> Message | None:
         if rest is None:
             return None
         header[count:] = rest
-    kind, _, number, length = HEADER.unpack(header)
+    kind, _, _, number, length = HEADER.unpack(header)
     body = receive_exactly(connection, length)
     return None if body is None else Message(Kind(kind), body, fds, number)
 
@@ -135,7 +139,7 @@ class Inbox:
         self.memory = bytearray(READ_AT_ONCE)
         self.start = b""  # of a header that has not come whole
         self.kind = Kind.ITEM
-        self.number = 0
+        self.number = self.microseconds = 0
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
         self.fds: list[int] = []  # that came with a header which is not complete
@@ -168,7 +172,9 @@ class Inbox:
             if self.body is None:
                 if len(data) - begin < HEADER.size:
                     break
-                kind, has_fds, self.number, length = HEADER.unpack_from(data, begin)
+                kind, has_fds, self.microseconds, self.number, length = (
+                    HEADER.unpack_from(data, begin)
+                )
                 if has_fds:
                     self.fds_here, self.fds = self.fds, []
                 begin += HEADER.size
@@ -180,7 +186,9 @@ class Inbox:
                     self.body[: len(here)] = here
             if self.filled < len(self.body):
                 break
-            message = Message(self.kind, self.body, self.fds_here, self.number)
+            message = Message(
+                self.kind, self.body, self.fds_here, self.number, self.microseconds
+            )
             self.body, self.fds_here = None, []
             yield message
         self.start = data[begin:]

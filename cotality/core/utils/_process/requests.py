@@ -28,6 +28,8 @@ class Item:
         time_limit: Seconds that one task of it may run.
         leaves_state: Whether it makes something that the worker closes at its end.
         first_task: The index of the first task of a portion.
+        is_running: Whether it can no longer be cancelled.
+        is_unwanted: Whether somebody has asked to end it.
         deaths: How many workers died before they began with it.
         context: The submitter's.
     """
@@ -40,6 +42,7 @@ class Item:
     first_task: int | None = None
     owner: object = None
     is_running: bool = False
+    is_unwanted: bool = False
     deaths: int = 0
     context: Context = field(default_factory=copy_context)
 

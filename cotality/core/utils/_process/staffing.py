@@ -137,21 +137,16 @@ class Hired:
     def __init__(self, workers: int, plan: WorkerPlan) -> None:
         self.workers = workers
         self.plan = plan
-        self.hired: Pool | None = None
+        self.hired: warm.Owned | None = None
 
     def pool(self) -> Pool:
         if self.hired is None:
-            self.hired = Pool(self.workers, self.plan, for_calls=True)
-        return self.hired
+            self.hired = warm.Owned(Pool(self.workers, self.plan, for_calls=True))
+        return self.hired.pool
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         if self.hired is None:
             return
         if not all_ended:
-            self.hired.kill_all()
-        self.hired.close(wait=all_ended, cancel=True)
-
-    def __del__(self) -> None:
-        hired = self.__dict__.get("hired")
-        if hired is not None and not hired.is_closing:
-            hired.abandon()
+            self.hired.pool.kill_all()
+        self.hired.pool.close(wait=all_ended, cancel=True)

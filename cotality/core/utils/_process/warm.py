@@ -14,11 +14,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import this_process
 from .checks import checked_max_workers
@@ -112,11 +113,65 @@ def shutdown_workers() -> None:
         each.pool.close(wait=True, cancel=True)
 
 
-# The pool of the enclosing `with worker_pool(...)`, in this thread or coroutine, or
-# who lends one to each call.
-enclosing: ContextVar[Pool | Lender | None] = ContextVar(
-    "cotality_worker_pool", default=None
-)
+class Enclosure:
+    """A `with` whose calls run on the workers of *lender*.
+
+    It is over when its frame is gone, also if an exception has struck before the frame
+    could say so.
+    """
+
+    def __init__(self, lender: Pool | Lender) -> None:
+        self.lender = lender
+
+
+class Inside(NamedTuple):
+    """The innermost `with` of that kind, and those around it."""
+
+    enclosure: weakref.ref[Enclosure]
+    around: Inside | None
+
+
+# Of this thread or coroutine.
+inside: ContextVar[Inside | None] = ContextVar("cotality_worker_pool", default=None)
+
+
+def enclosing() -> Pool | Lender | None:
+    """Whose workers the enclosing `with worker_pool(...)`, or its like, is about."""
+    innermost = inside.get()
+    while innermost is not None:
+        enclosure = innermost.enclosure()
+        if enclosure is not None:
+            return enclosure.lender
+        innermost = innermost.around
+    return None
+
+
+@contextmanager
+def enclosed_by(lender: Pool | Lender) -> Generator[None, None, None]:
+    """Have calls in the ``with`` run on the workers of *lender*."""
+    enclosure = Enclosure(lender)
+    token = inside.set(Inside(weakref.ref(enclosure), inside.get()))
+    try:
+        yield
+    finally:
+        try:
+            inside.reset(token)
+        except ValueError:
+            # The other half of a generator may run in another context, as in a fixture
+            # of pytest. The context that was entered is gone then.
+            pass
+
+
+class Owned:
+    """A pool that ends with whoever holds this."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def __del__(self) -> None:
+        pool = self.__dict__.get("pool")
+        if pool is not None and not pool.is_closing:
+            pool.abandon()
 
 
 @public
@@ -142,19 +197,18 @@ def worker_pool(
     if max_workers is None:
         max_workers = default_workers(True, this_process.is_worker)
     plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
-    pool = Pool(checked_max_workers(max_workers), plan, for_calls=True)
-    token = enclosing.set(pool)
+    owned = Owned(Pool(checked_max_workers(max_workers), plan, for_calls=True))
     try:
-        yield
+        with enclosed_by(owned.pool):
+            yield
     finally:
-        enclosing.reset(token)
-        pool.close(wait=True, cancel=True)
+        owned.pool.close(wait=True, cancel=True)
 
 
 def forget_warm() -> None:
     """In a forked child: the workers belong to the parent."""
     waiting.clear()
-    enclosing.set(None)
+    inside.set(None)
 
 
 if hasattr(os, "register_at_fork"):

@@ -43,7 +43,6 @@ logger = logging.getLogger("cotality.core.utils.process")
 START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 OPEN_PAUSE = 0.05  # s between attempts to get what is needed to watch
-ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
 IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 
 
@@ -162,7 +161,7 @@ class Watcher:
     def halt(self, request: Halt) -> None:
         for worker in self.workers:
             if worker.item is not None and worker.item.future in request.futures:
-                worker.slot.ledger.halt(worker.items_given)
+                worker.slot.ledger.halt(worker.number)
 
     def kill(self, request: Kill) -> bool:
         """End what runs the futures, and drop those that wait; whether any did."""
@@ -174,18 +173,24 @@ class Watcher:
 
     def items(self) -> list[Item]:
         """All that is not done."""
-        held = [worker.item for worker in self.workers if worker.item is not None]
+        held = [item for worker in self.workers for item in worker.held if item]
         return [*held, *self.pending]
 
     def end(self, items: list[Item]) -> bool:
         for worker in self.workers:
             if worker.item in items:
                 worker.kill("killed")
+            elif any(item in items for item in worker.held):
+                worker.recall(perf_counter())
         for item in items:
+            item.is_unwanted = True
             if item in self.pending:
                 self.pending.remove(item)
-                drop(item, WorkerCrashedError("it was ended on request"))
+                self.drop_unwanted(item)
         return bool(items)
+
+    def drop_unwanted(self, item: Item) -> None:
+        drop(item, WorkerCrashedError("it was ended on request"))
 
     def resize(self, max_workers: int) -> None:
         self.pool.max_workers = self.pool.start_limit = max_workers
@@ -213,7 +218,7 @@ class Watcher:
                 drop(item, WorkerStartError("the executor was ended"))
         if not self.pending:
             for worker in self.workers:
-                if worker.item is None and not worker.is_leaving:
+                if not worker.held and not worker.is_leaving:
                     worker.dismiss()
             self.idle.clear()
         return not self.workers and not self.pending and not pool.inbox
@@ -241,14 +246,31 @@ class Watcher:
         """Give waiting items to idle workers."""
         while self.pending and self.idle:
             item = self.pending.popleft()
-            if not item.is_running:
-                if not item.future.set_running_or_notify_cancel():
-                    continue
-                item.is_running = True
-            worker = self.idle.pop()
-            worker.give(item)
-            if worker.outbox:
-                self.update_events(worker)  # it did not fit into the link at once
+            if self.begin(item):
+                self.give(self.idle.pop(), item)
+        if self.pending and len(self.workers) >= self.pool.max_workers:
+            self.hand_out_ahead()
+
+    def begin(self, item: Item) -> bool:
+        """Whether *item* is still wanted, which a worker is about to get."""
+        if not item.is_running:
+            item.is_running = item.future.set_running_or_notify_cancel()
+        return item.is_running
+
+    def give(self, worker: WorkerHandle, item: Item) -> None:
+        worker.give(item)
+        if worker.outbox:
+            self.update_events(worker)  # it did not fit into the link at once
+
+    def hand_out_ahead(self) -> None:
+        """Give each quick worker the item that it will want next."""
+        if self.pool.plan.max_tasks is not None:
+            return  # the next worker will want it
+        for worker in self.workers:
+            while self.pending and worker.has_room_for(self.pending[0]):
+                item = self.pending.popleft()
+                if self.begin(item):
+                    self.give(worker, item)
 
     def attend(self, worker: WorkerHandle, ended: bool) -> None:
         """Something happened on a worker's link, or the worker has ended."""
@@ -277,32 +299,46 @@ class Watcher:
         if message.kind is Kind.UNFIT:
             self.initializer_failed(worker, unpack_exception(message.body))
             return
-        item = worker.item
-        is_expected = item is not None or not worker.is_ready
-        if message.number != worker.items_given or not is_expected:
+        if worker.end_reason == "untrue" or not is_in_turn(worker, message):
             self.distrust(worker, message)
             return
-        worker.is_ready = True
         self.failed_starts = 0
-        worker.item = None
+        item: Item | None = None
+        if message.kind is Kind.READY:
+            worker.is_ready = True
+        else:
+            item = worker.answered(message)
+        is_back = item is not None and message.kind is Kind.ITEM
+        if item is not None and is_back:
+            self.take_back(item)  # before others, which came later, are handed out
         if message.kind & Kind.LAST:
             worker.dismiss()
-        elif not worker.is_leaving:
+        elif worker.item is not None and worker.item.is_unwanted:
+            worker.kill("killed")
+        elif not worker.is_leaving and not worker.held:
             self.idle.append(worker)
-            self.take_requests()
+        self.take_requests()
         self.update_events(worker)
-        if item is not None:
+        if item is not None and not is_back:
             settle(item.future, message)
+
+    def take_back(self, item: Item) -> None:
+        """A worker that had *item* has not begun with it, and never will."""
+        if item.is_unwanted:
+            self.drop_unwanted(item)
+        else:
+            self.pending.appendleft(item)
 
     def distrust(self, worker: WorkerHandle, message: Message) -> None:
         """The worker has answered what it was not asked: nobody gets that answer."""
         message.close_fds()
         if worker.end_reason is None:
             logger.critical(
-                "worker process %d gave answer %d when item %d was its last one; "
-                "the answer is dropped and the worker ended. Please report it.",
+                "worker process %d gave answer %d where %d of %d items were to be "
+                "answered; it is dropped and the worker ended. Please report it.",
                 worker.pid,
                 message.number,
+                worker.items_given - worker.items_answered,
                 worker.items_given,
             )
             worker.kill("untrue")
@@ -458,13 +494,18 @@ class Watcher:
             self.set_events(worker, 0)
         if worker.sentinel is not None:
             self.selector.unregister(worker.sentinel)
-        entry = worker.slot.ledger.read(worker.items_given)
+        entry = worker.slot.ledger.read(worker.number)
         report = crash.Report.of(worker, entry)
-        item, worker.item = worker.item, None
+        item, *waiting = worker.held or [None]
+        worker.held.clear()
         self.workers.discard(worker)
         if worker in self.idle:
             self.idle.remove(worker)
         worker.release()
+        for each in reversed(waiting):
+            if each is not None:
+                self.take_back(each)
+        self.hand_out()
         if item is None:
             if not worker.is_ready and worker.end_reason is None:
                 self.died_at_start(report)
@@ -507,6 +548,8 @@ class Watcher:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
         due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
+        if self.idle:
+            due += [worker.recall_at for worker in self.workers]
         if self.pool.for_calls:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
             # Having slept for as long as it may stay parked, the thread looks again.
@@ -517,8 +560,19 @@ class Watcher:
     def keep_limits(self) -> None:
         now = perf_counter()
         for worker in list(self.workers):
-            if worker.look(now, LOOK_INTERVAL, ORDER_PAUSE):
+            if len(worker.held) > 1:
+                self.see_to_second(worker, now)
+            if worker.look(now, LOOK_INTERVAL):
                 self.bury(worker)
+
+    def see_to_second(self, worker: WorkerHandle, now: float) -> None:
+        """Let any worker have what has waited too long in the link of this one."""
+        if self.idle and now >= worker.recall_at:
+            worker.recall(now)
+        item = worker.recalled(now)
+        if item is not None:
+            self.take_back(item)
+            self.hand_out()
 
     # The end.
 
@@ -533,8 +587,9 @@ class Watcher:
         self.idle.clear()
         for worker in workers:
             worker.kill("killed")
-            if worker.item is not None:
-                fail(worker.item.future, WorkerStartError(*failure.args))
+            for item in worker.held:
+                if item is not None:
+                    fail(item.future, another(failure))
         self.pending.extend(each for each in self.pool.inbox if type(each) is Item)
         self.fail_pending(failure)
 
@@ -564,6 +619,15 @@ class Watcher:
             worker.forget()
         self.pending.clear()
         self.close()
+
+
+def is_in_turn(worker: WorkerHandle, message: Message) -> bool:
+    """Whether *message* answers what the worker was to answer next."""
+    if message.kind is Kind.READY:
+        return not worker.is_ready
+    if not worker.held or message.number != worker.number:
+        return False
+    return worker.item is not None or message.kind is Kind.ITEM
 
 
 def another(error: WorkerStartError) -> WorkerStartError:

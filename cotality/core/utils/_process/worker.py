@@ -233,15 +233,21 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             # What comes next cannot be told from what went before. The parent hands
             # out again what this worker has not begun.
             raise LinkEndedError("an item came out of turn")
+        if book.is_recalled(message.number):
+            link.send(Kind.ITEM, b"", number=message.number)
+            continue
+        began = time.perf_counter()
         kind, answer, along = answer_to(message)
         if packed_chunk.is_fork:
             packed_chunk.end_fork()
         worker_output.flush_output()
         tired = book.is_last_item()
-        number = message.number
+        number, seconds = message.number, time.perf_counter() - began
         del message
         fds = [segment.fd for segment in along]
-        link.send(kind | Kind.LAST if tired else kind, answer, fds, number)
+        if tired:
+            kind |= Kind.LAST
+        link.send(kind, answer, fds, number=number, seconds=seconds)
         del answer, along
         if tired:
             return

@@ -17,7 +17,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from .messages import HEADER, READ_AT_ONCE, Kind
+from .messages import HEADER, MOST_MICROSECONDS, READ_AT_ONCE, Kind
 
 
 class LinkEndedError(OSError):
@@ -35,15 +35,27 @@ class WorkerLink:
         self.waiting: deque[Part] = deque()
 
     def send(
-        self, kind: Kind, body: bytes, fds: Sequence[int] = (), number: int = 0
+        self,
+        kind: Kind,
+        body: bytes,
+        fds: Sequence[int] = (),
+        *,
+        number: int = 0,
+        seconds: float = 0.0,
     ) -> None:
         """Send one message; waits while the parent takes nothing more.
+
+        Args:
+            number: Of the item that it answers.
+            seconds: How long that took.
 
         Raises:
             LinkEndedError: Nobody is there to read it.
             BaseException: What a signal handler raised meanwhile.
         """
-        parts = parts_of(kind, body, fds, number)
+        microseconds = min(int(seconds * 1e6), MOST_MICROSECONDS)
+        header = HEADER.pack(kind, bool(fds), microseconds, number, len(body))
+        parts = parts_of(header, body, fds)
         with self.lock:
             self.waiting.extend(parts)
             if self.is_sending:
@@ -70,8 +82,7 @@ class WorkerLink:
             raise interruption
 
 
-def parts_of(kind: Kind, body: bytes, fds: Sequence[int], number: int) -> list[Part]:
-    header = HEADER.pack(kind, bool(fds), number, len(body))
+def parts_of(header: bytes, body: bytes, fds: Sequence[int]) -> list[Part]:
     if len(body) <= READ_AT_ONCE:
         return [Part(header + body, fds)]
     return [Part(header, fds), Part(body)]  # not worth a copy
