@@ -90,21 +90,27 @@ class Window:
     """The starts of the last *per* seconds: a sliding window log.
 
     Pure arithmetic: it is told what time it is, in seconds.
+
+    An exception may strike a caller in the middle, and the window outlives its call. So
+    there is no count beside the starts that could come to differ from them for ever.
     """
 
     def __init__(self, count: int, per: float) -> None:
         self.count = count
         self.per = per
         self.starts: deque[Starts] = deque()  # oldest first
-        self.taken = 0
+
+    @property
+    def taken(self) -> int:
+        """How many of them there are."""
+        return sum(each.count for each in self.starts)
 
     def take(self, wanted: int, now: float) -> int:
         """How many of *wanted* may start *now*; they are counted."""
         while self.starts and self.starts[0].at + self.per <= now:
-            self.taken -= self.starts.popleft().count
+            self.starts.popleft()
         granted = max(0, min(wanted, self.count - self.taken))
         if granted:
-            self.taken += granted
             self.write(granted, now)
         return granted
 
@@ -123,17 +129,17 @@ class Window:
 
     def give_back(self, count: int) -> None:
         """The last *count* of those that were counted do not start."""
-        self.taken -= self.remove(count, self.starts.pop, -1)
+        self.remove(count, self.starts.pop, -1)
 
     def postpone(self, count: int, at: float) -> None:
         """So many of those that were counted have only started *at* that time."""
         # The oldest are taken for them: then what is left is too late, if anything.
         # Those that are not there any more count anew.
-        self.taken += count - self.remove(count, self.starts.popleft, 0)
+        self.remove(count, self.starts.popleft, 0)
         self.write(count, at)
 
-    def remove(self, count: int, pop: Callable[[], Starts], end: int) -> int:
-        """Take *count* starts out at one end; how many there were."""
+    def remove(self, count: int, pop: Callable[[], Starts], end: int) -> None:
+        """Take *count* starts out at one end, or as many as there are."""
         left = count
         while left and self.starts:
             starts = self.starts[end]
@@ -142,11 +148,10 @@ class Window:
             left -= part
             if not starts.count:
                 pop()
-        return count - left
 
     def opens_at(self, now: float) -> float:
         """When the next task may start."""
-        if self.taken < self.count:
+        if self.taken < self.count or not self.starts:
             return now
         return self.starts[0].at + self.per
 
