@@ -23,7 +23,7 @@ from .brakes import Brakes
 from .chunk import ChunkReport
 from .errors import ErrorPolicy
 from .failures import WorkerStartError
-from .frames import forget_callers
+from .frames import field_of, forget_callers, set_field
 from .observers import Observers, Start
 from .outcome import Details, Portion, Settled
 from .retrying import Retries, tell_of_earlier
@@ -118,7 +118,7 @@ class Run:
             raise
         else:
             policy, source = self.policy, self.source
-            self.error = policy.conclusion(source.next_index) or source.error
+            self.error = policy.conclusion(source.next_index, source.error)
             source.error = None
             await self.end(None, self.error)
 
@@ -132,12 +132,12 @@ class Run:
         error, self.error = self.error, None
         if error is None:
             return
-        context = error.__context__
+        context = field_of(error, "__context__")
         try:
             raise error
         finally:
             # To raise it made its context what the caller is handling.
-            BaseException.__setattr__(error, "__context__", context)
+            set_field(error, "__context__", context)
             del error, context  # the error refers to this frame from now on
 
     def begin(self) -> None:

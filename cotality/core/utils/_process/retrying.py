@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .frames import field_of, set_field
 from .task import Task
 from .texts import class_and_text
 
@@ -101,7 +102,7 @@ def put_behind(error: BaseException, context: BaseException) -> None:
     for last in chain_of(error):
         if id(last) in behind:
             return  # the same object again, or one that leads to it
-    BaseException.__setattr__(last, "__context__", context)
+    set_field(last, "__context__", context)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -111,4 +112,4 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
     while following is not None and id(following) not in seen:
         seen.add(id(following))
         yield following
-        following = following.__context__
+        following = field_of(following, "__context__")
