@@ -118,9 +118,16 @@ class Changes:
 
 
 def letters_in(
-    path: Path, *, skip_damaged: bool = True, trust_others: bool = True
+    path: Path,
+    damaged: Tell | None = None,
+    *,
+    skip_damaged: bool = True,
+    trust_others: bool = True,
 ) -> dict[str, DeadLetter]:
     """The letters in *path* by their keys, the oldest first; none if it is not there.
+
+    Args:
+        damaged: Is told of lines that are damaged and skipped.
 
     Raises:
         DeadLetterError: It is another kind of file, or damaged and that is not to be
@@ -129,7 +136,8 @@ def letters_in(
     """
     if not trust_others:
         check_trust(path, KIND)
-    changes = Changes(warn_of(path) if skip_damaged else refuse(path))
+    tell = damaged or warn_of(path)
+    changes = Changes(tell if skip_damaged else refuse(path))
     found: dict[str, DeadLetter] = {}
     try:
         for record in read_records(path, KIND, skip_damaged=skip_damaged):

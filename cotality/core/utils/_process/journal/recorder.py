@@ -102,9 +102,9 @@ class Recorder(Observer):
         if not self.journal.skip_damaged:
             raise JournalError(
                 f"{where} cannot be read: {printable(damage.text)}. Something else has "
-                f"written to the file, or a disk has failed. Which task the line was about is "
-                f"not known: Journal(..., skip_damaged=True) goes on without it, and "
-                f"runs that task again."
+                f"written to the file, or a disk has failed. Which task the line was "
+                f"about is not known: Journal(..., skip_damaged=True) goes on without "
+                f"it, and runs that task again."
             )
         logger.warning(
             "%s cannot be read and is skipped: %s", where, printable(damage.text)
