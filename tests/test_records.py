@@ -298,8 +298,7 @@ def test_bytes_that_are_no_base_64_are_a_dead_letter_error(
         letters.path.write_bytes(header + resealed(line, **fields))
         (letter,) = letters.entries()
         with pytest.raises(DeadLetterError, match="cannot be run again"):
-            if number % 20 == 0:
-                letter.task()
+            letter.task()
 
 
 def test_lines_that_are_moved_or_missing_are_told(
@@ -464,7 +463,7 @@ def test_no_damage_to_a_journal_gives_a_wrong_result(
     seen = {"right": 0, "none": 0, "error": 0}
 
     for number, (what, damaged) in enumerate(corruptions(data, foreign)):
-        journal.path.write_bytes(damaged)
+        put(journal.path, damaged)
         skip = number % 4 > 0
         given = Journal(
             journal.path, skip_damaged=skip, keep_results=keep_results, fsync="never"
@@ -482,6 +481,16 @@ def test_no_damage_to_a_journal_gives_a_wrong_result(
         seen["right"] += len(outcomes)
         seen["none"] += COUNT - len(outcomes)
     assert min(seen.values()) > CORRUPTIONS // 20
+
+
+def put(path: Path, data: bytes) -> None:
+    """Let *data* be the content of *path*, which is there.
+
+    To make it empty first costs 5 ms on ext4, which then waits for the disk.
+    """
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
 
 
 def outcomes_in(journal: Journal, tasks: list[Task[int]]) -> dict[int, Settled]:
@@ -526,7 +535,7 @@ def test_no_damage_to_dead_letters_gives_a_wrong_letter(
     seen = {"letters": 0, "error": 0, "told": 0}
     new = letters.entries()[0]
     for number, (what, damaged) in enumerate(corruptions(data, foreign)):
-        letters.path.write_bytes(damaged)
+        put(letters.path, damaged)
         told: list[Any] = []
         try:
             found = store.letters_in(letters.path, damaged=told.append)

@@ -57,7 +57,7 @@ def traceback_text_of(error: BaseException) -> str:
 
 
 def shortened(value: object, limit: int) -> str:
-    """``repr(value)`` in at most *limit* characters.
+    """``repr(value)`` in at most *limit* characters, on one line.
 
     Costs what the repr costs for the types that :mod:`reprlib` does not know.
     """
@@ -69,7 +69,9 @@ def shortened(value: object, limit: int) -> str:
         raise
     except BaseException as broken:
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    if len(text) > limit:
+        text = text[: limit - 3] + "..."
+    return printable(text)  # of the classes of others; what `repr` gives for texts is
 
 
 def attribute_or_none(thing: object, name: str) -> object:

@@ -41,7 +41,6 @@ from cotality.core.utils._process.records.reader import (
     way_on,
 )
 from cotality.core.utils._process.records.trust import check_trust
-from cotality.core.utils._process.texts import printable
 
 from .letter import DeadLetter, letter_from
 
@@ -167,10 +166,10 @@ def apply(change: Change, found: dict[str, DeadLetter]) -> None:
 def warn_of(path: Path) -> Tell:
     def warn(damage: Damage) -> None:
         logger.warning(
-            "line %d of %s cannot be read and is skipped: %s",
+            "line %d of %s cannot be read and is skipped: %r",
             damage.line,
             path,
-            printable(damage.text),
+            damage.text,
         )
 
     return warn
@@ -180,7 +179,7 @@ def refuse(path: Path) -> Tell:
     def refuse(damage: Damage) -> None:
         raise DeadLetterError(
             f"line {damage.line} of {path} (byte {damage.offset}) cannot be read: "
-            f"{printable(damage.text)}. Something else has written to the file, or a "
+            f"{damage.text!r}. Something else has written to the file, or a "
             f"disk has failed. {way_on(KIND)}"
         )
 

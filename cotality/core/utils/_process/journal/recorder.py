@@ -101,14 +101,12 @@ class Recorder(Observer):
         where = f"line {damage.line} of {self.journal.path} (byte {damage.offset})"
         if not self.journal.skip_damaged:
             raise JournalError(
-                f"{where} cannot be read: {printable(damage.text)}. Something else has "
+                f"{where} cannot be read: {damage.text!r}. Something else has "
                 f"written to the file, or a disk has failed. Which task the line was "
                 f"about is not known: Journal(..., skip_damaged=True) goes on without "
                 f"it, and runs that task again."
             )
-        logger.warning(
-            "%s cannot be read and is skipped: %s", where, printable(damage.text)
-        )
+        logger.warning("%s cannot be read and is skipped: %r", where, damage.text)
 
     def tell_of(self, past: Past) -> None:
         if past.is_empty:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cotality.core.utils._process.records.reader import Damage, Fields, read_records
 from cotality.core.utils._process.report import units
+from cotality.core.utils._process.texts import printable
 
 from .past import KIND, Past
 
@@ -117,11 +118,9 @@ class Summary:
         """Each error with the keys of the tasks that failed with it, most first."""
         groups: dict[str, list[str]] = {}
         for key, fields in self.failed.items():
-            lines = str(fields.get("message", "")).splitlines()
-            text = (
-                f"{fields.get('error')}: {lines[0]}" if lines else fields.get("error")
-            )
-            groups.setdefault(str(text)[:WIDTH], []).append(key)
+            lines = str(fields["message"]).splitlines()
+            text = f"{fields['error']}: {lines[0]}" if lines else str(fields["error"])
+            groups.setdefault(printable(text[:WIDTH]), []).append(key)
         return sorted(groups.items(), key=lambda group: -len(group[1]))
 
     def as_json(self) -> dict[str, object]:
@@ -154,7 +153,7 @@ class Summary:
         of = f" of {self.total:,}" if self.total is not None else ""
         running = "running" if self.state == "running" else "started, not finished"
         lines = [
-            f"{self.path}: {self.what_it_does()}",
+            f"{printable(str(self.path))}: {self.what_it_does()}",
             f"  {known:,}{of} tasks done: {self.finished:,} finished, "
             f"{len(self.failed):,} failed",
         ]
@@ -192,7 +191,10 @@ class Summary:
         return ["failed with", *lines] if lines else []
 
     def slow(self) -> list[str]:
-        lines = [f"  {units.seconds(s):>8}  {key}" for s, key in self.slowest]
+        lines = [
+            f"  {units.seconds(seconds):>8}  {printable(key)}"
+            for seconds, key in self.slowest
+        ]
         return ["slowest", *lines] if lines else []
 
     def damaged(self) -> list[str]:
@@ -204,7 +206,7 @@ class Summary:
 
 def some(keys: list[str]) -> str:
     more = f" and {len(keys) - KEYS:,} more" if len(keys) > KEYS else ""
-    return ", ".join(keys[:KEYS]) + more
+    return ", ".join(map(printable, keys[:KEYS])) + more
 
 
 def time_of(at: float) -> str:
