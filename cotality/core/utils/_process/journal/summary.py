@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
@@ -19,6 +20,8 @@ SLOWEST = 5  # tasks
 GROUPS = 10  # of errors
 KEYS = 3  # of each group
 WIDTH = 79
+SHOWN_KEY = 8  # digits of a key that is no label; the call stands beside it
+IS_DIGEST = re.compile("[0-9a-f]{32}").fullmatch
 
 
 @dataclass
@@ -183,12 +186,17 @@ class Summary:
     def errors(self) -> list[str]:
         groups = self.groups()
         lines = [
-            f"  {len(keys):>6,}  {error}  ({some(keys)})"
+            f"  {len(keys):>6,}  {error}  ({some([self.name_of(k) for k in keys])})"
             for error, keys in groups[:GROUPS]
         ]
         if len(groups) > GROUPS:
             lines.append(f"  ... and {len(groups) - GROUPS} other errors")
         return ["failed with", *lines] if lines else []
+
+    def name_of(self, key: str) -> str:
+        """What a failed task is called: by its label, or else by the call as well."""
+        call = self.failed[key].get("call")
+        return f"{key[:SHOWN_KEY]} {call}" if call and IS_DIGEST(key) else key
 
     def slow(self) -> list[str]:
         lines = [
