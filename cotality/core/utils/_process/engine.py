@@ -26,7 +26,7 @@ from .failures import WorkerStartError
 from .frames import field_of, forget_callers, set_field
 from .observers import Observers, Start
 from .outcome import Details, Portion, Settled
-from .retrying import Retries, tell_of_earlier
+from .retrying import LatestRun, Retries, tell_of_earlier
 from .schedule import Schedule
 from .source import Batch, Source
 
@@ -325,6 +325,12 @@ class Run:
             if delay is not None:
                 del report.errors[position]
                 again.append(position)
+                latest = LatestRun(
+                    report.times[position : position + 1],
+                    report.worker,
+                    portion.handed_out,
+                )
+                self.retries.latest[portion.start + position] = latest
                 self.wait_for_next_attempt(portion, position, error, delay)
         return again
 
@@ -416,9 +422,10 @@ class Run:
         """Tasks that wait for another attempt when the call ends have failed."""
         pieces: list[Settled] = []
         for (_, index, task, attempt), error in self.retries.give_up():
-            portion = Portion(index, [task], {}, attempt - 1)
+            times, worker, handed_out = self.retries.latest.pop(index)
+            portion = Portion(index, [task], {}, attempt - 1, handed_out)
             self.policy.see(index, [task], {0: error})
-            report = ChunkReport([None], {0: error})
+            report = ChunkReport([None], {0: error}, times=times, worker=worker)
             pieces.append(self.piece(portion, report, 0, 1))
         return pieces
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .errors import UnstableError
 
@@ -47,7 +47,7 @@ def state_besides(
 def text_of_attributes(
     thing: Any, names: set[str], content: Content
 ) -> str:  # Any: as above
-    kind: Any = type(thing)  # Any: as above
+    kind = cast("type[object]", type(thing))
     more: dict[str, Any] = {
         name: value
         for name, value in getattr(thing, "__dict__", {}).items()
