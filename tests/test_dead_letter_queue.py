@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.dead_letters import store
+from cotality.core.utils._process.records.seal import sealed
 from cotality.core.utils.dead_letters import main
 from cotality.core.utils.process import (
     DeadLetters,
@@ -286,7 +287,10 @@ def test_files_of_older_versions_can_be_read(path: Path, tmp_path: Path) -> None
     lines = path.read_text().splitlines()
     fields = json.loads(lines[1])
     del fields["retries"]
-    path.write_text(f"{lines[0]}\n{json.dumps(fields)}\n")
+    del fields["seal"]
+    line = json.dumps(fields).encode() + b"\n"
+    file_id = json.loads(lines[0])["id"].encode()
+    path.write_bytes(lines[0].encode() + b"\n" + sealed(line, file_id))
 
     assert [letter.retries for letter in queue.entries()] == [0]
     assert len(queue.retry()) == 1

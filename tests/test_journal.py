@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cotality.core.utils._process.journal.past import KIND
 from cotality.core.utils._process.records.file import RecordFile
 from cotality.core.utils.process import (
     Journal,
@@ -748,8 +749,8 @@ def test_events_of_later_programs_are_passed_over(
 ) -> None:
     """An event or a field that this version does not know is no damage."""
     execute_tasks_in_parallel(doubles(trace, range(2)), 1, journal=journal)
-    with journal.path.open("a") as file:
-        file.write('{"event":"moon","phase":3}\n')
+    with closing(RecordFile(journal.path, KIND)) as file:
+        file.add(b'{"event":"moon","phase":3}\n')
 
     results = execute_tasks_in_parallel(
         doubles(trace, range(3)), 1, journal=journal, resume=True
@@ -985,7 +986,7 @@ def test_an_interrupted_append_leaves_whole_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Ctrl-C between the halves of a line takes back the first half."""
-    file = RecordFile(tmp_path / "x", "journal")
+    file = RecordFile(tmp_path / "x", KIND)
     file.append(b'{"event":"one"}\n')
     whole = file.path.read_bytes()
     real = os.write

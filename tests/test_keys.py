@@ -160,6 +160,117 @@ def test_equal_content_has_the_same_key() -> None:
     )
 
 
+@dataclasses.dataclass
+class Limited:
+    name: str
+    limit: int = dataclasses.field(compare=False)
+
+
+@dataclasses.dataclass
+class Scaled:
+    name: str
+    factor: dataclasses.InitVar[int]
+
+    def __post_init__(self, factor: int) -> None:
+        self._limit = factor
+
+    @functools.cached_property
+    def twice(self) -> int:
+        return 2 * self._limit
+
+
+class Base:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+
+class Slotted:
+    __slots__ = ("limit",)
+
+
+@dataclasses.dataclass
+class Child(Base):
+    name: str
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(limit)
+        self.name = name
+
+
+@dataclasses.dataclass
+class OfSlots(Slotted):
+    name: str
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.limit = limit
+        self.name = name
+
+
+@dataclasses.dataclass
+class Row(dict[str, int]):
+    name: str
+
+    def __init__(self, name: str, limit: int) -> None:
+        dict.__init__(self, limit=limit)
+        self.name = name
+
+
+@dataclasses.dataclass
+class RefusalError(Exception):
+    name: str
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(limit)
+        self.name = name
+
+
+class Place(Point):
+    def at(self, limit: int) -> Place:
+        self.limit = limit
+        return self
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda limit: Limited("a", limit),
+        lambda limit: Scaled("a", limit),
+        lambda limit: Child("a", limit),
+        lambda limit: OfSlots("a", limit),
+        lambda limit: Row("a", limit),
+        lambda limit: RefusalError("a", limit),
+        lambda limit: Place(1, 2).at(limit),
+        lambda limit: collections.deque([1], limit),
+    ],
+    ids=[
+        *("field that must be given", "init variable", "base class", "slots of a base"),
+        *("dict", "exception", "named tuple", "deque"),
+    ],
+)
+def test_what_a_class_does_not_tell_is_content(make: Callable[[int], Any]) -> None:
+    """A task works with it, and would get the result of another argument."""
+    assert key_of(make(1)) == key_of(make(1)) != key_of(make(2))
+
+
+def test_what_is_computed_from_the_rest_is_no_content() -> None:
+    """Whether it has been, or not yet."""
+    one, other = Scaled("a", 1), Scaled("a", 1)
+    assert one.twice == 2
+
+    assert key_of(one) == key_of(other)
+
+
+def test_a_state_that_nobody_knows_needs_a_label() -> None:
+    """Of a dataclass that is something of C as well."""
+
+    @dataclasses.dataclass(init=False)
+    class Moment(datetime.datetime):
+        name: str = "x"
+
+    with pytest.raises(TaskKeyError, match=r"is a datetime too.*label"):
+        key_of(Moment(2024, 1, 1))
+
+
 def test_function_and_position_are_part_of_the_key() -> None:
     """Two functions never share one, nor an argument given by name or by position."""
     keys = Keys()

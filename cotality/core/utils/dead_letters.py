@@ -26,12 +26,24 @@ from typing import Any
 from ._process.dead_letters.dead_letters import DeadLetters as DeadLetters
 from ._process.dead_letters.letter import DeadLetter as DeadLetter
 from ._process.dead_letters.replaying import replay as replay
-from ._process.dead_letters.shown import as_json, in_full, one_line, printable
+from ._process.dead_letters.shown import as_json, in_full, one_line
+from ._process.records.errors import DeadLetterError as DeadLetterError
 from ._process.records.errors import JournalError as JournalError
+from ._process.task import describe
+from ._process.texts import class_and_text, printable, shortened
 
-__all__ = ["DeadLetter", "DeadLetters", "JournalError", "main", "replay"]
+__all__ = [
+    "DeadLetter",
+    "DeadLetterError",
+    "DeadLetters",
+    "JournalError",
+    "main",
+    "replay",
+]
 
 DAY = 86_400  # s
+SHOWN_ERROR = 100  # characters
+SHOWN_VALUE = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     do: Callable[[argparse.Namespace], int] = given.do
     try:
         if not given.file.exists():
-            raise JournalError(f"there is no file {given.file}")
+            raise DeadLetterError(f"there is no file {given.file}")
         return do(given)
     except (OSError, JournalError, NotOneLetterError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), lines=True), file=sys.stderr)
         return 2
 
 
@@ -105,8 +117,12 @@ def retry(given: argparse.Namespace) -> int:
         letters, keys=keys, max_workers=given.workers, use_processes=given.processes
     )
     for outcome in outcomes:
-        said = "done" if outcome.ok else f"failed again: {outcome.error!r:.100}"
-        print(f"{outcome.task.label or outcome.task.callback_function}: {said}")
+        said = "done"
+        if outcome.error is not None:
+            said = f"failed again: {shortened(outcome.error, SHOWN_ERROR)}"
+        label = outcome.task.label
+        name = describe(outcome.task) if label is None else label
+        print(f"{printable(name)}: {said}")
     done = sum(outcome.ok for outcome in outcomes)
     print(f"{done} of {wanted} done, {wanted - len(outcomes)} could not be run")
     return int(done < wanted)
@@ -145,9 +161,9 @@ def debug(given: argparse.Namespace) -> int:
         else:
             value = call(*task.positional, **task.arguments)
     except Exception:
-        traceback.print_exc()
+        print(printable(traceback.format_exc(), lines=True), end="", file=sys.stderr)
         return 1
-    print(f"it returned {value!r:.500}")
+    print(f"it returned {shortened(value, SHOWN_VALUE)}")
     return 0
 
 
@@ -158,7 +174,7 @@ def under_pdb(call: Any, positional: Any, arguments: Any) -> Any:  # Any: of any
     try:
         return pdb.Pdb().runcall(call, *positional, **arguments)
     except Exception as error:
-        print(f"{type(error).__name__}: {error}")
+        print(printable(class_and_text(error), lines=True))
         pdb.post_mortem(error.__traceback__)
         raise
 

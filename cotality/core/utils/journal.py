@@ -22,6 +22,7 @@ from ._process.journal import Skipped as Skipped
 from ._process.journal.summary import Summary
 from ._process.records.errors import JournalError as JournalError
 from ._process.records.errors import JournalInUseError as JournalInUseError
+from ._process.texts import printable
 
 __all__ = ["Journal", "JournalError", "JournalInUseError", "Skipped", "main"]
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         summary = Summary.of(given.file)
     except (OSError, JournalError) as error:
-        print(error, file=sys.stderr)
+        print(words_of(error, given.file), file=sys.stderr)
         return 2
     if given.failed:
         print_failed(summary, as_json=given.json)
@@ -63,8 +64,16 @@ def print_failed(summary: Summary, *, as_json: bool) -> None:
         print(json.dumps(list(summary.failed.values()), indent=2))
         return
     for key, fields in summary.failed.items():
-        message = " ".join(str(fields.get("message", "")).split())
-        print(f"{json.dumps(key)[1:-1]}\t{fields.get('error')}: {message}")
+        message = " ".join(str(fields["message"]).split())
+        error = printable(f"{fields['error']}: {message}")
+        print(f"{json.dumps(key)[1:-1]}\t{error}")
+
+
+def words_of(error: Exception, path: Path) -> str:
+    """What went wrong, and with which file."""
+    if isinstance(error, OSError):
+        return printable(f"{path}: {error.strerror or error}")
+    return printable(str(error), lines=True)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,11 @@ if TYPE_CHECKING:
     from ._process.pickling import is_picklable
     from ._process.progress.snapshot import Progress
     from ._process.rate import Rate
-    from ._process.records.errors import JournalError, JournalInUseError
+    from ._process.records.errors import (
+        DeadLetterError,
+        JournalError,
+        JournalInUseError,
+    )
     from ._process.report import RunReport
     from ._process.retry import Retry
     from ._process.shared import share
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Advice",
     "DeadLetter",
+    "DeadLetterError",
     "DeadLetters",
     "Decision",
     "IsolatedProcessPoolExecutor",
@@ -132,6 +137,7 @@ __all__ = [
 LATER = {
     "Advice": "auto.advising",
     "DeadLetter": "dead_letters.letter",
+    "DeadLetterError": "records.errors",
     "DeadLetters": "dead_letters.dead_letters",
     "Decision": "auto.decision",
     "IsolatedProcessPoolExecutor": "executor",

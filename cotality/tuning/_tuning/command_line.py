@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cotality.core.utils._process.tasks_over import NotUnpackableError
+from cotality.core.utils._process.texts import printable
 
 from .choice import NAMES
 from .comparison import compare, table
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except (CannotDoError, NotUnpackableError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), lines=True), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -118,7 +119,8 @@ def explain(given: Given) -> int:
         )
     if given.save is not None:
         plan.save(given.save)
-    print(json.dumps(plan.to_dict(), indent=2) if given.json else plan)
+    words = printable(str(plan), lines=True)
+    print(json.dumps(plan.to_dict(), indent=2) if given.json else words)
     return 0
 
 
@@ -155,7 +157,7 @@ def bench(given: Given) -> int:
     if given.json:
         print(json.dumps({each.way: each.seconds for each in timings}))
     else:
-        print(title, table(timings), sep="\n")
+        print(printable(title), printable(table(timings), lines=True), sep="\n")
     if given.picture is not None:
         from .comparison_picture import draw
 

@@ -81,7 +81,7 @@ class DeadLetterQueue(DeadLetters):
     each queue goes by its own.
 
     Entries are pickled, so who can write to the file can make whoever retries them run
-    any code.
+    any code; and who can read it reads arguments and errors.
 
     Args:
         path: The file; made when the first entry comes, in a directory that exists.
@@ -89,6 +89,8 @@ class DeadLetterQueue(DeadLetters):
         max_entries: Keep so many, the latest; None, the default, keeps all.
         max_age: Keep them for so long, in seconds or as a `datetime.timedelta`; what
             is older goes when something else comes.
+        skip_damaged: As of `DeadLetters`.
+        trust_others: Likewise.
 
     Raises:
         TypeError: An argument is not what it must be.
@@ -102,8 +104,16 @@ class DeadLetterQueue(DeadLetters):
         *,
         max_entries: int | None = None,
         max_age: float | datetime.timedelta | None = None,
+        skip_damaged: bool = True,
+        trust_others: bool = False,
     ) -> None:
-        super().__init__(path, max_entries=max_entries, max_age=max_age)
+        super().__init__(
+            path,
+            max_entries=max_entries,
+            max_age=max_age,
+            skip_damaged=skip_damaged,
+            trust_others=trust_others,
+        )
         if policy is not None and not isinstance(policy, DLQPolicy):
             raise TypeError(
                 f"policy must be a DLQPolicy, got {policy!r}. "
@@ -149,7 +159,7 @@ class DeadLetterQueue(DeadLetters):
 
         Raises:
             TypeError: *function* cannot be called, or *error* is no exception.
-            JournalError: The file cannot be written, or is something else.
+            DeadLetterError: The file cannot be written, or is something else.
         """
         return self.add_task(Task(function, positional=(item,), label=label), error)
 
@@ -176,7 +186,7 @@ class DeadLetterQueue(DeadLetters):
         """The entries that `retry` would run now, the oldest first.
 
         Raises:
-            JournalError: The file is something else.
+            DeadLetterError: The file is something else.
             OSError: It cannot be read.
         """
         now = time.time()
@@ -186,7 +196,7 @@ class DeadLetterQueue(DeadLetters):
         """The entries that `retry` will never run: no retries left, or not picklable.
 
         Raises:
-            JournalError: The file is something else.
+            DeadLetterError: The file is something else.
             OSError: It cannot be read.
         """
         return [each for each in self.entries() if not self.policy.allows(each)]
@@ -224,7 +234,7 @@ class DeadLetterQueue(DeadLetters):
             KeyError: There is no entry with one of the *keys*.
             JournalInUseError: Somebody else is retrying them: at any time one does, so
                 that nothing is run twice.
-            JournalError: The file cannot be read or written.
+            DeadLetterError: The file cannot be read or written.
             ValueError: *options* have ``dead_letters``.
         """
         from cotality.core.utils._process.dead_letters.replaying import (
@@ -249,6 +259,7 @@ class DeadLetterQueue(DeadLetters):
             self.max_entries,
             self.max_age,
             tracebacks=self.policy.include_traceback,
+            trust_others=self.trust_others,
         )
 
 

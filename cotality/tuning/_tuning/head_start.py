@@ -190,7 +190,9 @@ def until_failure(data: Sequence[Any], head: HeadStart) -> Iterator[Any]:
 
 def without_our_frames(error: BaseException) -> BaseException:
     """*error*, whose traceback begins in the function of the item."""
-    ours = error.__traceback__  # of `run`, and then of `run_some`
+    from cotality.core.utils._process.frames import field_of
+
+    ours = field_of(error, "__traceback__")  # of `run`, and then of `run_some`
     inner = ours.tb_next if ours is not None else None
     if inner is not None and inner.tb_next is not None:
         BaseException.with_traceback(error, inner.tb_next)

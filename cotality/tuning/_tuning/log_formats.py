@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+from cotality.core.utils._process.texts import printable
+
 # What every record has. Whatever else one has was given as `extra`, or comes from the
 # way from a worker. `taskName` is there since Python 3.12.
 USUAL = {
@@ -49,11 +51,18 @@ TAKEN = {"time", "level", "logger", "message", "exception", "stack"}
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, logger, which task of which worker it is from, and the message."""
+    """Time, level, logger, which task of which worker it is from, and the message.
+
+    On one line, and without characters that a terminal obeys, whatever text of the
+    user is in there. A traceback follows on lines of its own.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), lines=True)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # theirs
         origin = origin_of(record)
-        return (
+        return printable(
             f"{time_of(record)} {record.levelname} {record.name}"
             f"{f' ({origin})' if origin else ''}: {record.message}"
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process import this_process, warm
+from cotality.core.utils._process.around import around
 from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
 from cotality.core.utils._process.checks import (
@@ -319,7 +319,7 @@ class PoolManager:
         )
         return call_for(work, bounded=False)
 
-    @contextmanager
+    @around
     def workers(self) -> Generator[None, None, None]:
         """Run calls inside the ``with`` on the workers of this manager.
 
@@ -443,7 +443,7 @@ def shutdown_global_pool_manager(*, grace: float | None = DEFAULT_GRACE) -> None
 
 
 @public
-@contextmanager
+@around
 def managed_pool(
     max_workers: int | None = None,
     *,

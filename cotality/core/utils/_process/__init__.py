@@ -38,6 +38,6 @@ From the caller down to the worker:
   `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
-* results in lists: `batches`, by their `sizes`;
+* results in lists: `batches`, by their `sizes`; what comes before and after: `around`;
 * words for people: `failures`, `texts`, `public`.
 """

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .failures import exited
+from .frames import field_of
 from .times import Times
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ HALT_INTERVAL = 0.001  # s of tiny tasks between looks whether they are still wa
 def task_failure(error: BaseException) -> Exception:
     """The `Exception` a task is said to have failed with when it raised *error*."""
     # Not by assignment: a class may forbid that (a frozen dataclass).
-    BaseException.with_traceback(error, without_our_frames(error.__traceback__))
+    frames = field_of(error, "__traceback__")
+    BaseException.with_traceback(error, without_our_frames(frames))
     return error if isinstance(error, Exception) else exited(error)
 
 

@@ -105,6 +105,7 @@ class Report:
         error.worker_stack = self.stack
         error.peak_memory = self.peak_memory
         error.pid = self.pid
+        error.on_request = self.reason == "killed"
         return remember(error, self.entry)
 
     def start_failure(self, deaths: int) -> WorkerStartError:

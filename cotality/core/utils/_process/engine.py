@@ -23,10 +23,10 @@ from .brakes import Brakes
 from .chunk import ChunkReport
 from .errors import ErrorPolicy
 from .failures import WorkerStartError
-from .frames import forget_callers
+from .frames import field_of, forget_callers, set_field
 from .observers import Observers, Start
 from .outcome import Details, Portion, Settled
-from .retrying import Retries, tell_of_earlier
+from .retrying import LatestRun, Retries, tell_of_earlier
 from .schedule import Schedule
 from .source import Batch, Source
 
@@ -120,7 +120,7 @@ class Run:
             raise
         else:
             policy, source = self.policy, self.source
-            self.error = policy.conclusion(source.next_index) or source.error
+            self.error = policy.conclusion(source.next_index, source.error)
             source.error = None
             await self.end(None, self.error)
         finally:
@@ -138,12 +138,12 @@ class Run:
         error, self.error = self.error, None
         if error is None:
             return
-        context = error.__context__
+        context = field_of(error, "__context__")
         try:
             raise error
         finally:
             # To raise it made its context what the caller is handling.
-            BaseException.__setattr__(error, "__context__", context)
+            set_field(error, "__context__", context)
             del error, context  # the error refers to this frame from now on
 
     def begin(self) -> None:
@@ -337,6 +337,12 @@ class Run:
             if delay is not None:
                 del report.errors[position]
                 again.append(position)
+                latest = LatestRun(
+                    report.times[position : position + 1],
+                    report.worker,
+                    portion.handed_out,
+                )
+                self.retries.latest[portion.start + position] = latest
                 self.wait_for_next_attempt(portion, position, error, delay)
         return again
 
@@ -428,9 +434,10 @@ class Run:
         """Tasks that wait for another attempt when the call ends have failed."""
         pieces: list[Settled] = []
         for (_, index, task, attempt), error in self.retries.give_up():
-            portion = Portion(index, [task], {}, attempt - 1)
+            times, worker, handed_out = self.retries.latest.pop(index)
+            portion = Portion(index, [task], {}, attempt - 1, handed_out)
             self.policy.see(index, [task], {0: error})
-            report = ChunkReport([None], {0: error})
+            report = ChunkReport([None], {0: error}, times=times, worker=worker)
             pieces.append(self.piece(portion, report, 0, 1))
         return pieces
 

@@ -50,21 +50,27 @@ class ErrorPolicy:
             self.seen.append((start + position, errors[position]))
             self.is_over = self.is_over or len(self.seen) == self.max_failures
 
-    def conclusion(self, total: int) -> Exception | None:
+    def conclusion(
+        self, total: int, ended_by: Exception | None = None
+    ) -> Exception | None:
         """What the call has to raise; it can be asked once.
 
         Args:
             total: How many tasks were read from the input.
+            ended_by: What the input raised, or why else nothing more was read.
         """
         seen, self.seen = self.seen, []
         if self.on_error == "raise":
-            return seen[0][1] if seen else None
+            return seen[0][1] if seen else ended_by
         if not seen or (self.leaves_in_place and not self.is_over):
-            return None
+            return ended_by
         errors = [error for _, error in sorted(seen, key=lambda each: each[0])]
-        limit = f", which is the limit (max_failures={self.max_failures})"
         tasks = "task" if total == 1 else "tasks"
-        return ExceptionGroup(
-            f"{len(errors)} of {total} {tasks} failed{limit if self.is_over else ''}",
-            errors,
-        )
+        message = f"{len(errors)} of {total} {tasks} failed"
+        if self.is_over:
+            message += f", which is the limit (max_failures={self.max_failures})"
+        if ended_by is not None:
+            # Not its cause: a handler of groups looks at the members.
+            message += f", and {type(ended_by).__name__} ended the input (the last one)"
+            errors.append(ended_by)
+        return ExceptionGroup(message, errors)

@@ -19,7 +19,7 @@ from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorTyp
 from typing import Any, TypeAlias, cast
 
 from .failures import RemoteTaskError
-from .frames import Place, pack_frames, unpack_frames
+from .frames import Place, field_of, pack_frames, set_field, unpack_frames
 from .texts import text_of, traceback_text_of
 from .wire import decode, encode
 
@@ -75,14 +75,15 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
 # What an exception is linked to.
 
 
-def field_of(error: BaseException, name: str) -> Any:  # Any: of different types
-    """An attribute that `BaseException` itself has, whatever the class makes of it."""
-    return vars(BaseException)[name].__get__(error)
+def set_attribute(error: BaseException, name: str, value: object) -> None:
+    """Set an attribute of its own, also of a class that forbids it.
 
-
-def set_field(error: BaseException, name: str, value: object) -> None:
-    """Set such an attribute, also of a class that forbids it (a frozen dataclass)."""
-    BaseException.__setattr__(error, name, value)
+    If there is a property in its place, then behind that.
+    """
+    try:
+        BaseException.__setattr__(error, name, value)
+    except AttributeError:
+        vars(error)[name] = value
 
 
 def members_of(error: BaseException) -> tuple[BaseException, ...]:
@@ -130,7 +131,7 @@ def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None
     set_field(error, "__suppress_context__", node.suppress_context)
     if node.notes:
         notes = [*getattr(error, "__notes__", ()), *node.notes]
-        set_field(error, "__notes__", notes)
+        set_attribute(error, "__notes__", notes)
 
 
 # One exception.
@@ -211,7 +212,7 @@ def rebuild_from_fields(
     error: BaseException = make(kind, *args)
     set_field(error, "args", args)
     for name, value in slots.items():
-        set_field(error, name, value)
+        set_attribute(error, name, value)
     return error
 
 
@@ -261,7 +262,7 @@ def put_together(parts: tuple[Any, ...]) -> BaseException:
     error: Any = make(*args)  # Any: also its class decides what comes of that
     if make is rebuild_from_fields:
         for name, value in state.items():
-            set_field(error, name, value)
+            set_attribute(error, name, value)
     elif state is not None:
         error.__setstate__(state)
     if not isinstance(error, BaseException):

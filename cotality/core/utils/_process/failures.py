@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
+from .frames import field_of
 from .public import public
 from .task import Task, describe, numbered
 from .texts import class_and_text
@@ -52,6 +53,8 @@ class WorkerCrashedError(BrokenExecutor):
             when it is not known. It is looked at from time to time, so a process
             that grew in its last half second may have had more.
         pid: Its process id; None when it was not a worker of ours.
+        on_request: Whether it was this program that ended it, together with the call.
+            What the task would have come to nobody knows: it has not failed.
     """
 
     exit_code: int | None = None
@@ -59,6 +62,7 @@ class WorkerCrashedError(BrokenExecutor):
     worker_stack: str = ""
     peak_memory: int = 0
     pid: int | None = None
+    on_request: bool = False
 
 
 @public
@@ -83,6 +87,11 @@ class WorkerStartError(BrokenExecutor):
     """
 
 
+def was_cut_off(error: BaseException) -> bool:
+    """Whether *error* says that a task was ended together with its call."""
+    return isinstance(error, WorkerCrashedError) and error.on_request
+
+
 def blame(error: BaseException, task: Task[Any], index: int) -> None:  # Any: any task
     """Add the note to *error* that says which task it comes from."""
     try:
@@ -100,4 +109,4 @@ def exited(error: BaseException) -> TaskExitedError:
         f"failed; a task that wants to end the program has to say so to its caller."
     )
     failure.__cause__ = error
-    return failure.with_traceback(error.__traceback__)
+    return failure.with_traceback(field_of(error, "__traceback__"))

@@ -12,10 +12,20 @@ import sys
 from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
 MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
+
+
+def field_of(error: BaseException, name: str) -> Any:  # Any: of different types
+    """An attribute that `BaseException` itself has, whatever the class makes of it."""
+    return vars(BaseException)[name].__get__(error)
+
+
+def set_field(error: BaseException, name: str, value: object) -> None:
+    """Set such an attribute, also of a class that forbids it (a frozen dataclass)."""
+    vars(BaseException)[name].__set__(error, value)
 
 
 class Place(NamedTuple):
@@ -96,7 +106,8 @@ def forget_callers(error: BaseException) -> None:
     each of them what it knows: here a whole portion, with all arguments and results.
     Frames that still run, and so those of whoever called us, are left alone.
     """
-    frame = error.__traceback__ and error.__traceback__.tb_frame.f_back
+    frames = field_of(error, "__traceback__")
+    frame = frames and frames.tb_frame.f_back
     while frame is not None:
         try:
             frame.clear()
@@ -119,14 +130,11 @@ def keep_only_places(error: BaseException) -> None:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        # Whatever its class makes of these names.
-        fields = vars(BaseException)
         frames = None
         if not STUBS_KEEP_CALLERS:
-            places = pack_frames(fields["__traceback__"].__get__(each))
-            frames = unpack_frames(places)
+            frames = unpack_frames(pack_frames(field_of(each, "__traceback__")))
         BaseException.with_traceback(each, frames)
-        left += [fields[name].__get__(each) for name in ("__cause__", "__context__")]
+        left += [field_of(each, name) for name in ("__cause__", "__context__")]
 
 
 class StubEndError(Exception):

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .frames import field_of, set_field
 from .task import Task
 from .texts import class_and_text
+from .times import Times
 
 if TYPE_CHECKING:
     from .retry import Retry
@@ -23,6 +25,14 @@ class Waiting(NamedTuple):
     attempt: int  # the next one
 
 
+class LatestRun(NamedTuple):
+    """When and where a task ran that waits for its next attempt."""
+
+    times: Times
+    worker: str
+    handed_out: float  # by perf_counter
+
+
 class Retries:
     """The tasks of one call that wait, and what was wrong with them.
 
@@ -34,6 +44,7 @@ class Retries:
         self.policy = policy
         self.waiting: list[Waiting] = []  # a heap
         self.errors: dict[int, list[Exception]] = {}  # of each task, oldest first
+        self.latest: dict[int, LatestRun] = {}  # of each task that waits
 
     @property
     def next_due(self) -> float | None:
@@ -65,7 +76,9 @@ class Retries:
         """The tasks whose time has come."""
         now = monotonic()
         while self.waiting and self.waiting[0].due <= now:
-            yield heapq.heappop(self.waiting)
+            due = heapq.heappop(self.waiting)
+            self.latest.pop(due.task_index, None)
+            yield due
 
     def give_up(self) -> Iterator[tuple[Waiting, Exception]]:
         """All tasks that wait, each with its latest failure, which is its last now."""
@@ -101,7 +114,7 @@ def put_behind(error: BaseException, context: BaseException) -> None:
     for last in chain_of(error):
         if id(last) in behind:
             return  # the same object again, or one that leads to it
-    BaseException.__setattr__(last, "__context__", context)
+    set_field(last, "__context__", context)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -111,4 +124,4 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
     while following is not None and id(following) not in seen:
         seen.add(id(following))
         yield following
-        following = following.__context__
+        following = field_of(following, "__context__")

@@ -174,7 +174,8 @@ class Source:
 
     def stop(self, error: Exception) -> None:
         """Read nothing more; *error* is raised when all before it is done."""
-        self.error = self.error or error
+        if self.error is None:
+            self.error = error
         self.is_empty = True
         self.unsorted = None
 

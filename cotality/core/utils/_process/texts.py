@@ -8,6 +8,26 @@ import reprlib
 # worker, or hide the failure that is being described. Only a Ctrl-C passes.
 
 
+def printable(text: str, *, lines: bool = False) -> str:
+    """*text* for a terminal or a log, where what is not a visible character is obeyed.
+
+    A label, an argument or the text of an exception may come from anybody. An escape
+    sequence in it would move the cursor, a line end begin a line that seems to be
+    ours, a sign that turns the direction of writing show something else than it says.
+    All of these are replaced by what `repr` writes for them.
+
+    Args:
+        lines: Leave line ends and tabs as they are, for a text of several lines.
+    """
+    if text.isprintable():
+        return text
+    kept = "\n\t" if lines else ""
+    return "".join(
+        each if each.isprintable() or each in kept else repr(each)[1:-1]
+        for each in text
+    )
+
+
 def text_of(error: BaseException) -> str:
     """``str(error)``."""
     try:
@@ -37,7 +57,7 @@ def traceback_text_of(error: BaseException) -> str:
 
 
 def shortened(value: object, limit: int) -> str:
-    """``repr(value)`` in at most *limit* characters.
+    """``repr(value)`` in at most *limit* characters, on one line.
 
     Costs what the repr costs for the types that :mod:`reprlib` does not know.
     """
@@ -49,7 +69,9 @@ def shortened(value: object, limit: int) -> str:
         raise
     except BaseException as broken:
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    if len(text) > limit:
+        text = text[: limit - 3] + "..."
+    return printable(text)  # of the classes of others; what `repr` gives for texts is
 
 
 def attribute_or_none(thing: object, name: str) -> object:

@@ -16,12 +16,12 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import this_process
+from .around import around
 from .checks import checked_max_workers
 from .cpus import default_workers
 from .executor import checked_initializer
@@ -175,7 +175,7 @@ class Owned:
 
 
 @public
-@contextmanager
+@around
 def worker_pool(
     *,
     max_workers: int | None = None,

@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.checks import checked_count, checked_seconds
+from cotality.core.utils._process.checks import (
+    checked_count,
+    checked_flag,
+    checked_seconds,
+)
 from cotality.core.utils._process.public import public
 
 if TYPE_CHECKING:
@@ -32,13 +36,19 @@ class DeadLetters:
     fails again takes the place of its former letter.
 
     A task is kept pickled: who can write to the file can make the program that replays
-    it run any code. One that cannot be pickled is kept as well, to be read.
+    it run any code. So the file is made for this user alone, and one that others may
+    write to is refused. Whoever can read it reads the arguments of the tasks and their
+    errors. A task that cannot be pickled is kept as well, to be read.
 
     Args:
         path: The file; made when the first task fails, in a directory that exists.
         max_entries: Keep so many, the latest; None, the default, keeps all.
         max_age: Keep them for so long, in seconds or as a `datetime.timedelta`. What is
             older goes when something else comes.
+        skip_damaged: Leave out lines that something else has changed, with a warning
+            that names them. With False, to look and to replay is a `DeadLetterError`
+            then. What comes is kept in any case.
+        trust_others: Use a file or folder to which other users may write.
 
     Raises:
         TypeError: An argument is not what it must be.
@@ -51,6 +61,8 @@ class DeadLetters:
         *,
         max_entries: int | None = None,
         max_age: float | datetime.timedelta | None = None,
+        skip_damaged: bool = True,
+        trust_others: bool = False,
     ) -> None:
         if max_age is not None and not isinstance(max_age, int | float):
             from datetime import timedelta
@@ -60,6 +72,8 @@ class DeadLetters:
         self.path = Path(path)
         self.max_entries = checked_count("max_entries", max_entries)
         self.max_age = checked_seconds("max_age", max_age, zero=False)
+        self.skip_damaged = checked_flag("skip_damaged", skip_damaged)
+        self.trust_others = checked_flag("trust_others", trust_others)
 
     def __repr__(self) -> str:
         return f"DeadLetters({os.fspath(self.path)!r})"
@@ -68,12 +82,15 @@ class DeadLetters:
         """What is there, the oldest first.
 
         Raises:
-            JournalError: The file is something else.
+            DeadLetterError: The file is something else, or damaged.
             OSError: It cannot be read.
         """
         from .store import letters_in
 
-        return list(letters_in(self.path).values())
+        found = letters_in(
+            self.path, skip_damaged=self.skip_damaged, trust_others=self.trust_others
+        )
+        return list(found.values())
 
     def purge(self, keys: list[str] | None = None) -> list[str]:
         """Take letters out; the keys of those that were there.
@@ -82,7 +99,7 @@ class DeadLetters:
             keys: Which; None takes them all.
 
         Raises:
-            JournalError: The file cannot be written, or is something else.
+            DeadLetterError: The file cannot be written, or is something else.
         """
         if keys is None:
             keys = [letter.key for letter in self.entries()]
@@ -93,7 +110,12 @@ class DeadLetters:
     def store(self) -> Store:
         from .store import Store
 
-        return Store(self.path, self.max_entries, self.max_age)
+        return Store(
+            self.path,
+            self.max_entries,
+            self.max_age,
+            trust_others=self.trust_others,
+        )
 
 
 def letter_recorder_of(dead_letters: object) -> LetterRecorder | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, cast
 
 from cotality.core.utils._process.public import public
-from cotality.core.utils._process.records.errors import JournalError
+from cotality.core.utils._process.records.errors import DeadLetterError
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.texts import class_and_text
 
@@ -63,39 +63,51 @@ class DeadLetter:
         Unpickling it can run any code: so only read files that only you can write to.
 
         Raises:
-            JournalError: It is not there, or cannot be unpickled here.
+            DeadLetterError: It is not there, or cannot be unpickled here.
         """
         if not self.packed:
-            raise JournalError(
+            raise DeadLetterError(
                 f"{self.call} cannot be run again, because it could not be kept: "
                 f"{self.unpicklable}"
             )
         from base64 import b64decode
         from platform import python_version
 
-        data = b64decode(self.packed)
+        try:
+            data = b64decode(self.packed, validate=True)
+        except ValueError:
+            data = b""
         if digest_of(data) != self.digest:
-            raise JournalError(
+            raise DeadLetterError(
                 f"{self.call} cannot be run again: its bytes have changed"
             )
         try:
             function, positional, arguments, label = pickle.loads(data)
+            return Task(function, arguments, positional=positional, label=label)
         except Exception as error:
-            raise JournalError(
+            raise DeadLetterError(
                 f"{self.call} cannot be run again here: unpickling it raised "
                 f"{class_and_text(error)} (it was kept by Python {self.python}, this "
                 f"is {python_version()})"
             ) from error
-        return Task(function, arguments, positional=positional, label=label)
 
     def fields(self) -> dict[str, Any]:  # Any: what JSON can hold
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+TEXTS = (
+    *("key", "call", "error", "message", "traceback", "worker", "python"),
+    *("unpicklable", "packed", "digest"),
+)
+COUNTS = "attempts", "times", "retries"
+TIMES = "first_failed_at", "failed_at"
+LARGEST = 1 << 40  # s; also refuses nan and infinity
 
 
 def letter_from(given: dict[str, Any]) -> DeadLetter | None:  # Any: as above
     """The letter that a record holds; None if it holds none."""
     try:
-        return DeadLetter(
+        letter = DeadLetter(
             **{
                 each.name: given[each.name]
                 for each in fields(DeadLetter)
@@ -105,6 +117,24 @@ def letter_from(given: dict[str, Any]) -> DeadLetter | None:  # Any: as above
         )
     except KeyError:
         return None
+    return letter if is_sensible(letter) else None
+
+
+def is_sensible(letter: DeadLetter) -> bool:
+    """Whether all that *letter* says is of the types that it has to be."""
+    given = letter.fields()
+    arguments: dict[object, object] = given["arguments"]
+    return (
+        all(type(given[name]) is str for name in TEXTS)
+        and all(type(given[name]) is int and given[name] >= 0 for name in COUNTS)
+        and all(is_time(given[name]) for name in TIMES)
+        and type(arguments) is dict
+        and all(type(text) is str for text in arguments.values())
+    )
+
+
+def is_time(value: object) -> bool:
+    return type(value) in (int, float) and abs(cast("float", value)) < LARGEST
 
 
 def digest_of(data: bytes) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-from cotality.core.utils._process.observers import Observer
+from cotality.core.utils._process.failures import was_cut_off
+from cotality.core.utils._process.observers import Observer, Start
 from cotality.core.utils._process.outcome import Outcome, Settled
 from cotality.core.utils._process.records.errors import JournalError
+from cotality.core.utils._process.texts import printable
 from cotality.core.utils._process.times import Measure
 
 from .letter import DeadLetter
@@ -30,26 +34,53 @@ class LetterRecorder(Observer):
     def __init__(self, store: Store) -> None:
         self.store = store
         self.unwritten: list[DeadLetter] = []
+        self.owners: dict[str, int] = {}  # whose keys they are: the indices of tasks
+        self.namesakes: Counter[str] = Counter()
         self.failure: JournalError | None = None
+        self.may_be_written = False  # some of those that are unwritten
 
     def settled(self, settled: Settled) -> None:
         if settled.errors:
             self.unwritten += map(self.letter, failures_of(settled))
-            self.write()
+            if self.unwritten:
+                self.write()
+
+    def began(self, start: Start) -> None:
+        """See that letters can be kept, before it is too late.
+
+        Raises:
+            DeadLetterError: Others may write to the file, and are not trusted.
+        """
+        self.store.check_trust()
 
     def letter(self, outcome: Outcome[Any]) -> DeadLetter:  # Any: of any result type
-        return letter_about(outcome)
+        letter = letter_about(outcome)
+        key = self.key_of_its_own(letter.key, outcome.index)
+        return letter if key == letter.key else replace(letter, key=key)
+
+    def key_of_its_own(self, key: str, index: int) -> str:
+        """*key*, unless another task of this call has it: a number tells them apart.
+
+        Tasks may have the same label, or be the same call. All of them are kept.
+        """
+        own = key
+        while self.owners.setdefault(own, index) != index:
+            self.namesakes[key] += 1
+            own = f"{key}#{self.namesakes[key] + 1}"
+        return own
 
     def write(self) -> None:
+        unless_there, self.may_be_written = self.may_be_written, True
         try:
-            self.store.add(self.unwritten, again=self.again)
+            self.store.add(self.unwritten, again=self.again, unless_there=unless_there)
         except JournalError as error:
             if self.failure is None:
-                logger.error("%s", error)
+                logger.error("%s", printable(str(error)))
             self.failure = error
         else:
             self.unwritten = []
             self.failure = None
+            self.may_be_written = False
 
     def ended(self, error: BaseException | None) -> None:
         if self.unwritten:
@@ -57,7 +88,9 @@ class LetterRecorder(Observer):
         if self.failure is None:
             return
         calls = ", ".join(letter.call for letter in self.unwritten[:5])
-        logger.error("%d failed tasks are lost: %s", len(self.unwritten), calls)
+        logger.error(
+            "%d failed tasks are lost: %s", len(self.unwritten), printable(calls)
+        )
         if error is None:
             raise self.failure
 
@@ -68,6 +101,8 @@ def failures_of(settled: Settled) -> list[Outcome[Any]]:  # Any: as above
     assert details is not None
     outcomes: list[Outcome[Any]] = []
     for position, error in settled.errors.items():
+        if was_cut_off(error):  # it was ended with the call, and may be run again
+            continue
         task = details.tasks[position]
         outcome = details.outcome_of(settled.start + position, position, task)
         outcome.error = error

@@ -14,8 +14,13 @@ from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.public import public
-from cotality.core.utils._process.records.errors import JournalError, JournalInUseError
+from cotality.core.utils._process.records.errors import (
+    DeadLetterError,
+    JournalInUseError,
+    Kind,
+)
 from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.texts import printable
 
 from .dead_letters import DeadLetters
 from .letter import DeadLetter
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
     from .store import Store
 
+MARK = Kind("mark of a replay", DeadLetterError)
 logger = logging.getLogger("cotality.core.utils.process")
 
 
@@ -57,7 +63,7 @@ def replay(
     Raises:
         KeyError: There is no letter with one of the *keys*.
         JournalInUseError: They are being replayed already.
-        JournalError: The file cannot be read or written.
+        DeadLetterError: The file cannot be read or written.
         ValueError: *options* have ``dead_letters``.
     """
     letters = path if isinstance(path, DeadLetters) else DeadLetters(path)
@@ -85,7 +91,7 @@ def replay_some(
     if not letters.path.exists():
         return []
     marker = letters.path.with_name(f"{letters.path.name}.replaying")
-    with closing(alone(marker)):
+    with closing(alone(marker, trust_others=letters.trust_others)):
         try:
             return run_again(
                 letters.store(), tasks_of(choose()), max_workers, use_processes, options
@@ -94,12 +100,12 @@ def replay_some(
             marker.unlink(missing_ok=True)
 
 
-def alone(marker: Path) -> RecordFile:
+def alone(marker: Path, *, trust_others: bool) -> RecordFile:
     """See that nobody else replays the same file: two would run each task twice."""
     from cotality.core.utils._process.records.file import RecordFile
 
     try:
-        return RecordFile(marker, "mark of a replay")
+        return RecordFile(marker, MARK, skip_damaged=True, trust_others=trust_others)
     except JournalInUseError as error:
         raise JournalInUseError(
             f"the dead letters are being replayed by somebody else ({marker})"
@@ -121,8 +127,8 @@ def tasks_of(
     for letter in letters:
         try:
             found.append((letter, letter.task()))
-        except JournalError as error:
-            logger.warning("%s", error)
+        except DeadLetterError as error:
+            logger.warning("%s", printable(str(error)))
     return found
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from cotality.core.utils._process.report import units
+from cotality.core.utils._process.texts import printable
 
 from .letter import DeadLetter
 
@@ -17,16 +18,17 @@ def one_line(letter: DeadLetter) -> str:
     """Key, when and how often, the error and the call."""
     message = " ".join(letter.message.split())
     error = f"{letter.error}: {message}" if message else letter.error
+    shown = error[:SHOWN_ERROR]
     often = f", {letter.times} times" if letter.times > 1 else ""
     return (
         f"{printable(letter.key)}  {time_of(letter.failed_at)}{often}  "
-        f"{error[:SHOWN_ERROR]}  {letter.call}"
+        f"{printable(shown)}  {printable(letter.call)}"
     )
 
 
 def in_full(letter: DeadLetter) -> str:
     rows = [
-        ("key", printable(letter.key)),
+        ("key", letter.key),
         ("call", letter.call),
         *((f"  {name}", value) for name, value in letter.arguments.items()),
         (
@@ -42,8 +44,8 @@ def in_full(letter: DeadLetter) -> str:
     if letter.unpicklable:
         rows.append(("not kept", f"it cannot be run again: {letter.unpicklable}"))
     width = max(len(name) for name, _ in rows)
-    table = "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-    return f"{table}\n\n{letter.traceback.rstrip()}"
+    table = "\n".join(printable(f"{name:<{width}}  {value}") for name, value in rows)
+    return f"{table}\n\n{printable(letter.traceback.rstrip(), lines=True)}"
 
 
 def as_json(letters: Sequence[DeadLetter]) -> str:
@@ -52,11 +54,6 @@ def as_json(letters: Sequence[DeadLetter]) -> str:
     for fields in shown:
         del fields["packed"], fields["digest"]
     return json.dumps(shown, indent=2)
-
-
-def printable(key: str) -> str:
-    """*key* on one line, also one with a line end in it."""
-    return json.dumps(key, ensure_ascii=False)[1:-1]
 
 
 def time_of(at: float) -> str:

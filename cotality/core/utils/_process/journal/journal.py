@@ -28,7 +28,8 @@ class Journal:
     The file holds one JSON object a line, is written by this process alone, and is
     readable after a kill at any moment. Results are kept beside it, pickled, in the
     directory ``run.jsonl.results``. Who can write to either can make this program run
-    any code: keep them where only you can.
+    any code: so they are made for this user alone, and what others may write to is
+    refused. Whoever can read them reads arguments, errors and results.
 
     Making one touches nothing; the file is opened when a call begins and closed when
     it ends. One run at a time can have it.
@@ -44,6 +45,7 @@ class Journal:
         skip_damaged: Go on although a line or a result cannot be read, because
             something else has written to the files or a disk has failed. What was
             lost is run again, even if it had been finished.
+        trust_others: Use files and folders to which other users may write.
 
     Raises:
         TypeError: An argument is not what it must be.
@@ -57,11 +59,13 @@ class Journal:
         fsync: Fsync = "second",
         keep_results: bool = True,
         skip_damaged: bool = False,
+        trust_others: bool = False,
     ) -> None:
         self.path = Path(path)
         self.fsync = checked_fsync(fsync)
         self.keep_results = checked_flag("keep_results", keep_results)
         self.skip_damaged = checked_flag("skip_damaged", skip_damaged)
+        self.trust_others = checked_flag("trust_others", trust_others)
 
     def __repr__(self) -> str:
         return f"Journal({os.fspath(self.path)!r})"

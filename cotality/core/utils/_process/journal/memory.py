@@ -11,9 +11,11 @@ from cotality.core.utils._process.keys.errors import TaskKeyError
 from cotality.core.utils._process.keys.key import Keys
 from cotality.core.utils._process.outcome import Details, Settled
 from cotality.core.utils._process.records.errors import JournalError
+from cotality.core.utils._process.records.handle import reader_of
 from cotality.core.utils._process.records.reader import Fields
 from cotality.core.utils._process.source import Batch, SortedOut, Source
 from cotality.core.utils._process.task import Task, describe, numbered
+from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.times import EPOCH, Times, Timing
 from cotality.core.utils._process.wire import decode
 
@@ -54,6 +56,7 @@ class JournalMemory:
         self.seen: set[str] = set()  # the same
         self.past = Past()
         self.file: BinaryIO | None = None  # the journal, to look things up
+        self.file_id = b""
         self.results: Results | None = None
         self.source: Source | None = None  # that asks, until the call is over
         self.failure: Exception | None = None  # why nothing more may run
@@ -140,12 +143,13 @@ class JournalMemory:
             self.source.stop(error)
             self.source.returned.clear()
 
-    def open(self, past: Past, results: Results) -> None:
+    def open(self, past: Past, results: Results, file_id: bytes) -> None:
         """Learn what is in the journal."""
         self.past = past
         self.results = results
+        self.file_id = file_id
         if past.has_ends:
-            self.file = self.journal.path.open("rb")
+            self.file = reader_of(self.journal.path)
 
     def forget(self) -> None:
         """The call is over."""
@@ -169,12 +173,12 @@ class JournalMemory:
             return None
         assert self.file is not None
         try:
-            fields = fields_at(self.file, offset)
+            fields = fields_at(self.file, offset, self.file_id)
             if fields is None or fields.get("key") != key:
                 raise LostError(f"the line at byte {offset} is not what it was")
             settled = self.settled(fields, key, index)
             settled.details = details_of(fields, task)
-        except (LostError, TypeError, ValueError, KeyError) as error:
+        except LostError as error:
             if self.journal.skip_damaged:
                 return None
             raise JournalError(
@@ -196,9 +200,7 @@ class JournalMemory:
         try:
             return Settled(index, [decode(data)], {})
         except Exception as error:
-            raise LostError(
-                f"unpickling it raised {type(error).__name__}: {error}"
-            ) from error
+            raise LostError(f"unpickling it raised {class_and_text(error)}") from error
 
     def result_of(self, fields: Fields) -> bytes | None:
         """The bytes of the result, if it was kept.
@@ -228,8 +230,17 @@ def duplicate(
 
 
 def failure_of(data: bytes | None, fields: Fields) -> Exception:
-    """The failure that a task ended with in an earlier run."""
-    error = None if data is None else unpack_exception(data)
+    """The failure that a task ended with in an earlier run.
+
+    Raises:
+        LostError: What was kept of it is something else.
+    """
+    try:
+        error = None if data is None else unpack_exception(data)
+    except Exception as broken:
+        raise LostError(
+            f"what it failed with cannot be read: {class_and_text(broken)}"
+        ) from broken
     if not isinstance(error, Exception):
         name, message = fields["error"], fields["message"]
         error = RemoteTaskError(f"{name}: {message}")
@@ -252,7 +263,7 @@ def is_of_earlier_call(note: object) -> bool:
 
 def details_of(fields: Fields, task: Task[Any]) -> Details:  # Any: as above
     times = Times()
-    if "at" in fields:
+    if "at" in fields and "seconds" in fields:
         began = float(fields["at"]) - EPOCH
         times = Times.of([Timing(began, float(fields["seconds"]))])
     worker, attempt = str(fields.get("worker", "")), int(fields.get("attempt", 1))

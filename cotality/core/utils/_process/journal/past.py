@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from cotality.core.utils._process.records.errors import JournalError, Kind
 from cotality.core.utils._process.records.reader import (
     Damage,
     Fields,
@@ -13,7 +14,7 @@ from cotality.core.utils._process.records.reader import (
     read_records,
 )
 
-KIND = "journal"
+KIND = Kind("journal", JournalError)
 
 
 class Past:
@@ -44,11 +45,11 @@ class Past:
         return past
 
     def learn(self, fields: Fields, offset: int) -> bool:
-        """Take in one line; whether it is complete. Events not known say nothing."""
+        """Take in one line; whether it makes sense. Events not known say nothing."""
         event = fields["event"]
         if event in ("finished", "failed", "retry"):
             key = fields.get("key")
-            if not isinstance(key, str):
+            if not isinstance(key, str) or not is_sensible(fields):
                 return False
             self.unfinished.discard(key)
             if event == "finished":
@@ -58,7 +59,7 @@ class Past:
                 self.failed[key] = offset
         elif event in ("started", "returned"):
             keys = texts_in(fields.get("keys"))
-            if keys is None:
+            if keys is None or not is_sensible(fields):
                 return False
             if event == "started":
                 self.unfinished.update(keys)
@@ -76,9 +77,12 @@ class Past:
         return bool(self.finished or self.failed)
 
     def take(self, key: str, *, with_failed: bool) -> int | None:
-        """Where the line about the end of *key* is; None if it has to be run."""
+        """Where the line about the end of *key* is; None if it has to be run.
+
+        What had failed and was then begun again has to be: that run was cut off.
+        """
         found = self.finished.pop(key, None)
-        if found is None and with_failed:
+        if found is None and with_failed and key not in self.unfinished:
             found = self.failed.pop(key, None)
         return found
 
@@ -88,10 +92,51 @@ def texts_in(keys: object) -> list[str] | None:
     if not isinstance(keys, list):
         return None
     given = cast("list[object]", keys)
-    return [key for key in given if isinstance(key, str)]
+    texts = [key for key in given if isinstance(key, str)]
+    return texts if len(texts) == len(given) else None
 
 
-def fields_at(file: BinaryIO, offset: int) -> Fields | None:
-    """The record at *offset*; None if there is none any more."""
+def is_sensible(fields: Fields) -> bool:
+    """Whether what a line about tasks says is of the types that it has to be."""
+    if fields["event"] == "failed" and not {"error", "message"} <= fields.keys():
+        return False
+    return all(RULES[name](fields[name]) for name in fields.keys() & RULES.keys())
+
+
+LARGEST = 1 << 62  # which no time and no file comes to; neither nan nor infinity
+
+
+def is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(cast("float", value)) < LARGEST
+
+
+def is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def is_text(value: object) -> bool:
+    return type(value) is str
+
+
+def is_place(value: object) -> bool:
+    """Whether *value* can say where a result is: by four numbers."""
+    if not isinstance(value, list):
+        return False
+    numbers = cast("list[object]", value)
+    return len(numbers) == 4 and all(map(is_count, numbers))
+
+
+RULES: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("at", "seconds", "delay"), is_number),
+    **dict.fromkeys(("attempt", "memory"), is_count),
+    **dict.fromkeys(("worker", "error", "message", "traceback", "call"), is_text),
+    "unkept": is_text,
+    "result": is_place,
+    "again": lambda value: texts_in(value) is not None,
+}
+
+
+def fields_at(file: BinaryIO, offset: int, file_id: bytes) -> Fields | None:
+    """The record at *offset*; None if it is not there any more."""
     file.seek(offset)
-    return fields_of(file.readline())
+    return fields_of(file.readline(), file_id)

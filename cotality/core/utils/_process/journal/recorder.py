@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.exception_transport import pack_exception
+from cotality.core.utils._process.failures import was_cut_off
 from cotality.core.utils._process.observers import Observer, Start
 from cotality.core.utils._process.outcome import Portion, Settled
 from cotality.core.utils._process.records.errors import JournalError
 from cotality.core.utils._process.records.file import RecordFile
 from cotality.core.utils._process.records.reader import Damage
+from cotality.core.utils._process.records.trust import check_trust
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.task import Task
-from cotality.core.utils._process.texts import class_and_text, text_of
+from cotality.core.utils._process.texts import class_and_text, printable, text_of
 from cotality.core.utils._process.times import Measure
 
 from . import lines
@@ -63,18 +65,25 @@ class Recorder(Observer):
     # The begin.
 
     def began(self, start: Start) -> None:
-        path = self.journal.path
-        self.file = RecordFile(path, KIND)
-        self.results = Results(self.journal.results_path)
+        path, results = self.journal.path, self.journal.results_path
+        self.file = RecordFile(
+            path,
+            KIND,
+            skip_damaged=self.journal.skip_damaged,
+            trust_others=self.journal.trust_others,
+        )
+        if not self.journal.trust_others:
+            check_trust(path, KIND, results, *results.glob("*.pickles"))
+        self.results = Results(results)
         past = Past.of(path, self.damaged)
         if not self.resume and not past.is_empty:
             raise JournalError(
                 f"{path} is the journal of an earlier run, with {len(past.finished)} "
                 f"finished tasks. resume=True goes on from there; to begin anew, "
-                f"choose another path or delete it and {self.journal.results_path}."
+                f"choose another path or delete it and {results}."
             )
         self.tell_of(past)
-        self.memory.open(past, self.results)
+        self.memory.open(past, self.results, self.file.id)
         self.write(
             lines.line(
                 "run",
@@ -92,10 +101,10 @@ class Recorder(Observer):
         where = f"line {damage.line} of {self.journal.path} (byte {damage.offset})"
         if not self.journal.skip_damaged:
             raise JournalError(
-                f"{where} cannot be read: {damage.text!r}. Something else has written "
-                f"to the file, or a disk has failed. Which task the line was about is "
-                f"not known: Journal(..., skip_damaged=True) goes on without it, and "
-                f"runs that task again."
+                f"{where} cannot be read: {damage.text!r}. Something else has "
+                f"written to the file, or a disk has failed. Which task the line was "
+                f"about is not known: Journal(..., skip_damaged=True) goes on without "
+                f"it, and runs that task again."
             )
         logger.warning("%s cannot be read and is skipped: %r", where, damage.text)
 
@@ -167,11 +176,14 @@ class Recorder(Observer):
         self.try_to_write(line)
 
     def settled(self, settled: Settled) -> None:
-        first = settled.start
-        keys = self.memory.keys_of(first, len(settled.values))
+        keys = self.memory.keys_of(settled.start, len(settled.values))
+        if len(keys) < len(settled.values):
+            return  # struck while they were read, they had no keys and never ran
         try:
             places = self.keep(settled)
-            self.write(self.lines_of(settled, self.escaped(keys), places).encode())
+            text = self.lines_of(settled, self.escaped(keys), places)
+            if text:
+                self.write(text.encode())
         except OSError as error:
             self.unrecorded += keys
             self.fail(self.cannot_write(error))
@@ -191,7 +203,9 @@ class Recorder(Observer):
         for position, (key, place) in enumerate(each):
             if position in errors:
                 error = errors[position]
-                text.append(lines.failed(key, place, details, position, error))
+                # One that was ended with its call has no end: it runs again.
+                if not was_cut_off(error):
+                    text.append(lines.failed(key, place, details, position, error))
             else:
                 part = details.part(position, position + 1)
                 text.append(lines.finished([key], Places.of([place]), part))
@@ -225,7 +239,7 @@ class Recorder(Observer):
         logger.warning(
             "%s: a result is not kept: %s. A run that resumes gets a Skipped for it.",
             self.journal.path,
-            reason,
+            printable(reason),
         )
         return reason
 
@@ -239,7 +253,7 @@ class Recorder(Observer):
         """
         assert self.file is not None
         try:
-            self.file.append(data)
+            self.file.add(data)
             if self.journal.fsync == "always":
                 self.sync()
             elif self.journal.fsync == "second":
@@ -285,7 +299,7 @@ class Recorder(Observer):
     def fail(self, error: JournalError) -> None:
         """Let *error* end the call."""
         if self.memory.failure is None:
-            logger.error("%s", error)
+            logger.error("%s", printable(str(error)))
             self.memory.fail(error)
 
     # The end.
@@ -304,10 +318,18 @@ class Recorder(Observer):
             if self.has_begun:
                 self.write_end(error)
         finally:
-            for each in (self.file, self.results):
-                if each is not None:
-                    each.close()
-            self.memory.forget()
+            try:
+                self.let_go()
+            finally:
+                self.let_go()  # of what is left, if an exception has struck in there
+
+    def let_go(self) -> None:
+        """Close all that is open; harmless if it was."""
+        if self.file is not None:
+            self.file.close()
+        if self.results is not None:
+            self.results.close()
+        self.memory.forget()
 
     def write_end(self, error: BaseException | None) -> None:
         told = None if error is None else class_and_text(error)[: lines.SHOWN_MESSAGE]
@@ -322,4 +344,4 @@ class Recorder(Observer):
 
 def some_of(keys: list[str]) -> str:
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(keys[:NAMED]) + more
+    return ", ".join(map(printable, keys[:NAMED])) + more

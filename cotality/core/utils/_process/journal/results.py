@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
-from cotality.core.utils._process.records.file import FLAGS
+from cotality.core.utils._process.records.handle import Handle, reader_of
 from cotality.core.utils._process.wire import encode_by_value
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
+PRIVATE_FOLDER = 0o700
 dumps: Any = pickle.dumps  # pyright: ignore[reportUnknownMemberType]  # typeshed
 PROTOCOL = 5
 
@@ -87,7 +88,7 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.number = 0
-        self.fd = -1
+        self.file: Handle | None = None
         self.end = 0
         self.is_synced = True
         self.readers: dict[int, BinaryIO] = {}  # by number of the file
@@ -101,43 +102,35 @@ class Results:
         Raises:
             OSError: Such as `ENOSPC`; what was written of it is of no use to anybody.
         """
-        if self.fd < 0:
-            self.make_file()
+        file = self.file or self.make_file()
+        # Asked, because an exception may have struck in the middle of what came before.
+        self.end = os.fstat(file.fileno()).st_size
         sizes = list(map(len, packed))
         ends = list(accumulate(sizes, initial=self.end))
         places = Places(
             f',"result":[{self.number},%d,%d,%d]',
             (ends[:-1], sizes, list(map(crc32, packed))),
         )
-        try:
-            size = ends[-1] - self.end
-            together = max(1, JOINED * len(packed) // max(1, size))
-            for first in range(0, len(packed), together):
-                self.write(b"".join(packed[first : first + together]))
-        except BaseException:
-            self.end = os.fstat(self.fd).st_size
-            raise
+        size = ends[-1] - self.end
+        together = max(1, JOINED * len(packed) // max(1, size))
         self.is_synced = False
+        for first in range(0, len(packed), together):
+            write_all(file, b"".join(packed[first : first + together]))
         return places
 
-    def write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self.fd, rest) :]
-        self.end += len(data)
-
-    def make_file(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        while self.fd < 0:
+    def make_file(self) -> Handle:
+        self.folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        while self.file is None:
             self.number += 1
             try:
-                self.fd = os.open(self.path(self.number), FLAGS | os.O_EXCL, 0o666)
+                self.file = Handle(self.path(self.number), "xb")
             except FileExistsError:
                 continue  # of an earlier run
+        return self.file
 
     def sync(self) -> None:
-        if not self.is_synced:
-            os.fsync(self.fd)
+        if not self.is_synced and self.file is not None:
+            os.fsync(self.file.fileno())
             self.is_synced = True
 
     def read(self, place: Place) -> bytes:
@@ -149,8 +142,10 @@ class Results:
         number, offset, size, checksum = place
         try:
             if number not in self.readers:
-                self.readers[number] = self.path(number).open("rb")
+                self.readers[number] = reader_of(self.path(number))
             file = self.readers[number]
+            if offset + size > os.fstat(file.fileno()).st_size:
+                raise LostError(f"{self.path(number)} ends before byte {offset + size}")
             file.seek(offset)
             data = file.read(size)
         except OSError as error:
@@ -163,9 +158,15 @@ class Results:
         return data
 
     def close(self) -> None:
-        readers, self.readers = self.readers, {}
-        for file in readers.values():
+        for file in self.readers.values():
             file.close()
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self.readers = {}
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+
+def write_all(file: Handle, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file.fileno(), rest) :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from cotality.core.utils._process.records.reader import Damage, Fields, read_records
 from cotality.core.utils._process.report import units
+from cotality.core.utils._process.texts import printable
 
 from .past import KIND, Past
 
@@ -18,6 +20,8 @@ SLOWEST = 5  # tasks
 GROUPS = 10  # of errors
 KEYS = 3  # of each group
 WIDTH = 79
+SHOWN_KEY = 8  # digits of a key that is no label; the call stands beside it
+IS_DIGEST = re.compile("[0-9a-f]{32}").fullmatch
 
 
 @dataclass
@@ -117,11 +121,9 @@ class Summary:
         """Each error with the keys of the tasks that failed with it, most first."""
         groups: dict[str, list[str]] = {}
         for key, fields in self.failed.items():
-            lines = str(fields.get("message", "")).splitlines()
-            text = (
-                f"{fields.get('error')}: {lines[0]}" if lines else fields.get("error")
-            )
-            groups.setdefault(str(text)[:WIDTH], []).append(key)
+            lines = str(fields["message"]).splitlines()
+            text = f"{fields['error']}: {lines[0]}" if lines else str(fields["error"])
+            groups.setdefault(printable(text[:WIDTH]), []).append(key)
         return sorted(groups.items(), key=lambda group: -len(group[1]))
 
     def as_json(self) -> dict[str, object]:
@@ -154,7 +156,7 @@ class Summary:
         of = f" of {self.total:,}" if self.total is not None else ""
         running = "running" if self.state == "running" else "started, not finished"
         lines = [
-            f"{self.path}: {self.what_it_does()}",
+            f"{printable(str(self.path))}: {self.what_it_does()}",
             f"  {known:,}{of} tasks done: {self.finished:,} finished, "
             f"{len(self.failed):,} failed",
         ]
@@ -184,15 +186,23 @@ class Summary:
     def errors(self) -> list[str]:
         groups = self.groups()
         lines = [
-            f"  {len(keys):>6,}  {error}  ({some(keys)})"
+            f"  {len(keys):>6,}  {error}  ({some([self.name_of(k) for k in keys])})"
             for error, keys in groups[:GROUPS]
         ]
         if len(groups) > GROUPS:
             lines.append(f"  ... and {len(groups) - GROUPS} other errors")
         return ["failed with", *lines] if lines else []
 
+    def name_of(self, key: str) -> str:
+        """What a failed task is called: by its label, or else by the call as well."""
+        call = self.failed[key].get("call")
+        return f"{key[:SHOWN_KEY]} {call}" if call and IS_DIGEST(key) else key
+
     def slow(self) -> list[str]:
-        lines = [f"  {units.seconds(s):>8}  {key}" for s, key in self.slowest]
+        lines = [
+            f"  {units.seconds(seconds):>8}  {printable(key)}"
+            for seconds, key in self.slowest
+        ]
         return ["slowest", *lines] if lines else []
 
     def damaged(self) -> list[str]:
@@ -204,7 +214,7 @@ class Summary:
 
 def some(keys: list[str]) -> str:
     more = f" and {len(keys) - KEYS:,} more" if len(keys) > KEYS else ""
-    return ", ".join(keys[:KEYS]) + more
+    return ", ".join(map(printable, keys[:KEYS])) + more
 
 
 def time_of(at: float) -> str:

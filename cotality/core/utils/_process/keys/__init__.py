@@ -3,6 +3,6 @@
 * the key of a task: `key`;
 * functions, by their names and what they close over: `functions`;
 * arguments, by their types and content: `content`, with `standard` for the types of
-  the standard library and `arrays` for NumPy;
+  the standard library, `arrays` for NumPy and `state` for what a class does not tell;
 * what has no content that stays: `errors`.
 """

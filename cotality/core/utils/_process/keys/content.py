@@ -64,7 +64,7 @@ class Content:
             return self.of_dataclass(thing)
         if isinstance(thing, tuple) and hasattr(kind, "_fields"):
             items = cast("tuple[object, ...]", thing)
-            return f"N{text_of_name(kind)}{self.inside(items, self.of_items)}"
+            return f"N{text_of_name(kind)}{self.inside(items, self.of_named)}"
         rule = STANDARD.get(kind)
         if rule is not None:
             return f"o{text_of_name(kind)}{rule(thing, self)}"
@@ -108,6 +108,11 @@ class Content:
                 raise
         return "".join(texts)
 
+    def of_named(self, thing: Any) -> str:  # Any: any named tuple
+        from .state import text_of_attributes
+
+        return self.of_items(thing) + text_of_attributes(thing, set(), self)
+
     def of_pairs(self, pairs: Iterable[tuple[object, object]]) -> str:
         return "".join(sorted(self.pairs(pairs)))
 
@@ -129,15 +134,18 @@ class Content:
         def of_fields(thing: Any) -> str:  # Any: as above
             texts: list[str] = []
             for field in fields(thing):
-                if not field.compare:
-                    continue  # such as a cache, by its author's own word no content
+                if not declared(field):
+                    continue
                 try:
                     text = self.of(getattr(thing, field.name))
                 except UnstableError as error:
                     error.steps.append(f".{field.name}")
                     raise
                 texts.append(f"{text_of_str(field.name)}{text}")
-            return "".join(sorted(texts))
+            names = {field.name for field in fields(thing)}
+            return "".join(sorted(texts)) + state_besides(thing, names, self)
+
+        from .state import declared, state_besides
 
         kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
         return f"C{text_of_name(kind)}{self.inside(thing, of_fields)}"

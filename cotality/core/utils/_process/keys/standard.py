@@ -52,6 +52,10 @@ def text_of_defaultdict(thing: Any, content: Content) -> str:  # Any: as above
     return f"{content.of(thing.default_factory)}{items_of(thing, content)}"
 
 
+def text_of_limit(items: Any) -> str:  # Any: a deque of anything
+    return "" if items.maxlen is None else f"{items.maxlen};"
+
+
 # By exact type: what a subclass adds nobody knows.
 STANDARD: dict[type, Rule] = {
     datetime.datetime: text_of_moment,
@@ -73,7 +77,9 @@ STANDARD: dict[type, Rule] = {
     array.array: lambda items, _: (
         f"{items.typecode}{items.itemsize};{text_of_bytes(items.tobytes())}"
     ),
-    collections.deque: lambda items, content: content.inside(items, content.of_items),
+    collections.deque: lambda items, content: (
+        f"{text_of_limit(items)}{content.inside(items, content.of_items)}"
+    ),
     collections.OrderedDict: items_in_order_of,
     collections.Counter: items_of,
     collections.defaultdict: text_of_defaultdict,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cotality.core.utils._process.public import public
 
 
@@ -17,3 +19,23 @@ class JournalError(RuntimeError):
 @public
 class JournalInUseError(JournalError):
     """Another run has this journal open, here or in another process."""
+
+
+@public
+class DeadLetterError(JournalError):
+    """A file of dead letters, or a letter in it, cannot be read, written or run.
+
+    As with a `JournalError`, which it is, the message says what to do.
+    """
+
+
+class Kind(NamedTuple):
+    """What a file of records holds.
+
+    Attributes:
+        name: In one or two words.
+        error: What is raised when something is wrong with the file.
+    """
+
+    name: str
+    error: type[JournalError]

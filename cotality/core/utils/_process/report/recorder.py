@@ -21,7 +21,7 @@ from cotality.core.utils._process.times import EPOCH, Measure, Times, Timing
 
 from .rows import Rows, SlowTask, WorkerRow
 from .timeline import Span
-from .words import FOR_SLOWEST, Words, error_text
+from .words import FOR_SLOWEST, Words
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.auto.decision import Decision
@@ -42,7 +42,7 @@ class Recorder(Observer):
     def __init__(self, report: RunReport) -> None:
         self.report = report
         self.began_at = perf_counter()
-        self.words = Words(self.began_at)
+        self.words = Words(self.began_at, arguments=report.arguments)
         self.rows = Rows(0)
 
     def began(self, start: Start) -> None:
@@ -56,7 +56,7 @@ class Recorder(Observer):
         report.cpus = available_cpus()
         report.started_at = start.at + EPOCH
         self.began_at = start.at
-        self.words = Words(start.at)
+        self.words = Words(start.at, arguments=report.arguments)
         self.rows = Rows(start.workers)
         report.rows = self.rows.each
 
@@ -130,7 +130,7 @@ class Recorder(Observer):
                         seconds,
                         ran.worker,
                         ran.attempt,
-                        ran.error_of(at),
+                        self.error_of(ran, at),
                         ran.start_of(at),
                     )
                 )
@@ -160,8 +160,12 @@ class Recorder(Observer):
             ran.attempt,
             len(failures),
             len(ran.deaths.intersection(failures)),
-            error_text(ran.errors[failures[0]]) if failures else "",
+            self.words.error_of(ran.errors[failures[0]]) if failures else "",
         )
+
+    def error_of(self, ran: Ran, at: int) -> str:
+        error = ran.errors.get(ran.positions[at])
+        return "" if error is None else self.words.error_of(error)
 
     def will_retry(
         self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
@@ -190,7 +194,7 @@ class Recorder(Observer):
         if isinstance(error, GeneratorExit):
             report.error = "the caller took no more results"
         elif error is not None:
-            report.error = error_text(error)
+            report.error = self.words.error_of(error)
         self.words.forget()
         self.put_rows_in_order()
 
@@ -277,10 +281,6 @@ class Ran:
 
     def task_of(self, at: int) -> Task[Any]:  # Any: a task of any result type
         return self.tasks[self.positions[at]]
-
-    def error_of(self, at: int) -> str:
-        error = self.errors.get(self.positions[at])
-        return "" if error is None else error_text(error)
 
     def failures_in(self, first: int, end: int) -> list[int]:
         """The positions of those from *first* up to *end* that failed."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
+from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.public import public
+from cotality.core.utils._process.texts import printable
 
 from .rows import Slowest, SlowTask, WorkerRow
 from .timeline import Timeline
@@ -29,6 +31,14 @@ class RunReport:
     What it costs is 2 microseconds a task on processes and 4 on threads, most of it to
     look at the clocks (measured with tasks that do nothing, on 2 cores, Python 3.11),
     and memory for at most 20,000 spans. Without a report nothing is recorded.
+
+    Args:
+        arguments: Say what tasks were called with, and the texts of their exceptions.
+            With False, the name of the function and the class of the exception have to
+            do in the summary, the page and the trace: the rest may hold secrets.
+
+    Raises:
+        TypeError: *arguments* is not a bool.
 
     Attributes:
         kind: On what the tasks ran: ``"threads"``, ``"processes"``, ``"inline"``,
@@ -65,7 +75,8 @@ class RunReport:
         timeline: When each worker was busy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, arguments: bool = True) -> None:
+        self.arguments = checked_flag("arguments", arguments)
         self.state: State = "new"
         self.kind = ""
         self.workers = 0
@@ -145,7 +156,7 @@ class RunReport:
         """What happened, as text for a terminal: about one screen."""
         from .summary import summary_of
 
-        return summary_of(self)
+        return printable(summary_of(self), lines=True)
 
     def explain(self) -> str:
         """Why the run was not faster and what to do about it, or that it went well.
@@ -155,7 +166,8 @@ class RunReport:
         from .diagnosis import findings_of
         from .summary import paragraph
 
-        return "\n\n".join(map(paragraph, findings_of(self)))
+        text = "\n\n".join(map(paragraph, findings_of(self)))
+        return printable(text, lines=True)
 
     def save_trace(self, path: str | os.PathLike[str]) -> None:
         """Write a trace that https://ui.perfetto.dev and ``chrome://tracing`` open.

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cotality.core.utils._process.texts import printable
+
 from . import units
 from .rows import WorkerRow
 
@@ -211,6 +213,7 @@ def table(
     rows: Sequence[tuple[str, ...]], right: frozenset[int] | set[int] = frozenset()
 ) -> str:
     """*rows* with their columns aligned, those in *right* at their right end."""
+    rows = [tuple(map(printable, row)) for row in rows]  # each on one line
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines: list[str] = []
     for row in rows:

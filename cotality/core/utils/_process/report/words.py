@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.task import Task, describe, name_of_function
-from cotality.core.utils._process.texts import class_and_text
+from cotality.core.utils._process.texts import class_and_text, printable
 
 # To describe a task asks its arguments for their repr, which runs other people's code:
 # that of a large table takes longer than many a task. So no more than this part of the
@@ -19,10 +19,16 @@ SHOWN_ERROR = 160
 
 
 class Words:
-    """Describes tasks for as long as that costs little."""
+    """Describes tasks for as long as that costs little.
 
-    def __init__(self, began: float) -> None:
-        self.began = began  # the run, by perf_counter
+    Args:
+        began: The run, by perf_counter.
+        arguments: Whether more may be said than which function, and which exception.
+    """
+
+    def __init__(self, began: float, *, arguments: bool = True) -> None:
+        self.began = began
+        self.arguments = arguments
         self.spent = 0.0  # s
         self.function: object = None
         self.function_name = ""
@@ -32,6 +38,8 @@ class Words:
     ) -> str:  # Any: a task of any result type
         """The call *task* stands for, or its function if that has to do."""
         now = perf_counter()
+        if not self.arguments:
+            return self.name_of(task)
         if self.spent > GRANT + share * (now - self.began):
             return self.name_of(task)
         text = clipped(describe(task), SHOWN_CALL)
@@ -45,6 +53,10 @@ class Words:
             self.function_name = name_of_function(self.function)
         return self.function_name
 
+    def error_of(self, error: BaseException) -> str:
+        """What *error* is, on one line."""
+        return error_text(error) if self.arguments else type(error).__name__
+
     def forget(self) -> None:
         """Hold on to nothing of the caller's."""
         self.function = None
@@ -52,7 +64,8 @@ class Words:
 
 def error_text(error: BaseException) -> str:
     """*error* on one line."""
-    return clipped(" ".join(class_and_text(error).split()), SHOWN_ERROR)
+    text = " ".join(class_and_text(error).split())
+    return printable(clipped(text, SHOWN_ERROR))
 
 
 def clipped(text: str, limit: int) -> str:

@@ -1,0 +1,208 @@
+"""An exception that strikes the caller anywhere leaves readable files and no lock.
+
+A Ctrl-C, a time limit by a signal, a handler that raises: each may come between any two
+instructions of the thread that makes a call. Here one does, at each of them in turn.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+from cotality.core.utils._process import dead_letters, journal, records
+from cotality.core.utils.process import (
+    DeadLetters,
+    Journal,
+    Task,
+    execute_tasks_in_parallel,
+    replay,
+)
+
+PLACES = [
+    str(Path(each.__path__[0])) + os.sep for each in (dead_letters, journal, records)
+]
+# How many instructions from one strike to the next. With STEP=1 in the environment each
+# of them is struck, which takes an hour or so.
+EVERY = 211
+
+
+class StruckError(BaseException):
+    """What strikes; not an `Exception`, as a `KeyboardInterrupt` is none."""
+
+
+class Strike:
+    """Raises at instruction number *at* of the recorders, in this thread alone."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+        self.ours: dict[CodeType, bool] = {}
+
+    def __enter__(self) -> Strike:
+        sys.settrace(self.enter)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def is_ours(self, code: CodeType) -> bool:
+        if code not in self.ours:
+            self.ours[code] = code.co_filename.startswith(tuple(PLACES))
+        return self.ours[code]
+
+    def enter(self, frame: FrameType, event: str, _: object) -> Any:
+        if not self.is_ours(frame.f_code):
+            return None
+        frame.f_trace_lines = False
+        frame.f_trace_opcodes = True
+        return self.step
+
+    def step(self, frame: FrameType, event: str, _: object) -> Any:
+        # Finalizers run at moments of their own, and what they raise nobody gets.
+        if event == "opcode" and frame.f_code.co_name != "__del__":
+            self.left -= 1
+            if self.left == 0:
+                raise StruckError
+        return self.step
+
+
+def tenfold(number: int) -> int:
+    if number == 2:
+        raise ValueError(f"{number} is bad")
+    return 10 * number
+
+
+def tasks() -> list[Task[int]]:
+    return [Task(tenfold, {"number": n}, label=f"t{n}") for n in range(4)]
+
+
+EXPECTED = "[0, 10, ValueError('2 is bad'), 30]"
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def struck_at_each_step(
+    call: Callable[[int], None], check: Callable[[int], None]
+) -> int:
+    """*call*, struck ever later until nothing strikes it; the number of strikes."""
+    step = int(os.environ.get("STEP", EVERY))
+    at = 1
+    while True:
+        try:
+            with Strike(at) as strike:
+                call(at)
+        except StruckError:
+            pass
+        is_over = strike.left > 0
+        check(at)
+        if is_over:
+            return at
+        at += step
+
+
+@pytest.mark.one_python
+def test_a_struck_call_leaves_a_journal_that_goes_on(
+    tmp_path: Path, quiet: None
+) -> None:
+    """The next call has the file, believes each line, and gives each task its own."""
+
+    def options(at: int) -> dict[str, Any]:
+        return {
+            "journal": Journal(tmp_path / f"{at}.jsonl", fsync="never"),
+            "dead_letters": DeadLetters(tmp_path / f"{at}.letters", skip_damaged=False),
+            "on_error": "return",
+            "resume": True,
+        }
+
+    def call(at: int) -> None:
+        execute_tasks_in_parallel(tasks(), 1, inline=True, **options(at))
+
+    def check(at: int) -> None:
+        for _ in range(2):
+            results = execute_tasks_in_parallel(tasks(), 1, inline=True, **options(at))
+            assert repr(results) == EXPECTED, at
+        letters = DeadLetters(tmp_path / f"{at}.letters", skip_damaged=False)
+        found = [(letter.key, letter.times) for letter in letters.entries()]
+        assert found in ([("t2", 1)], [("t2", 2)], []), at
+        assert open_files(tmp_path) == [], at
+
+    assert struck_at_each_step(call, check) > 2000
+
+
+@pytest.mark.one_python
+def test_a_struck_replay_loses_no_letter(tmp_path: Path, quiet: None) -> None:
+    """What had not succeeded is there, once; the file can be used at once."""
+    good = tmp_path / "good"
+
+    def letters(at: int) -> DeadLetters:
+        return DeadLetters(tmp_path / f"{at}.letters", skip_damaged=False)
+
+    def call(at: int) -> None:
+        sys.settrace(None)  # only the replay is struck
+        first = letters(at)
+        execute_tasks_in_parallel(
+            [
+                Task(fail_unless, {"path": tmp_path / "good"}, label=name)
+                for name in "ab"
+            ],
+            1,
+            inline=True,
+            on_error="return",
+            dead_letters=first,
+        )
+        good.touch()
+        assert trace is not None
+        sys.settrace(trace)
+        replay(first, inline=True)
+
+    def check(at: int) -> None:
+        outcomes = replay(letters(at), inline=True)
+        assert all(outcome.ok for outcome in outcomes)
+        assert letters(at).entries() == []
+        assert open_files(tmp_path) == [], at
+        good.unlink(missing_ok=True)
+
+    def call_traced(at: int) -> None:
+        nonlocal trace
+        trace = sys.gettrace()
+        call(at)
+
+    trace: Any = None
+    assert struck_at_each_step(call_traced, check) > 1000
+
+
+def fail_unless(path: Path) -> None:
+    if not path.exists():
+        raise ValueError("not good")
+
+
+def open_files(folder: Path, *, collected: bool = False) -> list[str]:
+    """The files in *folder* that this process has open; none where nobody can tell."""
+    place = Path("/proc/self/fd")
+    if not place.is_dir():
+        return []
+    found: list[str] = []
+    for link in place.iterdir():
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue  # the one that lists them
+        if target.startswith(str(folder)):
+            found.append(target)
+    if found and not collected:
+        # What a struck call had made may lie in a circle; who wants the file looks.
+        gc.collect()
+        return open_files(folder, collected=True)
+    return found
