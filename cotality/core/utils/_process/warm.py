@@ -146,7 +146,7 @@ def enclosing() -> Pool | Lender | None:
     return None
 
 
-@contextmanager
+@around
 def enclosed_by(lender: Pool | Lender) -> Generator[None, None, None]:
     """Have calls in the ``with`` run on the workers of *lender*."""
     enclosure = Enclosure(lender)
