@@ -85,6 +85,7 @@ class Ticket(Future[T]):
         self.settle()
 
     def settle(self) -> None:
+        self.fate.setdefault(BEGUN, True)  # what has an outcome cannot be cancelled
         self.has_outcome = True
         self.tell()
 
