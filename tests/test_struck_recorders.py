@@ -132,7 +132,7 @@ def test_a_struck_call_leaves_a_journal_that_goes_on(
     def check(at: int) -> None:
         for _ in range(2):
             results = execute_tasks_in_parallel(tasks(), 1, inline=True, **options(at))
-            assert repr(results) == EXPECTED, at
+            assert repr(results) == EXPECTED, (at, results)
         letters = DeadLetters(tmp_path / f"{at}.letters", skip_damaged=False)
         found = [(letter.key, letter.times) for letter in letters.entries()]
         assert found in ([("t2", 1)], [("t2", 2)], []), at

@@ -159,7 +159,9 @@ def pack_alone(
     error: BaseException, encode: Callable[[Any], bytes]
 ) -> bytes | None:  # Any: as above
     """*error* without what it is linked to, or None if nothing would rebuild it."""
-    for take_apart in (as_its_class_says, field_by_field):
+    # The second time is for what has only failed because something else has struck in
+    # the middle of it: a Ctrl-C, a time limit by a signal.
+    for take_apart in (as_its_class_says, field_by_field) * 2:
         try:
             parts = take_apart(error)
             if parts is None:

@@ -59,7 +59,9 @@ class Keys:
                     first, stays = self.begun(task, index)
                     last = task.callback_function if stays else None
                 begun = first.copy()
-                begun.update(bytes_of(text_of_arguments(task, index)))
+                text = text_of_arguments(task, index)
+                # Where ASCII is told at once, without a call for each tiny task.
+                begun.update(text.encode() if text.isascii() else bytes_of(text))
                 keys.append(begun.hexdigest())
         except TaskKeyError as error:
             return keys, error.with_traceback(None)
