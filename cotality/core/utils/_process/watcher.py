@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from . import crash, relay, unsendable
 from .exception_transport import unpack_exception
 from .failures import WorkerStartError
-from .handle import EOF_LIMIT, READS_IN_A_ROW, Item, WorkerHandle
+from .handle import (
+    EOF_LIMIT,
+    READS_IN_A_ROW,
+    SERVERS_LOST,
+    START_ATTEMPTS,
+    Item,
+    WorkerHandle,
+)
 from .messages import Kind, Message
 from .segments import decoded
 from .texts import class_and_text
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.core.utils.process")
 
-START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
 IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
@@ -44,6 +50,7 @@ class Watcher:
         self.selector = selectors.DefaultSelector()
         self.selector.register(bell, selectors.EVENT_READ, None)
         self.failed_starts = 0  # in a row
+        self.servers_lost = 0  # likewise, each with a worker that was not ready
         self.last_look = 0.0
         self.used_since_look = False
         self.paused: set[WorkerHandle] = set()
@@ -156,14 +163,23 @@ class Watcher:
         """Something happened on a worker's link, or the worker has ended."""
         if worker not in self.pool.state.workers:
             return  # it was buried earlier in this round
-        if ended and worker.has_ended():
-            self.bury(worker)
-            return
+        if ended:
+            if worker.has_ended():
+                self.bury(worker)
+                return
+            # It is about to, or a task has closed what would tell. Its link is left.
+            self.forget_sentinel(worker)
+            worker.expect_end()
         if worker.outbox:
             with self.pool.lock:
                 worker.push()
                 self.update_events(worker)
         self.read_answers(worker)
+
+    def forget_sentinel(self, worker: WorkerHandle) -> None:
+        if worker.sentinel is not None and worker.sentinel_is_watched:
+            worker.sentinel_is_watched = False
+            self.selector.unregister(worker.sentinel)
 
     def read_answers(self, worker: WorkerHandle, reads: int = READS_IN_A_ROW) -> None:
         """Take what the worker has sent."""
@@ -181,7 +197,7 @@ class Watcher:
             self.initializer_failed(worker, unpack_exception(message.body))
             return
         worker.is_ready = True
-        self.failed_starts = 0
+        self.failed_starts = self.servers_lost = 0
         self.used_since_look = True
         item = worker.item
         with self.pool.lock:
@@ -271,6 +287,7 @@ class Watcher:
                 if worker in self.pool.state.idle:
                     self.pool.state.idle.remove(worker)
             worker.leave_within(EOF_LIMIT)
+            worker.expect_end()
 
     def bury(self, worker: WorkerHandle) -> None:
         """The worker has ended: settle what it held, and let go of all it used."""
@@ -280,8 +297,7 @@ class Watcher:
         self.read_answers(worker, sys.maxsize)
         if worker.events:
             self.set_events(worker, 0)
-        if worker.sentinel is not None:
-            self.selector.unregister(worker.sentinel)
+        self.forget_sentinel(worker)
         entry = worker.slot.ledger.read(worker.items_given)
         report = crash.Report.of(worker, entry)
         item = worker.item
@@ -292,33 +308,37 @@ class Watcher:
             # In one step, so that who wants to kill the item finds it here or there.
             is_to_blame = entry.begun or worker.end_reason == "killed"
             if item is not None and not is_to_blame:
-                self.hand_out_again(item)
+                self.hand_out_again(item, report)
             # This thread may refer to the worker until something else happens.
             worker.item = None
         worker.release()
         if item is not None:
             if is_to_blame:
                 fail(item.future, report.failure())
-            elif item.deaths >= START_ATTEMPTS:
+            elif item.is_given_up():
                 fail(item.future, report.start_failure(item.deaths))
         elif not worker.is_ready and worker.end_reason is None:
             self.died_at_start(report)
 
-    def hand_out_again(self, item: Item) -> None:
+    def hand_out_again(self, item: Item, report: crash.Report) -> None:
         """The worker died before it began with *item*, which is not to blame.
 
         With the lock held.
         """
         item.deaths += 1
-        if item.deaths < START_ATTEMPTS:
+        item.server_deaths += report.server_is_lost
+        if not item.is_given_up():
             self.pool.state.pending.appendleft(item)
             self.pool.hand_out()
 
     def died_at_start(self, report: crash.Report) -> None:
-        self.failed_starts += 1
-        if self.failed_starts >= START_ATTEMPTS:
-            failure = report.start_failure(self.failed_starts)
-            self.failed_starts = 0
+        if report.server_is_lost:
+            self.servers_lost += 1
+        else:
+            self.failed_starts += 1
+        if self.failed_starts >= START_ATTEMPTS or self.servers_lost >= SERVERS_LOST:
+            failure = report.start_failure(self.failed_starts + self.servers_lost)
+            self.failed_starts = self.servers_lost = 0
             self.fail_pending(failure)
 
     def fail_pending(self, failure: WorkerStartError) -> None:
