@@ -21,6 +21,7 @@ from . import farewell, relay
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import Item, WorkerHandle, WorkerPlan
 from .slots import Slots
+from .standard_places import above_standard
 from .watcher import IDLE_LIMIT, LOOK_INTERVAL, Watcher, fail
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
@@ -227,11 +228,12 @@ class Pool:
         return None
 
     def open(self) -> None:
-        self.slots = Slots(self.capacity())
-        bell, self.rope = socket.socketpair()
-        bell.setblocking(False)
-        self.rope.setblocking(False)
-        self.watcher = Watcher(self, bell)
+        with above_standard():
+            self.slots = Slots(self.capacity())
+            bell, self.rope = socket.socketpair()
+            bell.setblocking(False)
+            self.rope.setblocking(False)
+            self.watcher = Watcher(self, bell)
         self.thread = threading.Thread(
             target=self.watcher.watch, name="cotality-workers", daemon=True
         )

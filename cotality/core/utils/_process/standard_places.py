@@ -31,7 +31,7 @@ class Places:
 
     def take(self) -> None:
         with self.lock:
-            if self.users == 0 and not all(map(is_open, range(FIRST_FREE))):
+            if self.users == 0:
                 self.taken = nulls()
             self.users += 1
 
@@ -65,8 +65,10 @@ def above_standard() -> Generator[None, None, None]:
 
 
 def nulls() -> list[int]:
-    """The null device, in each of the standard places that was free."""
+    """Lead the standard places that are closed to the null device; which."""
     taken: list[int] = []
+    if all(map(is_open, range(FIRST_FREE))):
+        return taken
     while (fd := os.open(os.devnull, os.O_RDWR)) < FIRST_FREE:
         os.set_inheritable(fd, True)
         taken.append(fd)
@@ -100,10 +102,14 @@ def moved_up(fd: int) -> int:
         os.close(fd)
 
 
-def moved_up_socket(end: socket.socket) -> socket.socket:
-    if end.fileno() >= FIRST_FREE or sys.platform == "win32":
-        return end
-    return socket.socket(fileno=moved_up(end.detach()))
+def settled(link: socket.socket) -> socket.socket:
+    """In a worker: no place is free any more, and *link* is in none of them."""
+    if sys.platform == "win32":
+        return link
+    if link.fileno() < FIRST_FREE:
+        link = socket.socket(fileno=moved_up(link.detach()))
+    nulls()
+    return link
 
 
 def forget() -> None:

@@ -20,7 +20,9 @@ from . import (
     ledger,
     output_rules,
     packed_chunk,
+    standard_places,
     this_process,
+    wire,
     worker_output,
     worker_state,
 )
@@ -77,6 +79,7 @@ class Setup:
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
     """The whole life of a worker process."""
+    connection = standard_places.settled(connection)
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
@@ -94,7 +97,7 @@ def worker_main(connection: socket.socket, setup: Setup) -> None:
 
 def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     """Make this process independent of the parent's signals, terminal and threads."""
-    this_process.is_worker = True
+    this_process.is_worker = wire.knows_its_parent = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
     if sys.platform != "win32":
         make_signals_new()

@@ -8,6 +8,8 @@ import os
 import platform
 from pathlib import Path
 
+from cotality.core.utils._process.standard_places import moved_up
+
 from .errors import JournalError, JournalInUseError
 from .lock import lock_within, remember, unlock
 from .reader import check_header, header_of, is_torn_header
@@ -51,7 +53,7 @@ class RecordFile:
 
     def open(self, patience: float) -> None:
         while self.fd < 0:
-            self.fd = os.open(self.path, FLAGS, 0o666)
+            self.fd = moved_up(os.open(self.path, FLAGS, 0o666))
             remember(self)
             if not lock_within(self.fd, patience):
                 raise JournalInUseError(
