@@ -64,7 +64,7 @@ class Ending:
             self.look_whether_gone()
         elif wait([self.popen.sentinel], 0):
             try:
-                self.come(read_signed(self.popen.sentinel))  # type: ignore[no-untyped-call]
+                self.come(read_signed(self.popen.sentinel))
             except (OSError, EOFError):
                 self.server_is_lost = True
                 self.look_whether_gone()

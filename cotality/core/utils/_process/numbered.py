@@ -36,9 +36,7 @@ WAYS = ("__reduce_ex__", "__reduce__", "__getstate__")
 
 def families() -> list[Family]:
     """Those of the classes that exist by now."""
-    found = [
-        getattr(sys.modules.get(module), name, None) for module, name in FAMILIES
-    ]
+    found = [getattr(sys.modules.get(module), name, None) for module, name in FAMILIES]
     return [family for family in found if family is not None]
 
 

@@ -112,12 +112,13 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
 
     class PicklerByValue(base):  # type: ignore[misc]  # as above
         known: dict[type, bool]
+        bases: list[type]
 
         def is_numbered(self, kind: type) -> bool:
             if not hasattr(self, "known"):
-                self.known, self.families = {}, numbered.families()
+                self.known, self.bases = {}, numbered.families()
             if kind not in self.known:
-                self.known[kind] = numbered.is_numbered(kind, self.families)
+                self.known[kind] = numbered.is_numbered(kind, self.bases)
             return self.known[kind]
 
         def reducer_override(self, obj: object) -> Form:
@@ -217,9 +218,11 @@ REFUSED: dict[type, Rule] = {
 
 
 def families() -> list[tuple[type, Rule]]:
-    """Classes of modules that need not be there, and the rule for each with its heirs."""
+    """Classes of modules that need not be there, and the rule for each and its heirs."""
     ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
-    found: list[tuple[type, Rule]] = [(base, numbered.refuse) for base in numbered.families()]
+    found: list[tuple[type, Rule]] = [
+        (base, numbered.refuse) for base in numbered.families()
+    ]
     if ndarray is not None:
         found.append((ndarray, ndarray_without_items))
     return found

@@ -106,9 +106,10 @@ class ProcessBackend:
         else:
             self.fruitless += 1
         if self.fruitless >= START_ATTEMPTS or self.servers_lost >= SERVERS_LOST:
+            count = self.fruitless + self.servers_lost
             raise WorkerStartError(
-                f"{self.fruitless + self.servers_lost} worker processes in a row came to an end before "
-                f"they started a task. The last: {death}"
+                f"{count} worker processes in a row came to an end before they "
+                f"started a task. The last: {death}"
             ) from death
 
     def look(self) -> None:

@@ -89,8 +89,6 @@ def check_numbers(value: object, data: bytes) -> None:
         encode_by_value(value)  # raises what it is
 
 
-
-
 def pack_all(values: Sequence[Any]) -> list[bytes] | None:  # Any: as above
     """Each of *values*, in half the time; None if `pack` has to look at them."""
     try:
