@@ -218,7 +218,7 @@ REFUSED: dict[type, Rule] = {
 
 
 def families() -> list[tuple[type, Rule]]:
-    """Classes of modules that need not be there, and the rule for each and its heirs."""
+    """Classes of modules that need not be there, and the rule for each with heirs."""
     ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
     found: list[tuple[type, Rule]] = [
         (base, numbered.refuse) for base in numbered.families()
