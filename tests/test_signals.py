@@ -1,4 +1,4 @@
-"""Programs that block, ignore or collect signals, lose their server, or are daemonic."""
+"""Programs that block, ignore or collect signals, lose a server, or are daemonic."""
 
 from __future__ import annotations
 
