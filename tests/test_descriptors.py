@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cotality.core.utils._process import slots
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
 
@@ -136,7 +141,7 @@ def test_a_journal_is_not_where_standard_error_belongs(tmp_path: Path) -> None:
         "execute_tasks_in_parallel(tasks, 2, journal=journal)\n"
         "found = execute_tasks_in_parallel(tasks, 2, journal=journal, resume=True)\n"
     )
-    assert run_without([0, 1, 2], source, tmp_path) == [[n] for n in range(10)]
+    assert run_without([2], source, tmp_path) == [[n] for n in range(10)]
     for path in (tmp_path / "kept", *tmp_path.glob("kept*/*")):
         assert b"a warning" not in path.read_bytes()
 
@@ -244,6 +249,31 @@ def test_an_interrupt_leaves_no_descriptor(tmp_path: Path) -> None:
     """Whenever it comes while workers start, work or end."""
     source = INTERRUPTED.replace("{rounds}", "20")
     assert run_without([], source, tmp_path) == []
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_an_interrupt_while_shared_memory_is_made(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would close what was open by then."""
+    steps = itertools.count(1)
+
+    def interrupted(standard: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if next(steps) == step:
+                raise KeyboardInterrupt
+            return standard(*arguments)
+
+        return call
+
+    monkeypatch.setattr(os, "ftruncate", interrupted(os.ftruncate))
+    monkeypatch.setattr(slots, "anonymous_file", interrupted(slots.anonymous_file))
+    before = os.listdir("/proc/self/fd")
+
+    with pytest.raises(KeyboardInterrupt):
+        slots.Slots(4)
+
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_fork_server_that_is_replaced_leaves_no_descriptor(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from .standard_places import above_standard, moved_up
-from .wire import PROTOCOL, decode, is_plain
+from .wire import PROTOCOL, decode, is_for_all
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -213,7 +213,7 @@ def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
     take = None if buffers is None else buffers.append
     try:
         data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
-        if is_plain(data):
+        if is_for_all(data):
             return data
     except Exception:
         pass  # the other pickler may know a way; if not, its error is the one to raise

@@ -25,10 +25,9 @@ class Slots:
     """The parent's side: *count* slots, handed to workers and taken back."""
 
     def __init__(self, count: int) -> None:
+        self.fd = self.stacks_fd = -1
         self.size = count * SLOT
         self.tag = f"cotality-{os.urandom(8).hex()}"
-        self.fd = -1
-        self.stacks_fd = -1
         self.free = list(range(count))
         if sys.platform == "win32":
             self.memory = mmap.mmap(-1, self.size, tagname=self.tag)
@@ -41,12 +40,17 @@ class Slots:
             self.stacks_fd = anonymous_file("cotality-stacks")
             os.ftruncate(self.stacks_fd, count * STACK)
         except BaseException:
-            close_all(self.fd, self.stacks_fd)
+            self.close_files()
             raise
 
     def __del__(self) -> None:
         # Where an exception strikes whoever makes this, nobody else is left to do it.
-        close_all(self.fd, self.stacks_fd)
+        self.close_files()
+
+    def close_files(self) -> None:
+        fds = self.fd, self.stacks_fd
+        self.fd = self.stacks_fd = -1
+        close_all(*fds)
 
     def lend(self) -> Slot:
         """A free slot, made new."""
@@ -62,8 +66,7 @@ class Slots:
         The mapping has a descriptor of its own, which ends with it.
         """
         del self.memory
-        close_all(self.fd, self.stacks_fd)
-        self.fd = self.stacks_fd = -1
+        self.close_files()
 
 
 class Slot:

@@ -31,8 +31,7 @@ class Places:
 
     def take(self) -> None:
         with self.lock:
-            if self.users == 0:
-                self.taken = nulls()
+            self.taken += nulls()
             self.users += 1
 
     def give_back(self) -> None:

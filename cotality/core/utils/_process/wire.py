@@ -30,10 +30,10 @@ def encode(value: Any) -> bytes:  # Any: spares callers a type for each literal
         data: bytes = dumps(value, PROTOCOL)
     except Exception:
         return encode_by_value(value)
-    return data if is_plain(data) else encode_by_value(value)
+    return data if is_for_all(data) else encode_by_value(value)
 
 
-def is_plain(data: bytes) -> bool:
+def is_for_all(data: bytes) -> bool:
     """Whether *data* is certain to hold nothing that `pickling` has a say in.
 
     Pickles name modules and attributes in plain text, so what has no such bytes has no
