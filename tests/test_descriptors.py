@@ -222,7 +222,7 @@ def interrupt(after):
 
 def call():
     tasks = [Task.of(time.sleep, 0.001) for _ in range(20)]
-    execute_tasks_in_parallel(tasks, 3, True)
+    execute_tasks_in_parallel(tasks, 3, True, True)  # a server may be killed
 
 before = None
 call()
