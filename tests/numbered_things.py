@@ -160,7 +160,10 @@ def proxy(stack: ExitStack, kind: str) -> Any:  # Any: each has its own type
 
 
 def change_memory(memory: shared_memory.SharedMemory) -> None:
-    memory.buf[0] = 7
+    buffer = memory.buf
+    assert buffer is not None
+    buffer[0] = 7
+    del buffer
     memory.close()
 
 
