@@ -61,7 +61,7 @@ def selector_of_a_pipe(stack: ExitStack) -> selectors.SelectSelector:
 
 
 def queue(stack: ExitStack) -> Any:  # Any: typeshed says no more
-    made = multiprocessing.Queue()
+    made: Any = multiprocessing.Queue()  # Any: as the result
     stack.callback(made.join_thread)
     stack.callback(made.close)
     return made
