@@ -23,8 +23,9 @@ From the caller down to the worker:
   `inline_backend`; `auto` decides between threads and processes on the way;
 * worker processes that are kept: `warm`; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
-  and hold a `ticket` for each, `watcher`, `handle`, `crash`, `farewell`; how they
-  start: `launch`, `fork_server`, `server_end`;
+  and hold a `ticket` for each, `watcher`, `handle`, `endings`, `crash`, `farewell`;
+  how they start: `launch`, `fork_server`, `server_end`; without the places of standard
+  input and output, `standard_places`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large, behind a `descriptor`;
 * in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a
@@ -34,8 +35,8 @@ From the caller down to the worker:
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
   `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
-* what can be packed, and how to say that something cannot: `pickling`, `explain`,
-  `anatomy`, `paths`, `unsendable`, `not_picklable`;
+* what can be packed, and how to say that something cannot: `pickling`, `numbered`,
+  `explain`, `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`; what comes before and after: `around`;

@@ -30,6 +30,15 @@ BY_CODE = {
     0: "Usually a call of os._exit(0), or all its files were closed.",
     1: "Usually a call of os._exit(), or the connection to it broke.",
 }
+SERVER_IS_LOST = (
+    "The fork server that workers are started from was killed, and all of its workers "
+    "ended with it. Usually the system killed it because memory ran out, or a person "
+    "did. The next worker is started from a new one."
+)
+STATUS_IS_LOST = (
+    "Its exit status is not known: something in this program ignores SIGCHLD, or "
+    "collects the exit status of all child processes."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Report:
 
     pid: int
     exit_code: int | None
+    server_is_lost: bool  # its fork server had ended, and could not tell
     reason: str | None  # why we ended it, if it was us
     stack: str
     peak_memory: int
@@ -48,7 +58,8 @@ class Report:
     def of(cls, worker: WorkerHandle, entry: Entry) -> Report:
         return cls(
             pid=worker.pid,
-            exit_code=worker.process.exitcode,
+            exit_code=worker.ending.exit_code,
+            server_is_lost=worker.ending.server_is_lost,
             reason=worker.end_reason,
             stack=worker.slot.take_stack(),
             peak_memory=max(worker.peak_memory, worker.slot.ledger.words[PEAK]),
@@ -74,7 +85,11 @@ class Report:
         if self.signal_name:
             cause = USUAL_CAUSES.get(self.signal_name, "")
             return f"It was ended by {self.signal_name}. {cause}".rstrip()
-        cause = BY_CODE.get(self.exit_code or 0, "Usually a call of os._exit().")
+        if self.server_is_lost:
+            return SERVER_IS_LOST
+        if self.exit_code is None:
+            return STATUS_IS_LOST
+        cause = BY_CODE.get(self.exit_code, "Usually a call of os._exit().")
         return f"It ended with exit code {self.exit_code}. {cause}"
 
     def facts(self) -> str:
@@ -106,6 +121,8 @@ class Report:
         error.peak_memory = self.peak_memory
         error.pid = self.pid
         error.on_request = self.reason == "killed"
+        if self.server_is_lost:
+            error.__dict__["_server_is_lost"] = True
         return remember(error, self.entry)
 
     def start_failure(self, deaths: int) -> WorkerStartError:
@@ -129,3 +146,8 @@ def entry_of(error: BaseException) -> Entry:
     """What the ledger says about the death behind *error*; it can be asked once."""
     entry = error.__dict__.pop("_entry", None)
     return entry if isinstance(entry, Entry) else Entry()
+
+
+def is_of_server(error: BaseException) -> bool:
+    """Whether the death behind *error* was that of its fork server."""
+    return "_server_is_lost" in error.__dict__

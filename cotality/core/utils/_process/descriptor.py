@@ -9,8 +9,14 @@ closes it in the end.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
+
+from .standard_places import FIRST_FREE
+
+if sys.platform != "win32":
+    import fcntl
 
 
 class Descriptor:
@@ -28,6 +34,11 @@ class Descriptor:
     def __init__(self, opener: Callable[..., int], *arguments: object) -> None:
         self.held: list[int] = []
         self.held.extend(map(opener, *((each,) for each in arguments)))
+        if self.fd < FIRST_FREE and sys.platform != "win32":
+            # One of the standard places was free; nothing of ours may lie there.
+            above = (self.fd,), (fcntl.F_DUPFD_CLOEXEC,), (FIRST_FREE,)
+            self.held.extend(map(fcntl.fcntl, *above))
+            self.close_first()
 
     @classmethod
     def of(cls, fd: int) -> Descriptor:
@@ -43,9 +54,12 @@ class Descriptor:
 
     def close(self) -> None:
         """Close it; may be called again."""
-        if self.held:
-            # Taken out and closed in one step: neither lost, nor closed twice.
-            deque(map(os.close, map(self.held.pop, (0,))), maxlen=0)
+        while self.held:
+            self.close_first()
+
+    def close_first(self) -> None:
+        # Taken out and closed in one step: neither lost, nor closed twice.
+        deque(map(os.close, map(self.held.pop, (0,))), maxlen=0)
 
     def __del__(self) -> None:
         if hasattr(self, "held"):  # else an exception struck while this was made

@@ -55,8 +55,8 @@ class IsolatedProcessPoolExecutor(Executor):
             each worker again, unless it forks.
         initializer: Called with *initargs* in each worker before its first item. If
             it raises, nothing can be run: pending and later items fail with
-            `WorkerStartError`. *initargs* may hold locks and queues of
-            :mod:`multiprocessing`, of a context that does not fork:
+            `WorkerStartError`. *initargs* may hold sockets, and connections, locks
+            and queues of :mod:`multiprocessing`, of a context that does not fork:
             ``multiprocessing.get_context("spawn").Lock()``.
         max_tasks_per_child: Replace a worker after so many items.
 

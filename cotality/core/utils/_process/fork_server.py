@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import (
     forkserver,
     popen_forkserver,
@@ -32,6 +32,7 @@ PRELOADED = [
     "cloudpickle",
 ]
 
+ATTEMPTS = 3  # to start a worker from servers that are killed meanwhile
 
 util: Any = mp_util  # Any: typeshed leaves out what is used here
 
@@ -50,13 +51,32 @@ class Popen(popen_forkserver.Popen):
             reduction.ForkingPickler(content).dump(process_obj)
         finally:
             context.set_spawning_popen(None)
-        self.sentinel, to_child = connect_to_new_process(self._fds)
-        # The child's sign that its parent lives, as in the standard class.
-        alive = os.dup(to_child)
+        for attempt in range(ATTEMPTS):
+            try:
+                self.start(content.getbuffer())
+                return
+            except (ConnectionError, EOFError):
+                # The server was killed in the middle of it.
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def start(self, content: memoryview) -> None:
+        """Have the server start a process that is to run *content*.
+
+        Raises:
+            ConnectionError, EOFError: The server has ended meanwhile.
+        """
+        with ExitStack() as undo:
+            self.sentinel, to_child = connect_to_new_process(self._fds)
+            undo.callback(os.close, self.sentinel)
+            with open(to_child, "wb", closefd=True) as pipe:
+                # The child's sign that its parent lives, as in the standard class.
+                alive = os.dup(to_child)
+                undo.callback(os.close, alive)
+                pipe.write(content)
+            self.pid = forkserver.read_signed(self.sentinel)
+            undo.pop_all()
         self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
-        with open(to_child, "wb", closefd=True) as pipe:
-            pipe.write(content.getbuffer())
-        self.pid = forkserver.read_signed(self.sentinel)
 
 
 # The fork server of this process: ours alone, so that its preloaded modules and its
@@ -81,7 +101,7 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
                 return pipes
             except (ChildProcessError, ConnectionError, EOFError):
                 # It was killed, or somebody else has collected its exit status.
-                server = None
+                let_go_of_server()
                 if attempt == 2:
                     raise
     raise AssertionError("unreachable")
@@ -109,12 +129,17 @@ class Preloaded(list[str]):
     """The names of modules, written so that the server can find them.
 
     The server is a new interpreter, and until 3.13 it forgets the import path it is
-    told. It evaluates the list's repr, which here sets that path first.
+    told. It evaluates the list's repr, which here sets that path first, and then the
+    signals that it blocks: those of the parent may hide the ends of its workers.
     """
 
     def __repr__(self) -> str:
         path = [entry or os.curdir for entry in sys.path]
-        return f"__import__('sys').path.__init__({path!r}) or {list(self)!r}"
+        return (
+            f"__import__('sys').path.__init__({path!r}) or "
+            f"[__import__('signal').pthread_sigmask({signal.SIG_SETMASK:d}, "
+            f"[{signal.SIGINT:d}])] and {list(self)!r}"
+        )
 
 
 def ensure_running_despite_ctrl_c() -> None:
@@ -143,11 +168,17 @@ def start_method_left_open() -> Generator[None, None, None]:
 
 def forget_server() -> None:
     """In a forked child: the server belongs to the parent."""
-    global server, using_server
-    if server is not None and server._forkserver_alive_fd is not None:
-        os.close(server._forkserver_alive_fd)  # else it would outlive the parent
-    server = None
+    global using_server
+    let_go_of_server()  # else it would outlive the parent
     using_server = threading.Lock()
+
+
+def let_go_of_server() -> None:
+    """Use another one from now on; this one ends when its workers have."""
+    global server
+    if server is not None and server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+    server = None
 
 
 os.register_at_fork(after_in_child=forget_server)

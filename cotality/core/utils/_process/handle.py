@@ -17,16 +17,19 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import Any
 
-from . import output_rules
+from . import launch, output_rules
 from .cpus import available_cpus
+from .endings import Ending
 from .messages import Inbox, Kind, Message, packed, send_some
 from .requests import Item
 from .slots import Slot
+from .standard_places import above_standard
 from .worker import Initializer, Setup, worker_main
 
 EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
 STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of them
 EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
+END_PAUSE = 0.002  # s between two looks whether it has
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
@@ -62,12 +65,15 @@ class WorkerHandle:
         self.process = process
         self.rules = rules  # the last ones it was told
         self.pid: int = process.pid or 0
+        self.ending = Ending(process)
+        self.ends_by: float | None = None  # it has closed something that tells its end
         self.link = link
         self.slot = slot
         # On Windows the end of the link tells; a socket has no second holder there.
         self.sentinel: int | None = process.sentinel
         if sys.platform == "win32":
             self.sentinel = None
+        self.sentinel_is_watched = True
         self.inbox = Inbox()
         self.outbox: memoryview | None = None
         self.fds_out: list[int] = []  # to be sent with the first byte of it
@@ -98,7 +104,7 @@ class WorkerHandle:
         Raises:
             OSError: The system has no room for it.
         """
-        with ExitStack() as undo, ExitStack() as after_start:
+        with above_standard(), ExitStack() as undo, ExitStack() as after_start:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             after_start.callback(theirs.close)
@@ -118,7 +124,7 @@ class WorkerHandle:
             process: BaseProcess = context.Process(
                 target=worker_main, args=(theirs, setup), name="cotality-worker"
             )
-            process.start()
+            launch.start(process)
             undo.pop_all()
         # It is ours alone: nobody who lists or joins all children should meet it.
         mp_process._children.discard(process)  # type: ignore[attr-defined]
@@ -267,13 +273,19 @@ class WorkerHandle:
                 continue  # macOS says this of a group of zombies
 
     def has_ended(self) -> bool:
-        if self.sentinel is None:  # Windows
-            return not self.link_is_watched and self.process.exitcode is not None
-        return self.process.exitcode is not None
+        if self.sentinel is None and self.link_is_watched:  # Windows
+            return False
+        return self.ending.look()
+
+    def expect_end(self) -> None:
+        """Look out for its end: it has closed its link, or what tells its end."""
+        self.ends_by = perf_counter() + EOF_LIMIT
 
     def next_look(self, now: float, interval: float) -> float | None:
         """When :meth:`look` has something to do next, or None."""
         due: list[float] = []
+        if self.ends_by is not None:
+            due.append(now + END_PAUSE)
         if self.leave_by is not None:
             due.append(self.leave_by)
         if self.item is not None:
@@ -295,8 +307,17 @@ class WorkerHandle:
         Returns whether the worker was found ended. Mostly its sentinel says so first,
         but a process that a task has started may keep that open, and the link too.
         """
+        if self.ends_by is not None:
+            if self.has_ended():
+                return True
+            if now >= self.ends_by:
+                self.ends_by = None
         if self.leave_by is not None and now >= self.leave_by:
             self.leave_by = now + interval
+            # Its end may be known by now, and its pid another's. Or it will never be:
+            # who could tell has had time to.
+            if self.has_ended() or self.ending.look_whether_gone():
+                return True
             self.signal_group()
             return self.has_ended()
         if self.item is None:
@@ -334,12 +355,12 @@ class WorkerHandle:
         self.inbox.close()
         self.link.close()
         self.signal_leftovers()
-        self.process.close()
+        self.ending.close()
         self.slot.give_back()
 
     def signal_leftovers(self) -> None:
         """End what a task of a worker that died by force has left running."""
-        clean = self.process.exitcode == 0 and self.end_reason is None
+        clean = self.ending.exit_code == 0 and self.end_reason is None
         if not clean and sys.platform != "win32":
             try:
                 os.killpg(self.pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ import errno
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -19,6 +20,8 @@ from multiprocessing import process as mp_process
 from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
+
+from .standard_places import above_standard
 
 # Any: typeshed leaves out what is used of it.
 context: Any = sys.modules["multiprocessing.context"]
@@ -51,6 +54,43 @@ class WorkerProcess(mp_process.BaseProcess):
                         raise
                     logger.warning("no fork server, workers start slower: %s", error)
             return fresh_interpreter(process_obj)
+
+
+def start(process: mp_process.BaseProcess) -> None:
+    """As its own `start`, also in a daemonic process, and with no trace in this thread.
+
+    A daemonic process, such as a worker of `multiprocessing.Pool` or of Celery, may
+    have no children, because it is ended without being asked to end them. Ours see
+    for themselves that their parent has ended.
+    """
+    unknown: Any = process  # Any: typeshed leaves out what is used of it
+    # Workers are not daemonic themselves: their tasks may have children.
+    unknown._config["daemon"] = False
+    with signal_mask_kept(), above_standard():
+        if not mp_process.current_process().daemon:
+            process.start()
+            return
+        unknown._popen = unknown._Popen(process)
+        unknown._sentinel = unknown._popen.sentinel
+        del unknown._target, unknown._args, unknown._kwargs
+
+
+@contextmanager
+def signal_mask_kept() -> Generator[None, None, None]:
+    """Put back the signals that this thread blocks.
+
+    `multiprocessing` unblocks SIGINT and SIGTERM for good when it starts its resource
+    tracker (3.11 to 3.14). A program that blocks a signal in all of its threads, to
+    wait for it in one, would be ended by it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def from_fork_server(process_obj: Any) -> Any:  # Any: multiprocessing's own types

@@ -15,6 +15,7 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
+from .standard_places import moved_up
 
 # Kind, whether descriptors come along, how long an answer took to make (in us), the
 # number of the item, the length.
@@ -99,7 +100,7 @@ def fds_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     if not NOT_INHERITED:
         for fd in fds:
             os.set_inheritable(fd, False)
-    return list(fds)
+    return [moved_up(fd) for fd in fds]
 
 
 def receive(connection: socket.socket) -> Message | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 import sys
@@ -12,6 +13,7 @@ from functools import cache
 from types import CodeType, ModuleType
 from typing import Any, TypeAlias, TypeVar
 
+from . import numbered
 from .public import public
 
 T = TypeVar("T")
@@ -109,6 +111,16 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
     base: Any = cloudpickle.Pickler
 
     class PicklerByValue(base):  # type: ignore[misc]  # as above
+        known: dict[type, bool]
+        bases: list[type]
+
+        def is_numbered(self, kind: type) -> bool:
+            if not hasattr(self, "known"):
+                self.known, self.bases = {}, numbered.families()
+            if kind not in self.known:
+                self.known[kind] = numbered.is_numbered(kind, self.bases)
+            return self.known[kind]
+
         def reducer_override(self, obj: object) -> Form:
             if type(obj) is CodeType:
                 return code_with_its_file(obj, self.dispatch_table[CodeType](obj))
@@ -118,6 +130,8 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
 
                 return reduced(obj)
             rule = REFUSED.get(kind)
+            if rule is None and self.is_numbered(kind):
+                rule = numbered.refuse
             form = NotImplemented if rule is None else rule(obj)
             return base.reducer_override(self, obj) if form is NotImplemented else form
 
@@ -204,34 +218,20 @@ REFUSED: dict[type, Rule] = {
 
 
 def families() -> list[tuple[type, Rule]]:
-    """Classes of modules that need not be there, and the rule for each with its heirs.
-
-    Pipes and loaded libraries pickle as a mere number, which means nothing in another
-    process: a pipe would arrive as whatever file has that number there, and close it
-    in the end; a library as an address to jump to.
-    """
-    known: list[tuple[str, str, Rule]] = [
-        ("numpy", "ndarray", ndarray_without_items),
-        ("multiprocessing.connection", "_ConnectionBase", refuse),
-        ("ctypes", "CDLL", refuse),
+    """Classes of modules that need not be there, and the rule for each with heirs."""
+    ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
+    found: list[tuple[type, Rule]] = [
+        (base, numbered.refuse) for base in numbered.families()
     ]
-    found = [
-        (getattr(sys.modules.get(module), name, None), rule)
-        for module, name, rule in known
-    ]
-    return [(base, rule) for base, rule in found if base is not None]
+    if ndarray is not None:
+        found.append((ndarray, ndarray_without_items))
+    return found
 
 
 def rule_of_family(kind: type, families: Iterable[tuple[type, Rule]]) -> Rule | None:
     for base, rule in families:
-        if issubclass(kind, base) and is_pickled_alike(kind, base):
+        if not issubclass(kind, base) or kind in copyreg.dispatch_table:
+            continue
+        if numbered.is_pickled_alike(kind, base):
             return rule
     return None
-
-
-def is_pickled_alike(kind: type, base: type) -> bool:
-    """Whether *kind* has no own say in how it is pickled, compared with *base*."""
-    return all(
-        getattr(kind, name) is getattr(base, name)
-        for name in ("__reduce_ex__", "__reduce__", "__getstate__")
-    )

@@ -7,18 +7,17 @@ from collections.abc import Collection
 from concurrent.futures import CancelledError, Future
 
 from .chunk import ChunkReport, run_chunk
-from .crash import entry_of
+from .crash import entry_of, is_of_server
 from .failures import TaskTimeoutError, WorkerCrashedError, WorkerStartError
 from .ledger import Entry
 from .outcome import Portion
 from .packed_chunk import PackedChunk
 from .packing import MOST_PACKED, PortionPacker, unpacked
-from .requests import Item
+from .requests import SERVERS_LOST, START_ATTEMPTS, Item
 from .segments import Segment, sent_along
 from .source import Batch
 from .staffing import Staff
 from .ticket import Ticket
-from .watcher import START_ATTEMPTS
 from .wire import encode
 
 
@@ -48,6 +47,7 @@ class ProcessBackend:
         self.largest_portion: int | None = min(max_tasks or MOST_PACKED, MOST_PACKED)
         self.owner = object()  # names this call to a pool that serves others too
         self.fruitless = 0  # portions in a row that came back with nothing done
+        self.servers_lost = 0  # likewise, because the fork server was killed
 
     def submit(
         self, batch: Batch, time_box: float
@@ -75,7 +75,7 @@ class ProcessBackend:
             return ChunkReport([])
         except (WorkerCrashedError, TaskTimeoutError) as death:
             return self.after_death(portion, death)
-        self.fruitless = 0
+        self.fruitless = self.servers_lost = 0
         return unpacked(packed, portion.failures)
 
     def after_death(
@@ -97,18 +97,22 @@ class ProcessBackend:
             report.errors[len(report.values)] = death
             report.values.append(None)
         if report.values:
-            self.fruitless = 0
+            self.fruitless = self.servers_lost = 0
         else:
             self.count_fruitless(death)
         return report
 
     def count_fruitless(self, death: Exception) -> None:
         """A worker died with a portion before it started a task: once is bad luck."""
-        self.fruitless += 1
-        if self.fruitless >= START_ATTEMPTS:
+        if is_of_server(death):
+            self.servers_lost += 1
+        else:
+            self.fruitless += 1
+        if self.fruitless >= START_ATTEMPTS or self.servers_lost >= SERVERS_LOST:
+            count = self.fruitless + self.servers_lost
             raise WorkerStartError(
-                f"{self.fruitless} worker processes in a row came to an end before "
-                f"they started a task. The last: {death}"
+                f"{count} worker processes in a row came to an end before they "
+                f"started a task. The last: {death}"
             ) from death
 
     def look(self) -> None:

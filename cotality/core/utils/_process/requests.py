@@ -17,6 +17,9 @@ from typing import Any, TypeAlias
 
 from .segments import Segment
 
+START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
+SERVERS_LOST = 20  # likewise, with their fork server
+
 
 @dataclass(eq=False, slots=True)
 class Item:
@@ -31,6 +34,7 @@ class Item:
         is_running: Whether it can no longer be cancelled.
         is_unwanted: Whether somebody has asked to end it.
         deaths: How many workers died before they began with it.
+        server_deaths: Of these, those that ended with their fork server.
         context: The submitter's.
     """
 
@@ -44,7 +48,16 @@ class Item:
     is_running: bool = False
     is_unwanted: bool = False
     deaths: int = 0
+    server_deaths: int = 0
     context: Context = field(default_factory=copy_context)
+
+    def is_given_up(self) -> bool:
+        """Whether so many workers died before they began with it that it is no chance.
+
+        A fork server that is killed says nothing of the item or of its workers.
+        """
+        by_themselves = self.deaths - self.server_deaths
+        return by_themselves >= START_ATTEMPTS or self.server_deaths >= SERVERS_LOST
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import io
 import itertools
+import math
 import mmap
 import os
 import pickle
@@ -26,7 +27,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from .descriptor import Descriptor
-from .wire import MAIN, PROTOCOL, decode
+from .standard_places import above_standard
+from .wire import PROTOCOL, decode, is_for_all
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -105,7 +107,8 @@ class Segment:
             )
         if self.size >= COPIED_BELOW and len(mappings) < MOST_MAPPED:
             try:
-                return mapped(self.fd, self.size)
+                with above_standard():
+                    return mapped(self.fd, self.size)
             except OSError:
                 pass  # no descriptor or no mapping is left; there may be memory
         content = bytearray(self.size)
@@ -201,9 +204,9 @@ def pack(value: object) -> bytes | Segment:
         try:
             return written([memoryview(data), *(buffer.raw() for buffer in buffers)])
         except NoRoomError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE):
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EFBIG):
                 raise
-            # Without a descriptor it travels through the link.
+            # Without a descriptor, or a file of that size, it travels through the link.
     return dumped(value, None) if buffers else data
 
 
@@ -212,7 +215,7 @@ def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
     take = None if buffers is None else buffers.append
     try:
         data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
-        if data.find(MAIN) < 0:
+        if is_for_all(data):
             return data
     except Exception:
         pass  # the other pickler may know a way; if not, its error is the one to raise
@@ -234,6 +237,8 @@ def written(parts: Sequence[memoryview]) -> Segment:
         gap = bytes(aligned(piece.nbytes) - piece.nbytes)
         pieces += [piece, memoryview(gap)]
     size = sum(piece.nbytes for piece in pieces)
+    if size > largest_file():
+        raise NoRoomError(errno.EFBIG, os.strerror(errno.EFBIG))
     try:
         return filled(memory_file(), pieces, size)
     except OSError:
@@ -292,6 +297,19 @@ numbers = itertools.count(1)
 WRITE_LIMIT = 1 << 30  # bytes; systems take up to 2 GiB in one call
 
 
+def largest_file() -> float:
+    """The size in bytes that a file of this process may have, also one in memory.
+
+    To be asked first: a signal comes with the error, and may end the program.
+    """
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit
+    except ImportError:  # Windows
+        return math.inf
+    limit, _ = getrlimit(RLIMIT_FSIZE)
+    return math.inf if limit == RLIM_INFINITY else limit
+
+
 def memory_file() -> Descriptor:
     if hasattr(os, "memfd_create"):
         return Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
@@ -300,7 +318,10 @@ def memory_file() -> Descriptor:
 
 def disk_file() -> Descriptor:
     """A file in the temporary folder that has no name."""
-    with tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file:
+    with (
+        above_standard(),
+        tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file,
+    ):
         return Descriptor(os.dup, file.fileno())
 
 

@@ -13,7 +13,10 @@ import sys
 from multiprocessing import reduction
 from typing import Any
 
+from .failures import WorkerStartError
 from .ledger import SLOT, Ledger
+from .segments import largest_file
+from .standard_places import moved_up
 
 STACK = 64 * 1024  # bytes for the stack of one worker; faulthandler writes less
 
@@ -22,19 +25,32 @@ class Slots:
     """The parent's side: *count* slots, handed to workers and taken back."""
 
     def __init__(self, count: int) -> None:
+        self.fd = self.stacks_fd = -1
         self.size = count * SLOT
         self.tag = f"cotality-{os.urandom(8).hex()}"
-        self.fd = -1
-        self.stacks_fd = -1
         self.free = list(range(count))
         if sys.platform == "win32":
             self.memory = mmap.mmap(-1, self.size, tagname=self.tag)
-        else:
+            return
+        check_file_size(self.size)
+        try:
             self.fd = anonymous_file("cotality-ledger")
             os.ftruncate(self.fd, self.size)
             self.memory = mmap.mmap(self.fd, self.size)
             self.stacks_fd = anonymous_file("cotality-stacks")
             os.ftruncate(self.stacks_fd, count * STACK)
+        except BaseException:
+            self.close_files()
+            raise
+
+    def __del__(self) -> None:
+        # Where an exception strikes whoever makes this, nobody else is left to do it.
+        self.close_files()
+
+    def close_files(self) -> None:
+        fds = self.fd, self.stacks_fd
+        self.fd = self.stacks_fd = -1
+        close_all(*fds)
 
     def lend(self) -> Slot:
         """A free slot, made new."""
@@ -50,8 +66,7 @@ class Slots:
         The mapping has a descriptor of its own, which ends with it.
         """
         del self.memory
-        close_all(self.fd, self.stacks_fd)
-        self.fd = self.stacks_fd = -1
+        self.close_files()
 
 
 class Slot:
@@ -110,8 +125,8 @@ class WorkerSlot:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.number, self.size, self.tag, fd, stacks_fd = state
-        self.fd = -1 if fd is None else fd.detach()
-        self.stacks_fd = -1 if stacks_fd is None else stacks_fd.detach()
+        self.fd = -1 if fd is None else moved_up(fd.detach())
+        self.stacks_fd = -1 if stacks_fd is None else moved_up(stacks_fd.detach())
 
     def close(self) -> None:
         close_all(self.fd, self.stacks_fd)
@@ -141,6 +156,22 @@ class WorkerSlot:
             os.close(self.stacks_fd)
         os.lseek(fd, self.number * STACK, os.SEEK_SET)
         return fd
+
+
+def check_file_size(size: int) -> None:
+    """See that a file of *size* bytes may be made.
+
+    Raises:
+        WorkerStartError: A limit of this process forbids it.
+    """
+    limit = largest_file()
+    if size > limit:
+        raise WorkerStartError(
+            f"no worker process can be started: it shares {size:,} bytes of memory "
+            f"with this process, whose files may not be larger than {limit:,} bytes, "
+            f"those in memory included (ulimit -f, RLIMIT_FSIZE). Raise the limit, or "
+            f"use threads."
+        )
 
 
 def duplicate(fd: int) -> int:

@@ -30,9 +30,20 @@ from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import EOF_LIMIT, READS_IN_A_ROW, WorkerHandle
 from .messages import Kind, Message
-from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
+from .requests import (
+    SERVERS_LOST,
+    START_ATTEMPTS,
+    Assemble,
+    EndCall,
+    Halt,
+    Item,
+    Kill,
+    Request,
+    Resize,
+)
 from .segments import decoded
 from .slots import Slot, Slots
+from .standard_places import above_standard
 from .texts import class_and_text
 
 if TYPE_CHECKING:
@@ -40,7 +51,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.core.utils.process")
 
-START_ATTEMPTS = 3  # workers in a row that may die before they are of any use
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 OPEN_PAUSE = 0.05  # s between attempts to get what is needed to watch
 IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
@@ -60,6 +70,7 @@ class Watcher:
         self.workers: set[WorkerHandle] = set()
         self.assembly: list[Future[None]] = []  # who waits until all workers are there
         self.failed_starts = 0  # in a row
+        self.servers_lost = 0  # likewise, each with a worker that was not ready
         self.paused: set[WorkerHandle] = set()
         self.slots: Slots
         self.bell: socket.socket
@@ -105,7 +116,7 @@ class Watcher:
         self.open_all()
 
     def open_all(self) -> None:
-        with ExitStack() as undo:
+        with above_standard(), ExitStack() as undo:
             slots = undo.enter_context(closing(Slots(self.pool.capacity())))
             selector = undo.enter_context(selectors.DefaultSelector())
             bell, rope = socket.socketpair()
@@ -190,7 +201,9 @@ class Watcher:
         return bool(items)
 
     def drop_unwanted(self, item: Item) -> None:
-        drop(item, WorkerCrashedError("it was ended on request"))
+        error = WorkerCrashedError("it was ended on request")
+        error.on_request = True
+        drop(item, error)
 
     def resize(self, max_workers: int) -> None:
         self.pool.max_workers = self.pool.start_limit = max_workers
@@ -276,13 +289,22 @@ class Watcher:
         """Something happened on a worker's link, or the worker has ended."""
         if worker not in self.workers:
             return  # it was buried earlier in this round
-        if ended and worker.has_ended():
-            self.bury(worker)
-            return
+        if ended:
+            if worker.has_ended():
+                self.bury(worker)
+                return
+            # It is about to, or a task has closed what would tell. Its link is left.
+            self.forget_sentinel(worker)
+            worker.expect_end()
         if worker.outbox:
             worker.push()
             self.update_events(worker)
         self.read_answers(worker)
+
+    def forget_sentinel(self, worker: WorkerHandle) -> None:
+        if worker.sentinel is not None and worker.sentinel_is_watched:
+            worker.sentinel_is_watched = False
+            self.selector.unregister(worker.sentinel)
 
     def read_answers(self, worker: WorkerHandle, reads: int = READS_IN_A_ROW) -> None:
         """Take what the worker has sent."""
@@ -302,7 +324,7 @@ class Watcher:
         if worker.end_reason == "untrue" or not is_in_turn(worker, message):
             self.distrust(worker, message)
             return
-        self.failed_starts = 0
+        self.failed_starts = self.servers_lost = 0
         item: Item | None = None
         if message.kind is Kind.READY:
             worker.is_ready = True
@@ -478,6 +500,7 @@ class Watcher:
             if worker in self.idle:
                 self.idle.remove(worker)
             worker.leave_within(EOF_LIMIT)
+            worker.expect_end()
 
     def bury(self, worker: WorkerHandle) -> None:
         """The worker has ended: settle what it held, and let go of all it used.
@@ -492,8 +515,7 @@ class Watcher:
         self.read_answers(worker, sys.maxsize)  # it has ended, so that is finite
         if worker.events:
             self.set_events(worker, 0)
-        if worker.sentinel is not None:
-            self.selector.unregister(worker.sentinel)
+        self.forget_sentinel(worker)
         entry = worker.slot.ledger.read(worker.number)
         report = crash.Report.of(worker, entry)
         item, *waiting = worker.held or [None]
@@ -517,17 +539,21 @@ class Watcher:
     def hand_out_again(self, item: Item, report: crash.Report) -> None:
         """The worker died before it began with *item*, which is not to blame."""
         item.deaths += 1
-        if item.deaths >= START_ATTEMPTS:
+        item.server_deaths += report.server_is_lost
+        if item.is_given_up():
             fail(item.future, report.start_failure(item.deaths))
             return
         self.pending.appendleft(item)
         self.hand_out()
 
     def died_at_start(self, report: crash.Report) -> None:
-        self.failed_starts += 1
-        if self.failed_starts >= START_ATTEMPTS:
-            failure = report.start_failure(self.failed_starts)
-            self.failed_starts = 0
+        if report.server_is_lost:
+            self.servers_lost += 1
+        else:
+            self.failed_starts += 1
+        if self.failed_starts >= START_ATTEMPTS or self.servers_lost >= SERVERS_LOST:
+            failure = report.start_failure(self.failed_starts + self.servers_lost)
+            self.failed_starts = self.servers_lost = 0
             self.fail_pending(failure)
 
     def fail_pending(self, failure: WorkerStartError) -> None:

@@ -20,7 +20,9 @@ from . import (
     ledger,
     output_rules,
     packed_chunk,
+    standard_places,
     this_process,
+    wire,
     worker_output,
     worker_state,
 )
@@ -77,6 +79,7 @@ class Setup:
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
     """The whole life of a worker process."""
+    connection = standard_places.settled(connection)
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
@@ -94,10 +97,10 @@ def worker_main(connection: socket.socket, setup: Setup) -> None:
 
 def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     """Make this process independent of the parent's signals, terminal and threads."""
-    this_process.is_worker = True
+    this_process.is_worker = wire.knows_its_parent = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        make_signals_new()
         os.setsid()  # a group of its own, so that its children end with it
         os.register_at_fork(after_in_child=packed_chunk.mark_fork)
         if setup.niceness:
@@ -115,6 +118,26 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     watch_parent()
     connection.setblocking(True)
     return book
+
+
+def make_signals_new() -> None:
+    """Handle signals as a new interpreter does, but for SIGINT, and block none.
+
+    What the parent ignores, blocks or handles came along, with a fork or through the
+    fork server: a task that starts programs would miss their ends, for instance, and
+    nobody could ask the worker to end.
+    """
+    signal.set_wakeup_fd(-1)  # it may be that of an event loop of the parent
+    for number in signal.valid_signals() - LEFT_ALONE:
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+# What we ignore, and what Python does.
+LEFT_ALONE = {
+    getattr(signal, name, None) for name in ("SIGINT", "SIGPIPE", "SIGXFSZ", "SIGXFZ")
+}
 
 
 def give_way(niceness: int) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
-from cotality.core.utils._process.records.handle import Handle, reader_of
-from cotality.core.utils._process.wire import encode_by_value
+from cotality.core.utils._process.records.handle import Handle, opened, reader_of
+from cotality.core.utils._process.wire import PIPE, encode_by_value
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
 PRIVATE_FOLDER = 0o700
@@ -71,13 +71,31 @@ def pack(value: Any) -> bytes:  # Any: what a task returned
         data: bytes = dumps(value, PROTOCOL)
     except Exception:
         return encode_by_value(value)
+    check_numbers(value, data)
     return data
+
+
+def check_numbers(value: object, data: bytes) -> None:
+    """Let nothing be written down that is a mere number, such as the end of a pipe.
+
+    Raises:
+        TypeError: There is something of the kind in *value*.
+    """
+    if data.find(PIPE) < 0:
+        return
+    from cotality.core.utils._process.pickling import is_picklable
+
+    if not is_picklable(value):
+        encode_by_value(value)  # raises what it is
 
 
 def pack_all(values: Sequence[Any]) -> list[bytes] | None:  # Any: as above
     """Each of *values*, in half the time; None if `pack` has to look at them."""
     try:
-        return [dumps(value, PROTOCOL) for value in values]
+        packed: list[bytes] = [dumps(value, PROTOCOL) for value in values]
+        for value, data in zip(values, packed, strict=True):
+            check_numbers(value, data)
+        return packed
     except Exception:
         return None
 
@@ -123,7 +141,7 @@ class Results:
         while self.file is None:
             self.number += 1
             try:
-                self.file = Handle(self.path(self.number), "xb")
+                self.file = opened(self.path(self.number), "xb")
             except FileExistsError:
                 continue  # of an earlier run
         return self.file

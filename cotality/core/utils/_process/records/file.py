@@ -15,7 +15,7 @@ import platform
 from pathlib import Path
 
 from .errors import JournalInUseError, Kind
-from .handle import Handle
+from .handle import Handle, opened
 from .lock import holders, lock_within, remember, try_lock, unlock
 from .reader import checked_id, header_of, is_torn_header
 from .seal import sealed
@@ -83,7 +83,7 @@ class RecordFile:
 
     def open(self, patience: float) -> None:
         while self.handle is None:
-            self.handle = Handle(self.path, "ab+")
+            self.handle = opened(self.path, "ab+")
             remember(self)
             if not self.lock(patience):
                 raise JournalInUseError(

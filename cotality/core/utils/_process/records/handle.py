@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from functools import partial
 from pathlib import Path
+
+from cotality.core.utils._process.standard_places import FIRST_FREE
 
 PRIVATE = 0o600  # what files are made with that hold pickled objects
 private = partial(os.open, mode=PRIVATE)
@@ -33,6 +36,16 @@ class Handle(io.FileIO):
         """Say nothing: to be closed like this is in order."""
 
 
+def opened(path: Path, mode: str) -> Handle:
+    """A handle on *path* that lies in no place of standard input and output."""
+    handle = Handle(path, mode)
+    low: list[Handle] = []  # these places are taken until there is one above
+    while handle.fileno() < FIRST_FREE and sys.platform != "win32":
+        low.append(handle)
+        handle = Handle(path, mode.replace("x", "a"))
+    return handle
+
+
 def reader_of(path: Path) -> io.BufferedReader:
     """The file *path*, to be read."""
-    return io.BufferedReader(Handle(path, "rb"))
+    return io.BufferedReader(opened(path, "rb"))

@@ -1,0 +1,121 @@
+"""Whether a worker has ended, and with which exit code, also where nobody can tell.
+
+The exit status of a process can be collected once, by its parent, which may be the
+fork server. It is lost where the program ignores SIGCHLD or collects the status of all
+its children (supervisors do), and where the fork server was killed. An end is an end
+all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+# What `multiprocessing` itself takes for an exit code that nobody knows.
+UNKNOWN = 255
+
+
+class Ending:
+    """How one worker ends. Asked by the thread that watches over it, and no other.
+
+    Attributes:
+        has_come: Whether the process has ended.
+        exit_code: Negative for a signal; None while it runs, and if nobody knows.
+        server_is_lost: Whether the fork server ended before it could tell.
+    """
+
+    def __init__(self, process: BaseProcess) -> None:
+        self.process = process
+        self.pid: int = process.pid or 0
+        self.popen: Any = getattr(process, "_popen", None)  # Any: of any context
+        method = getattr(self.popen, "method", "")
+        self.is_of_server = method == "forkserver"
+        self.is_child = method in ("fork", "spawn") and sys.platform != "win32"
+        self.has_come = False
+        self.exit_code: int | None = None
+        self.server_is_lost = False
+
+    def look(self) -> bool:
+        """Whether it has come."""
+        if not self.has_come:
+            if self.is_of_server:
+                self.look_at_status()
+            else:
+                self.look_at_process()
+        return self.has_come
+
+    def look_at_process(self) -> None:
+        code = self.process.exitcode
+        if code is not None:
+            self.come(code)
+        elif self.is_child and is_collected(self.pid):
+            self.come(None)
+
+    def look_at_status(self) -> None:
+        """Read what the fork server says, if anything."""
+        from multiprocessing.connection import wait
+        from multiprocessing.forkserver import read_signed
+
+        if self.popen.returncode is not None:
+            self.come(self.popen.returncode)
+        elif self.server_is_lost:
+            self.look_whether_gone()
+        elif wait([self.popen.sentinel], 0):
+            try:
+                self.come(read_signed(self.popen.sentinel))
+            except (OSError, EOFError):
+                self.server_is_lost = True
+                self.look_whether_gone()
+
+    def look_whether_gone(self) -> bool:
+        """The same for a worker whose status will not be told in time, or never."""
+        if not self.has_come and sys.platform != "win32" and is_gone(self.pid):
+            self.come(None)
+        return self.has_come
+
+    def come(self, code: int | None) -> None:
+        self.has_come = True
+        self.exit_code = code
+
+    def close(self) -> None:
+        """Let go of what belonged to the process, which has ended."""
+        if self.popen is not None and self.popen.returncode is None:
+            # Else it takes the process for one that still runs.
+            code = UNKNOWN if self.exit_code is None else self.exit_code
+            self.popen.returncode = code
+        self.process.close()
+
+
+def is_collected(pid: int) -> bool:
+    """Whether somebody else has taken the exit status of our child *pid*."""
+    if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+        return is_gone(pid)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process that need not be our child has ended; a zombie has."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return is_unknown(pid)
+    except OSError:
+        return False
+    return state in (b"Z", b"X")
+
+
+def is_unknown(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -1,0 +1,121 @@
+"""No descriptor of ours lies where standard input and output belong.
+
+A program may run with these closed: a daemon, a job of cron, an application with
+windows. The next file that anybody opens then takes the place of one of them, and what
+C code or a program that a task runs writes to standard error goes into that file: into
+a link between two processes, for instance.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+if sys.platform != "win32":
+    import fcntl
+
+FIRST_FREE = 3  # descriptors below are standard input, output and error
+
+
+class Places:
+    """Those of the standard places that are closed, and taken for a while."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.users = 0
+        self.taken: list[int] = []
+
+    def take(self) -> None:
+        with self.lock:
+            self.taken += nulls()
+            self.users += 1
+
+    def give_back(self) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                taken, self.taken = self.taken, []
+                close(taken)
+
+
+places = Places()
+
+
+@contextmanager
+def above_standard() -> Generator[None, None, None]:
+    """What is opened in the ``with`` lies above the standard places.
+
+    Those that are closed lead to the null device meanwhile, also in a process that is
+    started in the ``with``.
+    """
+    if sys.platform == "win32":
+        yield  # a handle there is no number of a place
+        return
+    held = places
+    held.take()
+    try:
+        yield
+    finally:
+        held.give_back()
+
+
+def nulls() -> list[int]:
+    """Lead the standard places that are closed to the null device; which."""
+    taken: list[int] = []
+    if all(map(is_open, range(FIRST_FREE))):
+        return taken
+    while (fd := os.open(os.devnull, os.O_RDWR)) < FIRST_FREE:
+        os.set_inheritable(fd, True)
+        taken.append(fd)
+    os.close(fd)
+    return taken
+
+
+def close(fds: list[int]) -> None:
+    for fd in fds:
+        try:
+            os.close(fd)
+        except OSError:
+            pass  # the program has closed its standard files meanwhile, and ours
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def moved_up(fd: int) -> int:
+    """*fd*, or in its stead another one for the same file that lies above."""
+    if not 0 <= fd < FIRST_FREE or sys.platform == "win32":
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+    finally:
+        os.close(fd)
+
+
+def settled(link: socket.socket) -> socket.socket:
+    """In a worker: no place is free any more, and *link* is in none of them."""
+    if sys.platform == "win32":
+        return link
+    if link.fileno() < FIRST_FREE:
+        link = socket.socket(fileno=moved_up(link.detach()))
+    nulls()
+    return link
+
+
+def forget() -> None:
+    """In a forked child: what was taken stays, and leads to the null device."""
+    global places
+    places = Places()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
