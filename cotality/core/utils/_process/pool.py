@@ -24,6 +24,7 @@ from . import farewell, relay
 from .failures import WorkerStartError
 from .handle import WorkerPlan
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
+from .slots import SLOT, check_file_size
 from .watcher import IDLE_LIMIT, Watcher, fail
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
@@ -274,6 +275,7 @@ class Pool:
         thread = self.thread
         if thread is not None and thread.is_alive():
             return  # it is about to make its claim
+        check_file_size(self.capacity() * SLOT)
         thread = threading.Thread(
             target=watch_over, args=(self,), name="cotality-workers", daemon=True
         )

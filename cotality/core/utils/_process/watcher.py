@@ -109,7 +109,7 @@ class Watcher:
             try:
                 self.open_all()
                 return
-            except OSError as error:
+            except (OSError, WorkerStartError) as error:
                 self.refused(error)
             while not (self.pool.inbox or self.pool.is_closing):
                 time.sleep(OPEN_PAUSE)  # there is no bell yet that somebody could ring
@@ -462,10 +462,13 @@ class Watcher:
 
     def refused(self, error: Exception) -> None:
         """No worker can be started now: what waits for one fails."""
-        failure = WorkerStartError(
-            f"no worker process could be started: {class_and_text(error)}"
-        )
-        failure.__cause__ = error
+        if isinstance(error, WorkerStartError):
+            failure = error
+        else:
+            failure = WorkerStartError(
+                f"no worker process could be started: {class_and_text(error)}"
+            )
+            failure.__cause__ = error
         self.take_requests()
         self.fail_pending(failure)
 
@@ -616,7 +619,7 @@ class Watcher:
             for item in worker.held:
                 if item is not None:
                     fail(item.future, another(failure))
-        self.pending.extend(each for each in self.pool.inbox if type(each) is Item)
+        self.take_requests()
         self.fail_pending(failure)
 
     def shut(self) -> None:
