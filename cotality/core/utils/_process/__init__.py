@@ -23,7 +23,9 @@ From the caller down to the worker:
   `inline_backend`; `auto` decides between threads and processes on the way;
 * worker processes that are kept: `warm`; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool`, `watcher`, `handle`, `crash`,
-  `farewell`; how they start: `launch`, `fork_server`, `server_end`;
+  `farewell`; how they start: `launch`, `fork_server`, the `server_link` to what runs in
+  it, `server_main` and `server_end`; with which program: `interpreter`, and `own_start`
+  where that was another one;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large;
 * in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a

@@ -103,6 +103,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
         if setup.niceness:
             give_way(setup.niceness)
     release_fork_server()
+    nothing_to_read()
     os.environ.clear()
     os.environ.update(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
@@ -115,6 +116,18 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     watch_parent()
     connection.setblocking(True)
     return book
+
+
+def nothing_to_read() -> None:
+    """Lead standard input to the null device, also for what a task starts.
+
+    `multiprocessing` has replaced `sys.stdin` alone. Whoever reads the terminal, or the
+    other end of a pipe, is the parent.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != 0:
+        os.dup2(null, 0)
+        os.close(null)
 
 
 def give_way(niceness: int) -> None:

@@ -1,0 +1,188 @@
+"""The parent's side of the fork server: how it is started, and asked for workers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing import util as mp_util
+from typing import Any
+
+from . import interpreter
+from .own_start import MARK
+
+# Any: typeshed leaves out what is used of them.
+util: Any = mp_util
+tracker: Any = resource_tracker
+standard: Any = forkserver
+
+PROOF_LIMIT = 60.0  # s that a program may take to become a server
+END_LIMIT = 1.0  # s that a server gets to end once it has closed its link
+END_PAUSE = 0.001  # s between two looks whether it has
+WORKER, PROOF = b"w", b"p"  # what a server may be asked for, see `server_main`
+FIRST_FREE = 3  # the descriptors below are the standard input and output
+
+
+class ForkServer:
+    """A fork server of this process, which ends with it.
+
+    Its link has no name that anybody else could find. The server says nothing on it,
+    so there is something to read only when it has ended.
+    """
+
+    def __init__(self) -> None:
+        executable = interpreter.executable()
+        ours, theirs = (above_standard(end) for end in socket.socketpair())
+        with theirs:
+            try:
+                self.pid: int = util.spawnv_passfds(
+                    executable, command(executable, theirs.fileno()), [theirs.fileno()]
+                )
+            except BaseException:
+                ours.close()
+                raise
+        self.executable = os.fsdecode(executable)
+        self.link = ours
+        self.has_served = False
+
+    def is_running(self) -> bool:
+        try:
+            self.link.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            pass
+        return False
+
+    def prove(self) -> None:
+        """See that an unusual program has become a server.
+
+        Raises:
+            ConnectionError: It has not.
+        """
+        status, to_tell = pipe()
+        try:
+            socket.send_fds(self.link, [PROOF], [to_tell])
+            os.close(to_tell)
+            to_tell = -1
+            if not select.select([status], [], [], PROOF_LIMIT)[0]:
+                os.kill(self.pid, signal.SIGKILL)
+            self.answer(status)
+        finally:
+            os.close(status)
+            if to_tell >= 0:
+                os.close(to_tell)
+
+    def start_worker(self, fds: list[int]) -> tuple[int, int, int]:
+        """The pid of a new worker, the pipe that tells its end, and that for its data.
+
+        Raises:
+            ConnectionError: The server has ended.
+            OSError: The system has no room for another process.
+        """
+        with ExitStack() as theirs, ExitStack() as ours:
+            status, to_tell = pipe()
+            ours.callback(os.close, status)
+            theirs.callback(os.close, to_tell)
+            to_read, data = pipe()
+            theirs.callback(os.close, to_read)
+            ours.callback(os.close, data)
+            request = [to_tell, to_read, tracker.getfd(), *fds]
+            socket.send_fds(self.link, [WORKER], request)
+            theirs.close()
+            pid = self.answer(status)
+            ours.pop_all()
+        return pid, status, data
+
+    def answer(self, status: int) -> int:
+        try:
+            pid: int = standard.read_signed(status)
+        except EOFError:
+            raise ConnectionResetError("the fork server has ended") from None
+        self.has_served = True
+        if pid < 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
+
+    def may_start_again(self) -> bool:
+        """Whether another one may be tried: a program is not started twice for it."""
+        return self.has_served or interpreter.looks_right(self.executable)
+
+    def failure(self, end: str) -> str:
+        """Why there is none, with what became of it."""
+        if getattr(sys, "frozen", False):
+            return (
+                f"{self.executable!r} was to start worker processes, and ran the "
+                f"program a second time instead ({end}). Begin its main script with: "
+                f"from multiprocessing import freeze_support; freeze_support()"
+            )
+        return (
+            f"the fork server, which starts worker processes, has ended ({end}). If "
+            f"{self.executable!r} is no Python interpreter, say which one to start "
+            f"with multiprocessing.set_executable('/path/to/python')"
+        )
+
+    def close(self) -> None:
+        """Let go of it; it ends if it is there."""
+        self.link.close()
+
+    def collect(self) -> str:
+        """Collect its exit status once its link has ended; in words."""
+        self.close()
+        end = time.monotonic() + END_LIMIT
+        while time.monotonic() < end:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                return "its exit status is not known"
+            if pid:
+                return f"exit code {os.waitstatus_to_exitcode(status)}"
+            time.sleep(END_PAUSE)
+        return "it runs on"
+
+
+def command(executable: bytes | str, link: int) -> list[bytes | str]:
+    """The command line of a server.
+
+    The path comes first, for the modules that come next. What freezes programs knows
+    the first words for a start of `multiprocessing`.
+    """
+    path = [entry or os.curdir for entry in sys.path]
+    code = (
+        f"from multiprocessing.forkserver import main; {MARK}; import sys; "
+        f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
+        f"from cotality.core.utils._process.server_main import main; main({link})"
+    )
+    return [executable, *util._args_from_interpreter_flags(), "-c", code]
+
+
+# Where standard input or output is closed, the next descriptors take their places.
+
+
+def pipe() -> tuple[int, int]:
+    """A pipe that nobody takes for standard input or output."""
+    first, second = os.pipe()
+    return moved_up(first), moved_up(second)
+
+
+def above_standard(end: socket.socket) -> socket.socket:
+    return (
+        end
+        if end.fileno() >= FIRST_FREE
+        else socket.socket(fileno=moved_up(end.detach()))
+    )
+
+
+def moved_up(fd: int) -> int:
+    if fd >= FIRST_FREE:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+    finally:
+        os.close(fd)

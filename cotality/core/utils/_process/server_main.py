@@ -1,0 +1,193 @@
+"""What the fork server does: fork a worker for each request, and tell how it ended.
+
+The way to it is one end of a pair of sockets without a name, which only the parent has:
+nothing is left on disk however the parent ends, and the end of the link is the end of
+the server. A request is one byte, with descriptors: where the server writes, first the
+worker's pid, or an error number below zero, and in the end its exit code; where the
+worker reads what it is to run; and what belongs to that. Another byte asks for no
+worker, but whether there is a server.
+
+A worker stands for an interpreter of its own, so what was registered with `atexit` when
+the server's interpreter started, by ``.pth`` files for instance, is the worker's too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import selectors
+import signal
+import socket
+import sys
+from importlib import import_module
+from multiprocessing import forkserver, resource_tracker, spawn
+from typing import Any, NoReturn
+
+from . import server_end
+
+MOST_DESCRIPTORS = 250  # in one request; Linux takes 253
+WORKER = b"w"  # as against anything else
+STANDARD = (0, 1, 2)
+
+# Any: typeshed leaves out what is used of them.
+standard_server: Any = forkserver
+tracker: Any = resource_tracker
+standard_spawn: Any = spawn
+
+
+# What every worker needs. What cannot be found here is left to the workers themselves.
+PRELOADED = ("cotality.core.utils._process.worker", "cloudpickle")
+
+
+def main(link: int) -> NoReturn:
+    """Serve until the parent has ended, or has closed its end of *link*."""
+    nothing_to_read()
+    for name in PRELOADED:
+        try:
+            import_module(name)
+        except ImportError:
+            pass
+    server = Server(socket.socket(fileno=link))
+    try:
+        server.serve()
+        server_end.end_workers()
+    finally:
+        # The workers run what `atexit` knows; this process has nothing to tell.
+        os._exit(0)
+
+
+def nothing_to_read() -> None:
+    """Lead the standard input, and what is closed of the output, to the null device."""
+    for fd in STANDARD:
+        if fd == 0 or not is_open(fd):
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+class Server:
+    """The server's side of the link, and the workers it has started."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        link.set_inheritable(False)
+        self.status_of: dict[int, int] = {}  # where to tell the end of each pid
+        self.bell, rope = os.pipe()
+        self.rope = rope
+        for fd in (self.bell, rope):
+            os.set_blocking(fd, False)
+        self.before = {
+            # Its handler has to be Python's own for the bell to ring.
+            signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None),
+            signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        }
+        signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
+        # The mask is the parent's, whatever that is. A worker unblocks SIGINT once it
+        # ignores it.
+        signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT})
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(link, selectors.EVENT_READ)
+        self.selector.register(self.bell, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        while True:
+            ready = {key.fd for key, _ in self.selector.select()}
+            if self.bell in ready:
+                os.read(self.bell, 65536)
+                self.tell_ends()
+            if self.link.fileno() in ready:
+                try:
+                    request, fds, _, _ = socket.recv_fds(self.link, 1, MOST_DESCRIPTORS)
+                except ConnectionError:
+                    return
+                if not request:
+                    return
+                if request == WORKER:
+                    self.start_worker(*fds)
+                else:
+                    self.prove(*fds)
+
+    def tell_ends(self) -> None:
+        """Collect the workers that have ended, and tell the parent their exit codes."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            fd = self.status_of.pop(pid, None)
+            if fd is not None:
+                tell(fd, os.waitstatus_to_exitcode(status))
+                os.close(fd)
+
+    def prove(self, status: int) -> None:
+        """Tell that the parent has started what it meant to."""
+        tell(status, os.getpid())
+        os.close(status)
+
+    def start_worker(self, status: int, *fds: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            # No room for another process. Those that are there go on.
+            tell(status, -(error.errno or 1))
+            os.close(status)
+        else:
+            if not pid:
+                self.be_worker(status, *fds)
+            tell(status, pid)
+            self.status_of[pid] = status
+        for fd in fds:
+            os.close(fd)
+
+    def be_worker(self, status: int, data: int, tracker_fd: int, *fds: int) -> NoReturn:
+        """In the forked process: run what *data* brings, and end."""
+        code = 1
+        try:
+            self.leave_to_parent(status)
+            tracker._resource_tracker._fd = tracker_fd
+            standard_server._forkserver._inherited_fds = list(fds)
+            parent_is_alive = os.dup(data)
+            code = standard_spawn._main(data, parent_is_alive)
+            atexit._run_exitfuncs()
+            flush_standard_streams()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            flush_standard_streams()
+        finally:
+            os._exit(code)
+
+    def leave_to_parent(self, status: int) -> None:
+        """Let go of what belongs to the server."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.selector.close()
+        self.link.close()
+        for fd in (self.bell, self.rope, status, *self.status_of.values()):
+            os.close(fd)
+
+
+def tell(fd: int, number: int) -> None:
+    try:
+        standard_server.write_signed(fd, number)
+    except BrokenPipeError:
+        pass  # the parent does not want to know any more
+
+
+def flush_standard_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # none, or closed by a task
