@@ -21,7 +21,8 @@ From the caller down to the worker:
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way;
-* worker processes that are kept: `warm`; the executor for everybody: `executor`;
+* worker processes that are kept: `warm`, unless they are `measured`; the executor for
+  everybody: `executor`;
 * worker processes, seen from the parent: `pool`, `watcher`, `handle`, `crash`,
   `farewell`; how they start: `launch`, `fork_server`, the `server_link` to what runs in
   it, `server_main` and `server_end`; with which program: `interpreter`, and `own_start`

@@ -20,7 +20,7 @@ from multiprocessing import util as mp_util
 from typing import Any
 
 from . import interpreter
-from .launch import context
+from .launch import STANDARD_KEYS, context
 from .server_link import ForkServer
 
 util: Any = mp_util  # Any: typeshed leaves out what is used here
@@ -40,7 +40,10 @@ class Popen(popen_forkserver.Popen):
             reduction.ForkingPickler(content).dump(process_obj)
         finally:
             context.set_spawning_popen(None)
-        self.pid, self.sentinel, to_child = connect_to_new_process(self._fds)
+        is_watched = bool(data.keys() - STANDARD_KEYS)
+        self.pid, self.sentinel, to_child = connect_to_new_process(
+            self._fds, is_watched
+        )
         # The child's sign that its parent lives, as in the standard class.
         alive = os.dup(to_child)
         self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
@@ -54,7 +57,7 @@ server: ForkServer | None = None
 using_server = threading.Lock()
 
 
-def connect_to_new_process(fds: list[int]) -> tuple[int, int, int]:
+def connect_to_new_process(fds: list[int], is_watched: bool) -> tuple[int, int, int]:
     """Have the fork server start a child; its pid, its status pipe and its data pipe.
 
     Raises:
@@ -72,7 +75,7 @@ def connect_to_new_process(fds: list[int]) -> tuple[int, int, int]:
                 check_executable()
                 server = start_despite_ctrl_c()
             try:
-                return start_worker(server, fds)
+                return start_worker(server, fds, is_watched)
             except ConnectionError:
                 ended, server = server, None
                 end = ended.collect()  # it was killed, or could not even start
@@ -94,12 +97,14 @@ def check_executable() -> None:
         raise RuntimeError(reason)
 
 
-def start_worker(running: ForkServer, fds: list[int]) -> tuple[int, int, int]:
+def start_worker(
+    running: ForkServer, fds: list[int], is_watched: bool
+) -> tuple[int, int, int]:
     if not running.has_served and not interpreter.looks_right(running.executable):
         running.prove()
     with interpreter.known_to_multiprocessing():
         resource_tracker.ensure_running()
-    return running.start_worker(fds)
+    return running.start_worker(fds, is_watched=is_watched)
 
 
 NEEDED_FILES = 9  # descriptors that starting the server and a worker takes, at most

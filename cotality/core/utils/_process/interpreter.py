@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing import spawn
 from typing import Any
@@ -91,7 +91,7 @@ def is_interpreter(program: str) -> bool:
 
 
 @contextmanager
-def known_to_multiprocessing() -> Iterator[None]:
+def known_to_multiprocessing() -> Generator[None, None, None]:
     """Have `multiprocessing` start the same program for now."""
     ours: Any = executable()  # Any: typeshed does not know that it may be bytes
     its = spawn.get_executable()

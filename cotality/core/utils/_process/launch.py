@@ -20,7 +20,7 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from . import interpreter, own_start
+from . import interpreter, measured, own_start
 
 # Any: typeshed leaves out what is used of it.
 context: Any = sys.modules["multiprocessing.context"]
@@ -113,7 +113,7 @@ def additions_of_others(
 
     Coverage does, for instance: it is unpickled in the child, and measures there.
     """
-    if getattr(standard, "__globals__", None) is vars(spawn):
+    if not measured.is_hooked():
         return {}
     with start_method_left_open():
         try:
@@ -153,7 +153,9 @@ def main_module_left_out() -> Generator[None, None, None]:
                 return standard(name)
             return additions_of_others(standard, name) | preparation_data(name)
 
-        spawn.get_preparation_data = ours_for_this_thread
+        replacement: Any = ours_for_this_thread  # Any: a function with an attribute
+        replacement.replaced = standard
+        spawn.get_preparation_data = replacement
         try:
             yield
         finally:

@@ -31,7 +31,8 @@ def code_to_run() -> str | None:
             return str(code)
         case [_, *_, "-c", code] if getattr(sys, "frozen", False):
             return str(code) if code.startswith(TRACKER) else None
-    return None
+        case _:
+            return None
 
 
 def run_in_place_of_program() -> None:

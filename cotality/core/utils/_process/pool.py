@@ -169,14 +169,15 @@ class Pool:
             if worker is not None:
                 worker.slot.ledger.halt(worker.items_given)
 
-    def kill_all(self) -> None:
-        """End every worker now and close."""
+    def kill_all(self, *, but_idle: bool = False) -> None:
+        """End every worker now and close; idle ones may end in order, if *but_idle*."""
         with self.lock:
             self.state.closing = True
             dropped = list(self.state.pending)
             self.state.pending.clear()
             for worker in self.state.workers:
-                worker.kill("killed")
+                if not (but_idle and worker in self.state.idle):
+                    worker.kill("killed")
         for item in dropped:
             if not item.future.cancel():  # its worker died before it could begin
                 fail(item.future, WorkerStartError("the executor was ended"))

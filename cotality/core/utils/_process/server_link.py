@@ -25,7 +25,8 @@ standard: Any = forkserver
 PROOF_LIMIT = 60.0  # s that a program may take to become a server
 END_LIMIT = 1.0  # s that a server gets to end once it has closed its link
 END_PAUSE = 0.001  # s between two looks whether it has
-WORKER, PROOF = b"w", b"p"  # what a server may be asked for, see `server_main`
+# What a server may be asked for, see `server_main`.
+PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 FIRST_FREE = 3  # the descriptors below are the standard input and output
 
 
@@ -50,6 +51,7 @@ class ForkServer:
         self.executable = os.fsdecode(executable)
         self.link = ours
         self.has_served = False
+        self.exit_functions = 0  # registered when its interpreter started
 
     def is_running(self) -> bool:
         try:
@@ -79,8 +81,12 @@ class ForkServer:
             if to_tell >= 0:
                 os.close(to_tell)
 
-    def start_worker(self, fds: list[int]) -> tuple[int, int, int]:
+    def start_worker(self, fds: list[int], *, is_watched: bool) -> tuple[int, int, int]:
         """The pid of a new worker, the pipe that tells its end, and that for its data.
+
+        Args:
+            fds: What it gets as well.
+            is_watched: Whether somebody has hooked into `multiprocessing` for it.
 
         Raises:
             ConnectionError: The server has ended.
@@ -94,7 +100,7 @@ class ForkServer:
             theirs.callback(os.close, to_read)
             ours.callback(os.close, data)
             request = [to_tell, to_read, tracker.getfd(), *fds]
-            socket.send_fds(self.link, [WORKER], request)
+            socket.send_fds(self.link, [WATCHED if is_watched else WORKER], request)
             theirs.close()
             pid = self.answer(status)
             ours.pop_all()
@@ -103,11 +109,12 @@ class ForkServer:
     def answer(self, status: int) -> int:
         try:
             pid: int = standard.read_signed(status)
+            if pid < 0:
+                raise OSError(-pid, os.strerror(-pid))
+            self.exit_functions = standard.read_signed(status)
         except EOFError:
             raise ConnectionResetError("the fork server has ended") from None
         self.has_served = True
-        if pid < 0:
-            raise OSError(-pid, os.strerror(-pid))
         return pid
 
     def may_start_again(self) -> bool:
@@ -147,6 +154,10 @@ class ForkServer:
         return "it runs on"
 
 
+# How many have been registered by others than `multiprocessing` and `logging`.
+EXIT_FUNCTIONS = "atexit._ncallbacks() - 1 - ('logging' in sys.modules)"
+
+
 def command(executable: bytes | str, link: int) -> list[bytes | str]:
     """The command line of a server.
 
@@ -155,9 +166,11 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
     """
     path = [entry or os.curdir for entry in sys.path]
     code = (
-        f"from multiprocessing.forkserver import main; {MARK}; import sys; "
+        f"from multiprocessing.forkserver import main; {MARK}; import atexit, sys; "
+        f"exits = {EXIT_FUNCTIONS}; "
         f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
-        f"from cotality.core.utils._process.server_main import main; main({link})"
+        "from cotality.core.utils._process.server_main import main; "
+        f"main({link}, exits)"
     )
     return [executable, *util._args_from_interpreter_flags(), "-c", code]
 

@@ -3,12 +3,13 @@
 The way to it is one end of a pair of sockets without a name, which only the parent has:
 nothing is left on disk however the parent ends, and the end of the link is the end of
 the server. A request is one byte, with descriptors: where the server writes, first the
-worker's pid, or an error number below zero, and in the end its exit code; where the
-worker reads what it is to run; and what belongs to that. Another byte asks for no
-worker, but whether there is a server.
+worker's pid and the number of exit functions, or an error number below zero, and in the
+end its exit code; where the worker reads what it is to run; and what belongs to that.
 
 A worker stands for an interpreter of its own, so what was registered with `atexit` when
 the server's interpreter started, by ``.pth`` files for instance, is the worker's too.
+Not so where somebody has hooked into `multiprocessing` to watch over its processes:
+then two would do the same in one process, and one of them as if it were another one.
 """
 
 from __future__ import annotations
@@ -19,35 +20,42 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from importlib import import_module
 from multiprocessing import forkserver, resource_tracker, spawn
+from multiprocessing import util as mp_util
 from typing import Any, NoReturn
 
 from . import server_end
 
 MOST_DESCRIPTORS = 250  # in one request; Linux takes 253
-WORKER = b"w"  # as against anything else
+# Asked for: whether there is a server, a worker, one that somebody watches over.
+PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 STANDARD = (0, 1, 2)
 
 # Any: typeshed leaves out what is used of them.
 standard_server: Any = forkserver
 tracker: Any = resource_tracker
 standard_spawn: Any = spawn
+util: Any = mp_util
 
 
 # What every worker needs. What cannot be found here is left to the workers themselves.
 PRELOADED = ("cotality.core.utils._process.worker", "cloudpickle")
 
 
-def main(link: int) -> NoReturn:
-    """Serve until the parent has ended, or has closed its end of *link*."""
+def main(link: int, exit_functions: int) -> NoReturn:
+    """Serve until the parent has ended, or has closed its end of *link*.
+
+    Others have registered so many *exit_functions* when this interpreter started.
+    """
     nothing_to_read()
     for name in PRELOADED:
         try:
             import_module(name)
         except ImportError:
             pass
-    server = Server(socket.socket(fileno=link))
+    server = Server(socket.socket(fileno=link), exit_functions)
     try:
         server.serve()
         server_end.end_workers()
@@ -77,8 +85,9 @@ def is_open(fd: int) -> bool:
 class Server:
     """The server's side of the link, and the workers it has started."""
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, exit_functions: int) -> None:
         self.link = link
+        self.exit_functions = exit_functions
         link.set_inheritable(False)
         self.status_of: dict[int, int] = {}  # where to tell the end of each pid
         self.bell, rope = os.pipe()
@@ -87,7 +96,7 @@ class Server:
             os.set_blocking(fd, False)
         self.before = {
             # Its handler has to be Python's own for the bell to ring.
-            signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None),
+            signal.SIGCHLD: signal.signal(signal.SIGCHLD, do_nothing),
             signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
         }
         signal.set_wakeup_fd(rope, warn_on_full_buffer=False)
@@ -111,10 +120,10 @@ class Server:
                     return
                 if not request:
                     return
-                if request == WORKER:
-                    self.start_worker(*fds)
-                else:
+                if request == PROOF:
                     self.prove(*fds)
+                else:
+                    self.start_worker(request == WATCHED, *fds)
 
     def tell_ends(self) -> None:
         """Collect the workers that have ended, and tell the parent their exit codes."""
@@ -132,10 +141,10 @@ class Server:
 
     def prove(self, status: int) -> None:
         """Tell that the parent has started what it meant to."""
-        tell(status, os.getpid())
+        tell(status, os.getpid(), self.exit_functions)
         os.close(status)
 
-    def start_worker(self, status: int, *fds: int) -> None:
+    def start_worker(self, is_watched: bool, status: int, *fds: int) -> None:
         try:
             pid = os.fork()
         except OSError as error:
@@ -144,8 +153,10 @@ class Server:
             os.close(status)
         else:
             if not pid:
+                if is_watched:
+                    forget_exit_functions()
                 self.be_worker(status, *fds)
-            tell(status, pid)
+            tell(status, pid, self.exit_functions)
             self.status_of[pid] = status
         for fd in fds:
             os.close(fd)
@@ -162,7 +173,7 @@ class Server:
             atexit._run_exitfuncs()
             flush_standard_streams()
         except Exception:
-            sys.excepthook(*sys.exc_info())
+            traceback.print_exc()
             flush_standard_streams()
         finally:
             os._exit(code)
@@ -178,9 +189,19 @@ class Server:
             os.close(fd)
 
 
-def tell(fd: int, number: int) -> None:
+def do_nothing(number: int, frame: object) -> None:
+    """The handler of a signal that only rings."""
+
+
+def forget_exit_functions() -> None:
+    atexit._clear()
+    atexit.register(util._exit_function)
+
+
+def tell(fd: int, *numbers: int) -> None:
     try:
-        standard_server.write_signed(fd, number)
+        for number in numbers:
+            standard_server.write_signed(fd, number)
     except BrokenPipeError:
         pass  # the parent does not want to know any more
 
