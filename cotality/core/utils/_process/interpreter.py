@@ -30,7 +30,8 @@ def executable() -> bytes | str:
     if is_set(given) or getattr(sys, "frozen", False) or looks_right(given):
         return given
     if given not in found:
-        found[given] = look_for_interpreter()
+        program = look_for_interpreter()
+        found[given] = program if sys.platform == "win32" else os.fsencode(program)
     return found[given]
 
 
@@ -46,7 +47,9 @@ def looks_right(program: bytes | str | None) -> bool:
     return bool(NAMED_LIKE_PYTHON.match(name)) and os.access(program, os.X_OK)
 
 
-found: dict[bytes | str | None, str] = {}  # for what `multiprocessing` would start
+found: dict[
+    bytes | str | None, bytes | str
+] = {}  # for what `multiprocessing` would start
 
 
 def look_for_interpreter() -> str:

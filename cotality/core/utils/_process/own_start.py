@@ -18,6 +18,8 @@ from types import CodeType, FrameType
 MARK = "'fork server of cotality'"
 # How the standard library starts what tidies up after processes that share things.
 TRACKER = "from multiprocessing.resource_tracker import main"
+# What makes this process what it was to be, once the main module calls it.
+PREVENTING = {"freeze_support", "run_in_place_of_program"}
 EXIT_CODE = 70  # EX_SOFTWARE in <sysexits.h>: nothing that programs often end with
 
 
@@ -61,10 +63,10 @@ def end_second_program(*, is_import: bool) -> None:
 
 
 def prevents_it(frame: FrameType | None) -> bool:
-    """Whether the main module calls `freeze_support` somewhere."""
+    """Whether the main module, or a hook before it, has such a line somewhere."""
     while frame is not None:
         is_of_main = frame.f_globals.get("__name__") == "__main__"
-        if is_of_main and "freeze_support" in names_in(frame.f_code):
+        if is_of_main and not PREVENTING.isdisjoint(names_in(frame.f_code)):
             return True
         frame = frame.f_back
     return False

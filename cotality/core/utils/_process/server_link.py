@@ -12,10 +12,14 @@ import time
 from contextlib import ExitStack
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing import util as mp_util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import interpreter
 from .own_start import MARK
+
+if TYPE_CHECKING:
+    # What freezes programs sees by this that it is needed.
+    from . import server_main  # noqa: F401
 
 # Any: typeshed leaves out what is used of them.
 util: Any = mp_util
