@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from . import farewell, relay
-from .failures import WorkerCrashedError, WorkerStartError
+from .failures import WorkerCrashedError, WorkerStartError, no_room_for_thread
 from .handle import Item, WorkerHandle, WorkerPlan
 from .slots import Slots
 from .watcher import IDLE_LIMIT, LOOK_INTERVAL, Watcher, fail
@@ -237,7 +237,14 @@ class Pool:
             target=self.watcher.watch, name="cotality-workers", daemon=True
         )
         farewell.see_to(self)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except RuntimeError as error:
+            # There is nobody to wait for at the end of the program.
+            self.thread = None
+            self.watcher.close()
+            self.shut()
+            raise no_room_for_thread("that watches over worker processes") from error
 
     def hand_out(self) -> None:
         """Give waiting items to idle workers."""

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from .chunk import Chunk, ChunkReport, run_chunk
-from .failures import WorkerStartError
+from .failures import WorkerStartError, no_room_for_thread
 
 Job: TypeAlias = tuple[Future[ChunkReport], Chunk, float]
 
@@ -65,10 +65,10 @@ class ThreadTeam:
         )
         try:
             thread.start()
-        except RuntimeError:
+        except RuntimeError as error:
             # The system has no room for another: the others do its share, if any.
             if not self.threads:
-                raise
+                raise no_room_for_thread("that runs tasks") from error
             return
         self.threads.append(thread)
 
