@@ -29,9 +29,9 @@ From the caller down to the worker:
   where that was another one;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large;
-* in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a
-  thread a `local_chunk`, `stopwatch` for the `times` of tasks, and `worker_state` for
-  what it makes once;
+* in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
+  `packed_chunk`, or in a thread a `local_chunk`, `stopwatch` for the `times` of tasks,
+  and `worker_state` for what it makes once;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,

@@ -20,6 +20,7 @@ from typing import Any
 
 from . import output_rules
 from .cpus import available_cpus
+from .link_end import LinkEnd
 from .messages import Inbox, Kind, Message, packed, send_some
 from .segments import Segment
 from .slots import Slot
@@ -121,7 +122,9 @@ class WorkerHandle:
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(
-                target=worker_main, args=(theirs, setup), name="cotality-worker"
+                target=worker_main,
+                args=(LinkEnd(theirs), setup),
+                name="cotality-worker",
             )
             process.start()
             undo.pop_all()

@@ -19,7 +19,7 @@ from .own_start import MARK
 
 if TYPE_CHECKING:
     # What freezes programs sees by this that it is needed.
-    from . import server_main  # noqa: F401
+    from . import server_main as server_main
 
 # Any: typeshed leaves out what is used of them.
 util: Any = mp_util

@@ -27,6 +27,7 @@ from . import (
 from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
 from .failures import exited
+from .link_end import LinkEnd
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
@@ -75,8 +76,9 @@ class Setup:
     niceness: int
 
 
-def worker_main(connection: socket.socket, setup: Setup) -> None:
+def worker_main(end: LinkEnd, setup: Setup) -> None:
     """The whole life of a worker process."""
+    connection = end.end
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
