@@ -33,6 +33,22 @@ def test_sockets_of_another_make(tmp_path: Path) -> None:
     assert run_script(source, tmp_path) == "True\n"
 
 
+def test_gevent(tmp_path: Path) -> None:
+    """Calls in several of its green threads, all patched."""
+    pytest.importorskip("gevent")
+    source = (
+        "from gevent import monkey\n"
+        "monkey.patch_all()\n"
+        "from gevent.pool import Pool\n"
+        f"{CALL}"
+        "print(list(Pool(4).imap(lambda _: call(), range(6))) == [RIGHT] * 6)\n"
+        "with IsolatedProcessPoolExecutor(2) as executor:\n"
+        "    print(list(executor.map(abs, range(5))))\n"
+    )
+
+    assert run_script(source, tmp_path) == "True\n[0, 1, 2, 3, 4]\n"
+
+
 def test_eventlet(tmp_path: Path) -> None:
     """Calls in several of its green threads, all patched."""
     pytest.importorskip("eventlet")

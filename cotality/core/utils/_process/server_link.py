@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -58,12 +58,16 @@ class ForkServer:
         self.exit_functions = 0  # registered when its interpreter started
 
     def is_running(self) -> bool:
+        # With MSG_DONTWAIT instead, a socket of gevent waits.
+        self.link.setblocking(False)
         try:
-            self.link.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+            self.link.recv(1)
         except BlockingIOError:
             return True
         except ConnectionError:
             pass
+        finally:
+            self.link.setblocking(True)
         return False
 
     def prove(self) -> None:
@@ -77,8 +81,10 @@ class ForkServer:
             socket.send_fds(self.link, [PROOF], [to_tell])
             os.close(to_tell)
             to_tell = -1
-            if not select.select([status], [], [], PROOF_LIMIT)[0]:
-                os.kill(self.pid, signal.SIGKILL)
+            with selectors.DefaultSelector() as selector:
+                selector.register(status, selectors.EVENT_READ)
+                if not selector.select(PROOF_LIMIT):
+                    os.kill(self.pid, signal.SIGKILL)
             self.answer(status)
         finally:
             os.close(status)
