@@ -113,7 +113,7 @@ def of_the_house() -> tuple[set[int], set[int]]:
     module: Any = sys.modules.get("cotality.core.utils._process.fork_server")
     if module is not None and module.server is not None:
         pids.add(module.server.pid)
-        fds.add(module.server.link.fileno())
+        fds.add(module.server.link)
     return pids, fds
 
 

@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing import util as mp_util
 from typing import TYPE_CHECKING, Any
@@ -53,22 +54,37 @@ class ForkServer:
                 ours.close()
                 raise
         self.executable = os.fsdecode(executable)
-        self.link = ours
+        # A number: an open socket is warned of at the end of the program.
+        self.link = ours.detach()
         self.has_served = False
         self.exit_functions = 0  # registered when its interpreter started
 
-    def is_running(self) -> bool:
-        # With MSG_DONTWAIT instead, a socket of gevent waits.
-        self.link.setblocking(False)
+    @contextmanager
+    def opened(self) -> Generator[socket.socket, None, None]:
+        """The link, to be used for a moment."""
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=self.link)
         try:
-            self.link.recv(1)
-        except BlockingIOError:
-            return True
-        except ConnectionError:
-            pass
+            yield link
         finally:
-            self.link.setblocking(True)
+            link.detach()
+
+    def is_running(self) -> bool:
+        with self.opened() as link:
+            # With MSG_DONTWAIT instead, a socket of gevent waits.
+            link.setblocking(False)
+            try:
+                link.recv(1)
+            except BlockingIOError:
+                return True
+            except ConnectionError:
+                pass
+            finally:
+                link.setblocking(True)
         return False
+
+    def ask(self, what: bytes, fds: list[int]) -> None:
+        with self.opened() as link:
+            socket.send_fds(link, [what], fds)
 
     def prove(self) -> None:
         """See that an unusual program has become a server.
@@ -78,7 +94,7 @@ class ForkServer:
         """
         status, to_tell = pipe()
         try:
-            socket.send_fds(self.link, [PROOF], [to_tell])
+            self.ask(PROOF, [to_tell])
             os.close(to_tell)
             to_tell = -1
             with selectors.DefaultSelector() as selector:
@@ -110,7 +126,7 @@ class ForkServer:
             theirs.callback(os.close, to_read)
             ours.callback(os.close, data)
             request = [to_tell, to_read, tracker.getfd(), *fds]
-            socket.send_fds(self.link, [WATCHED if is_watched else WORKER], request)
+            self.ask(WATCHED if is_watched else WORKER, request)
             theirs.close()
             pid = self.answer(status)
             ours.pop_all()
@@ -147,7 +163,7 @@ class ForkServer:
 
     def close(self) -> None:
         """Let go of it; it ends if it is there."""
-        self.link.close()
+        os.close(self.link)
 
     def collect(self) -> str:
         """Collect its exit status once its link has ended; in words."""

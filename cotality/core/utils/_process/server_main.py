@@ -15,6 +15,7 @@ then two would do the same in one process, and one of them as if it were another
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import selectors
 import signal
@@ -58,8 +59,10 @@ def main(link: int, exit_functions: int) -> NoReturn:
     server = Server(socket.socket(fileno=link), exit_functions)
     try:
         server.serve()
-        server_end.end_workers()
+    except Exception:
+        traceback.print_exc()  # a defect of ours; the parent starts another server
     finally:
+        server_end.end_workers()
         # The workers run what `atexit` knows; this process has nothing to tell.
         os._exit(0)
 
@@ -69,6 +72,7 @@ def nothing_to_read() -> None:
     for fd in STANDARD:
         if fd == 0 or not is_open(fd):
             null = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(null, True)
             if null != fd:
                 os.dup2(null, fd)
                 os.close(null)
@@ -115,12 +119,16 @@ class Server:
                 self.tell_ends()
             if self.link.fileno() in ready:
                 try:
-                    request, fds, _, _ = socket.recv_fds(self.link, 1, MOST_DESCRIPTORS)
+                    request, fds, flags, _ = socket.recv_fds(
+                        self.link, 1, MOST_DESCRIPTORS
+                    )
                 except ConnectionError:
                     return
                 if not request:
                     return
-                if request == PROOF:
+                if flags & socket.MSG_CTRUNC:
+                    refuse(fds, errno.EMFILE)
+                elif request == PROOF:
                     self.prove(*fds)
                 else:
                     self.start_worker(request == WATCHED, *fds)
@@ -149,15 +157,14 @@ class Server:
             pid = os.fork()
         except OSError as error:
             # No room for another process. Those that are there go on.
-            tell(status, -(error.errno or 1))
-            os.close(status)
-        else:
-            if not pid:
-                if is_watched:
-                    forget_exit_functions()
-                self.be_worker(status, *fds)
-            tell(status, pid, self.exit_functions)
-            self.status_of[pid] = status
+            refuse([status, *fds], error.errno or errno.EAGAIN)
+            return
+        if not pid:
+            if is_watched:
+                forget_exit_functions()
+            self.be_worker(status, *fds)
+        tell(status, pid, self.exit_functions)
+        self.status_of[pid] = status
         for fd in fds:
             os.close(fd)
 
@@ -172,6 +179,8 @@ class Server:
             code = standard_spawn._main(data, parent_is_alive)
             atexit._run_exitfuncs()
             flush_standard_streams()
+        except EOFError:
+            pass  # the parent has ended before it said what to run
         except Exception:
             traceback.print_exc()
             flush_standard_streams()
@@ -196,6 +205,14 @@ def do_nothing(number: int, frame: object) -> None:
 def forget_exit_functions() -> None:
     atexit._clear()
     atexit.register(util._exit_function)
+
+
+def refuse(fds: list[int], reason: int) -> None:
+    """Tell the parent why there is no worker, as far as it can be told."""
+    for fd in fds[:1]:
+        tell(fd, -reason)
+    for fd in fds:
+        os.close(fd)
 
 
 def tell(fd: int, *numbers: int) -> None:

@@ -127,6 +127,7 @@ def nothing_to_read() -> None:
     other end of a pipe, is the parent.
     """
     null = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(null, True)
     if null != 0:
         os.dup2(null, 0)
         os.close(null)
