@@ -112,8 +112,8 @@ def of_the_house() -> tuple[set[int], set[int]]:
     pids, fds = {tracker._pid}, {tracker._fd}
     module: Any = sys.modules.get("cotality.core.utils._process.fork_server")
     if module is not None and module.server is not None:
-        pids.add(module.server._forkserver_pid)
-        fds.add(module.server._forkserver_alive_fd)
+        pids.add(module.server.pid)
+        fds.add(module.server.link)
     return pids, fds
 
 

@@ -21,16 +21,19 @@ From the caller down to the worker:
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way;
-* worker processes that are kept: `warm`; the executor for everybody: `executor`;
+* worker processes that are kept: `warm`, unless they are `measured`; the executor for
+  everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
   and hold a `ticket` for each, `watcher`, `handle`, `endings`, `crash`, `farewell`;
-  how they start: `launch`, `fork_server`, `server_end`; without the places of standard
-  input and output, `standard_places`;
+* how they start: `launch`, `fork_server`, the `server_link` to what runs in it,
+  `server_main` and `server_end`; with which program: `interpreter`, and `own_start`
+  where that was another one; without the places of standard input and output,
+  `standard_places`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large, behind a `descriptor`;
-* in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a
-  thread a `local_chunk`, `stopwatch` for the `times` of tasks, and `worker_state` for
-  what it makes once;
+* in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
+  `packed_chunk`, or in a thread a `local_chunk`, `stopwatch` for the `times` of tasks,
+  and `worker_state` for what it makes once;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,

@@ -110,3 +110,12 @@ def exited(error: BaseException) -> TaskExitedError:
     )
     failure.__cause__ = error
     return failure.with_traceback(field_of(error, "__traceback__"))
+
+
+def no_room_for_thread(which: str) -> WorkerStartError:
+    """What to raise where the system does not let a thread of ours start."""
+    return WorkerStartError(
+        f"the thread {which} cannot be started: the system allows no more threads. "
+        f"Their number is limited for each user (ulimit -u) and for each container "
+        f"(its pids limit); start less, or have the limit raised"
+    )

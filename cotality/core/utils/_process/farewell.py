@@ -44,7 +44,7 @@ def close_open_pools() -> None:
     pools = list(open_pools)
     for pool in pools:
         if pool.for_calls:
-            pool.kill_all()
+            pool.kill_all(but_idle=True)  # what idle ones have registered, they run
         else:
             pool.close(wait=False, cancel=False)
     for pool in pools:

@@ -9,12 +9,8 @@ from __future__ import annotations
 import io
 import os
 import signal
-import sys
 import threading
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
 from multiprocessing import (
-    forkserver,
     popen_forkserver,
     reduction,
     resource_tracker,
@@ -23,16 +19,9 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
-from .launch import context
-
-# A module that cannot be found there is left to the workers themselves.
-PRELOADED = [
-    "cotality.core.utils._process.worker",
-    "cotality.core.utils._process.server_end",
-    "cloudpickle",
-]
-
-ATTEMPTS = 3  # to start a worker from servers that are killed meanwhile
+from . import interpreter
+from .launch import STANDARD_KEYS, context
+from .server_link import ForkServer
 
 util: Any = mp_util  # Any: typeshed leaves out what is used here
 
@@ -51,60 +40,71 @@ class Popen(popen_forkserver.Popen):
             reduction.ForkingPickler(content).dump(process_obj)
         finally:
             context.set_spawning_popen(None)
-        for attempt in range(ATTEMPTS):
-            try:
-                self.start(content.getbuffer())
-                return
-            except (ConnectionError, EOFError):
-                # The server was killed in the middle of it.
-                if attempt == ATTEMPTS - 1:
-                    raise
-
-    def start(self, content: memoryview) -> None:
-        """Have the server start a process that is to run *content*.
-
-        Raises:
-            ConnectionError, EOFError: The server has ended meanwhile.
-        """
-        with ExitStack() as undo:
-            self.sentinel, to_child = connect_to_new_process(self._fds)
-            undo.callback(os.close, self.sentinel)
-            with open(to_child, "wb", closefd=True) as pipe:
-                # The child's sign that its parent lives, as in the standard class.
-                alive = os.dup(to_child)
-                undo.callback(os.close, alive)
-                pipe.write(content)
-            self.pid = forkserver.read_signed(self.sentinel)
-            undo.pop_all()
+        is_watched = bool(data.keys() - STANDARD_KEYS)
+        self.pid, self.sentinel, to_child = connect_to_new_process(
+            self._fds, is_watched
+        )
+        # The child's sign that its parent lives, as in the standard class.
+        alive = os.dup(to_child)
         self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
+        with open(to_child, "wb", closefd=True) as pipe:
+            pipe.write(content.getbuffer())
 
 
 # The fork server of this process: ours alone, so that its preloaded modules and its
 # life are not shared with what the user does with multiprocessing.
-server: Any = None  # Any: typeshed leaves out what is used here
+server: ForkServer | None = None
 using_server = threading.Lock()
 
 
-def connect_to_new_process(fds: list[int]) -> tuple[int, int]:
-    """Have the fork server start a child; its status pipe and its data pipe."""
+def connect_to_new_process(fds: list[int], is_watched: bool) -> tuple[int, int, int]:
+    """Have the fork server start a child; its pid, its status pipe and its data pipe.
+
+    Raises:
+        OSError: There is no room for another process.
+        RuntimeError: The server does not start.
+    """
     global server
     with using_server:
         for attempt in (1, 2):
+            see_that_there_is_room()
+            if server is not None and not server.is_running():
+                server.collect()
+                server = None
+            if server is None:
+                check_executable()
+                server = start_despite_ctrl_c()
             try:
-                if server is None:
-                    server = forkserver.ForkServer()
-                    server.set_forkserver_preload(Preloaded(PRELOADED))
-                see_that_there_is_room()
-                with start_method_left_open():
-                    ensure_running_despite_ctrl_c()
-                pipes: tuple[int, int] = server.connect_to_new_process(fds)
-                return pipes
-            except (ChildProcessError, ConnectionError, EOFError):
-                # It was killed, or somebody else has collected its exit status.
-                let_go_of_server()
-                if attempt == 2:
-                    raise
+                return start_worker(server, fds, is_watched)
+            except ConnectionError:
+                ended, server = server, None
+                end = ended.collect()  # it was killed, or could not even start
+                if not ended.may_start_again():
+                    refused[ended.executable] = ended.failure(end)
+                elif attempt == 2:
+                    raise RuntimeError(ended.failure(end)) from None
     raise AssertionError("unreachable")
+
+
+# Programs that were started to be a server, and were not. None is started again.
+refused: dict[str, str] = {}
+
+
+def check_executable() -> None:
+    """Raise what starting the server has come to before, with the same program."""
+    reason = refused.get(os.fsdecode(interpreter.executable()))
+    if reason is not None:
+        raise RuntimeError(reason)
+
+
+def start_worker(
+    running: ForkServer, fds: list[int], is_watched: bool
+) -> tuple[int, int, int]:
+    if not running.has_served and not interpreter.looks_right(running.executable):
+        running.prove()
+    with interpreter.known_to_multiprocessing():
+        resource_tracker.ensure_running()
+    return running.start_worker(fds, is_watched=is_watched)
 
 
 NEEDED_FILES = 9  # descriptors that starting the server and a worker takes, at most
@@ -125,60 +125,26 @@ def see_that_there_is_room() -> None:
             os.close(fd)
 
 
-class Preloaded(list[str]):
-    """The names of modules, written so that the server can find them.
-
-    The server is a new interpreter, and until 3.13 it forgets the import path it is
-    told. It evaluates the list's repr, which here sets that path first, and then the
-    signals that it blocks: those of the parent may hide the ends of its workers.
-    """
-
-    def __repr__(self) -> str:
-        path = [entry or os.curdir for entry in sys.path]
-        return (
-            f"__import__('sys').path.__init__({path!r}) or "
-            f"[__import__('signal').pthread_sigmask({signal.SIG_SETMASK:d}, "
-            f"[{signal.SIGINT:d}])] and {list(self)!r}"
-        )
-
-
-def ensure_running_despite_ctrl_c() -> None:
-    """Start the server, if need be, with SIGINT blocked until it can ignore it.
+def start_despite_ctrl_c() -> ForkServer:
+    """Start the server with SIGINT blocked until it can ignore it.
 
     A Ctrl-C in a terminal reaches every process of the group, also one that is only
     just starting. Workers unblock the signal once they ignore it.
     """
-    resource_tracker.ensure_running()  # unblocks SIGINT itself, so it goes first
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        server.ensure_running()
+        return ForkServer()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def start_method_left_open() -> Generator[None, None, None]:
-    """Undo what a look at the default start method does: it would settle it."""
-    before = context._default_context._actual_context
-    try:
-        yield
-    finally:
-        context._default_context._actual_context = before
-
-
 def forget_server() -> None:
     """In a forked child: the server belongs to the parent."""
-    global using_server
-    let_go_of_server()  # else it would outlive the parent
-    using_server = threading.Lock()
-
-
-def let_go_of_server() -> None:
-    """Use another one from now on; this one ends when its workers have."""
-    global server
-    if server is not None and server._forkserver_alive_fd is not None:
-        os.close(server._forkserver_alive_fd)
+    global server, using_server
+    if server is not None:
+        server.close()  # else it would outlive the parent
     server = None
+    using_server = threading.Lock()
 
 
 os.register_at_fork(after_in_child=forget_server)

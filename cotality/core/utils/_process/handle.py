@@ -20,6 +20,7 @@ from typing import Any
 from . import launch, output_rules
 from .cpus import available_cpus
 from .endings import Ending
+from .link_end import LinkEnd
 from .messages import Inbox, Kind, Message, packed, send_some
 from .requests import Item
 from .slots import Slot
@@ -122,7 +123,9 @@ class WorkerHandle:
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(
-                target=worker_main, args=(theirs, setup), name="cotality-worker"
+                target=worker_main,
+                args=(LinkEnd(theirs), setup),
+                name="cotality-worker",
             )
             launch.start(process)
             undo.pop_all()

@@ -21,6 +21,7 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from . import interpreter, measured, own_start
 from .standard_places import above_standard
 
 # Any: typeshed leaves out what is used of it.
@@ -45,6 +46,7 @@ class WorkerProcess(mp_process.BaseProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name; Any: its
+        own_start.end_second_program(is_import=False)
         with main_module_left_out():
             if HAS_FORK_SERVER:
                 try:
@@ -104,7 +106,8 @@ def fresh_interpreter(process_obj: Any) -> Any:  # Any: multiprocessing's own ty
         from multiprocessing.popen_spawn_win32 import Popen
     else:
         from multiprocessing.popen_spawn_posix import Popen
-    return Popen(process_obj)
+    with interpreter.known_to_multiprocessing():
+        return Popen(process_obj)
 
 
 class WorkerContext(BaseContext):
@@ -142,6 +145,41 @@ def preparation_data(name: str) -> dict[str, Any]:  # Any: what multiprocessing 
     return data
 
 
+def additions_of_others(
+    standard: Any, name: str
+) -> dict[str, Any]:  # Any: see preparation_data
+    """What libraries that hook into `multiprocessing` have sent along with this.
+
+    Coverage does, for instance: it is unpickled in the child, and measures there.
+    """
+    if not measured.is_hooked():
+        return {}
+    with start_method_left_open():
+        try:
+            data = standard(name)
+        except Exception as error:
+            logger.warning("workers start without what was to be sent along: %r", error)
+            return {}
+    return {key: data[key] for key in data if key not in STANDARD_KEYS}
+
+
+STANDARD_KEYS = {
+    *("name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir"),
+    *("orig_dir", "start_method", "init_main_from_name", "init_main_from_path"),
+    "main_path",
+}
+
+
+@contextmanager
+def start_method_left_open() -> Generator[None, None, None]:
+    """Undo what a look at the default start method does: it would settle it."""
+    before = context._default_context._actual_context
+    try:
+        yield
+    finally:
+        context._default_context._actual_context = before
+
+
 @contextmanager
 def main_module_left_out() -> Generator[None, None, None]:
     """Let this thread's next process start with our preparation data."""
@@ -150,10 +188,13 @@ def main_module_left_out() -> Generator[None, None, None]:
         standard = spawn.get_preparation_data
 
         def ours_for_this_thread(name: str) -> dict[str, Any]:  # Any: see above
-            ours = threading.get_ident() == here
-            return preparation_data(name) if ours else standard(name)
+            if threading.get_ident() != here:
+                return standard(name)
+            return additions_of_others(standard, name) | preparation_data(name)
 
-        spawn.get_preparation_data = ours_for_this_thread
+        replacement: Any = ours_for_this_thread  # Any: a function with an attribute
+        replacement.replaced = standard
+        spawn.get_preparation_data = replacement
         try:
             yield
         finally:

@@ -21,10 +21,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from . import farewell, relay
-from .failures import WorkerStartError
+from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
+from .ledger import SLOT
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
-from .slots import SLOT, check_file_size
+from .slots import check_file_size
 from .watcher import IDLE_LIMIT, Watcher, fail
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
@@ -90,6 +91,7 @@ class Pool:
         self.is_closing = False  # accepts nothing more
         self.drops_waiting = False  # what no worker has is cancelled
         self.is_killed = False  # every worker is ended
+        self.spares_idle = False  # but those that have nothing to do
         self.is_over = False  # the watching thread has ended
 
     # Work.
@@ -205,8 +207,14 @@ class Pool:
             self.is_killed = True
         self.ring()
 
-    def kill_all(self) -> None:
-        """End every worker and close; does not wait for it."""
+    def kill_all(self, *, but_idle: bool = False) -> None:
+        """End every worker and close; does not wait for it.
+
+        Args:
+            but_idle: Whether those that have nothing to do may end in order.
+        """
+        if but_idle:
+            self.spares_idle = True
         self.is_closing = True
         self.is_killed = True
         self.ring()
@@ -281,7 +289,12 @@ class Pool:
         )
         farewell.see_to(self)
         self.thread = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self.thread = None
+            farewell.is_over_for(self)
+            raise no_room_for_thread("that watches over worker processes") from error
 
     def ring(self) -> None:
         """Wake the watching thread."""

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from .chunk import Chunk, ChunkReport, run_chunk
-from .failures import WorkerStartError
+from .failures import WorkerStartError, no_room_for_thread
 from .ticket import Ticket
 
 Job: TypeAlias = tuple[Ticket[ChunkReport], Chunk, float]
@@ -136,10 +136,10 @@ class ThreadTeam:
     def start_thread(self) -> None:
         try:
             TeamThread(self.work, self.started).start()
-        except RuntimeError:
+        except RuntimeError as error:
             # The system has no room for another: the others do its share, if any.
             if not self.started:
-                raise
+                raise no_room_for_thread("that runs tasks") from error
             return
         self.started += 1
 

@@ -27,6 +27,7 @@ from .cpus import default_workers
 from .executor import checked_initializer
 from .handle import WorkerPlan
 from .launch import default_context
+from .measured import workers_are_measured
 from .pool import Pool
 from .public import public
 
@@ -87,6 +88,9 @@ def take_waiting(place: int = -1) -> Warm | None:
 
 def bring_back(warm: Warm) -> None:
     """Keep the pool for the next call; the one that waits longest may have to go."""
+    if workers_are_measured():
+        warm.pool.close(wait=True, cancel=True)
+        return
     warm.pool.park()
     waiting.append(warm)
     while len(waiting) > POOLS_KEPT:

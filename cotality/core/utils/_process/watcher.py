@@ -219,7 +219,8 @@ class Watcher:
             return False
         if pool.is_killed:
             for worker in self.workers:
-                if worker.end_reason is None:
+                is_spared = pool.spares_idle and worker in self.idle
+                if worker.end_reason is None and not (is_spared or worker.is_leaving):
                     worker.kill("killed")
             self.drop_pending(WorkerStartError("the executor was ended"))
         elif pool.drops_waiting:

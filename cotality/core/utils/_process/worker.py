@@ -29,6 +29,7 @@ from . import (
 from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
 from .failures import exited
+from .link_end import LinkEnd
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
@@ -77,9 +78,9 @@ class Setup:
     niceness: int
 
 
-def worker_main(connection: socket.socket, setup: Setup) -> None:
+def worker_main(end: LinkEnd, setup: Setup) -> None:
     """The whole life of a worker process."""
-    connection = standard_places.settled(connection)
+    connection = standard_places.settled(end.end)
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
@@ -106,6 +107,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
         if setup.niceness:
             give_way(setup.niceness)
     release_fork_server()
+    nothing_to_read()
     os.environ.clear()
     os.environ.update(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
@@ -138,6 +140,19 @@ def make_signals_new() -> None:
 LEFT_ALONE = {
     getattr(signal, name, None) for name in ("SIGINT", "SIGPIPE", "SIGXFSZ", "SIGXFZ")
 }
+
+
+def nothing_to_read() -> None:
+    """Lead standard input to the null device, also for what a task starts.
+
+    `multiprocessing` has replaced `sys.stdin` alone. Whoever reads the terminal, or the
+    other end of a pipe, is the parent.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(null, True)
+    if null != 0:
+        os.dup2(null, 0)
+        os.close(null)
 
 
 def give_way(niceness: int) -> None:

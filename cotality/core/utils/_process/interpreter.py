@@ -1,0 +1,108 @@
+"""Which program is the Python interpreter that new processes are started with.
+
+Mostly it is `sys.executable`. Where Python is part of another program, such as a web
+server, that is the other program, which must not be started a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from multiprocessing import spawn
+from typing import Any
+
+TRIAL_LIMIT = 20.0  # s that an interpreter may take to start, on a busy machine
+NAMED_LIKE_PYTHON = re.compile(r"(python|pypy|graalpy)", re.IGNORECASE)
+# What an interpreter has to answer: modules that this one has compiled fit it.
+QUESTION = "import sys; print(sys.implementation.cache_tag, sys.version)"
+
+
+def executable() -> bytes | str:
+    """What to start, as `multiprocessing` would, or another one if that is no Python.
+
+    Raises:
+        RuntimeError: None was found.
+    """
+    given = spawn.get_executable()
+    if is_set(given) or getattr(sys, "frozen", False) or looks_right(given):
+        return given
+    if given not in found:
+        program = look_for_interpreter()
+        found[given] = program if sys.platform == "win32" else os.fsencode(program)
+    return found[given]
+
+
+def is_set(given: bytes | str | None) -> bool:
+    """Whether somebody has called `multiprocessing.set_executable`."""
+    return given is not None and os.fsdecode(given) != (sys.executable or "")
+
+
+def looks_right(program: bytes | str | None) -> bool:
+    if not program:
+        return False
+    name = os.path.basename(os.path.realpath(os.fsdecode(program)))
+    return bool(NAMED_LIKE_PYTHON.match(name)) and os.access(program, os.X_OK)
+
+
+found: dict[
+    bytes | str | None, bytes | str
+] = {}  # for what `multiprocessing` would start
+
+
+def look_for_interpreter() -> str:
+    for program in candidates():
+        if looks_right(program) and is_interpreter(program):
+            return program
+    raise RuntimeError(
+        f"no Python interpreter was found to start processes with: sys.executable is "
+        f"{sys.executable!r}. Say which one with "
+        f"multiprocessing.set_executable('/path/to/python')"
+    )
+
+
+def candidates() -> Iterator[str]:
+    """Where the interpreter may be that belongs to this process."""
+    names = [f"python3.{sys.version_info.minor}", "python3", "python"]
+    yield getattr(sys, "_base_executable", "") or ""
+    for folder in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
+        if sys.platform == "win32":
+            yield os.path.join(folder, "python.exe")
+        else:
+            yield from (os.path.join(folder, "bin", name) for name in names)
+
+
+def is_interpreter(program: str) -> bool:
+    """Whether *program* answers as this interpreter would."""
+    import subprocess
+
+    try:
+        answer = subprocess.run(
+            [program, "-I", "-c", QUESTION],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=TRIAL_LIMIT,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+    expected = f"{sys.implementation.cache_tag} {sys.version}"
+    return answer.stdout.split() == expected.split()
+
+
+@contextmanager
+def known_to_multiprocessing() -> Generator[None, None, None]:
+    """Have `multiprocessing` start the same program for now."""
+    ours: Any = executable()  # Any: typeshed does not know that it may be bytes
+    its = spawn.get_executable()
+    if ours == its:
+        yield
+        return
+    spawn.set_executable(ours)
+    try:
+        yield
+    finally:
+        spawn.set_executable(its)
