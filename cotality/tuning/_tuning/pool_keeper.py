@@ -1,8 +1,9 @@
 """Who owns the workers of a pool manager, and lends them to calls.
 
 A pool is made when a call first needs it. While no call uses it, it is parked: it ends
-its workers after an idle time, and the next call gets a new one. A pool that is broken
-is replaced in the same way. Calls that still use the old one are counted apart.
+its workers after an idle time, and the next call gets a new one. A pool that is broken,
+or whose workers are of an older state of the program, is replaced in the same way.
+Calls that still use the old one are counted apart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import threading
 import weakref
 
+from cotality.core.utils._process import program_state
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
 
@@ -42,6 +44,7 @@ class PoolKeeper:
         # Re-entrant: a stream may be closed by the garbage collector, anywhere.
         self.changing = threading.Condition(threading.RLock())
         self.pool: Pool | None = None
+        self.program: program_state.State | None = None  # when the pool was made
         self.calls: dict[Pool, int] = {}  # by the pool they use; none of them is 0
 
     def lend(self) -> Pool:
@@ -52,6 +55,8 @@ class PoolKeeper:
         """
         with self.changing:
             self.check_open()
+            now = program_state.current()
+            self.part_with_older_workers(now)
             # Each call asks anew for all workers, of which the system may have refused
             # some to an earlier one.
             if self.pool is None or not self.pool.unpark(self.max_workers):
@@ -61,8 +66,18 @@ class PoolKeeper:
                     for_calls=True,
                     idle_limit=self.idle_limit,
                 )
+                self.program = now
             self.calls[self.pool] = self.calls.get(self.pool, 0) + 1
             return self.pool
+
+    def part_with_older_workers(self, now: program_state.State) -> None:
+        """Keep only a pool whose workers know the program as it is *now*."""
+        pool, then = self.pool, self.program
+        if pool is None or then is None or not program_state.is_older(then, now):
+            return
+        self.pool = None
+        if pool not in self.calls:  # else it ends with the last of them
+            pool.close(wait=False, cancel=True)
 
     def take_back(self, pool: Pool) -> None:
         """A call that *pool* was lent to is over."""
@@ -73,7 +88,10 @@ class PoolKeeper:
                 return
             # Otherwise nobody uses it, or it was lent by the parent of a forked child.
             if count == 1:
-                pool.park()
+                if pool is self.pool:
+                    pool.park()
+                else:  # it was replaced
+                    pool.close(wait=False, cancel=True)
                 self.changing.notify_all()
 
     def check_open(self) -> None:

@@ -21,7 +21,9 @@ From the caller down to the worker:
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way;
-* worker processes that are kept: `warm`; the executor for everybody: `executor`;
+* worker processes that are kept: `warm`, for as long as the `program_state` is that in
+  which they were started, and with the `django_databases` that the program has; the
+  executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool`, `watcher`, `handle`, `crash`,
   `farewell`; how they start: `launch`, `fork_server`, `server_end`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,

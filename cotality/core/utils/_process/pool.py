@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from . import farewell, relay
+from . import django_databases, farewell, relay
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import Item, WorkerHandle, WorkerPlan
 from .slots import Slots
@@ -217,6 +217,7 @@ class Pool:
             raise RuntimeError("cannot submit: this executor has been shut down")
         if farewell.program_ends:
             raise RuntimeError("cannot submit: the program is coming to its end")
+        django_databases.check(self)
 
     # With the lock held.
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import (
     ledger,
@@ -32,6 +32,9 @@ from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
 from .worker_link import WorkerLink
+
+if TYPE_CHECKING:
+    from .django_databases import Told
 
 # Numeric libraries start one thread for each core unless told otherwise; with a worker
 # on each core that is the square of it. Read when such a library is first imported.
@@ -73,6 +76,7 @@ class Setup:
     max_tasks: int | None
     output_rules: bytes
     niceness: int
+    databases: Told | None = None
 
 
 def worker_main(connection: socket.socket, setup: Setup) -> None:
@@ -106,6 +110,10 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     os.environ.clear()
     os.environ.update(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
+    if setup.databases is not None:
+        from . import django_databases
+
+        django_databases.adopt(setup.databases)
     stack_file = setup.slot.open_stack_file()
     if stack_file is not None:
         faulthandler.enable(stack_file, all_threads=False)
