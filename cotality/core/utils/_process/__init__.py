@@ -34,8 +34,8 @@ From the caller down to the worker:
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
-  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`, and `patched` for
-  functions that go by the name of another one;
+  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`; what does not go by a
+  name of its own: functions, `patched`, and classes, `class_at`;
 * what can be packed, and how to say that something cannot: `pickling`, `explain`,
   `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .checks import OnError
-from .failures import blame
+from .failures import as_raised, blame
 from .task import Task
 
 
@@ -50,7 +50,7 @@ class ErrorPolicy:
             self.seen.append((start + position, errors[position]))
             self.is_over = self.is_over or len(self.seen) == self.max_failures
 
-    def conclusion(self, total: int) -> Exception | None:
+    def conclusion(self, total: int) -> BaseException | None:
         """What the call has to raise; it can be asked once.
 
         Args:
@@ -58,7 +58,7 @@ class ErrorPolicy:
         """
         seen, self.seen = self.seen, []
         if self.on_error == "raise":
-            return seen[0][1] if seen else None
+            return as_raised(seen[0][1]) if seen else None
         if not seen or (self.leaves_in_place and not self.is_over):
             return None
         errors = [error for _, error in sorted(seen, key=lambda each: each[0])]

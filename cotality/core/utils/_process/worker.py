@@ -26,7 +26,7 @@ from . import (
 )
 from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
-from .failures import exited
+from .failures import as_raised, exited
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
@@ -260,7 +260,7 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         function, args, kwargs = decoded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(task_failure(error)), []
+        return Kind.FAILURE, pack_exception(as_raised(task_failure(error))), []
     try:
         packed = value if isinstance(value, ChunkReport) else pack(value)
         if isinstance(packed, bytes):
