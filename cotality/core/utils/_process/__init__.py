@@ -41,5 +41,6 @@ From the caller down to the worker:
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`;
-* words for people: `failures`, `texts`, `public`.
+* words for people: `failures`, which are also those of a `broken_pool`, `texts`,
+  `public`.
 """
