@@ -3,9 +3,9 @@
 From the caller down to the worker:
 
 * what is called: `calls`, `calls_outcomes` and their twins `calls_async`, with
-  `options` and `checks`; what they are given, `task`, or a function and data,
-  `tasks_over`, and what they make of it, `call`; how what comes back is given to plain
-  code: `delivery`; `advice`;
+  `options` and `checks`, which refuse an `async_function`; what they are given, `task`,
+  or a function and data, `tasks_over`, and what they make of it, `call`; how what comes
+  back is given to plain code: `delivery`; `advice`;
 * how many workers there are: `cpus`; how much memory: `memory`; what limits containers
   have: `quota` for CPU time, read where `cgroups` finds it; what somebody has set:
   `environment`; whether this is a worker: `this_process`;

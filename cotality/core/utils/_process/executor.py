@@ -11,7 +11,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
 from . import this_process
-from .checks import checked_count, checked_max_workers
+from .checks import check_function, checked_count, checked_max_workers
 from .cpus import default_workers
 from .handle import Item, WorkerPlan
 from .launch import default_context
@@ -176,6 +176,7 @@ def checked_initializer(
         return None
     if not callable(initializer):
         raise TypeError(f"initializer must be a function, got {initializer!r}")
+    check_function(initializer, "the initializer")
     try:
         function = encode(initializer)
     except Exception as error:
