@@ -10,7 +10,11 @@ from unittest import mock
 import pytest
 
 from cotality.core.utils._process import patched
-from cotality.core.utils.process import Task, execute_tasks_in_parallel
+from cotality.core.utils.process import (
+    IsolatedProcessPoolExecutor,
+    Task,
+    execute_tasks_in_parallel,
+)
 from tests import shop
 from tests.helpers import echo, without_addresses
 
@@ -56,6 +60,8 @@ def test_the_replacement_of_a_function_runs(
 
     assert run(shop.fetch) == result
     assert run(original) == "the real service"
+    with IsolatedProcessPoolExecutor(1, initializer=shop.fetch) as executor:
+        assert executor.submit(shop.fetch).result() == result
 
 
 @pytest.mark.parametrize(

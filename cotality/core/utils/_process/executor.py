@@ -10,7 +10,7 @@ from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
-from . import this_process
+from . import patched, this_process
 from .checks import check_function, checked_count, checked_max_workers
 from .cpus import default_workers
 from .handle import Item, WorkerPlan
@@ -99,7 +99,7 @@ class IsolatedProcessPoolExecutor(Executor):
         """
         future: Future[T] = Future()
         try:
-            packed = pack((fn, args, kwargs))
+            packed = pack((patched.sendable(fn), args, kwargs))
             segments: list[Segment] = []
             if isinstance(packed, bytes):
                 body = packed
@@ -178,7 +178,7 @@ def checked_initializer(
         raise TypeError(f"initializer must be a function, got {initializer!r}")
     check_function(initializer, "the initializer")
     try:
-        function = encode(initializer)
+        function = encode(patched.sendable(initializer))
     except Exception as error:
         raise unpicklable_call(initializer, (), {}, error) from error
     try:
