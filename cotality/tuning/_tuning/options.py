@@ -36,3 +36,4 @@ class RunOptions(TypedDict, total=False):
     context: Sequence[Variable] | None
     initializer: Function | None
     initargs: tuple[object, ...]
+    inline: bool

@@ -77,18 +77,19 @@ def items_after(work: Work, count: int) -> Iterator[Any]:
 def fail(work: Work, error: BaseException, item: Any, index: int) -> NoReturn:
     """Raise what the core would raise if item number *index* raised *error*."""
     from cotality.core.utils._process.chunk import task_failure
-    from cotality.core.utils._process.failures import blame
+    from cotality.core.utils._process.failures import as_raised, blame
     from cotality.core.utils._process.frames import field_of, set_field
     from cotality.core.utils._process.tasks_over import TasksOver
 
     failure = task_failure(error)
     make = TasksOver(work.function, (), unpack=work.unpack).make
     blame(failure, make(work.function, item, index), index)
-    if failure is error:
+    raised = as_raised(failure)
+    if raised is error:
         context = field_of(error, "__context__")
         try:
             raise error
         finally:
             # To raise it made its context what is being handled, which is itself.
             set_field(error, "__context__", context)
-    raise failure from error
+    raise raised from error

@@ -1,8 +1,9 @@
 """Who owns the workers of a pool manager, and lends them to calls.
 
 A pool is made when a call first needs it. While no call uses it, it is parked: it ends
-its workers after an idle time, and the next call gets a new one. A pool that is broken
-is replaced in the same way. Calls that still use the old one keep it until they end.
+its workers after an idle time, and the next call gets a new one. A pool that is broken,
+or whose workers are of an older state of the program, is replaced in the same way.
+Calls that still use the old one keep it until they end.
 
 There is no lock: an exception that strikes a caller, such as a Ctrl-C, could leave it
 held. A call holds a loan; a loan that nobody holds any more, however that came about,
@@ -15,7 +16,9 @@ import os
 import weakref
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import NamedTuple
 
+from cotality.core.utils._process import program_state
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
 
@@ -24,6 +27,13 @@ SHUT_DOWN = (
     "get_global_pool_manager() gives one that is open; managed_pool() makes another."
 )
 WAIT_SLICE = 0.1  # s; on Windows a longer wait could not be interrupted by Ctrl-C
+
+
+class LentPool(NamedTuple):
+    """A pool, and what the program was when it was made."""
+
+    pool: Pool
+    program: program_state.State
 
 
 class Loan:
@@ -69,15 +79,17 @@ class PoolKeeper:
 
     def forget(self) -> None:
         """Start without a pool; also in a forked child, whose parent has it."""
-        self.pools: dict[int, Pool] = {}  # by number; the last one is lent
+        self.lent: dict[int, LentPool] = {}  # by number; the last one is lent
         self.number = 0  # of the last one
+        self.replaced: list[Pool] = []  # that calls may still use
         self.loans: weakref.WeakSet[Loan] = weakref.WeakSet()
         self.returned: SimpleQueue[None] = SimpleQueue()  # for who waits for loans
 
     @property
     def pool(self) -> Pool | None:
         """The pool that was lent last."""
-        return self.pools.get(self.number)
+        last = self.lent.get(self.number)
+        return None if last is None else last.pool
 
     def lend(self) -> Loan:
         """The pool, for one call more.
@@ -87,33 +99,51 @@ class PoolKeeper:
         """
         self.check_open()
         loan = Loan(self)
-        loan.pool = self.usable_pool()
+        loan.pool = self.usable_pool(loan)
         return loan
 
-    def usable_pool(self) -> Pool:
+    def usable_pool(self, loan: Loan) -> Pool:
         """The pool, if it can be used again; else a new one.
 
         Each call asks anew for all workers, of which the system may have refused some
         to an earlier one.
         """
         number = self.number
-        pool = self.pools.get(number)
-        if pool is not None:
-            was_parked = pool.unpark(self.max_workers)
-            # Others use it: then it is not parked, and will not be, since we are here.
-            if (was_parked or len(self.loans) > 1) and not pool.is_closing:
-                return pool
+        last = self.lent.get(number)
+        now = program_state.current()
+        if last is not None and not program_state.is_older(last.program, now):
+            was_parked = last.pool.unpark(self.max_workers)
+            # Who else uses it will not park it, because this loan is there.
+            is_shared = was_parked or self.is_used(last.pool, but=loan)
+            if is_shared and not last.pool.is_closing:
+                return last.pool
         new = Pool(
             self.max_workers, self.plan, for_calls=True, idle_limit=self.idle_limit
         )
         number += 1
-        pool = self.pools.setdefault(number, new)
+        pool = self.lent.setdefault(number, LentPool(new, now)).pool
         self.number = number
-        for old in [each for each in list(self.pools) if each < number]:
-            ended = self.pools.pop(old, None)
-            if ended is not None:
-                ended.close(wait=False, cancel=False)
+        for old in [each for each in list(self.lent) if each < number]:
+            replaced = self.lent.get(old)
+            if replaced is not None:
+                self.replaced.append(replaced.pool)
+            self.lent.pop(old, None)
+        self.close_replaced(loan)
         return pool
+
+    def is_used(self, pool: Pool, *, but: Loan | None = None) -> bool:
+        """Whether a call uses *pool*, or one that has begun may come to use it."""
+        return any(
+            each is not but and (not each.has_pool or each.pool is pool)
+            for each in list(self.loans)
+        )
+
+    def close_replaced(self, but: Loan | None = None) -> None:
+        """Let go of pools that were replaced, once no call uses them."""
+        for pool in self.replaced.copy():
+            if not self.is_used(pool, but=but):
+                pool.close(wait=False, cancel=True)
+                self.replaced = [each for each in self.replaced if each is not pool]
 
     def take_back(self, loan: Loan) -> None:
         """A call that the pool was lent to is over."""
@@ -122,8 +152,10 @@ class PoolKeeper:
         if len(loan.ends) > 1:
             return
         self.loans.discard(loan)
-        if not self.loans and loan.has_pool:
+        if loan.has_pool and loan.pool is self.pool and not self.is_used(loan.pool):
             loan.pool.park()
+        if self.replaced:
+            self.close_replaced()
         if self.is_shut_down:
             self.returned.put(None)
 
@@ -134,9 +166,7 @@ class PoolKeeper:
     def shut_down(self, grace: float | None) -> None:
         """Lend nothing more; wait *grace* seconds for calls; end all workers."""
         self.is_shut_down = True
-        loans = list(self.loans)
-        pools = {*self.pools.values(), *(loan.pool for loan in loans if loan.has_pool)}
-        del loans  # or this would hold them, and they would not end
+        pools = {*self.replaced, *(each.pool for each in self.lent.copy().values())}
         try:
             self.wait_for_loans(grace)
         finally:  # a Ctrl-C ends the wait as well

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, cast
 
+from cotality.core.utils._process.checks import check_function
+
 from .choice import Choice, checked_unpack
 from .options import RunOptions
 from .plan import Plan
@@ -138,6 +140,7 @@ def checked_names(options: dict[str, Any]) -> dict[str, Any]:
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError(f"func must be a function to call, got {function!r}")
+    check_function(function, "func")
     return function
 
 

@@ -3,9 +3,9 @@
 From the caller down to the worker:
 
 * what is called: `calls`, `calls_outcomes` and their twins `calls_async`, with
-  `options` and `checks`; what they are given, `task`, or a function and data,
-  `tasks_over`, and what they make of it, `call`; how what comes back is given to plain
-  code: `delivery`; `advice`;
+  `options` and `checks`, which refuse an `async_function`; what they are given, `task`,
+  or a function and data, `tasks_over`, and what they make of it, `call`; how what comes
+  back is given to plain code: `delivery`; `advice`;
 * how many workers there are: `cpus`; how much memory: `memory`; what limits containers
   have: `quota` for CPU time, read where `cgroups` finds it; what somebody has set:
   `environment`; whether this is a worker: `this_process`;
@@ -21,8 +21,9 @@ From the caller down to the worker:
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way;
-* worker processes that are kept: `warm`, unless they are `measured`; the executor for
-  everybody: `executor`;
+* worker processes that are kept: `warm`, unless they are `measured`, for as long as the
+  `program_state` is that in which they were started, and with the `django_databases`
+  that the program has; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
   and hold a `ticket` for each, `watcher`, `handle`, `endings`, `crash`, `farewell`;
 * how they start: `launch`, `fork_server`, the `server_link` to what runs in it,
@@ -37,11 +38,13 @@ From the caller down to the worker:
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
-  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
+  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`; what does not go by a
+  name of its own: functions, `patched`, and classes, `class_at`;
 * what can be packed, and how to say that something cannot: `pickling`, `numbered`,
   `explain`, `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`; what comes before and after: `around`;
-* words for people: `failures`, `texts`, `public`.
+* words for people: `failures`, which are also those of a `broken_pool`, `texts`,
+  `public`.
 """

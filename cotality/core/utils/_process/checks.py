@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterable, Iterable, Sequence
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Literal, TypeAlias, cast
 
 from .task import Task
 
 OnError: TypeAlias = Literal["raise", "return", "group"]
+ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
 ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
 
 
@@ -43,14 +45,38 @@ def checked_tasks(tasks: object, *, may_be_async: bool) -> Any:  # Any: (async) 
 
 def check_each(tasks: Sequence[object], first: int) -> None:
     """See that all of *tasks*, of which the first has the index *first*, are tasks."""
-    if set(map(type, tasks)) == {Task}:
-        return  # mostly, and three times as fast as a look at each
+    if set(map(type, tasks)) != {Task}:  # three times as fast as a look at each
+        for index, task in enumerate(tasks, first):
+            if not isinstance(task, Task):
+                raise TypeError(
+                    f"tasks[{index}] must be a Task, got {task!r}. "
+                    f"Write Task(function, {{...}}) or Task.of(function, ...)."
+                )
+    check_functions(cast("Sequence[Task[Any]]", tasks), first)
+
+
+def check_functions(
+    tasks: Sequence[Task[Any]], first: int
+) -> None:  # Any: tasks of every result type
+    """See that what *tasks* call can be called by a worker."""
+    last: object = None
     for index, task in enumerate(tasks, first):
-        if not isinstance(task, Task):
-            raise TypeError(
-                f"tasks[{index}] must be a Task, got {task!r}. "
-                f"Write Task(function, {{...}}) or Task.of(function, ...)."
-            )
+        function = task.callback_function
+        if function is not last:  # mostly all tasks call the same
+            check_function(function, f"the function of tasks[{index}]")
+            last = function
+
+
+def check_function(function: object, what: str) -> None:
+    """See that *function* is none that only an event loop can run."""
+    if isinstance(function, FunctionType):
+        if not function.__code__.co_flags & ASYNC:
+            return
+    elif isinstance(function, BuiltinFunctionType | type):
+        return
+    from .async_function import check_no_async
+
+    check_no_async(function, what)
 
 
 def checked_seconds(name: str, seconds: object, *, zero: bool) -> float | None:

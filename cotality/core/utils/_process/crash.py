@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from . import broken_pool as broken_pool  # its import gives the errors their base
 from .failures import (
     TaskTimeoutError,
     WorkerCrashedError,

@@ -81,7 +81,7 @@ class Run:
         self.detailed = detailed
         self.out: dict[Future[ChunkReport], Portion] = {}
         self.recalled: deque[Settled] = deque()  # what did not have to be run
-        self.error: Exception | None = None  # what is to be raised in the end
+        self.error: BaseException | None = None  # what is to be raised in the end
         # A limit on how many tasks are ahead of the caller, at the beginning.
         self.most_ahead: int | None = None
         # Since when there is room for tasks that the input does not have yet.

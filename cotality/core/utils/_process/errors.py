@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .checks import OnError
-from .failures import blame
+from .failures import as_raised, blame
 from .task import Task
 
 
@@ -52,7 +52,7 @@ class ErrorPolicy:
 
     def conclusion(
         self, total: int, ended_by: Exception | None = None
-    ) -> Exception | None:
+    ) -> BaseException | None:
         """What the call has to raise; it can be asked once.
 
         Args:
@@ -61,7 +61,7 @@ class ErrorPolicy:
         """
         seen, self.seen = self.seen, []
         if self.on_error == "raise":
-            return seen[0][1] if seen else ended_by
+            return as_raised(seen[0][1]) if seen else ended_by
         if not seen or (self.leaves_in_place and not self.is_over):
             return ended_by
         errors = [error for _, error in sorted(seen, key=lambda each: each[0])]

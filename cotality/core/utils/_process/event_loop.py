@@ -18,7 +18,16 @@ from .chunk import ChunkReport
 from .source import Source
 from .task import Task
 
-running_loop = asyncio.get_running_loop
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "the functions whose names end in _async need an event loop of asyncio "
+            "that runs in this thread. With trio run the plain one in a thread: await "
+            "trio.to_thread.run_sync(execute_tasks_in_parallel, tasks)."
+        ) from None
 
 
 class LoopArrivals:

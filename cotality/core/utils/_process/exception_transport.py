@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
+from .class_at import located
 from .failures import RemoteTaskError
 from .frames import Place, field_of, pack_frames, set_field, unpack_frames
 from .texts import text_of, traceback_text_of
@@ -203,7 +204,11 @@ def field_by_field(error: BaseException) -> tuple[Any, ...]:
     attributes = without_notes(attributes_of(error))
     if issubclass(type(error), BaseExceptionGroup):
         args = (vars(BaseExceptionGroup)["message"].__get__(error), PLACE_OF_MEMBERS)
-    return rebuild_from_fields, (type(error), args, slots_of(error)), attributes
+    return (
+        rebuild_from_fields,
+        (located(type(error)), args, slots_of(error)),
+        attributes,
+    )
 
 
 def rebuild_from_fields(

@@ -10,8 +10,8 @@ from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
-from . import this_process
-from .checks import checked_count, checked_max_workers
+from . import patched, this_process
+from .checks import check_function, checked_count, checked_max_workers
 from .cpus import default_workers
 from .handle import WorkerPlan
 from .launch import default_context
@@ -100,7 +100,7 @@ class IsolatedProcessPoolExecutor(Executor):
         """
         future: Future[T] = Future()
         try:
-            packed = pack((fn, args, kwargs))
+            packed = pack((patched.sendable(fn), args, kwargs))
             segments: list[Segment] = []
             if isinstance(packed, bytes):
                 body = packed
@@ -177,8 +177,9 @@ def checked_initializer(
         return None
     if not callable(initializer):
         raise TypeError(f"initializer must be a function, got {initializer!r}")
+    check_function(initializer, "the initializer")
     try:
-        function = encode(initializer)
+        function = encode(patched.sendable(initializer))
     except Exception as error:
         raise unpicklable_call(initializer, (), {}, error) from error
     try:

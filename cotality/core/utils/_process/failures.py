@@ -21,6 +21,8 @@ class TaskExitedError(RuntimeError):
 
     Its cause (``__cause__``) is what the task raised. It is an error of that task
     alone: a library that calls :func:`sys.exit` ends neither the caller nor a worker.
+    What ``pytest.skip()`` and ``pytest.fail()`` raise ends a call as it is, unless
+    failures are returned or grouped.
     """
 
 
@@ -90,6 +92,27 @@ class WorkerStartError(BrokenExecutor):
 def was_cut_off(error: BaseException) -> bool:
     """Whether *error* says that a task was ended together with its call."""
     return isinstance(error, WorkerCrashedError) and error.on_request
+
+
+# Where those exceptions are defined with which test frameworks say what becomes of a
+# test. They are no `Exception`, so that the code under test does not catch them.
+VERDICTS = {"_pytest.outcomes", "hypothesis.errors"}
+
+
+def as_raised(failure: Exception) -> BaseException:
+    """What a call raises when a task ended in *failure*.
+
+    That is *failure* itself, but for what `pytest.skip` and its like raise: it is meant
+    for the test framework, and would be lost on it as the cause of something else.
+    """
+    verdict = failure.__cause__
+    if type(failure) is not TaskExitedError or verdict is None:
+        return failure
+    if VERDICTS.isdisjoint(kind.__module__ for kind in type(verdict).__mro__):
+        return failure
+    for note in getattr(failure, "__notes__", ()):
+        verdict.add_note(note)
+    return verdict
 
 
 def blame(error: BaseException, task: Task[Any], index: int) -> None:  # Any: any task

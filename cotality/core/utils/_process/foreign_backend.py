@@ -165,6 +165,8 @@ class ForeignBackend:
 
         Which of them have run nobody can tell.
         """
+        from . import broken_pool as broken_pool  # only now: it takes long to import
+
         failures: dict[int, Exception] = {}
         for position in range(len(portion.tasks)):
             failure = WorkerCrashedError(
@@ -177,6 +179,8 @@ class ForeignBackend:
 
     def never_started(self, portion: Portion, error: BrokenExecutor) -> ChunkReport:
         """The executor did not take *portion*, and will not take any other."""
+        from . import broken_pool as broken_pool  # as above
+
         if self.may_be_endless:
             raise WorkerStartError(
                 f"the {self.kind} takes no more work, so tasks from number "

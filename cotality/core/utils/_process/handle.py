@@ -15,7 +15,7 @@ from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import launch, output_rules
 from .cpus import available_cpus
@@ -26,6 +26,9 @@ from .requests import Item
 from .slots import Slot
 from .standard_places import above_standard
 from .worker import Initializer, Setup, worker_main
+
+if TYPE_CHECKING:
+    from .django_databases import Databases, Told
 
 EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
 STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of them
@@ -48,6 +51,8 @@ class WorkerPlan:
     initializer: Initializer | None = None
     max_tasks: int | None = None
     niceness: int = 0  # how much less urgent than the parent
+    databases: Databases | None = None  # of a Django program, when the pool was opened
+    told: Told | None = None  # what its workers are told of them
 
 
 class WorkerHandle:
@@ -120,6 +125,7 @@ class WorkerHandle:
                 max_tasks=plan.max_tasks,
                 output_rules=rules.packed,
                 niceness=plan.niceness,
+                databases=plan.told,
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(

@@ -16,7 +16,7 @@ from typing import (
     TypedDict,
 )
 
-from .checks import checked_count, checked_flag, checked_seconds
+from .checks import check_function, checked_count, checked_flag, checked_seconds
 from .environment import MEMORY_VARIABLE
 from .public import public
 from .texts import class_and_text
@@ -396,6 +396,7 @@ def checked_function(
     name: str, function: Any
 ) -> Callable[..., object] | None:  # Any: what a caller wrote
     if function is None or callable(function):
+        check_function(function, f"the {name}")
         return function  # type: ignore[no-any-return]  # what it takes only a call tells
     raise TypeError(f"{name} must be a function, got {function!r}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
+from .failures import as_raised
 from .frames import forget_callers
 from .public import public
 from .task import R, Task
@@ -60,7 +61,7 @@ class Outcome(Generic[R]):
             Exception: The task failed; this is what it failed with.
         """
         if self.error is not None:
-            raise self.error
+            raise as_raised(self.error)
         value: Any = self.value  # Any: also a task that returns None has a value
         result: R = value
         return result

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from . import patched
 from .arguments import MOST_TAKEN_OUT, Packer, Split, size_of
 from .atoms import pack_together
 from .chunk import ChunkReport
@@ -172,7 +173,8 @@ class PackedFunctions:
             return found[1], found[2]
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
-        packed = pack(function) if self.in_segments else dumped(function, None)
+        sent = patched.sendable(function)
+        packed = pack(sent) if self.in_segments else dumped(sent, None)
         number = next(self.numbers)
         self.known[id(function)] = function, number, packed
         return number, packed

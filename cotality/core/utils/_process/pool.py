@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import farewell, relay
+from . import django_databases, farewell, relay
 from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
 from .ledger import SLOT
@@ -269,6 +269,7 @@ class Pool:
             raise RuntimeError(SHUT_DOWN)
         if farewell.program_ends:
             raise RuntimeError("cannot submit: the program is coming to its end")
+        django_databases.check(self)
 
     # The watching thread.
 

@@ -164,6 +164,11 @@ class Source:
 
     def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
         """Drop from *tasks*, looked at from *first* on, what follows a wrong one."""
+        try:
+            check_each(tasks[first:], self.next_index + first)
+            return
+        except TypeError:
+            pass  # which one is it?
         for position in range(first, len(tasks)):
             try:
                 check_each(tasks[position : position + 1], self.next_index + position)

@@ -2,8 +2,8 @@
 
 A call leases a pool, uses it alone, and brings it back. Pools that wait for the next
 call end by themselves after a minute. A lease takes only a pool whose workers would
-find the same world as new ones: directory, import path, environment, and the start
-method of `multiprocessing`.
+find the same world as new ones: directory, import path, environment, the start method
+of `multiprocessing`, and the state of the program's modules.
 
 An exception may strike a caller between any two steps. So a pool is taken out of those
 that wait, or put back, in one step; and one that was lost on the way ends at once.
@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import this_process
+from . import program_state, this_process
 from .around import around
 from .checks import checked_max_workers
 from .cpus import default_workers
@@ -64,7 +64,8 @@ def world() -> object:
     method = multiprocessing.get_start_method(allow_none=True)
     # Its own bytes: to decode every name and value costs each call 20 us.
     environment = dict(getattr(os.environ, "_data", os.environ))
-    return directory, tuple(sys.path), environment, method
+    program = program_state.current()
+    return directory, tuple(sys.path), environment, method, program
 
 
 def lease(max_workers: int) -> Warm:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import (
     ledger,
@@ -28,13 +28,16 @@ from . import (
 )
 from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
-from .failures import exited
+from .failures import as_raised, exited
 from .link_end import LinkEnd
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode
 from .worker_link import LinkEndedError, WorkerLink
+
+if TYPE_CHECKING:
+    from .django_databases import Told
 
 # Numeric libraries start one thread for each core unless told otherwise; with a worker
 # on each core that is the square of it. Read when such a library is first imported.
@@ -76,6 +79,7 @@ class Setup:
     max_tasks: int | None
     output_rules: bytes
     niceness: int
+    databases: Told | None = None
 
 
 def worker_main(end: LinkEnd, setup: Setup) -> None:
@@ -111,6 +115,10 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     os.environ.clear()
     os.environ.update(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
+    if setup.databases is not None:
+        from . import django_databases
+
+        django_databases.adopt(setup.databases)
     stack_file = setup.slot.open_stack_file()
     if stack_file is not None:
         faulthandler.enable(stack_file, all_threads=False)
@@ -300,7 +308,7 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         function, args, kwargs = decoded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(task_failure(error)), []
+        return Kind.FAILURE, pack_exception(as_raised(task_failure(error))), []
     try:
         packed = value if isinstance(value, ChunkReport) else pack(value)
         if isinstance(packed, bytes):

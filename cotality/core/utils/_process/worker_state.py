@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import GeneratorType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
+from .checks import check_function
 from .public import public
 from .task import Task, name_of_function
 
@@ -98,6 +99,7 @@ def worker_state(
     global was_used
     if not callable(factory):
         raise TypeError(f"worker_state needs a function to call, got {factory!r}")
+    check_function(factory, "what makes a worker_state")
     was_used = True
     return PerWorker(factory, args, kwargs)
 

@@ -1,0 +1,49 @@
+"""What is said to somebody who gives an ``async def`` where a function is to be called.
+
+To call it gives a coroutine that nobody awaits: a result that is none. A worker has no
+event loop to run it in, so that is an error before anything is called.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MethodType
+from typing import cast
+
+from .checks import ASYNC
+from .task import name_of_function
+
+CALL = "__call__"  # the method, not whether there is one
+ASYNC_GENERATOR = 0x200  # as inspect.CO_ASYNC_GENERATOR
+
+
+def check_no_async(function: object, what: str) -> None:
+    """Raise a `TypeError` if to call *function* gives a coroutine."""
+    flags = flags_of(function)
+    if not flags & ASYNC:
+        return
+    name = name_of_function(function)
+    if flags & ASYNC_GENERATOR:
+        raise TypeError(
+            f"{what} is {name}, an asynchronous generator, which only an event loop "
+            f"can run. Make it a plain function that returns a list."
+        )
+    raise TypeError(
+        f"{what} is {name}, an async def, which only an event loop can run. Where you "
+        f"have one, await it there, many at a time with asyncio.gather or a TaskGroup. "
+        f"Otherwise make it a plain function, or call asyncio.run({name}(...)) in one."
+    )
+
+
+def flags_of(function: object) -> int:
+    """The flags of the code that a call of *function* runs; 0 if that is not Python."""
+    while isinstance(function, partial | MethodType):
+        if isinstance(function, MethodType):
+            function = function.__func__
+        else:
+            function = cast("partial[object]", function).func
+    code = getattr(function, "__code__", None)
+    if code is None:
+        code = getattr(getattr(type(function), CALL, None), "__code__", None)
+    flags: object = getattr(code, "co_flags", 0)
+    return flags if isinstance(flags, int) else 0

@@ -1,0 +1,47 @@
+"""Classes that say they are from another module than the one that has them.
+
+`_pytest.outcomes` says of its exceptions that they are built in, for the looks of it.
+A class travels by its name. One that is not found by it would travel by value, and
+arrive as a copy that no ``except`` and no `isinstance` knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def located(kind: type) -> Any:  # Any: what becomes *kind* when it is unpickled
+    """*kind*, or its place, if that is not where *kind* says."""
+    name = kind.__qualname__
+    if "." in name or has(sys.modules.get(kind.__module__), name, kind):
+        return kind
+    for module, content in list(sys.modules.items()):
+        if has(content, name, kind):
+            return Place(module, name)
+    return kind
+
+
+def has(module: object, name: str, kind: type) -> bool:
+    if not isinstance(module, ModuleType):
+        return False
+    # A module that is loaded when it is first used is not to be used here.
+    content: dict[str, object] = object.__getattribute__(module, "__dict__")
+    return content.get(name) is kind
+
+
+class Place:
+    """Where a class is; it is pickled as that, and unpickled as the class."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle wants
+        return class_at, (self.module, self.name)
+
+
+def class_at(module: str, name: str) -> object:
+    return getattr(import_module(module), name)
