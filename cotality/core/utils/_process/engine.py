@@ -82,6 +82,7 @@ class Run:
         self.out: dict[Future[ChunkReport], Portion] = {}
         self.recalled: deque[Settled] = deque()  # what did not have to be run
         self.error: Exception | None = None  # what is to be raised in the end
+        self.is_on = False  # from the beginning of the call until its end
         # A limit on how many tasks are ahead of the caller, at the beginning.
         self.most_ahead: int | None = None
         # Since when there is room for tasks that the input does not have yet.
@@ -152,6 +153,7 @@ class Run:
             ready_per_worker=self.ready_per_worker,
         )
         self.schedule.most_ahead = self.most_ahead
+        self.is_on = True
 
     @property
     def ready_per_worker(self) -> int | None:
@@ -185,6 +187,7 @@ class Run:
 
     def hand_out(self) -> None:
         """Hand out portions while there is room, at least one before results wait."""
+        self.arrivals.woken = False  # first: it may be woken while this looks around
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
         self.brakes.opens_at = inf  # unless there is none now
@@ -287,13 +290,17 @@ class Run:
         while True:
             first = min(end, self.backend.look_at)
             future = await self.arrivals.next(None if first == inf else first)
-            if future is not None or (now := monotonic()) < first:
+            if future is not None:
                 return future
+            now = monotonic()
             if now >= self.backend.look_at:
                 self.backend.look()
             if now >= tell_at:
                 self.observers.waited()
-            if now >= end or self.backend.workers != self.schedule.workers:
+            # Whatever else it was time for, being woken is never forgotten over it.
+            if self.arrivals.woken or now >= end:
+                return None
+            if self.backend.workers != self.schedule.workers:
                 return None
 
     def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
@@ -438,6 +445,7 @@ class Run:
             # have it, so after one they are not given to another call.
             all_ended = not interrupted
         finally:  # a second Ctrl-C ends the wait as well
+            self.is_on = False
             self.backend.close(all_ended)
             if relay.is_behind():  # with what the tasks have logged and printed
                 await self.arrivals.give_way_to(relay.wait_until_handled)
@@ -447,6 +455,12 @@ class Run:
 
     async def leave(self, error: BaseException) -> None:
         """Nobody waits any longer: end what can be ended, and leave the rest alone."""
+        self.let_go()
+        await self.source.close()
+        self.observers.ended(error)
+
+    def let_go(self) -> None:
+        self.is_on = False
         for future in list(self.out):
             future.cancel()
         self.backend.halt(self.out)
@@ -454,8 +468,13 @@ class Run:
         self.out.clear()
         self.backend.close(False)
         logger.debug("left: %d tasks settled", self.schedule.settled)
-        await self.source.close()
-        self.observers.ended(error)
+
+    def __del__(self) -> None:
+        """Nobody waits any longer, and nobody could say so: a loop was closed."""
+        if self.is_on:
+            from .event_loop import leave_dropped
+
+            leave_dropped(self)
 
 
 def in_turn(run: Run, ordered: bool) -> AsyncGenerator[Settled, None]:
