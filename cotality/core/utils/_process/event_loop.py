@@ -215,8 +215,6 @@ class AsyncSource(Source):
                     await self.room.wait()
         except Exception as error:
             self.error = error
-        except GeneratorExit:
-            raise  # the loop was closed, so nobody waits
         except BaseException as error:
             if self.is_closing:
                 raise
