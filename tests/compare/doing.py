@@ -1,0 +1,205 @@
+"""What the tasks of random programs do, and the traces that they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cotality.core.utils.process import Task, worker_state
+
+from .program import Do
+
+user: ContextVar[str] = ContextVar("user", default="nobody")
+MANY = 10_000  # items of a list that travels beside its task
+FEW = 3
+LATE_S = 60.0
+
+
+class Trouble(Exception):
+    """Has an attribute and an argument, as exceptions have."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"trouble {number}")
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[Trouble], tuple[int]]:
+        return Trouble, (self.number,)
+
+
+class InputError(Exception):
+    """What the input of a call raises."""
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Where the tasks of one call say that they run."""
+
+    path: Path
+
+    def leave(self, index: int) -> int:
+        """Say that task *index* runs; for the how manieth time it does."""
+        line = b"%d\n" % index
+        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        try:
+            os.write(fd, line)  # one write is one line, also next to others
+            return os.pread(fd, 1 << 20, 0).split(b"\n").count(line[:-1])
+        finally:
+            os.close(fd)
+
+    def counted(self) -> Counter[int]:
+        if not self.path.exists():
+            return Counter()
+        return Counter(map(int, self.path.read_text().split()))
+
+
+class Made:
+    def __init__(self, made_of: list[int]) -> None:
+        self.made_of = made_of
+
+
+def value_of(number: int) -> Any:
+    """One of the kinds of values that travel in different ways."""
+    kinds: list[Callable[[], Any]] = [
+        lambda: number,
+        lambda: number / 4,
+        lambda: f"text {number}",
+        lambda: None,
+        lambda: number % 2 == 0,
+        lambda: (number, [number]),
+        lambda: {"number": number},
+        lambda: number << 70,
+        lambda: bytes([number % 256]) * 100_000,
+    ]
+    return kinds[number % len(kinds)]()
+
+
+def perform(do: Do, index: int, traces: Traces, extra: Any) -> Any:
+    runs = traces.leave(index)
+    return WAYS[do.way](do.number, extra, runs)
+
+
+def nap(number: int, extra: Any, runs: int) -> int:
+    time.sleep(number % 5 / 1000)
+    return number
+
+
+def change(number: int, extra: list[int], runs: int) -> int:
+    extra.append(number)
+    return len(extra)
+
+
+def fail(number: int, extra: Any, runs: int) -> None:
+    raise Trouble(number)
+
+
+def fail_in_turn(number: int, extra: Any, runs: int) -> None:
+    try:
+        raise KeyError(number)
+    except KeyError as error:
+        raise Trouble(number) from error
+
+
+def exit_quietly(number: int, extra: Any, runs: int) -> None:
+    sys.exit(number)
+
+
+def interrupt(number: int, extra: Any, runs: int) -> None:
+    raise KeyboardInterrupt
+
+
+def fail_at_first(number: int, extra: Any, runs: int) -> int:
+    if runs <= failing_runs(number):
+        raise Trouble(number)
+    return number
+
+
+def failing_runs(number: int) -> int:
+    return 1 + number % 3
+
+
+def crash(number: int, extra: Any, runs: int) -> None:
+    os._exit(3)
+
+
+def kill(number: int, extra: Any, runs: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(LATE_S)  # a signal may take a moment to arrive
+
+
+def be_late(number: int, extra: Any, runs: int) -> None:
+    time.sleep(LATE_S)
+
+
+WAYS: dict[str, Callable[[int, Any, int], Any]] = {
+    "value": lambda number, extra, runs: value_of(number),
+    "nap": nap,
+    "large": lambda number, extra, runs: (extra[0], extra[-1], len(extra)),
+    "state": lambda number, extra, runs: extra.made_of,
+    "context": lambda number, extra, runs: user.get(),
+    "changes": change,
+    "exception": lambda number, extra, runs: Trouble(number),
+    "raise": fail,
+    "chain": fail_in_turn,
+    "exit": exit_quietly,
+    "interrupt": interrupt,
+    "flaky": fail_at_first,
+    "lock": lambda number, extra, runs: number,
+    "lock result": lambda number, extra, runs: threading.Lock(),
+    "crash": crash,
+    "kill": kill,
+    "late": be_late,
+}
+
+
+class Shared:
+    """Objects that several tasks of a call hold."""
+
+    def __init__(self) -> None:
+        self.few = [0] * FEW
+        self.many = [0] * MANY
+
+    def for_task(self, do: Do) -> Any:
+        if do.way == "large":
+            return [do.number] * MANY
+        if do.way == "state":
+            return worker_state(Made, [do.number])
+        if do.way == "changes":
+            return self.many if do.number % 2 else self.few
+        return threading.Lock() if do.way == "lock" else None
+
+
+class Doer:
+    def __init__(self, do: Do) -> None:
+        self.do = do
+
+    def perform(self, index: int, traces: Traces, extra: Any) -> Any:
+        return perform(self.do, index, traces, extra)
+
+    __call__ = perform
+
+
+def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
+    extra = shared.for_task(do)
+    if do.form == "positional":
+        return Task.of(perform, do, index, traces, extra)
+    if do.form == "lambda":
+        # A mark has to be an argument, and an object that is closed over is no argument.
+        return Task(lambda extra: perform(do, index, traces, extra), {"extra": extra})
+    if do.form == "partial":
+        return Task.of(partial(perform, do, index), traces, extra=extra)
+    if do.form == "method":
+        return Task.of(Doer(do).perform, index, traces, extra)
+    if do.form == "object":
+        return Task.of(Doer(do), index, traces, extra=extra)
+    arguments = {"do": do, "index": index, "traces": traces, "extra": extra}
+    return Task(perform, arguments)
