@@ -15,25 +15,42 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cotality.core.utils.process import Task, worker_state
+from cotality.core.utils.process import (
+    Task,
+    execute_tasks_in_parallel,
+    share,
+    worker_state,
+)
 
 from .program import Do
 
+local = threading.local()
 user: ContextVar[str] = ContextVar("user", default="nobody")
 MANY = 10_000  # items of a list that travels beside its task
 FEW = 3
 LATE_S = 60.0
 
 
-class Trouble(Exception):
+class TroubleError(Exception):
     """Has an attribute and an argument, as exceptions have."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"trouble {number}")
         self.number = number
 
-    def __reduce__(self) -> tuple[type[Trouble], tuple[int]]:
-        return Trouble, (self.number,)
+    def __reduce__(self) -> tuple[type[TroubleError], tuple[int]]:
+        return TroubleError, (self.number,)
+
+
+class OddError(Exception):
+    """Cannot be pickled."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, threading.Lock())
+
+
+class End(BaseException):
+    """No `Exception`."""
 
 
 class InputError(Exception):
@@ -99,18 +116,35 @@ def change(number: int, extra: list[int], runs: int) -> int:
 
 
 def fail(number: int, extra: Any, runs: int) -> None:
-    raise Trouble(number)
+    raise TroubleError(number)
 
 
 def fail_in_turn(number: int, extra: Any, runs: int) -> None:
     try:
         raise KeyError(number)
     except KeyError as error:
-        raise Trouble(number) from error
+        raise TroubleError(number) from error
+
+
+def fail_oddly(number: int, extra: Any, runs: int) -> None:
+    raise OddError(number)
 
 
 def exit_quietly(number: int, extra: Any, runs: int) -> None:
+    if number % 3 == 1:
+        raise GeneratorExit
+    if number % 3 == 2:
+        raise End
     sys.exit(number)
+
+
+def nest(number: int, extra: Any, runs: int) -> list[int]:
+    tasks = [Task.of(abs, -each) for each in range(3)]
+    return execute_tasks_in_parallel(tasks, 2, number % 10 == 0)
+
+
+def prepare(value: int | None) -> None:
+    local.prepared = value
 
 
 def interrupt(number: int, extra: Any, runs: int) -> None:
@@ -119,7 +153,7 @@ def interrupt(number: int, extra: Any, runs: int) -> None:
 
 def fail_at_first(number: int, extra: Any, runs: int) -> int:
     if runs <= failing_runs(number):
-        raise Trouble(number)
+        raise TroubleError(number)
     return number
 
 
@@ -147,9 +181,13 @@ WAYS: dict[str, Callable[[int, Any, int], Any]] = {
     "state": lambda number, extra, runs: extra.made_of,
     "context": lambda number, extra, runs: user.get(),
     "changes": change,
-    "exception": lambda number, extra, runs: Trouble(number),
+    "exception": lambda number, extra, runs: TroubleError(number),
     "raise": fail,
     "chain": fail_in_turn,
+    "odd": fail_oddly,
+    "shared": lambda number, extra, runs: (extra[0], len(extra)),
+    "prepared": lambda number, extra, runs: getattr(local, "prepared", None),
+    "nested": nest,
     "exit": exit_quietly,
     "interrupt": interrupt,
     "flaky": fail_at_first,
@@ -167,10 +205,13 @@ class Shared:
     def __init__(self) -> None:
         self.few = [0] * FEW
         self.many = [0] * MANY
+        self.only_read = [1] * MANY
 
     def for_task(self, do: Do) -> Any:
         if do.way == "large":
             return [do.number] * MANY
+        if do.way == "shared":
+            return share(self.only_read)
         if do.way == "state":
             return worker_state(Made, [do.number])
         if do.way == "changes":
@@ -193,7 +234,7 @@ def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
     if do.form == "positional":
         return Task.of(perform, do, index, traces, extra)
     if do.form == "lambda":
-        # A mark has to be an argument, and an object that is closed over is no argument.
+        # A mark has to be an argument, and what is closed over is none.
         return Task(lambda extra: perform(do, index, traces, extra), {"extra": extra})
     if do.form == "partial":
         return Task.of(partial(perform, do, index), traces, extra=extra)

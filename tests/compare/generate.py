@@ -109,11 +109,15 @@ def with_options(dice: random.Random, call: Call) -> Call:
     leaves = entry in STREAMS or (entry in CANCELLED and place not in BLOCKING)
     if leaves and dice.random() < 0.25:
         given["leave_after"] = dice.randint(0, 5)
+    given["is_dropped"] = dice.random() < 0.3
     given["context"] = dice.random() < 0.3
+    if place in PREPARED and dice.random() < 0.1:
+        given["prepared"] = dice.randrange(100)
     given["limits"] = limits_of(dice, place, entry)
     return Call(**{**vars(call), **given})  # type: ignore[arg-type]
 
 
+PREPARED = ("threads", "processes", "inline", "auto")
 BLOCKING = ("inline",)  # nobody could cancel meanwhile
 
 
@@ -136,8 +140,9 @@ def limits_of(dice: random.Random, place: str, entry: str) -> dict[str, object]:
 
 def tasks_of(dice: random.Random, entry: str, place: str, timeout: object) -> list[Do]:
     count = dice.choice((0, 1, 2, 5, 8, 13, 13, 30, 30, 120))
-    weights = {way: 4.0 for way in HARMLESS}
-    weights["value"] = 30.0
+    weights = dict.fromkeys(HARMLESS, 4.0)
+    weights["value"] = 40.0
+    weights["nested"] = 0.3
     if dice.random() < 0.6:
         trouble = dice.choice((0.2, 1.0, 4.0))
         weights |= dict.fromkeys((*FAILING, *UNSENDABLE), trouble)
@@ -152,7 +157,7 @@ def tasks_of(dice: random.Random, entry: str, place: str, timeout: object) -> li
     if place in ("auto", "process executor"):
         weights.pop("lock result", None)
     if entry in (*ONE_BY_ONE, *ITEMS):
-        for way in ("state", "lock"):
+        for way in ("state", "lock", "shared"):
             weights.pop(way, None)  # a mark or a lock has to be an argument of its own
     if entry in ONE_BY_ONE:
         weights.pop("context")

@@ -13,13 +13,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cotality.core.utils.process import (
+    RemoteTaskError,
     TaskExitedError,
     TaskNotPicklableError,
     TaskTimeoutError,
     WorkerCrashedError,
 )
 
-from .doing import FEW, MANY, InputError, Trouble, failing_runs, value_of
+from .doing import (
+    FEW,
+    MANY,
+    InputError,
+    OddError,
+    TroubleError,
+    failing_runs,
+    value_of,
+)
 from .generate import ON_PROCESSES, ONE_BY_ONE
 from .program import Call, Do
 
@@ -50,12 +59,12 @@ class Expected:
 
     Attributes:
         values: Any of these; nothing if it fails.
-        failure: With what class of exception it fails.
+        failure: With what class of exception it fails, or one of some.
         runs: How often it runs.
     """
 
     values: tuple[Any, ...] = ()
-    failure: type[Exception] | None = None
+    failure: type[Exception] | tuple[type[Exception], ...] | None = None
     runs: int = 1
     do: Do = field(default=Do("value", 0))
 
@@ -65,9 +74,10 @@ class Expected:
         return any(same(value, each) for each in self.values)
 
     def is_failure(self, error: object) -> bool:
-        if self.failure is None or type(error) is not self.failure:
+        classes = self.failure if isinstance(self.failure, tuple) else (self.failure,)
+        if type(error) not in classes:
             return False
-        if isinstance(error, Trouble):
+        if isinstance(error, TroubleError):
             is_whole = error.args == (f"trouble {self.do.number}",)
             is_whole = is_whole and error.number == self.do.number
             cause = error.__cause__
@@ -91,13 +101,17 @@ def expected(call: Call, do: Do) -> Expected:
     on_processes = call.place in ON_PROCESSES
     way, number, attempts = do.way, do.number, call.attempts
     if way in ("raise", "chain"):
-        return Expected((), Trouble, attempts, do)
+        return Expected((), TroubleError, attempts, do)
+    if way == "odd":
+        odd = RemoteTaskError if on_processes else OddError
+        either = (OddError, RemoteTaskError)
+        return Expected((), either if call.place == "auto" else odd, 1, do)
     if way in ("exit", "interrupt"):
         return Expected((), TaskExitedError, 1, do)
     if way == "flaky":
         failing = failing_runs(number)
         if failing >= attempts:
-            return Expected((), Trouble, attempts, do)
+            return Expected((), TroubleError, attempts, do)
         return Expected((number,), None, failing + 1, do)
     if way in ("lock", "lock result") and on_processes:
         return Expected((), TaskNotPicklableError, 1 if way == "lock result" else 0, do)
@@ -113,12 +127,18 @@ def values_of(call: Call, do: Do) -> tuple[Any, ...]:
         return (value_of(number),)
     if do.way == "large":
         return ((number, number, MANY),)
+    if do.way == "shared":
+        return ((1, MANY),)
+    if do.way == "prepared":
+        return (call.prepared,)
+    if do.way == "nested":
+        return ([0, 1, 2],)
     if do.way == "state":
         return ([number],)
     if do.way == "changes":  # nobody else has changed it
         return ((MANY if number % 2 else FEW) + 1,)
     if do.way == "exception":
-        return (Trouble(number),)
+        return (TroubleError(number),)
     if do.way == "context":
         if call.context or call.place in ("threads", "inline", "thread executor"):
             return (CALLER,)
@@ -314,9 +334,9 @@ class Judge:
             if each.index >= len(self.tasks):
                 continue
             wanted = self.tasks[each.index]
-            if each.ok != (wanted.failure is None):
-                yield f"task {each.index} is {each}: {wanted}"
-            elif not self.fits(each.index, each.value if each.ok else each.error):
+            if each.ok != (wanted.failure is None) or not self.fits(
+                each.index, each.value if each.ok else each.error
+            ):
                 yield f"task {each.index} is {each}: {wanted}"
             elif each.attempts != max(1, wanted.runs) and not (
                 self.ends_by_failures or self.is_left

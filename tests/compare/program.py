@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 # What tasks do; see `doing`.
-HARMLESS = ("value", "nap", "large", "state", "context", "changes", "exception")
-FAILING = ("raise", "chain", "exit", "interrupt", "flaky")
+HARMLESS = ("value", "nap", "large", "shared", "state", "context", "changes")
+HARMLESS += ("exception", "prepared", "nested")
+FAILING = ("raise", "chain", "odd", "exit", "interrupt", "flaky")
 UNSENDABLE = ("lock", "lock result")
 DEADLY = ("crash", "kill", "late")
 FORMS = ("named", "positional", "lambda", "partial", "method", "object")
@@ -43,6 +44,9 @@ class Call:
         attempts: How often a task may run.
         retries_crashes: Whether that holds for crashes and time limits as well.
         ordered: Whether results are wanted in order, where that can be said.
+        context: Whether the context variable is sent along.
+        prepared: What the initializer of workers is given, if there is one.
+        is_dropped: Whether a stream that is left is not closed, but forgotten.
         limits: Options that must not change any result.
     """
 
@@ -60,6 +64,8 @@ class Call:
     ordered: bool = True
     timeout: float | None = None
     context: bool = False
+    prepared: int | None = None
+    is_dropped: bool = False
     limits: dict[str, object] = field(default_factory=dict[str, object])
 
     @property

@@ -22,7 +22,6 @@ from cotality.core.utils.process import (
     Rate,
     Retry,
     RunReport,
-    Task,
     TaskTimeoutError,
     WorkerCrashedError,
     execute_tasks_in_parallel,
@@ -39,8 +38,16 @@ from cotality.core.utils.process import (
 )
 from cotality.tuning import PoolManager, execute, execute_async, optimize_streaming
 
-from .doing import InputError, Shared, Traces, Trouble, perform, task_of, user
-from .generate import ITEMS
+from .doing import (
+    InputError,
+    Shared,
+    Traces,
+    TroubleError,
+    perform,
+    prepare,
+    task_of,
+    user,
+)
 from .model import CALLER, Judge, Seen
 from .program import Call, Program, text_of
 
@@ -102,6 +109,7 @@ class CallRunner:
         seen = self.seen
         try:
             user.set(CALLER)
+            prepare(None)
             if self.call.place == "worker pool":
                 with worker_pool(max_workers=2):
                     self.take(ENTRIES[self.call.entry](self))
@@ -122,6 +130,8 @@ class CallRunner:
             asyncio.run(self.awaited(found))
         elif hasattr(found, "__anext__"):
             asyncio.run(self.taken_async(found))
+        elif self.call.is_dropped:
+            self.taken(found)
         else:
             with closing(found):
                 self.taken(found)
@@ -195,9 +205,11 @@ class CallRunner:
             options["timeout"] = call.timeout
         if call.context:
             options["context"] = [user]
+        if call.prepared is not None:
+            options |= {"initializer": prepare, "initargs": (call.prepared,)}
         if call.attempts > 1:
-            crashes = (WorkerCrashedError, TaskTimeoutError, Trouble)
-            on = crashes if call.retries_crashes else Trouble
+            crashes = (WorkerCrashedError, TaskTimeoutError, TroubleError)
+            on = crashes if call.retries_crashes else TroubleError
             options["retries"] = Retry(call.attempts, on=on, backoff=0.002)
         limits = dict(call.limits)
         if "rate" in limits:
