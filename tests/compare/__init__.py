@@ -12,5 +12,5 @@
 
 ``python -m tests.compare --seconds 600`` tries as many as it can, ``--seed`` one of
 them. A discrepancy is a fault of the code, of a page of the documentation or of the
-model: it is settled where it belongs, and the seed goes into `tests.test_compare`.
+model: it is settled where it belongs, with a test of its own.
 """

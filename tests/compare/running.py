@@ -53,7 +53,7 @@ from .program import Call, Program, text_of
 
 STUCK_AFTER = 60.0  # s that a program may take; one takes less than a second
 CANCEL_AFTER = 0.004  # s, for each of the results after which a call is left
-PROGRAMS_EACH = 20  # that share executors and a manager
+PROGRAMS_EACH = 50  # that share executors and a manager
 
 
 class House:
@@ -86,9 +86,7 @@ class Managed(PoolManager):
 
 MAKERS: dict[str, Callable[[], Any]] = {
     "thread executor": lambda: ThreadPoolExecutor(2),
-    "process executor": lambda: ProcessPoolExecutor(
-        2, mp_context=get_context("spawn" if os.name == "nt" else "forkserver")
-    ),
+    "process executor": lambda: ProcessPoolExecutor(2, mp_context=get_context("spawn")),
     "our executor": lambda: IsolatedProcessPoolExecutor(2),
     "manager": lambda: Managed(2),
 }
