@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,8 +80,14 @@ class Traces:
 
 
 class Made:
-    def __init__(self, made_of: list[int]) -> None:
+    def __init__(self, made_of: object) -> None:
         self.made_of = made_of
+
+
+def made_of(number: int) -> Any:
+    """What a state is made of: much that is alike, and some that cannot be hashed."""
+    few = number // 5 % 3
+    return [few, float(few), bool(few), (few, float(few)), [number]][number % 5]
 
 
 def value_of(number: int) -> Any:
@@ -213,10 +219,15 @@ class Shared:
         if do.way == "shared":
             return share(self.only_read)
         if do.way == "state":
-            return worker_state(Made, [do.number])
+            return worker_state(Made, made_of(do.number))
         if do.way == "changes":
             return self.many if do.number % 2 else self.few
         return threading.Lock() if do.way == "lock" else None
+
+
+def perform_oddly(function: Do, number: int, self: Traces, call: Any) -> Any:
+    """Has arguments that are called as some of the package are."""
+    return perform(function, number, self, call)
 
 
 class Doer:
@@ -229,6 +240,12 @@ class Doer:
     __call__ = perform
 
 
+def labelled_task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
+    """As `task_of`, for a journal, which knows it by its label."""
+    task = task_of(do, index, traces, shared)
+    return replace(task, label=f"task {index}")
+
+
 def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
     extra = shared.for_task(do)
     if do.form == "positional":
@@ -236,6 +253,9 @@ def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
     if do.form == "lambda":
         # A mark has to be an argument, and what is closed over is none.
         return Task(lambda extra: perform(do, index, traces, extra), {"extra": extra})
+    if do.form == "odd names":
+        names = {"function": do, "number": index, "self": traces, "call": extra}
+        return Task(perform_oddly, names)
     if do.form == "partial":
         return Task.of(partial(perform, do, index), traces, extra=extra)
     if do.form == "method":

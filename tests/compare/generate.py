@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import random
 
-from .program import DEADLY, FAILING, FORMS, HARMLESS, UNSENDABLE, Call, Do, Program
+from .program import (
+    DEADLY,
+    FAILING,
+    FORMS,
+    HARMLESS,
+    UNSENDABLE,
+    UNWRITABLE,
+    Call,
+    Do,
+    Program,
+)
 
 TIMEOUT_S = 1.0
 
@@ -92,7 +102,7 @@ def with_options(dice: random.Random, call: Call) -> Call:
     tasks = tasks_of(dice, entry, place, given.get("timeout"))
     sources = ["list", "tuple", "generator"]
     if call.is_async and entry not in ITEMS:
-        sources += ["async", "async", "slow async"]
+        sources += ["async", "slow async", "busy async"]
     given["tasks"], given["source"] = tuple(tasks), dice.choice(sources)
     if given["source"] not in ("list", "tuple") and dice.random() < 0.25:
         given["fails_at"] = dice.randint(0, len(tasks))
@@ -113,8 +123,21 @@ def with_options(dice: random.Random, call: Call) -> Call:
     given["context"] = dice.random() < 0.3
     if place in PREPARED and dice.random() < 0.1:
         given["prepared"] = dice.randrange(100)
+    given["is_resumed"] = may_be_resumed(call, given) and dice.random() < 0.2
     given["limits"] = limits_of(dice, place, entry)
     return Call(**{**vars(call), **given})  # type: ignore[arg-type]
+
+
+def may_be_resumed(call: Call, given: dict[str, object]) -> bool:
+    """Whether everything runs, and can be written down."""
+    ends_early = {"fails_at", "max_failures", "leave_after"} & {*given}
+    ways = {do.way for do in given["tasks"]}  # type: ignore[attr-defined]
+    return not (
+        ends_early
+        or call.entry in ITEMS
+        or given.get("on_error", "return") in (None, "raise")
+        or ways & {*UNWRITABLE}
+    )
 
 
 PREPARED = ("threads", "processes", "inline", "auto")
@@ -161,6 +184,9 @@ def tasks_of(dice: random.Random, entry: str, place: str, timeout: object) -> li
             weights.pop(way, None)  # a mark or a lock has to be an argument of its own
     if entry in ONE_BY_ONE:
         weights.pop("context")
+    if dice.random() < 0.4:  # most of them do one thing
+        theme = dice.choice([way for way in HARMLESS if way in weights])
+        weights[theme] = 100.0 if theme != "nested" else 10.0
     deadly = {"most": 2}
     tasks: list[Do] = []
     for _ in range(count):

@@ -10,8 +10,10 @@ HARMLESS = ("value", "nap", "large", "shared", "state", "context", "changes")
 HARMLESS += ("exception", "prepared", "nested")
 FAILING = ("raise", "chain", "odd", "exit", "interrupt", "flaky")
 UNSENDABLE = ("lock", "lock result")
+# What cannot be written down for another run, or comes back in another form.
+UNWRITABLE = (*UNSENDABLE, "odd", "exit", "interrupt")
 DEADLY = ("crash", "kill", "late")
-FORMS = ("named", "positional", "lambda", "partial", "method", "object")
+FORMS = ("named", "positional", "lambda", "partial", "method", "object", "odd names")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Call:
         context: Whether the context variable is sent along.
         prepared: What the initializer of workers is given, if there is one.
         is_dropped: Whether a stream that is left is not closed, but forgotten.
+        is_resumed: Whether it has a journal, and is made twice, to go on from that.
         limits: Options that must not change any result.
     """
 
@@ -66,6 +69,7 @@ class Call:
     context: bool = False
     prepared: int | None = None
     is_dropped: bool = False
+    is_resumed: bool = False
     limits: dict[str, object] = field(default_factory=dict[str, object])
 
     @property

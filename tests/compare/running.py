@@ -9,16 +9,19 @@ import os
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, closing
 from contextvars import copy_context
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
+    Journal,
     Rate,
     Retry,
     RunReport,
@@ -43,6 +46,7 @@ from .doing import (
     Shared,
     Traces,
     TroubleError,
+    labelled_task_of,
     perform,
     prepare,
     task_of,
@@ -95,8 +99,11 @@ MAKERS: dict[str, Callable[[], Any]] = {
 class CallRunner:
     """Makes one call and notes what comes of it."""
 
-    def __init__(self, call: Call, house: House, traces: Traces) -> None:
+    def __init__(
+        self, call: Call, house: House, traces: Traces, *, is_second: bool = False
+    ) -> None:
         self.call = call
+        self.is_second = is_second
         self.house = house
         self.traces = traces
         self.shared = Shared()
@@ -162,35 +169,42 @@ class CallRunner:
 
     def tasks(self) -> Any:
         dos = self.call.tasks
-        made = [task_of(d, i, self.traces, self.shared) for i, d in enumerate(dos)]
-        return self.as_source(made)
+        make = labelled_task_of if self.call.is_resumed else task_of
+        return self.as_source(
+            make(d, i, self.traces, self.shared) for i, d in enumerate(dos)
+        )
 
     def items(self) -> Any:
         dos = self.call.tasks
         return self.as_source(
-            [(d, i, self.traces, self.shared.for_task(d)) for i, d in enumerate(dos)]
+            (d, i, self.traces, self.shared.for_task(d)) for i, d in enumerate(dos)
         )
 
-    def as_source(self, things: list[Any]) -> Any:
+    def as_source(self, things: Iterator[Any]) -> Any:
+        """*things*, which are only made when they are read, if that may be."""
         source = self.call.source
         if source == "tuple":
             return tuple(things)
         if source == "generator":
             return self.generated(things)
-        if source in ("async", "slow async"):
+        if source.endswith("async"):
             return self.generated_async(things)
-        return things
+        return list(things)
 
-    def generated(self, things: list[Any]) -> Iterator[Any]:
-        yield from things[: self.call.fails_at]
+    def generated(self, things: Iterator[Any]) -> Iterator[Any]:
+        yield from islice(things, self.call.fails_at)
         if self.call.fails_at is not None:
             raise InputError
 
-    async def generated_async(self, things: list[Any]) -> AsyncIterator[Any]:
-        for thing in self.generated(things):
+    async def generated_async(self, things: Iterator[Any]) -> AsyncIterator[Any]:
+        for number, thing in enumerate(self.generated(things)):
             if self.call.source == "slow async":
                 await asyncio.sleep(0.001)
+            elif self.call.source == "busy async" and number % 8 == 7:
+                await asyncio.sleep(0.005)
+                time.sleep(0.02)  # in place of anything that keeps the loop busy
             yield thing
+            del thing
 
     def options(self) -> dict[str, Any]:
         call = self.call
@@ -213,7 +227,10 @@ class CallRunner:
         if "rate" in limits:
             count, per = limits.pop("rate")  # type: ignore[misc]
             options["rate"] = Rate(count, per)
-        if limits.pop("report", False):
+        if call.is_resumed:
+            path = self.traces.path.with_suffix(".journal")
+            options |= {"journal": Journal(path), "resume": self.is_second}
+        if limits.pop("report", False) and not self.is_second:
             options["report"] = self.report = RunReport()
         if limits.pop("progress", False):
             options["progress"] = lambda _: None
@@ -320,12 +337,14 @@ def run(program: Program, house: House) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="compare-") as folder, stuck(program):
         complaints: list[str] = []
         for number, step in enumerate(program.steps):
-            found = run_step(step, house, Path(folder), number)
-            for place, (call, seen) in enumerate(zip(step, found, strict=True)):
+            seen = run_step(step, house, Path(folder), number)
+            found = list(zip(step, seen, strict=True))
+            found += run_again(step, house, Path(folder), number)
+            for place, (call, each) in enumerate(found):
+                again = ", resumed" if place >= len(step) else ""
                 complaints += [
-                    f"call {place} of step {number} ({call.entry} on {call.place}): "
-                    f"{each}"
-                    for each in Judge(call, seen).complaints()
+                    f"step {number}, {call.entry} on {call.place}{again}: {complaint}"
+                    for complaint in Judge(call, each).complaints()
                 ]
         return complaints
 
@@ -347,6 +366,19 @@ def run_step(
     for thread in threads:
         thread.join()
     return [each.seen for each in runners]
+
+
+def run_again(
+    step: tuple[Call, ...], house: House, folder: Path, number: int
+) -> list[tuple[Call, Seen]]:
+    """What comes of the calls that are resumed: the same, with nothing run again."""
+    found: list[tuple[Call, Seen]] = []
+    for place, call in enumerate(step):
+        if call.is_resumed:
+            traces = Traces(folder / f"{number}-{place}")
+            runner = CallRunner(call, house, traces, is_second=True)
+            found.append((call, copy_context().run(runner.run)))
+    return found
 
 
 class stuck:  # noqa: N801  # it reads like the function it replaces
