@@ -22,7 +22,7 @@ from cotality.core.utils.process import (
     worker_state,
 )
 
-from .program import Do
+from .program import SHARING, Do
 
 local = threading.local()
 user: ContextVar[str] = ContextVar("user", default="nobody")
@@ -190,6 +190,8 @@ WAYS: dict[str, Callable[[int, Any, int], Any]] = {
     "exception": lambda number, extra, runs: TroubleError(number),
     "raise": fail,
     "chain": fail_in_turn,
+    "twins": lambda number, extra, runs: extra,
+    "own": lambda number, extra, runs: extra,
     "odd": fail_oddly,
     "shared": lambda number, extra, runs: (extra[0], len(extra)),
     "prepared": lambda number, extra, runs: getattr(local, "prepared", None),
@@ -220,7 +222,7 @@ class Shared:
             return share(self.only_read)
         if do.way == "state":
             return worker_state(Made, made_of(do.number))
-        if do.way == "changes":
+        if do.way in ("changes", *SHARING):
             return self.many if do.number % 2 else self.few
         return threading.Lock() if do.way == "lock" else None
 
@@ -240,6 +242,24 @@ class Doer:
     __call__ = perform
 
 
+class Owner:
+    """Is called, and holds what it is called with."""
+
+    def __init__(self, thing: list[int]) -> None:
+        self.thing = thing
+
+    def is_given_its_own(
+        self, do: Do, index: int, traces: Traces, thing: list[int]
+    ) -> bool:
+        return bool(perform(do, index, traces, thing is self.thing))
+
+
+def are_twins(
+    do: Do, index: int, traces: Traces, thing: list[int], other: dict[str, list[int]]
+) -> bool:
+    return bool(perform(do, index, traces, thing is other["thing"]))
+
+
 def labelled_task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
     """As `task_of`, for a journal, which knows it by its label."""
     task = task_of(do, index, traces, shared)
@@ -248,6 +268,10 @@ def labelled_task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task
 
 def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
     extra = shared.for_task(do)
+    if do.way == "twins":
+        return Task.of(are_twins, do, index, traces, extra, other={"thing": extra})
+    if do.way == "own":
+        return Task.of(Owner(extra).is_given_its_own, do, index, traces, extra)
     if do.form == "positional":
         return Task.of(perform, do, index, traces, extra)
     if do.form == "lambda":

@@ -31,7 +31,7 @@ from .doing import (
     value_of,
 )
 from .generate import ON_PROCESSES, ONE_BY_ONE
-from .program import Call, Do
+from .program import SHARING, Call, Do
 
 CALLER = "Ada"  # what the context variable is set to around each call
 NOBODY = "nobody"
@@ -132,6 +132,8 @@ def values_of(call: Call, do: Do) -> tuple[Any, ...]:
         return ((number, number, MANY),)
     if do.way == "shared":
         return ((1, MANY),)
+    if do.way in SHARING:
+        return (True,)
     if do.way == "prepared":
         return (call.prepared,)
     if do.way == "nested":
@@ -236,6 +238,10 @@ class Judge:
         if self.policy == "raise":
             yield f"a group where the first failure was wanted: {error!r}"
             return
+        if self.call.is_strict and self.is_whole and self.call.fails_at is not None:
+            others = (*error.exceptions, error.__cause__, error.__context__)
+            if not any(isinstance(each, InputError) for each in others):
+                yield f"it hides what the input has raised: {error!r}"
         members = [e for e in error.exceptions if not isinstance(e, InputError)]
         indices = [index_in_notes(each) for each in members]
         for index, each in zip(indices, members, strict=True):

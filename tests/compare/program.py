@@ -10,6 +10,8 @@ HARMLESS = ("value", "nap", "large", "shared", "state", "context", "changes")
 HARMLESS += ("exception", "prepared", "nested")
 FAILING = ("raise", "chain", "odd", "exit", "interrupt", "flaky")
 UNSENDABLE = ("lock", "lock result")
+# Objects that the callable and several arguments share.
+SHARING = ("twins", "own")
 # What cannot be written down for another run, or comes back in another form.
 UNWRITABLE = (*UNSENDABLE, "odd", "exit", "interrupt")
 DEADLY = ("crash", "kill", "late")
@@ -50,6 +52,7 @@ class Call:
         prepared: What the initializer of workers is given, if there is one.
         is_dropped: Whether a stream that is left is not closed, but forgotten.
         is_resumed: Whether it has a journal, and is made twice, to go on from that.
+        is_strict: Whether failures may not hide what the input has raised.
         limits: Options that must not change any result.
     """
 
@@ -70,6 +73,7 @@ class Call:
     prepared: int | None = None
     is_dropped: bool = False
     is_resumed: bool = False
+    is_strict: bool = False
     limits: dict[str, object] = field(default_factory=dict[str, object])
 
     @property
