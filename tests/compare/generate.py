@@ -18,7 +18,7 @@ from .program import (
     Program,
 )
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 1.5  # most tasks take milliseconds, but the machine may be busy
 
 PLACES = {
     "threads": 8,
@@ -185,6 +185,7 @@ def tasks_of(dice: random.Random, entry: str, place: str, timeout: object) -> li
         weights |= dict.fromkeys(("crash", "kill"), 0.5)
     if timeout is not None:
         weights["late"] = 0.3
+        weights.pop("nested")  # may have to start processes, which takes its time
     if place == "inline":
         weights.pop("interrupt", None)  # would be the caller's own
     if place not in ON_PROCESSES:
