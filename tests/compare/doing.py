@@ -192,6 +192,7 @@ WAYS: dict[str, Callable[[int, Any, int], Any]] = {
     "chain": fail_in_turn,
     "twins": lambda number, extra, runs: extra,
     "own": lambda number, extra, runs: extra,
+    "counts": lambda number, extra, runs: extra,
     "odd": fail_oddly,
     "shared": lambda number, extra, runs: (extra[0], len(extra)),
     "prepared": lambda number, extra, runs: getattr(local, "prepared", None),
@@ -214,6 +215,8 @@ class Shared:
         self.few = [0] * FEW
         self.many = [0] * MANY
         self.only_read = [1] * MANY
+        self.counting = Counting()
+        self.count = self.counting.count
 
     def for_task(self, do: Do) -> Any:
         if do.way == "large":
@@ -254,6 +257,17 @@ class Owner:
         return bool(perform(do, index, traces, thing is self.thing))
 
 
+class Counting:
+    """Counts how often it was called, here and not in another process."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def count(self, do: Do, index: int, traces: Traces) -> int:
+        self.calls += 1
+        return int(perform(do, index, traces, self.calls))
+
+
 def are_twins(
     do: Do, index: int, traces: Traces, thing: list[int], other: dict[str, list[int]]
 ) -> bool:
@@ -272,6 +286,10 @@ def task_of(do: Do, index: int, traces: Traces, shared: Shared) -> Task[Any]:
         return Task.of(are_twins, do, index, traces, extra, other={"thing": extra})
     if do.way == "own":
         return Task.of(Owner(extra).is_given_its_own, do, index, traces, extra)
+    if do.way == "counts":
+        is_known = do.number % 2
+        count = shared.count if is_known else shared.counting.count
+        return Task.of(count, do, index, traces)
     if do.form == "positional":
         return Task.of(perform, do, index, traces, extra)
     if do.form == "lambda":

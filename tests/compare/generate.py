@@ -74,8 +74,9 @@ def program_of(seed: int, *, is_strict: bool = False) -> Program:
     """The program of that *seed*.
 
     A strict one also has what is promised, and not kept by every version: what the
-    callable and the arguments of a task share, they share in the worker as well, and
-    failures do not hide what the input has raised.
+    callable and the arguments of a task share, they share in the worker as well; what a
+    task changes in the object whose method it is, no other one sees; and failures do
+    not hide what the input has raised.
     """
     dice = random.Random(seed)
     steps: list[tuple[Call, ...]] = []
@@ -110,7 +111,8 @@ def with_options(dice: random.Random, call: Call) -> Call:
         given["timeout"] = TIMEOUT_S
     tasks = tasks_of(dice, entry, place, given.get("timeout"))
     if call.is_strict and entry not in ITEMS:
-        sharing = dice.choices(SHARING, k=dice.randint(0, 3))
+        kinds = SHARING if place in ON_PROCESSES else SHARING[:2]
+        sharing = dice.choices(kinds, k=dice.randint(0, 3))
         tasks += [Do(way, dice.randrange(10_000)) for way in sharing]
     sources = ["list", "tuple", "generator"]
     if call.is_async and entry not in ITEMS:

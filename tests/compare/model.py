@@ -132,6 +132,8 @@ def values_of(call: Call, do: Do) -> tuple[Any, ...]:
         return ((number, number, MANY),)
     if do.way == "shared":
         return ((1, MANY),)
+    if do.way == "counts":
+        return (1,)  # no task sees what another one has changed
     if do.way in SHARING:
         return (True,)
     if do.way == "prepared":

@@ -11,7 +11,7 @@ HARMLESS += ("exception", "prepared", "nested")
 FAILING = ("raise", "chain", "odd", "exit", "interrupt", "flaky")
 UNSENDABLE = ("lock", "lock result")
 # Objects that the callable and several arguments share.
-SHARING = ("twins", "own")
+SHARING = ("twins", "own", "counts")
 # What cannot be written down for another run, or comes back in another form.
 UNWRITABLE = (*UNSENDABLE, "odd", "exit", "interrupt")
 DEADLY = ("crash", "kill", "late")
