@@ -233,3 +233,15 @@ def soak(session: nox.Session) -> None:
     """
     session.install(".", *group("test"))
     session.run("python", "tests/soak.py", *session.posargs)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Random programs do what a model of the promises in plain Python says.
+
+    Some of them are part of the tests. This tries others, for a minute or so long:
+    ``nox -s compare -- --seconds 600``. What it finds is printed as a program that
+    runs, with its seed: ``nox -s compare -- --seed 4711``.
+    """
+    session.install(".", *group("test"))
+    session.run("python", "-m", "tests.compare", *session.posargs)

@@ -111,7 +111,8 @@ def of_the_house() -> tuple[set[int], set[int]]:
     tracker: Any = resource_tracker._resource_tracker  # Any: not public
     pids, fds = {tracker._pid}, {tracker._fd}
     module: Any = sys.modules.get("cotality.core.utils._process.fork_server")
-    if module is not None and module.server is not None:
+    # Another thread may just be at importing it: that of workers nobody waits for.
+    if getattr(module, "server", None) is not None:
         pids.add(module.server.pid)
         fds.add(module.server.link)
     return pids, fds

@@ -12,6 +12,8 @@ from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import TasksOver
 from cotality.core.utils._process.texts import shortened
 
+from .unchanged import Snapshot
+
 
 class Head:
     """The outcomes of the first items of some data.
@@ -21,7 +23,8 @@ class Head:
 
     Args:
         function: The function.
-        data: The data: the very object, which has not changed since.
+        data: The data: the very object. If the first items have changed since, or what
+            the function computes with, they are run again.
         unpack: How its items are given to the function.
         outcomes: Of its first items, in order.
     """
@@ -38,6 +41,9 @@ class Head:
         self.unpack = unpack
         self.outcomes = outcomes
         self.lock = threading.Lock()
+        self.before: Snapshot | None = None
+        if not can_be_read_once(data):
+            self.before = Snapshot(function, [each.task for each in outcomes])
 
     def of(
         self, function: object, data: object, unpack: bool
@@ -51,7 +57,7 @@ class Head:
             return ()
         # Not the very function: of a method there is a new object each time.
         if function == self.function and unpack == self.unpack:
-            return self.outcomes
+            return self.outcomes if self.is_unchanged() else ()
         if can_be_read_once(self.data):
             raise ValueError(
                 f"the first {len(self.outcomes)} items of {shortened(data, 80)} were "
@@ -59,6 +65,20 @@ class Head:
                 f"they can only be run as they were then"
             )
         return ()
+
+    def is_unchanged(self) -> bool:
+        """Whether the same items would have the same outcomes now, as far as is known.
+
+        Of an iterator the items are gone: there is nothing that could have changed.
+        """
+        if self.before is None:
+            return True
+        tasks = TasksOver(self.function, self.data, unpack=self.unpack)
+        try:
+            first = list(islice(tasks, len(self.before.arguments)))
+        except Exception:
+            return False  # whoever runs them will hear of it
+        return self.before.is_still(Snapshot(self.function, first))
 
     def take(self, outcomes: Sequence[Outcome[Any]]) -> bool:  # Any: as above
         """Have *outcomes* for good; False if somebody else was faster."""

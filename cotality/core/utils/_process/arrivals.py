@@ -24,7 +24,15 @@ WAIT_SLICE = 0.1 if sys.platform == "win32" else None  # s
 
 
 class Arrivals(Protocol):
-    """Where finished portions arrive."""
+    """Where finished portions arrive.
+
+    Attributes:
+        woken: Whether somebody has said that there is something else to do. It stays
+            true until the engine, about to look what that is, makes it false: so it
+            does not matter what else comes at the same moment.
+    """
+
+    woken: bool
 
     def put(self, future: Future[ChunkReport], /) -> None:
         """Announce that *future* is done; from any thread."""
@@ -38,8 +46,8 @@ class Arrivals(Protocol):
     async def next(self, until: float | None) -> Future[ChunkReport] | None:
         """The next future that is done.
 
-        None if it is later than *until*, by the monotonic clock, or if there is
-        something else to do.
+        None if it is later than *until*, by the monotonic clock, or perhaps sooner; at
+        once if the engine was woken.
         """
         ...
 
@@ -62,6 +70,8 @@ class Arrivals(Protocol):
 
 class BlockingArrivals:
     """For a caller whose thread has nothing else to do."""
+
+    woken = False
 
     def __init__(self) -> None:
         self.queue: SimpleQueue[Future[ChunkReport]] = SimpleQueue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, NamedTuple, cast
+from weakref import ref
 
 from . import this_process
 from .arrivals import Arrivals, BlockingArrivals
@@ -109,13 +110,17 @@ class Call(NamedTuple):
 
     def in_event_loop(self) -> Run:
         """The call, to be driven by a coroutine of the running event loop."""
-        from .event_loop import AsyncSource, LoopArrivals, running_loop
+        from .event_loop import AsyncSource, LoopArrivals, Waiting, running_loop
 
         tasks = self.tasks
-        arrivals = LoopArrivals(running_loop())
+        waiting = Waiting(running_loop())
+        arrivals = LoopArrivals(waiting)
         if isinstance(tasks, AsyncIterable):
-            return self.run(arrivals, lambda: AsyncSource(tasks, arrivals.wake))
-        return self.run(arrivals, lambda: source_of(tasks))
+            run = self.run(arrivals, lambda: AsyncSource(tasks, arrivals))
+        else:
+            run = self.run(arrivals, lambda: source_of(tasks))
+        waiting.run = ref(run)
+        return run
 
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
         options = self.options

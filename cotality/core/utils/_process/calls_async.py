@@ -320,8 +320,10 @@ def iter_outcomes_async(
 
 
 async def in_order_of_tasks(call: Call) -> list[Any]:
+    from .event_loop import Undropped
+
     run = call.in_event_loop()
-    async with aclosing(run.settled()) as settled:
+    async with Undropped(run.settled()) as settled:
         portions = [portion async for portion in settled]
     run.conclude()
     portions.sort(key=lambda portion: portion.start)
@@ -329,8 +331,10 @@ async def in_order_of_tasks(call: Call) -> list[Any]:
 
 
 async def in_order_of_arrival(call: Call) -> list[Any]:
+    from .event_loop import Undropped
+
     run = call.in_event_loop()
-    async with aclosing(run.settled()) as settled:
+    async with Undropped(run.settled()) as settled:
         values = [value async for portion in settled for value in portion.results()]
     run.conclude()
     return values

@@ -66,8 +66,7 @@ def reduced(variable: Any) -> Form:  # Any: a ContextVar, which no checker can t
     place = place_of(variable)
     if place is not None:
         return imported, place
-    number = numbers.get(id(variable)) or f"{os.getpid()}-{id(variable)}"
-    remember(number, variable)
+    number = numbers.get(id(variable)) or numbered_anew(variable)
     try:
         default: tuple[Any, ...] = (Context().run(variable.get),)  # Any: its value
     except LookupError:
@@ -76,24 +75,35 @@ def reduced(variable: Any) -> Form:  # Any: a ContextVar, which no checker can t
 
 
 # Variables without a place, by a number that is the same in every process. They are
-# kept for good, so that no other one ever gets the same.
+# kept for good, so that no other one ever gets the same, nor the same id.
 nameless: dict[str, Variable] = {}
 numbers: dict[int, str] = {}  # by id
 
 
-def remember(number: str, variable: Variable) -> None:
+def numbered_anew(variable: Variable) -> str:
+    """A number for *variable*; two threads that ask at once get the same."""
+    # Not made of a pid and an id: workers of an executor may serve many programs, and
+    # in containers all of these have the same pid.
+    number = os.urandom(12).hex()
     nameless[number] = variable
-    numbers[id(variable)] = number
+    return numbers.setdefault(id(variable), number)
 
 
-places: dict[int, tuple[Variable, tuple[str, str] | None]] = {}  # of those looked for
+# Of those that were looked for. Each is kept, so that no other one gets its id.
+places: dict[int, tuple[Variable, tuple[str, str] | None]] = {}
 
 
 def place_of(variable: Variable) -> tuple[str, str] | None:
     """The module and the name that *variable* can be imported by, if any."""
-    if id(variable) not in places:
-        places[id(variable)] = variable, found_in_modules(variable)
-    return places[id(variable)][1]
+    known = places.get(id(variable))
+    if known is None or not (known[1] is None or is_at(known[1], variable)):
+        known = places[id(variable)] = variable, found_in_modules(variable)
+    return known[1]
+
+
+def is_at(place: tuple[str, str], variable: Variable) -> bool:
+    """Whether *variable* is still there: a module may be loaded anew."""
+    return getattr(sys.modules.get(place[0]), place[1], None) is variable
 
 
 def found_in_modules(variable: Variable) -> tuple[str, str] | None:
@@ -123,5 +133,6 @@ def numbered(number: str, name: str, default: tuple[Any, ...]) -> Variable:
         variable: Variable = ContextVar(name)
         if default:
             variable = ContextVar(name, default=default[0])
-        remember(number, variable)
+        variable = nameless.setdefault(number, variable)  # a thread may be faster
+        numbers[id(variable)] = number
     return nameless[number]

@@ -82,6 +82,7 @@ class Run:
         self.out: dict[Future[ChunkReport], Portion] = {}
         self.recalled: deque[Settled] = deque()  # what did not have to be run
         self.error: BaseException | None = None  # what is to be raised in the end
+        self.is_on = False  # from the beginning of the call until its end
         # A limit on how many tasks are ahead of the caller, at the beginning.
         self.most_ahead: int | None = None
         # Since when there is room for tasks that the input does not have yet.
@@ -113,7 +114,10 @@ class Run:
                     yield piece
                     del piece  # or it would be kept while this waits
         except GeneratorExit as error:
-            await self.end(self.backend.grace, error)
+            if self.arrivals.is_cancellation(error):
+                await self.leave(error)
+            else:
+                await self.end(self.backend.grace, error)
             raise
         except BaseException as error:
             await self.end_struck(error)
@@ -158,6 +162,7 @@ class Run:
             ready_per_worker=self.ready_per_worker,
         )
         self.schedule.most_ahead = self.most_ahead
+        self.is_on = True
 
     @property
     def ready_per_worker(self) -> int | None:
@@ -192,6 +197,7 @@ class Run:
 
     def hand_out(self) -> None:
         """Hand out portions while there is room, at least one before results wait."""
+        self.arrivals.woken = False  # first: it may be woken while this looks around
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
         self.brakes.opens_at = inf  # unless there is none now
@@ -294,13 +300,17 @@ class Run:
         while True:
             first = min(end, self.backend.look_at)
             future = await self.arrivals.next(None if first == inf else first)
-            if future is not None or (now := monotonic()) < first:
+            if future is not None:
                 return future
+            now = monotonic()
             if now >= self.backend.look_at:
                 self.backend.look()
             if now >= tell_at:
                 self.observers.waited()
-            if now >= end or self.backend.workers != self.schedule.workers:
+            # Whatever else it was time for, being woken is never forgotten over it.
+            if self.arrivals.woken or now >= end:
+                return None
+            if self.backend.workers != self.schedule.workers:
                 return None
 
     def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
@@ -470,18 +480,27 @@ class Run:
 
     async def leave(self, error: BaseException) -> None:
         """Nobody waits any longer: end what can be ended, and leave the rest alone."""
+        self.let_go()
+        await self.close(False, error, struck=True)
+
+    def let_go(self) -> None:
+        self.is_on = False
         for future in list(self.out):
             future.cancel()
         self.backend.halt(self.out)
         self.backend.kill(self.out)
         self.out.clear()
-        await self.close(False, error, struck=True)
+        self.backend.close(False, struck=True)
+        if BACKEND in self.still_to_close:
+            self.still_to_close.remove(BACKEND)
+        logger.debug("left: %d tasks settled", self.schedule.settled)
 
     async def close(
         self, all_ended: bool, error: BaseException | None, *, struck: bool
     ) -> None:
         """Give back what the call used; what was given back before is left alone."""
         todo = self.still_to_close
+        was_on, self.is_on = self.is_on, False
         if BACKEND in todo:
             if "backend" in self.__dict__:
                 self.backend.close(all_ended, struck=struck)
@@ -496,9 +515,17 @@ class Run:
             todo.remove(SOURCE)
         if OBSERVERS in todo:
             todo.remove(OBSERVERS)
-            if self.is_announced:
+            if was_on:
                 logger.debug("ended: %d tasks settled", self.schedule.settled)
+            if self.is_announced:
                 self.observers.ended(error)
+
+    def __del__(self) -> None:
+        """Nobody waits any longer, and nobody could say so: a loop was closed."""
+        if self.__dict__.get("is_on"):
+            from .event_loop import leave_dropped
+
+            leave_dropped(self)
 
 
 # What a call has to give back, in this order.

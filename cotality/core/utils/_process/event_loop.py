@@ -6,17 +6,28 @@ this package.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import logging
+import weakref
 from collections import deque
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .arrivals import Arrivals
 from .chunk import ChunkReport
 from .source import Source
 from .task import Task
+
+if TYPE_CHECKING:
+    from .engine import Run
+
+G = TypeVar("G", bound=AsyncGenerator[Any, None])  # Any: of anything
+
+logger = logging.getLogger("cotality.core.utils.process")
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -30,24 +41,54 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from None
 
 
-class LoopArrivals:
-    """Finished portions, for a coroutine of *loop*."""
+class Waiting:
+    """The waiting of one call, of which somebody may let go.
+
+    Attributes:
+        run: The call, for as long as somebody else refers to it.
+        is_dropped: Whether the coroutine was closed, or collected, where it waits; such
+            as when its loop was closed. From then on it must not wait for anything.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.run: weakref.ref[Run] | None = None
+        self.is_dropped = False
+
+    @contextmanager
+    def noting_drops(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except GeneratorExit:
+            self.is_dropped = True
+            raise
+
+
+class LoopArrivals:
+    """Finished portions, for a coroutine that waits in an event loop."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self.waiting = waiting
         self.done: deque[Future[ChunkReport]] = deque()
         self.bell = asyncio.Event()
+        self.woken = False
 
     def put(self, future: Future[ChunkReport]) -> None:
         self.done.append(future)
-        self.wake()
+        self.ring()
 
     def wake(self) -> None:
-        """Let who waits look again; from any thread."""
+        """Let the engine look what there is to do; from any thread."""
+        self.woken = True
+        self.ring()
+
+    def ring(self) -> None:
         try:
-            self.loop.call_soon_threadsafe(self.bell.set)
-        except RuntimeError:
-            pass  # the loop is closed, so nobody waits
+            self.waiting.loop.call_soon_threadsafe(self.bell.set)
+        except RuntimeError:  # the loop is closed, so nobody waits
+            run = None if self.waiting.run is None else self.waiting.run()
+            if run is not None and run.is_on:
+                leave_dropped(run)
 
     @property
     def is_empty(self) -> bool:
@@ -60,26 +101,69 @@ class LoopArrivals:
             await self.breathe()
             return self.done.popleft()
         self.bell.clear()
-        if not self.done:  # it may have come just before the bell was cleared
+        # Either may have come just before the bell was cleared.
+        if not self.done and not self.woken:
             limit = None if until is None else max(0.0, until - monotonic())
             try:
-                async with asyncio.timeout(limit):
-                    await self.bell.wait()
+                with self.waiting.noting_drops():
+                    async with asyncio.timeout(limit):
+                        await self.bell.wait()
             except TimeoutError:
-                return None
+                pass  # something may have come just then
         return self.done.popleft() if self.done else None
 
     async def give_way_to(self, wait: Callable[[], object]) -> None:
-        await asyncio.to_thread(wait)
+        if not self.waiting.is_dropped:
+            with self.waiting.noting_drops():
+                await asyncio.to_thread(wait)
 
     async def breathe(self) -> None:
-        await asyncio.sleep(0)
+        with self.waiting.noting_drops():
+            await asyncio.sleep(0)
 
     def emptied(self) -> Arrivals:
-        return LoopArrivals(self.loop)
+        return LoopArrivals(self.waiting)
 
     def is_cancellation(self, error: BaseException) -> bool:
-        return isinstance(error, asyncio.CancelledError)
+        return self.waiting.is_dropped or isinstance(error, asyncio.CancelledError)
+
+
+class Undropped(Generic[G]):
+    """Closes *steps* after a coroutine has used them, unless that was closed itself.
+
+    Then it can wait for nothing, and *steps* are only told so from Python 3.13 on.
+    """
+
+    def __init__(self, steps: G) -> None:
+        self.steps = steps
+
+    async def __aenter__(self) -> G:
+        return self.steps
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            await self.steps.aclose()
+
+
+def leave_dropped(run: Run) -> None:
+    """Leave *run*, whose loop was closed, in a thread of its own.
+
+    That is found out by whoever has a portion of it, or collects it: in any thread, at
+    any point, also where it has a lock which is needed for this. To start such a thread
+    takes no lock.
+    """
+    try:
+        _thread.start_new_thread(leave, (run,))
+    except RuntimeError:
+        pass  # the program ends, and with it its workers
+
+
+def leave(run: Run) -> None:
+    try:
+        run.let_go()
+        run.observers.ended(asyncio.CancelledError())
+    except BaseException:
+        logger.exception("a call whose event loop was closed could not be ended")
 
 
 class AsyncSource(Source):
@@ -90,24 +174,37 @@ class AsyncSource(Source):
 
     Args:
         tasks: What to read.
-        wake: Called when there is something new: a task, or the end of the input.
+        arrivals: Is woken when there is something new: a task, or the end of the input.
     """
 
     def __init__(
         self,
         tasks: AsyncIterable[Task[Any]],  # Any: tasks of every result type
-        wake: Callable[[], None],
+        arrivals: LoopArrivals,
     ) -> None:
         super().__init__()
         self.iterator = aiter(tasks)
-        self.wake = wake
+        self.wake = arrivals.wake
+        self.waiting = arrivals.waiting
         self.ready: deque[Task[Any]] = deque()  # Any: as above
         self.wanted = 0
         self.room = asyncio.Event()
         self.has_ended = False
+        self.interruption: BaseException | None = None
+        self.is_closing = False
         self.reader: asyncio.Task[None] | None = None
 
     def read(self, size: int) -> list[Task[Any]]:
+        """As many as there are, up to *size*.
+
+        Raises:
+            BaseException: What the input raised, if it is no `Exception`: as a plain
+                iterable would raise it here, it ends the call.
+        """
+        interruption, self.interruption = self.interruption, None
+        if interruption is not None:
+            self.is_empty = True
+            raise interruption
         tasks = [self.ready.popleft() for _ in range(min(size, len(self.ready)))]
         self.wanted = size
         self.room.set()
@@ -128,11 +225,21 @@ class AsyncSource(Source):
                     await self.room.wait()
         except Exception as error:
             self.error = error
+        except BaseException as error:
+            if self.is_closing:
+                raise
+            # The input's own, such as the cancellation of something that it awaits.
+            self.interruption = error
         finally:
             self.has_ended = True
             self.wake()
 
     async def close(self) -> None:
+        self.is_closing = True
+        if self.waiting.is_dropped:
+            if self.reader is not None and not self.waiting.loop.is_closed():
+                self.reader.cancel()
+            return
         if self.reader is not None:
             self.reader.cancel()
             await asyncio.wait([self.reader])

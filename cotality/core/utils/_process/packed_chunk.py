@@ -319,6 +319,7 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
 
     def call_in_context(
         function: Function,
+        /,
         *positional: Any,  # Any: arguments of any function
         **named: Any,  # Any: as above
     ) -> Any:  # Any: what it returns

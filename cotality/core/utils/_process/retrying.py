@@ -119,9 +119,9 @@ def put_behind(error: BaseException, context: BaseException) -> None:
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
     """*error* and what is behind it, each once."""
-    seen: set[int] = set()
+    seen: dict[int, BaseException] = {}  # each is kept: its class may make the next
     following: BaseException | None = error
     while following is not None and id(following) not in seen:
-        seen.add(id(following))
+        seen[id(following)] = following
         yield following
         following = field_of(following, "__context__")

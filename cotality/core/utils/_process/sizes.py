@@ -21,16 +21,17 @@ def size_of(thing: object) -> int:
     percent off; what an extension keeps without telling `sys.getsizeof` is not seen.
     It takes a microsecond for a number and some ten for a nested dict.
     """
-    return int(deep_size(thing, 0, set()))
+    return int(deep_size(thing, 0, {}))
 
 
 def deep_size(
-    thing: Any, depth: int, seen: set[int]
+    thing: Any, depth: int, seen: dict[int, object]
 ) -> float:  # Any: asked for what it is
-    # What many share, such as the keys of all records, counts once.
+    # What many share, such as the keys of all records, counts once. It is kept while
+    # this looks: a container that makes its items when asked would use an id again.
     if id(thing) in seen:
         return 0.0
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     size = own_size(thing)
     if depth >= len(SAMPLES) or type(thing) in FLAT:
         return size
@@ -55,7 +56,9 @@ def own_size(thing: Any) -> float:  # Any: as above
         return UNKNOWN  # it is somebody's own code that says
 
 
-def size_of_items(items: Iterable[object], depth: int, seen: set[int]) -> float:
+def size_of_items(
+    items: Iterable[object], depth: int, seen: dict[int, object]
+) -> float:
     """What the items take together, extrapolated from some that are spread evenly."""
     count = len(cast("Sized", items))
     step = max(1, count // SAMPLES[depth])

@@ -41,16 +41,38 @@ class PerWorker:
         return PerWorker, (self.factory, self.positional, self.arguments)
 
     def key(self) -> Hashable:
-        """The same for marks that stand for the same thing, as far as can be told."""
-        key = (self.factory, self.positional, tuple(self.arguments.items()))
+        """The same for marks that stand for the same thing, as far as can be told.
+
+        What cannot be told, such as the content of a list, makes the mark its own key.
+        Never its `id`: a key is kept for longer than a mark is, and the next mark may
+        be made where the last one was.
+        """
+        given = (self.factory, self.positional, tuple(self.arguments.items()))
         try:
+            key = value_key(given)
             hash(key)
-        except TypeError:
-            return id(self)
+        except Exception:  # the code of an argument's class decides what this raises
+            return self
         return key
 
     def make(self) -> Any:  # Any: whatever it makes
         return self.factory(*self.positional, **self.arguments)
+
+
+def value_key(value: Any) -> Hashable:  # Any: arguments of any function
+    """The same for values that any function takes for the same.
+
+    Those that are equal need not be: 1, 1.0 and True are, and so are Decimal("1.0") and
+    Decimal("1.00"), or a time in one zone and in another.
+    """
+    kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of Any
+    if kind in (str, bytes, int, bool):
+        return kind, value
+    if isinstance(value, tuple):
+        return kind, *map(value_key, cast("tuple[object, ...]", value))
+    if kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__:
+        return kind, value
+    return kind, value, repr(value)  # which tells -0.0 from 0.0, and what is in fields
 
 
 @overload
