@@ -191,7 +191,17 @@ def pack(value: object) -> bytes | Segment:
         Exception: What pickling *value* raised.
     """
     buffers: list[pickle.PickleBuffer] = []
-    data = dumped(value, buffers)
+    return stored(value, dumped(value, buffers), buffers)
+
+
+def stored(
+    value: object, data: bytes, buffers: list[pickle.PickleBuffer]
+) -> bytes | Segment:
+    """*value*, of which *data* is the pickle that *buffers* belong to, as `pack` does.
+
+    Raises:
+        Exception: As for `pack`.
+    """
     if not buffers and len(data) < LARGE:
         return data
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)

@@ -1,0 +1,133 @@
+"""Large objects that are packed, each once, for as long as they may come again."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from collections import Counter
+from pickle import PickleBuffer
+from typing import NamedTuple, TypeAlias
+
+from .memos import Memo, noted
+from .segments import Segment, stored
+
+Ids: TypeAlias = tuple[int, ...]  # of objects that are packed in one piece
+
+# Large arguments that are kept packed although no task that holds them is out. Each
+# takes a descriptor, of which a process has a thousand.
+KEPT = 64
+KEPT_BYTES = 256 * 1024 * 1024
+
+
+class Large(NamedTuple):
+    """Some objects, mostly one, that are packed in one piece.
+
+    Attributes:
+        number: Its own for as long as the call lasts.
+    """
+
+    number: int
+    segment: Segment
+    memo: Memo
+
+
+class Entry(NamedTuple):
+    """What is remembered of one; it holds the objects, so that their ids stay theirs."""
+
+    things: tuple[object, ...]
+    segment: weakref.ref[Segment]
+    memo: Memo
+
+
+class Captured:
+    """The large objects of one call's tasks.
+
+    Another thread may let go of the last task that holds one, at any moment. So what it
+    does then is one step, about an entry that has a number of its own: an id may be that
+    of another object by then.
+    """
+
+    def __init__(self) -> None:
+        self.numbers = itertools.count(1)
+        self.entries: dict[int, Entry] = {}  # by number
+        self.places: dict[Ids, int] = {}  # the number, which may be gone
+        self.kept: dict[int, Segment] = {}  # by number as well; last used, last
+        self.written = 0  # bytes, into segments
+
+    def has(self, thing: object) -> bool:
+        """Whether *thing* is packed by itself."""
+        number = self.places.get((id(thing),))
+        return number is not None and number in self.entries
+
+    def pack(self, *things: object) -> Large | None:
+        """*things* in one piece, as a tuple if there are several.
+
+        Returns:
+            None if they turn out to be small.
+        """
+        ids = tuple(map(id, things))
+        large = self.found(ids) or self.packed(ids, things)
+        if large is not None:
+            self.kept.pop(large.number, None)
+            self.kept[large.number] = large.segment
+        return large
+
+    def found(self, ids: Ids) -> Large | None:
+        number = self.places.get(ids)
+        entry = None if number is None else self.entries.get(number)
+        if number is None or entry is None:
+            return None
+        segment = entry.segment()
+        return None if segment is None else Large(number, segment, entry.memo)
+
+    def packed(self, ids: Ids, things: tuple[object, ...]) -> Large | None:
+        segment, memo = packed_with_memo(things if len(things) > 1 else things[0])
+        if segment is None:
+            return None
+        self.make_room(segment.size + memo.size)
+        # Known for as long as a task that holds it is out, or it is kept.
+        # The callback must not refer to this object: it would keep itself alive, and
+        # with it what is kept, after its call has ended.
+        number, entries = next(self.numbers), self.entries
+        watch = weakref.ref(segment, lambda _: entries.pop(number, None))
+        entries[number] = Entry(things, watch, memo)
+        if len(self.places) > 2 * len(entries) + KEPT:
+            self.places = {i: n for i, n in self.places.items() if n in entries}
+        self.places[ids] = number
+        self.written += segment.size
+        return Large(number, segment, memo)
+
+    def make_room(self, size: int) -> None:
+        """Let go of what cannot come again, then of what is not likely to."""
+        # By each entry twice: as one of its things, and by the memo of their pickle.
+        ours: Counter[int] = Counter()
+        for entry in list(self.entries.values()):
+            ours.update(2 * list(map(id, entry.things)))
+        holders = {number: self.holders_besides(number, ours) for number in self.kept}
+        for number in [n for n, count in holders.items() if count == 0]:
+            del self.kept[number]
+        size += sum(map(self.size_of, self.kept))
+        while self.kept and (len(self.kept) >= KEPT or size > KEPT_BYTES):
+            # Where one task alone holds it, it is most likely its own.
+            number = min(self.kept, key=lambda number: holders[number] > 1)
+            size -= self.size_of(number)
+            del self.kept[number]
+
+    def size_of(self, number: int) -> int:
+        """Bytes: packed, and of what knows which objects are in it."""
+        return self.kept[number].size + self.entries[number].memo.size
+
+    def holders_besides(self, number: int, ours: Counter[int]) -> int:
+        """How many hold what is kept besides us: tasks, variables, containers."""
+        things = self.entries[number].things
+        counts = map(sys.getrefcount, things)  # each with the one of this call
+        return min(c - 1 - ours[id(t)] for c, t in zip(counts, things, strict=True))
+
+
+def packed_with_memo(thing: object) -> tuple[Segment | None, Memo]:
+    """The segment of *thing*, if it is large, and which objects are in it."""
+    buffers: list[PickleBuffer] = []
+    data, pickler = noted(thing, buffers)
+    packed = stored(thing, data, buffers)
+    return packed if isinstance(packed, Segment) else None, Memo(pickler)

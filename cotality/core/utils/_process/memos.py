@@ -1,0 +1,226 @@
+"""What a pickle holds by identity, and whether two pickles hold anything in common.
+
+A pickler notes each object that it takes in, so that the same one is written once and
+is one again when it is read. Of two pickles each makes its own. So what is to travel in
+a pickle of its own must have no object in common with the rest of its task, but for
+such as nobody could tell from their copy.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import pickle
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import EnumType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, TypeAlias, cast
+
+from .wire import MAIN, PROTOCOL
+
+# The C table of a memo, in bytes, up to which it is no matter to make objects of it:
+# some 2,700 entries.
+SMALL_TABLE = 64 * 1024
+TINY_TABLE = 1024  # likewise, up to which that takes less time than a `Probe`
+ENTRY = 24  # bytes of such a table for each object, or up to twice as many
+GETS = b"hj"  # the opcodes that refer to what was pickled before
+FRAME = pickle.FRAME[0]
+AFTER_PROTOCOL = 2  # bytes
+AFTER_FRAME = 11
+
+
+class NotKnownError(Exception):
+    """An object is not in a memo."""
+
+
+class Probe(pickle.Pickler):
+    """Finds objects in a memo, which nothing else lets one do without a copy of it.
+
+    What is in the memo is pickled as a reference to it, before anything is asked of the
+    object itself. What is not is given up at once. A copy of the memo as a dictionary
+    would take more than twice as long as the pickling (a million texts, measured).
+    """
+
+    def __init__(self, memo: Any) -> None:  # Any: of a Pickler, see typeshed
+        self.file = io.BytesIO()
+        super().__init__(self.file, PROTOCOL)
+        self.memo = memo
+        self.fast = True  # takes nothing into the memo
+        self.is_asking = False
+
+    def persistent_id(self, obj: object) -> None:
+        if not self.is_asking:
+            raise NotKnownError  # it is a part of what was asked for
+        self.is_asking = False
+
+    def reducer_override(self, obj: object) -> Any:  # Any: the form that pickle wants
+        raise NotKnownError
+
+    def knows(self, thing: object) -> bool:
+        self.is_asking = True
+        self.file.seek(0)
+        try:
+            self.dump(thing)
+        except NotKnownError:
+            return False
+        with self.file.getbuffer() as data:
+            framed = data[AFTER_PROTOCOL] == FRAME
+            return data[AFTER_FRAME if framed else AFTER_PROTOCOL] in GETS
+
+
+class Memo:
+    """What a pickler has taken in.
+
+    Args:
+        is_asked_often: Whether it pays to find out which objects only the pickling has
+            made: nobody else can have them.
+    """
+
+    def __init__(self, pickler: Any, *, is_asked_often: bool = False) -> None:
+        self.pickler = pickler  # Any: a Pickler, of C, or one that finds things in it
+        self.is_asked_often = is_asked_often
+        self.size = sys.getsizeof(pickler)  # bytes
+        self.things: list[object] | None = None
+
+    def parts(self) -> list[object]:
+        """Those of its objects that could be told from a copy."""
+        if self.things is None:
+            things = [thing for _, thing in self.entries().values()]
+            if self.is_asked_often and self.size <= SMALL_TABLE:
+                things = held_elsewhere(things)
+            self.things = list(filter(has_identity, things))
+        return self.things
+
+    def knows_any(self, things: Iterable[object]) -> bool:
+        if not isinstance(self.pickler, Probe):
+            # In its place: each of them keeps a table of its own.
+            self.pickler = Probe(self.pickler.memo)
+        return any(map(self.pickler.knows, things))
+
+    def may_share(self) -> bool:
+        """False if it has nothing in common with anything."""
+        return self.size > SMALL_TABLE or bool(self.parts())
+
+    def shares_with(self, other: Memo) -> bool:
+        """Whether an object is in both that could be told from a copy."""
+        less, more = (self, other) if self.cost() <= other.cost() else (other, self)
+        if more.size <= TINY_TABLE:
+            entries = more.entries()
+            return any(id(part) in entries for part in less.parts())
+        return more.knows_any(less.parts())
+
+    def entries(self) -> dict[int, tuple[int, object]]:
+        """By the id of each object in it."""
+        return cast("dict[int, tuple[int, object]]", self.pickler.memo.copy())
+
+    def cost(self) -> int:
+        """About how many objects there are to look for, if not fewer."""
+        return self.size // ENTRY if self.things is None else len(self.things)
+
+
+def noted(
+    value: object, buffers: list[pickle.PickleBuffer] | None
+) -> tuple[bytes, Any]:  # Any: a Pickler of either kind
+    """*value* as `segments.dumped` gives it, and the pickler that knows what is in it.
+
+    Raises:
+        Exception: What pickling *value* raised.
+    """
+    take = None if buffers is None else buffers.append
+    try:
+        data, pickler = dumped_by(pickle.Pickler, value, take)
+        if data.find(MAIN) < 0:
+            return data, pickler
+    except Exception:
+        pass  # the other pickler may know a way; if not, its error is the one to raise
+    if buffers:
+        buffers.clear()
+    from .pickling import pickler_by_value
+
+    data, pickler = dumped_by(pickler_by_value(), value, take)
+    # Without what that pickler keeps besides.
+    return data, Probe(pickler.memo)
+
+
+def dumped_by(
+    kind: Any, value: object, take: Any
+) -> tuple[bytes, Any]:  # Any: a Pickler's class, what it gives buffers to, a Pickler
+    file = io.BytesIO()
+    pickler = kind(file, PROTOCOL, buffer_callback=take)
+    pickler.dump(value)
+    data = file.getvalue()
+    file.truncate(0)  # the pickler keeps the file, not what is in it
+    return data, pickler
+
+
+# Whose identity means nothing: they are equal or are not, or there is one of each kind.
+VALUES = frozenset(
+    [
+        *(str, bytes, int, float, complex, bool, type(None), re.Pattern),
+        *(CodeType, ModuleType, BuiltinFunctionType),
+    ]
+)
+Kind: TypeAlias = type[Any]  # Any: of any object
+
+
+def has_identity(thing: object) -> bool:
+    """Whether it could be told from a copy that another pickle makes of it."""
+    kind: Kind = type(thing)
+    if kind in VALUES or isinstance(thing, type) or isinstance(kind, EnumType):
+        return False
+    if kind is FunctionType:
+        return not is_found_by_name(cast("FunctionType", thing))
+    numpy = sys.modules.get("numpy")
+    return not (numpy and isinstance(thing, getattr(numpy, "dtype", ())))
+
+
+def is_found_by_name(function: FunctionType) -> bool:
+    found: object = sys.modules.get(function.__module__)
+    for name in function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is function
+
+
+def held_elsewhere(things: list[object]) -> list[object]:
+    """Those of *things* that somebody holds, or can get at, who is not one of them.
+
+    *things* are all that is in a memo. Each is held by that, by the list and by others
+    of them; whoever is held more often is held from outside, and so is what it holds.
+    That is how the garbage collector finds out what nobody can reach.
+    """
+    things.append(object())
+    counts = list(map(sys.getrefcount, things))
+    things.pop()
+    by_list_and_memo = counts.pop() + 1
+    referents = [gc.get_referents(thing) for thing in things]
+    inside = Counter(id(each) for held in referents for each in held)
+    place = {id(thing): number for number, thing in enumerate(things)}
+    left = [
+        number
+        for number, thing in enumerate(things)
+        if counts[number] - by_list_and_memo > inside[id(thing)]
+    ]
+    found: set[int] = set()
+    while left:
+        number = left.pop()
+        if number not in found:
+            found.add(number)
+            left += [place[id(e)] for e in referents[number] if id(e) in place]
+    belongings = {id(each) for thing in things for each in belongings_of(thing)}
+    return [things[n] for n in sorted(found) if id(things[n]) not in belongings]
+
+
+def belongings_of(thing: object) -> Iterator[object]:
+    """What *thing* is made of that nobody passes on without it."""
+    if isinstance(thing, CodeType):
+        yield from (thing.co_consts, thing.co_names)
+    elif isinstance(thing, FunctionType):
+        if not vars(thing):
+            yield vars(thing)
+        if sys.version_info < (3, 14):  # from then on they are made when asked for
+            yield thing.__annotations__
+    elif isinstance(thing, type):
+        yield thing.__bases__
