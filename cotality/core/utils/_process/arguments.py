@@ -39,6 +39,7 @@ MANY: dict[type[Any], int] = {  # Any: of whatever items
 MOST_TAKEN_OUT = MOST_SENT // 2 - 2
 TOKEN = 4096  # bytes that stand for what a segment costs on its way
 
+
 @dataclass(slots=True)
 class Split:
     """The arguments of a task, with some of them taken out.
@@ -115,10 +116,10 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
-        given: object = named
-        if type(given) is not dict:
+        given: Any = named  # Any: arguments of any function, in one of two forms
+        if type(named) is not dict:
             given = dict(named)
-        whole = (positional, given) if positional else given
+        whole: Any = (positional, given) if positional else given
         if are_small or not function.memo.may_share():
             return encode(whole)
         data, pickler = noted(whole, None)

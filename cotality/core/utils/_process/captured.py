@@ -33,7 +33,7 @@ class Large(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What is remembered of one; it holds the objects, so that their ids stay theirs."""
+    """What is remembered of one. It holds the objects, so their ids stay theirs."""
 
     things: tuple[object, ...]
     segment: weakref.ref[Segment]
@@ -43,9 +43,9 @@ class Entry(NamedTuple):
 class Captured:
     """The large objects of one call's tasks.
 
-    Another thread may let go of the last task that holds one, at any moment. So what it
-    does then is one step, about an entry that has a number of its own: an id may be that
-    of another object by then.
+    Another thread may let go of the last task that holds one, at any moment. So what
+    is done then is one step, about an entry that has a number of its own: an id may be
+    that of another object by then.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,8 @@ class Captured:
         return None if segment is None else Large(number, segment, entry.memo)
 
     def packed(self, ids: Ids, things: tuple[object, ...]) -> Large | None:
-        segment, memo = packed_with_memo(things if len(things) > 1 else things[0])
+        (first, *others) = things
+        segment, memo = packed_with_memo(things if others else first)
         if segment is None:
             return None
         self.make_room(segment.size + memo.size)

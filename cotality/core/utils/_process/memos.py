@@ -26,6 +26,7 @@ from .wire import MAIN, PROTOCOL
 SMALL_TABLE = 64 * 1024
 TINY_TABLE = 1024  # likewise, up to which that takes less time than a `Probe`
 ENTRY = 24  # bytes of such a table for each object, or up to twice as many
+MANY_REFERENTS = 10_000
 GETS = b"hj"  # the opcodes that refer to what was pickled before
 FRAME = pickle.FRAME[0]
 AFTER_PROTOCOL = 2  # bytes
@@ -189,13 +190,16 @@ def held_elsewhere(things: list[object]) -> list[object]:
 
     *things* are all that is in a memo. Each is held by that, by the list and by others
     of them; whoever is held more often is held from outside, and so is what it holds.
-    That is how the garbage collector finds out what nobody can reach.
+    That is how the garbage collector finds out what nobody can reach. If they hold so
+    much that it would take long, all of them are given back.
     """
     things.append(object())
     counts = list(map(sys.getrefcount, things))
     things.pop()
     by_list_and_memo = counts.pop() + 1
     referents = [gc.get_referents(thing) for thing in things]
+    if sum(map(len, referents)) > MANY_REFERENTS:
+        return things
     inside = Counter(id(each) for held in referents for each in held)
     place = {id(thing): number for number, thing in enumerate(things)}
     left = [

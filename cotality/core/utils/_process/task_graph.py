@@ -120,7 +120,7 @@ class TaskGraph:
         ]
 
     def left_over(self, groups: Iterable[list[int]], captured: Captured) -> list[int]:
-        """Pack each group in one piece; the numbers of one where that cannot be done."""
+        """Pack each group in one piece; the numbers of one that cannot be."""
         for group in groups:
             if len(group) == 1:
                 continue
