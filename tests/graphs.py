@@ -179,7 +179,9 @@ class Graph:
 
 
 def indices(count: int, at_most: int) -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(0, count - 1), max_size=at_most) if count else st.just([])
+    return (
+        st.lists(st.integers(0, count - 1), max_size=at_most) if count else st.just([])
+    )
 
 
 @st.composite
@@ -224,4 +226,6 @@ def tasks(draw: st.DrawFn, graph: Graph) -> Task[Shape]:
 
 def as_new(function: Any) -> Any:  # Any: a callable of any kind
     """*function*, as a new object if it is a method: so they mostly are."""
-    return function.__self__.shape if isinstance(function, types.MethodType) else function
+    return (
+        function.__self__.shape if isinstance(function, types.MethodType) else function
+    )

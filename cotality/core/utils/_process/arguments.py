@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from .captured import Captured
 from .copies import Copies
-from .memos import Memo, noted
+from .memos import Memo, dumped_plainly, noted
 from .packed_functions import PackedFunction
 from .segments import LARGE, MOST_SENT, Segment, dumped, pack
 from .shared import Shared
@@ -122,6 +122,10 @@ class Packer:
         whole: Any = (positional, given) if positional else given
         if are_small or not function.memo.may_share():
             return encode(whole)
+        if function.memo.is_code:
+            plain = dumped_plainly(whole)
+            if plain is not None:
+                return plain
         data, pickler = noted(whole, None)
         if Memo(pickler).shares_with(function.memo):
             return self.split(task, function)

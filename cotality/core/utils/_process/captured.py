@@ -53,6 +53,7 @@ class Captured:
         self.entries: dict[int, Entry] = {}  # by number
         self.places: dict[Ids, int] = {}  # the number, which may be gone
         self.kept: dict[int, Segment] = {}  # by number as well; last used, last
+        self.has_groups = False  # whether anything is packed together with others
         self.written = 0  # bytes, into segments
 
     def has(self, thing: object) -> bool:
@@ -83,6 +84,7 @@ class Captured:
 
     def packed(self, ids: Ids, things: tuple[object, ...]) -> Large | None:
         (first, *others) = things
+        self.has_groups = self.has_groups or bool(others)
         segment, memo = packed_with_memo(things if others else first)
         if segment is None:
             return None
@@ -101,11 +103,10 @@ class Captured:
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what is not likely to."""
-        # By each entry twice: as one of its things, and by the memo of their pickle.
-        ours: Counter[int] = Counter()
-        for entry in list(self.entries.values()):
-            ours.update(2 * list(map(id, entry.things)))
-        holders = {number: self.holders_besides(number, ours) for number in self.kept}
+        # Here those that are packed together may also be packed by themselves.
+        entries = list(self.entries.values()) if self.has_groups else []
+        inside = Counter(id(thing) for entry in entries for thing in entry.things)
+        holders = {number: self.holders_besides(number, inside) for number in self.kept}
         for number in [n for n, count in holders.items() if count == 0]:
             del self.kept[number]
         size += sum(map(self.size_of, self.kept))
@@ -119,11 +120,18 @@ class Captured:
         """Bytes: packed, and of what knows which objects are in it."""
         return self.kept[number].size + self.entries[number].memo.size
 
-    def holders_besides(self, number: int, ours: Counter[int]) -> int:
-        """How many hold what is kept besides us: tasks, variables, containers."""
+    def holders_besides(self, number: int, inside: Counter[int]) -> int:
+        """How many hold what is kept besides us: tasks, variables, containers.
+
+        Each entry that an object is *inside* of holds it twice, as one of its things
+        and by the memo of their pickle.
+        """
         things = self.entries[number].things
         counts = map(sys.getrefcount, things)  # each with the one of this call
-        return min(c - 1 - ours[id(t)] for c, t in zip(counts, things, strict=True))
+        return min(
+            count - 1 - 2 * (inside[id(thing)] or 1)
+            for count, thing in zip(counts, things, strict=True)
+        )
 
 
 def packed_with_memo(thing: object) -> tuple[Segment | None, Memo]:

@@ -16,17 +16,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import EnumType
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, TypeAlias, cast
 
-from .wire import MAIN, PROTOCOL
+from .wire import MAIN, PROTOCOL, dumps
 
 # The C table of a memo, in bytes, up to which it is no matter to make objects of it:
 # some 2,700 entries.
 SMALL_TABLE = 64 * 1024
 TINY_TABLE = 1024  # likewise, up to which that takes less time than a `Probe`
 ENTRY = 24  # bytes of such a table for each object, or up to twice as many
-MANY_REFERENTS = 10_000
+MANY_ITEMS = 10_000  # in containers, from which on it takes long to go through them
 GETS = b"hj"  # the opcodes that refer to what was pickled before
 FRAME = pickle.FRAME[0]
 AFTER_PROTOCOL = 2  # bytes
@@ -76,50 +76,76 @@ class Memo:
     """What a pickler has taken in.
 
     Args:
-        is_asked_often: Whether it pays to find out which objects only the pickling has
-            made: nobody else can have them.
+        wrapping: Objects that were made for the pickling, and nobody else has.
     """
 
-    def __init__(self, pickler: Any, *, is_asked_often: bool = False) -> None:
-        self.pickler = pickler  # Any: a Pickler, of C, or one that finds things in it
-        self.is_asked_often = is_asked_often
+    def __init__(
+        self, pickler: Any, wrapping: Iterable[object] = ()
+    ) -> None:  # Any: of C, or a `Probe`
+        self.pickler = pickler
+        self.wrapping = frozenset(map(id, wrapping))
         self.size = sys.getsizeof(pickler)  # bytes
-        self.things: list[object] | None = None
 
     def parts(self) -> list[object]:
         """Those of its objects that could be told from a copy."""
-        if self.things is None:
-            things = [thing for _, thing in self.entries().values()]
-            if self.is_asked_often and self.size <= SMALL_TABLE:
-                things = held_elsewhere(things)
-            self.things = list(filter(has_identity, things))
-        return self.things
+        found = filter(has_identity, self.things())
+        return [thing for thing in found if id(thing) not in self.wrapping]
 
-    def knows_any(self, things: Iterable[object]) -> bool:
-        if not isinstance(self.pickler, Probe):
-            # In its place: each of them keeps a table of its own.
-            self.pickler = Probe(self.pickler.memo)
-        return any(map(self.pickler.knows, things))
-
-    def may_share(self) -> bool:
-        """False if it has nothing in common with anything."""
-        return self.size > SMALL_TABLE or bool(self.parts())
-
-    def shares_with(self, other: Memo) -> bool:
-        """Whether an object is in both that could be told from a copy."""
-        less, more = (self, other) if self.cost() <= other.cost() else (other, self)
-        if more.size <= TINY_TABLE:
-            entries = more.entries()
-            return any(id(part) in entries for part in less.parts())
-        return more.knows_any(less.parts())
+    def things(self) -> list[object]:
+        return [thing for _, thing in self.entries().values()]
 
     def entries(self) -> dict[int, tuple[int, object]]:
         """By the id of each object in it."""
         return cast("dict[int, tuple[int, object]]", self.pickler.memo.copy())
 
     def cost(self) -> int:
-        """About how many objects there are to look for, if not fewer."""
-        return self.size // ENTRY if self.things is None else len(self.things)
+        """About how many `parts` there are at most, or twice as many."""
+        return self.size // ENTRY
+
+    def shares_with(self, other: Memo) -> bool:
+        """Whether an object is in both that could be told from a copy."""
+        less, more = (self, other) if self.cost() <= other.cost() else (other, self)
+        parts = less.parts()
+        if not parts:
+            return False
+        if more.size <= TINY_TABLE:
+            entries = more.entries()
+            return any(id(part) in entries for part in parts)
+        if not isinstance(more.pickler, Probe):
+            # In its place: each of them keeps a table of its own.
+            more.pickler = Probe(more.pickler.memo)
+        return any(map(more.pickler.knows, parts))
+
+
+class LastingMemo(Memo):
+    """That of a function, which is asked for many tasks.
+
+    Attributes:
+        is_code: Whether the standard pickle refuses all of its parts.
+    """
+
+    found: list[object] | None = None
+    is_told = False
+    is_code = False
+
+    def parts(self) -> list[object]:
+        """Without those that only the pickling has made, if it is asked again."""
+        if self.found is None:
+            self.found = super().parts()
+        return self.found
+
+    def may_share(self) -> bool:
+        """False if it has nothing in common with the arguments of any task."""
+        if self.found is not None and not self.is_told:
+            self.is_told, self.found = True, None
+            if self.size <= SMALL_TABLE:
+                things = held_elsewhere(self.things())
+                self.found = list(filter(has_identity, things))
+                self.is_code = CODE.issuperset(map(type, self.found))
+        return self.size > SMALL_TABLE or bool(self.parts())
+
+    def cost(self) -> int:
+        return super().cost() if self.found is None else len(self.found)
 
 
 def noted(
@@ -146,6 +172,15 @@ def noted(
     return data, Probe(pickler.memo)
 
 
+def dumped_plainly(value: object) -> bytes | None:
+    """*value* by the standard pickle, None if that is not enough."""
+    try:
+        data: bytes = dumps(value, PROTOCOL)
+    except Exception:
+        return None
+    return data if data.find(MAIN) < 0 else None
+
+
 def dumped_by(
     kind: Any, value: object, take: Any
 ) -> tuple[bytes, Any]:  # Any: a Pickler's class, what it gives buffers to, a Pickler
@@ -164,6 +199,8 @@ VALUES = frozenset(
         *(CodeType, ModuleType, BuiltinFunctionType),
     ]
 )
+# What has no name is pickled by value, which the standard pickle does not.
+CODE = frozenset([FunctionType, CellType])
 Kind: TypeAlias = type[Any]  # Any: of any object
 
 
@@ -193,13 +230,13 @@ def held_elsewhere(things: list[object]) -> list[object]:
     That is how the garbage collector finds out what nobody can reach. If they hold so
     much that it would take long, all of them are given back.
     """
+    if sum(map(length, things)) > MANY_ITEMS:
+        return things
     things.append(object())
     counts = list(map(sys.getrefcount, things))
     things.pop()
     by_list_and_memo = counts.pop() + 1
     referents = [gc.get_referents(thing) for thing in things]
-    if sum(map(len, referents)) > MANY_REFERENTS:
-        return things
     inside = Counter(id(each) for held in referents for each in held)
     place = {id(thing): number for number, thing in enumerate(things)}
     left = [
@@ -215,6 +252,12 @@ def held_elsewhere(things: list[object]) -> list[object]:
             left += [place[id(e)] for e in referents[number] if id(e) in place]
     belongings = {id(each) for thing in things for each in belongings_of(thing)}
     return [things[n] for n in sorted(found) if id(things[n]) not in belongings]
+
+
+def length(thing: object) -> int:
+    if type(thing) in (list, tuple, dict, set, frozenset):
+        return len(cast("list[object]", thing))
+    return 0
 
 
 def belongings_of(thing: object) -> Iterator[object]:

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
 
-from .memos import Memo, noted
+from .memos import LastingMemo, noted
 from .segments import Segment, stored
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
@@ -23,7 +23,7 @@ class PackedFunction:
 
     function: object
     number: int
-    memo: Memo
+    memo: LastingMemo
     data: bytes
     buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
     stored: bytes | Segment | None = field(default=None, init=False)
@@ -60,7 +60,8 @@ class PackedFunctions:
             self.known.clear()
         buffers: list[PickleBuffer] | None = [] if self.in_segments else None
         data, pickler = noted(function, buffers)
-        memo = Memo(pickler, is_asked_often=True)
-        packed = PackedFunction(function, next(self.numbers), memo, data, buffers)
+        packed = PackedFunction(
+            function, next(self.numbers), LastingMemo(pickler), data, buffers
+        )
         self.known[id(function)] = packed
         return packed

@@ -92,26 +92,29 @@ class TaskGraph:
         """
         groups = ties.groups(self.function, self.parts)
         while True:
-            value = self.rest()
+            positional = tuple(self.positional)
+            value = self.rest(positional)
             has_buffers = self.in_segments and self.has_put_back
             buffers: list[PickleBuffer] = []
             data, pickler = noted(value, buffers if has_buffers else None)
+            memo = Memo(pickler, (value, positional, self.named))
             groups = [group for group in groups if group[0] in self.parts]
-            tied = self.tied_to(Memo(pickler), groups)
-            tied = tied or self.left_over(groups, captured)
+            tied = self.tied_to(memo, groups) or self.left_over(groups, captured)
             if not tied:
                 return stored(value, data, buffers) if has_buffers else data
             for number in tied:
                 self.put_back(number)
 
-    def rest(self) -> object:
-        """In one of three forms, see `Unpacker`."""
+    def rest(self, positional: tuple[object, ...]) -> object:
+        """In one of three forms, see `call_of`."""
         if FUNCTION not in self.parts:
-            return tuple(self.positional), self.named, self.function.function
-        return (tuple(self.positional), self.named) if self.positional else self.named
+            return positional, self.named, self.function.function
+        return (positional, self.named) if positional else self.named
 
     def tied_to(self, rest: Memo, groups: Iterable[list[int]]) -> list[int]:
         """The numbers of the parts in those *groups* that share something with it."""
+        if not rest.parts():
+            return []
         return [
             number
             for group in groups
