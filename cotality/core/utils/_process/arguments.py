@@ -19,7 +19,7 @@ from .packed_functions import PackedFunction
 from .segments import LARGE, MOST_SENT, Segment, dumped, pack
 from .shared import Shared
 from .task import Task
-from .task_graph import FUNCTION, Key, TaskGraph, Ties
+from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
 from .wire import decode, encode
 from .worker_state import PerWorker, state_of
 
@@ -120,14 +120,15 @@ class Packer:
         if type(named) is not dict:
             given = dict(named)
         whole: Any = (positional, given) if positional else given
-        if are_small or not function.memo.may_share():
+        memo = function.memo
+        if are_small or memo.is_alone or not memo.may_share():
             return encode(whole)
-        if function.memo.is_code:
+        if memo.is_code:
             plain = dumped_plainly(whole)
             if plain is not None:
                 return plain
         data, pickler = noted(whole, None)
-        if Memo(pickler).shares_with(function.memo):
+        if Memo(pickler).shares_with(memo):
             return self.split(task, function)
         return data
 
@@ -196,9 +197,6 @@ class Packer:
             self.states[key] = mark, name, packed
         _, name, packed = self.states[key]
         return name, packed
-
-
-SMALL = frozenset([int, float, bool, complex, type(None)])
 
 
 def looks_large(value: object) -> bool:

@@ -67,9 +67,10 @@ class Probe(pickle.Pickler):
             self.dump(thing)
         except NotKnownError:
             return False
-        with self.file.getbuffer() as data:
-            framed = data[AFTER_PROTOCOL] == FRAME
-            return data[AFTER_FRAME if framed else AFTER_PROTOCOL] in GETS
+        self.file.seek(0)
+        start = self.file.read(AFTER_FRAME + 1)
+        is_framed = start[AFTER_PROTOCOL] == FRAME
+        return start[AFTER_FRAME if is_framed else AFTER_PROTOCOL] in GETS
 
 
 class Memo:
@@ -122,11 +123,14 @@ class LastingMemo(Memo):
 
     Attributes:
         is_code: Whether the standard pickle refuses all of its parts.
+        is_alone: Whether it is known to have none.
     """
 
     found: list[object] | None = None
-    is_told = False
+    is_asked = False
+    is_settled = False
     is_code = False
+    is_alone = False
 
     def parts(self) -> list[object]:
         """Without those that only the pickling has made, if it is asked again."""
@@ -136,13 +140,27 @@ class LastingMemo(Memo):
 
     def may_share(self) -> bool:
         """False if it has nothing in common with the arguments of any task."""
-        if self.found is not None and not self.is_told:
-            self.is_told, self.found = True, None
-            if self.size <= SMALL_TABLE:
-                things = held_elsewhere(self.things())
-                self.found = list(filter(has_identity, things))
-                self.is_code = CODE.issuperset(map(type, self.found))
+        if not self.is_asked:  # there may be no other task with this function
+            self.is_asked = True
+            return True
+        self.settle()
         return self.size > SMALL_TABLE or bool(self.parts())
+
+    def settle(self) -> None:
+        """Find out once which parts others may have."""
+        if self.is_settled:
+            return
+        self.is_settled, self.found = True, None
+        if self.size <= SMALL_TABLE:
+            things = held_elsewhere(self.things())
+            self.found = list(filter(has_identity, things))
+            self.is_code = CODE.issuperset(map(type, self.found))
+            self.is_alone = not self.found
+
+    def shares_with(self, other: Memo) -> bool:
+        if other.size > SMALL_TABLE:  # to look into that takes longer
+            self.settle()
+        return super().shares_with(other)
 
     def cost(self) -> int:
         return super().cost() if self.found is None else len(self.found)

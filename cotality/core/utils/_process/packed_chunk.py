@@ -19,7 +19,7 @@ from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
 from . import ledger
-from .arguments import SMALL, Split, Unpacker, unpack_one
+from .arguments import Split, Unpacker, unpack_one
 from .atoms import unpack_together
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
@@ -28,6 +28,7 @@ from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
 from .packed_functions import FUNCTIONS_KEPT
 from .segments import NoRoomError, Segment, pack
 from .stopwatch import Stopwatch
+from .task_graph import SMALL
 from .times import Measure
 from .wire import decode, encode
 

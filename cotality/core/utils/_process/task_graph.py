@@ -22,6 +22,7 @@ from .task import Task
 
 Key: TypeAlias = int | str  # of an argument: its position or its name
 FUNCTION = -1  # likewise, of the function; and its number among the parts of a task
+SMALL = frozenset([int, float, bool, complex, type(None)])
 GROUPS_KEPT = 1024  # answers to which parts belong together, of a few numbers each
 
 
@@ -113,7 +114,7 @@ class TaskGraph:
 
     def tied_to(self, rest: Memo, groups: Iterable[list[int]]) -> list[int]:
         """The numbers of the parts in those *groups* that share something with it."""
-        if not rest.parts():
+        if self.is_plain() or not rest.parts():
             return []
         return [
             number
@@ -121,6 +122,12 @@ class TaskGraph:
             if any(rest.shares_with(self.parts[each].memo) for each in group)
             for number in group
         ]
+
+    def is_plain(self) -> bool:
+        """Whether the rest is numbers and the like."""
+        if FUNCTION not in self.parts:
+            return False
+        return SMALL.issuperset(map(type, [*self.positional, *self.named.values()]))
 
     def left_over(self, groups: Iterable[list[int]], captured: Captured) -> list[int]:
         """Pack each group in one piece; the numbers of one that cannot be."""
