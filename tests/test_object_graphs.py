@@ -25,7 +25,7 @@ from tests.graphs import Graph, Node, Shape, change, closure_over, graphs, shape
 from tests.limits import LONG_S
 
 some = settings(
-    max_examples=80,
+    max_examples=50,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

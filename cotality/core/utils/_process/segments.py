@@ -48,13 +48,31 @@ class NoRoomError(OSError):
     """There is no memory, no disk or no descriptor for a large object."""
 
 
-class Segment:
-    """One packed object in an anonymous file; this process's descriptor of it."""
+class Descriptor:
+    """A file descriptor that is closed with the last reference to it; -1 is none."""
 
-    __slots__ = ("__weakref__", "fd", "number", "size")
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+class Segment:
+    """One packed object in an anonymous file; this process's descriptor of it.
+
+    It has no `__del__` of its own: while that runs, a weak reference still gives the
+    object to other threads, which would send a descriptor that is closed, or is that of
+    something else by then (3.11 to 3.13).
+    """
+
+    __slots__ = ("__weakref__", "descriptor", "number", "size")
 
     def __init__(self, fd: int, size: int, number: int) -> None:
-        self.fd = fd
+        self.descriptor = Descriptor(fd)
         self.size = size
         self.number = number  # the same on both sides, and no other's of that sender
 
@@ -68,9 +86,9 @@ class Segment:
             sent.append(self)
         return arrived, (sent.index(self), self.size, self.number)
 
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
+    @property
+    def fd(self) -> int:
+        return self.descriptor.fd
 
     def load(self) -> Any:  # Any: whatever was packed
         """The object, in memory of its own: mapped, not copied, unless it is small.
