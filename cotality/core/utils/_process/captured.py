@@ -33,11 +33,16 @@ class Large(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What is remembered of one. It holds the objects, so their ids stay theirs."""
+    """What is remembered of one. It holds the objects, so their ids stay theirs.
+
+    Attributes:
+        size: Bytes, packed, and of what knows which objects are in it.
+    """
 
     things: tuple[object, ...]
     segment: weakref.ref[Segment]
     memo: Memo
+    size: int
 
 
 class Captured:
@@ -88,13 +93,14 @@ class Captured:
         segment, memo = packed_with_memo(things if others else first)
         if segment is None:
             return None
-        self.make_room(segment.size + memo.size)
+        size = segment.size + memo.size
+        self.make_room(size)
         # Known for as long as a task that holds it is out, or it is kept.
         # The callback must not refer to this object: it would keep itself alive, and
         # with it what is kept, after its call has ended.
         number, entries = next(self.numbers), self.entries
         watch = weakref.ref(segment, lambda _: entries.pop(number, None))
-        entries[number] = Entry(things, watch, memo)
+        entries[number] = Entry(things, watch, memo, size)
         if len(self.places) > 2 * len(entries) + KEPT:
             self.places = {i: n for i, n in self.places.items() if n in entries}
         self.places[ids] = number
@@ -109,18 +115,14 @@ class Captured:
         holders = {number: self.holders_besides(number, inside) for number in self.kept}
         for number in [n for n, count in holders.items() if count == 0]:
             del self.kept[number]
-        size += sum(map(self.size_of, self.kept))
+        size += sum([self.entries[number].size for number in self.kept])
         while self.kept and (len(self.kept) >= KEPT or size > KEPT_BYTES):
             # Where one task alone holds it, it is most likely its own.
             number = min(self.kept, key=lambda number: holders[number] > 1)
-            size -= self.size_of(number)
+            size -= self.entries[number].size
             del self.kept[number]
 
-    def size_of(self, number: int) -> int:
-        """Bytes: packed, and of what knows which objects are in it."""
-        return self.kept[number].size + self.entries[number].memo.size
-
-    def holders_besides(self, number: int, inside: Counter[int]) -> int:
+    def holders_besides(self, number: int, inside: dict[int, int]) -> int:
         """How many hold what is kept besides us: tasks, variables, containers.
 
         Each entry that an object is *inside* of holds it twice, as one of its things
@@ -128,8 +130,10 @@ class Captured:
         """
         things = self.entries[number].things
         counts = map(sys.getrefcount, things)  # each with the one of this call
+        if not inside:
+            return next(counts) - 3
         return min(
-            count - 1 - 2 * (inside[id(thing)] or 1)
+            count - 1 - 2 * inside[id(thing)]
             for count, thing in zip(counts, things, strict=True)
         )
 
