@@ -194,12 +194,12 @@ def graphs(draw: st.DrawFn) -> Graph:
         parts = [graph.nodes[each] for each in held]
         graph.nodes.append(node(kind, number, padding, parts))
         graph.drawn.append((kind, len(padding), held))
-    for holder, held in draw(st.lists(pairs(len(graph.nodes)), max_size=2)):
+    for holder, other in draw(st.lists(pairs(len(graph.nodes)), max_size=2)):
         # Also backwards, so that there are circles.
         thing = graph.nodes[holder]
         if isinstance(thing, Node):
-            thing.parts.append(graph.nodes[held])
-            graph.drawn.append(f"{holder} holds {held}")
+            thing.parts.append(graph.nodes[other])
+            graph.drawn.append(f"{holder} holds {other}")
     for _ in range(draw(st.integers(1, 4))):
         graph.tasks.append(draw(tasks(graph)))
     return graph

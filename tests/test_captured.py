@@ -160,7 +160,7 @@ def test_each_task_has_its_own_function(use_processes: bool) -> None:
 
     def tasks() -> Iterator[Task[int]]:
         for number in range(3000):
-            yield Task(lambda here=number: here)  # type: ignore[misc]  # see the call
+            yield Task(lambda here=number: here)
 
     results = execute_tasks_in_parallel(tasks(), 2, use_processes)
 
