@@ -226,6 +226,5 @@ def tasks(draw: st.DrawFn, graph: Graph) -> Task[Shape]:
 
 def as_new(function: Any) -> Any:  # Any: a callable of any kind
     """*function*, as a new object if it is a method: so they mostly are."""
-    return (
-        function.__self__.shape if isinstance(function, types.MethodType) else function
-    )
+    owner: Any = getattr(function, "__self__", None)  # Any: of any kind
+    return owner.shape if isinstance(function, types.MethodType) else function
