@@ -37,9 +37,11 @@ From the caller down to the worker:
   and `worker_state` for what it makes once;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
-* how things are packed: `packing` for whole portions, `wire`, `arguments`, `shared`,
-  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`; what does not go by a
-  name of its own: functions, `patched`, and classes, `class_at`;
+* how things are packed: `packing` for whole portions, `packed_functions`, `wire`,
+  `arguments`, with `captured` for large ones, `shared`, `atoms`, `copies`, `contexts`,
+  `exception_transport`, `frames`; how a task stays one all the same: `task_graph`, by
+  the `memos` of pickles; what does not go by a name of its own: functions, `patched`,
+  and classes, `class_at`;
 * what can be packed, and how to say that something cannot: `pickling`, `numbered`,
   `explain`, `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the

@@ -3,25 +3,31 @@
 An argument that is large goes into a segment of its own. Tasks that hold the same
 object share the segment, so it is packed once, and each task loads a pristine copy of
 its own: no two tasks ever see each other's changes. What is `shared` is loaded once for
-all tasks of a worker instead.
+all tasks of a worker instead. How a task stays one: `task_graph`.
 """
 
 from __future__ import annotations
 
-import sys
-import weakref
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from .captured import Captured
 from .copies import Copies
+from .memos import Memo, dumped_plainly, noted
+from .packed_functions import PackedFunction
 from .segments import LARGE, MOST_SENT, Segment, dumped, pack
 from .shared import Shared
 from .task import Task
+from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
 from .wire import decode, encode
 from .worker_state import PerWorker, state_of
 
-Key: TypeAlias = int | str  # of an argument: its position or its name
+Call: TypeAlias = tuple[
+    Callable[..., Any] | None,  # Any: any function; None leaves it to be found
+    tuple[Any, ...],  # Any: arguments of any function
+    dict[str, Any],
+]
 
 # From how many items on a container may be large: an item takes some bytes.
 MANY: dict[type[Any], int] = {  # Any: of whatever items
@@ -31,34 +37,38 @@ MANY: dict[type[Any], int] = {  # Any: of whatever items
 }
 # Of one task. A portion may hold nearly as many and then one more task like that.
 MOST_TAKEN_OUT = MOST_SENT // 2 - 2
-# Large arguments that are kept packed although no task that holds them is out. Each
-# takes a descriptor, of which a process has a thousand.
-KEPT = 64
-KEPT_BYTES = 256 * 1024 * 1024
+TOKEN = 4096  # bytes that stand for what a segment costs on its way
 
 
 @dataclass(slots=True)
 class Split:
-    """The arguments of a task, with large ones taken out.
+    """The arguments of a task, with some of them taken out.
 
     Attributes:
-        rest: All of them, packed, with None in the place of each one taken out.
-        large: Those, by key; they are loaded anew for each task.
+        rest: All of them, packed, with None in the place of each one taken out; also
+            the function, if it shares something with them.
+        large: Large ones, by key; they are loaded anew for each task. The function is
+            among them if it shares something with them alone.
+        places: Which item of its segment such a one is, if there are several in that.
         shared: Likewise, but loaded once for each worker and call.
         states: Likewise, what each worker has to make for itself.
     """
 
-    rest: bytes
+    rest: bytes | Segment = b""
     large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
+    places: dict[Key, int] = field(default_factory=dict[Key, int])
     shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
         default_factory=dict[Key, tuple[int, Segment | bytes]]
     )
     states: dict[Key, tuple[bytes, bytes]] = field(  # each with its name
         default_factory=dict[Key, tuple[bytes, bytes]]
     )
+    has_function: bool = False
 
     def segments(self) -> Iterator[Segment]:
         """What has to be sent along."""
+        if isinstance(self.rest, Segment):
+            yield self.rest
         yield from self.large.values()
         for _, packed in self.shared.values():
             if isinstance(packed, Segment):
@@ -75,92 +85,92 @@ class Packer:
 
     def __init__(self, in_segments: bool = True) -> None:
         self.in_segments = in_segments
-        self.known: dict[int, tuple[object, weakref.ref[Segment]]] = {}
-        self.kept: dict[int, Segment] = {}  # by id as well; last used, last
+        self.captured = Captured()
+        self.ties = Ties()
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
         self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
-        self.written = 0  # bytes, into segments
+        self.written_once = 0  # bytes, into segments for one task alone
 
-    def pack(self, task: Task[Any]) -> bytes | Split:  # Any: of any result type
-        """The arguments of *task* as they are now, but for large ones sent before."""
+    @property
+    def written(self) -> int:
+        """Bytes, into segments."""
+        return self.captured.written + self.written_once
+
+    def pack(
+        self, task: Task[Any], function: PackedFunction
+    ) -> bytes | Split:  # Any: of any result type
+        """The arguments of *task* as they are now, but for large ones sent before.
+
+        Args:
+            function: That of the task; it is packed with the arguments if need be.
+        """
         named, positional = task.arguments, task.positional
+        are_small = True
         for value in named.values():
-            if type(value) not in SMALL and self.is_special(value):
-                return self.split(task)
+            if type(value) not in SMALL:
+                if self.is_special(value):
+                    return self.split(task, function)
+                are_small = False
         for value in positional:
-            if type(value) not in SMALL and self.is_special(value):
-                return self.split(task)
-        given: object = named
-        if type(given) is not dict:
+            if type(value) not in SMALL:
+                if self.is_special(value):
+                    return self.split(task, function)
+                are_small = False
+        given: Any = named  # Any: arguments of any function, in one of two forms
+        if type(named) is not dict:
             given = dict(named)
-        return encode((positional, given) if positional else given)
+        whole: Any = (positional, given) if positional else given
+        memo = function.memo
+        if are_small or memo.is_alone or not memo.may_share():
+            return encode(whole)
+        if memo.is_code:
+            plain = dumped_plainly(whole)
+            if plain is not None:
+                return plain
+        data, pickler = noted(whole, None)
+        if Memo(pickler).shares_with(memo):
+            return self.split(task, function)
+        return data
 
     def is_special(self, value: object) -> bool:
         if type(value) is Shared or type(value) is PerWorker:
             return True
         if not self.in_segments:
             return False
-        return id(value) in self.known or looks_large(value)
+        return looks_large(value) or self.captured.has(value)
 
-    def split(self, task: Task[Any]) -> Split:  # Any: of any result type
-        positional, named = list(task.positional), dict(task.arguments)
-        split = Split(b"")
+    def split(
+        self, task: Task[Any], function: PackedFunction
+    ) -> Split:  # Any: of any result type
+        split, graph = Split(), TaskGraph(task, function, self.in_segments)
+        taken_out = 0
         for key, value in items_of(task):
-            taken_out = len(split.large) + len(split.shared)
             has_room = self.in_segments and taken_out < MOST_TAKEN_OUT
             if type(value) is Shared:
                 split.shared[key] = self.pack_shared(value.thing, has_room)
+                graph.take_out(key)
             elif type(value) is PerWorker:
                 split.states[key] = self.pack_state(value)
+                graph.take_out(key)
+                continue
             elif has_room and type(value) not in SMALL and self.is_special(value):
-                packed = self.pack_large(value)
-                if packed is None:
+                large = self.captured.pack(value)
+                if large is None:
                     continue
-                split.large[key] = packed
+                graph.take_out(key, large)
             else:
                 continue
-            if isinstance(key, int):
-                positional[key] = None
-            else:
-                named[key] = None
-        split.rest = encode((tuple(positional), named) if positional else named)
+            taken_out += 1
+        split.rest = graph.packed_rest(self.ties, self.captured)
+        if isinstance(split.rest, Segment):
+            self.written_once += split.rest.size
+        for part in graph.parts.values():
+            if part.segment is not None:
+                split.large |= dict.fromkeys(part.keys, part.segment)
+            if part.place is not None:
+                split.places |= dict.fromkeys(part.keys, part.place)
+        split.has_function = FUNCTION in split.large or FUNCTION not in graph.parts
         return split
-
-    def pack_large(self, value: object) -> Segment | None:
-        """The segment of *value*, or None if it turns out to be small."""
-        key = id(value)
-        found = self.known.get(key)
-        segment = found and found[1]()
-        if segment is None:
-            packed = pack(value)
-            if isinstance(packed, bytes):
-                return None
-            segment = packed
-            self.make_room(segment.size)
-            # Known for as long as a task that holds it is out, or it is kept.
-            # The callback must not refer to this packer: it would keep itself alive,
-            # and with it what is kept, after its call has ended.
-            known = self.known
-            known[key] = value, weakref.ref(segment, lambda _: known.pop(key, None))
-            self.written += segment.size
-        self.kept.pop(key, None)
-        self.kept[key] = segment
-        return segment
-
-    def make_room(self, size: int) -> None:
-        """Let go of what cannot come again, then of what is not likely to."""
-        for key in list(self.kept):
-            if self.holders_besides(key) == 0:
-                del self.kept[key]
-        size += sum(segment.size for segment in self.kept.values())
-        while self.kept and (len(self.kept) >= KEPT or size > KEPT_BYTES):
-            # Where one task alone holds it, it is most likely its own.
-            key = min(self.kept, key=lambda key: self.holders_besides(key) > 1)
-            size -= self.kept.pop(key).size
-
-    def holders_besides(self, key: int) -> int:
-        """How many hold a known object besides us: tasks, variables, containers."""
-        return sys.getrefcount(self.known[key][0]) - 2  # ours, and that of this call
 
     def pack_shared(
         self, thing: object, in_segment: bool
@@ -189,9 +199,6 @@ class Packer:
         return name, packed
 
 
-SMALL = frozenset([int, float, bool, complex, type(None)])
-
-
 def looks_large(value: object) -> bool:
     """Whether *value* may take `LARGE` bytes; small ones are said to be small."""
     many = MANY.get(type(value))
@@ -216,25 +223,25 @@ class Unpacker:
         self.shared: dict[int, Any] = {}  # Any: what the caller shares
         self.copies = Copies()
 
-    def unpack(
-        self, packed: bytes | Split
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: arguments of any function
-        if not isinstance(packed, Split):
-            return both(decode(packed))
-        positional, named = both(decode(packed.rest))
+    def unpack(self, packed: Split) -> Call:
+        """The arguments, and the function if it came with them."""
+        function, positional, named = call_of(unpack_one(packed.rest))
         places = list(positional)
         for key, value in self.taken_out(packed):
-            if isinstance(key, int):
+            if key == FUNCTION:
+                function = value
+            elif isinstance(key, int):
                 places[key] = value
             else:
                 named[key] = value
-        return tuple(places), named
+        return function, tuple(places), named
 
     def taken_out(self, split: Split) -> Iterator[tuple[Key, Any]]:  # Any: as above
         # Within one task the same is the same.
         loaded = self.copies.for_a_task(split.large.values())
         for key, segment in split.large.items():
-            yield key, loaded[segment.number]
+            thing, place = loaded[segment.number], split.places.get(key)
+            yield key, thing if place is None else thing[place]
         for key, (number, packed) in split.shared.items():
             if number not in self.shared:
                 self.shared[number] = unpack_one(packed)
@@ -243,19 +250,26 @@ class Unpacker:
             yield key, state_of(name, packed)
 
 
-def both(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:  # Any: as above
-    """Arguments by position and by name, of which the former may have been left out."""
+def call_of(given: Any) -> Call:  # Any: as above
+    """A call in one of three forms: those that are usual are the short ones."""
     if type(given) is dict:
-        return (), cast("dict[str, Any]", given)  # Any: as above
-    positional, named = given
-    return positional, named
+        return None, (), cast("dict[str, Any]", given)  # Any: as above
+    positional, named, *function = given
+    return function[0] if function else None, positional, named
 
 
 def size_of(packed: bytes | Split) -> int:
     """Bytes that travel through the link, and a token for each segment."""
     if not isinstance(packed, Split):
         return len(packed)
-    return len(packed.rest) + 4096 * (len(packed.large) + len(packed.shared))
+    count = len(packed.large) + len(packed.shared)
+    if isinstance(packed.rest, Segment):
+        return TOKEN * (count + 1)
+    return len(packed.rest) + TOKEN * count
+
+
+def has_function(packed: bytes | Split) -> bool:
+    return isinstance(packed, Split) and packed.has_function
 
 
 def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed

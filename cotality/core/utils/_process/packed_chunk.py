@@ -19,14 +19,16 @@ from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
 from . import ledger
-from .arguments import SMALL, Split, Unpacker, unpack_one
+from .arguments import Split, Unpacker, unpack_one
 from .atoms import unpack_together
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
 from .exception_transport import pack_exception
 from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
+from .packed_functions import FUNCTIONS_KEPT
 from .segments import NoRoomError, Segment, pack
 from .stopwatch import Stopwatch
+from .task_graph import SMALL
 from .times import Measure
 from .wire import decode, encode
 
@@ -226,17 +228,26 @@ class PackedChunk:
             return None  # the parent knows why
         if self.check_orders:
             self.book.stop_clock()
-        function = self.function(number)
-        positional: tuple[Any, ...] = ()  # Any: arguments of any function
-        if type(arguments) is bytes:
+        if isinstance(arguments, bytes):
+            function = self.function(number)
+            positional: tuple[Any, ...] = ()  # Any: arguments of any function
             named = decode(arguments)
             if type(named) is not dict:
                 positional, named = named
         else:
-            positional, named = memory.unpacker.unpack(arguments)
+            function, positional, named = self.unpacked(number, arguments)
         if self.check_orders:
             self.book.start_clock()
         return function(*positional, **named)
+
+    def unpacked(
+        self, number: int, split: Split
+    ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
+        """A call whose arguments came in parts, the function perhaps with them."""
+        function, positional, named = memory.unpacker.unpack(split)
+        if function is None:
+            return self.function(number), positional, named
+        return self.as_called(function), positional, named
 
     def function(self, number: int) -> Function:
         """The function of that number; loaded once for each worker and call."""
@@ -245,7 +256,9 @@ class PackedChunk:
             if len(loaded) >= FUNCTIONS_KEPT:
                 loaded.clear()
             loaded[number] = unpack_one(self.functions[number])
-        function = loaded[number]
+        return self.as_called(loaded[number])
+
+    def as_called(self, function: Function) -> Function:
         return function if self.call_in is None else partial(self.call_in, function)
 
 
@@ -329,9 +342,6 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
         return run(call, function, *positional, **named)
 
     return call_in_context
-
-
-FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
 
 
 class Memory(threading.local):

@@ -6,21 +6,20 @@ only itself.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import patched
-from .arguments import MOST_TAKEN_OUT, Packer, Split, size_of
+from .arguments import MOST_TAKEN_OUT, Packer, Split, has_function, size_of
 from .atoms import pack_together
 from .chunk import ChunkReport
 from .exception_transport import unpack_exception
 from .failures import exited
 from .frames import keep_only_places
 from .outcome import Portion
-from .packed_chunk import FUNCTIONS_KEPT, Apart, PackedChunk, Together
-from .segments import NoRoomError, Segment, dumped, pack
+from .packed_chunk import Apart, PackedChunk, Together
+from .packed_functions import PackedFunction, PackedFunctions
+from .segments import NoRoomError, Segment
 from .shared import without_marks
 from .source import Batch
 from .task import Task
@@ -100,9 +99,9 @@ class PortionPacker:
             numbers: list[int] = []
             # Each is asked for once: it may get another number the next time.
             for function in called if others else [first]:
-                number, packed = self.functions.pack(function)
-                functions[number] = packed
-                numbers.append(number)
+                packed = self.functions.pack(function)
+                functions[packed.number] = packed.packed()
+                numbers.append(packed.number)
         except KeyboardInterrupt:
             raise  # the caller's own
         except BaseException:
@@ -118,31 +117,32 @@ class PortionPacker:
     ) -> Apart:
         """Each of *tasks* by itself, until there are enough bytes."""
         calls: list[tuple[int, bytes | Split | None]] = []
-        last: object = None  # mostly all tasks of a portion call the same function
-        number = size = 0
+        # Mostly all tasks of a portion call the same function.
+        last: PackedFunction | None = None
+        size = 0
         written_before = self.packer.written
         along: set[Segment] = set()
         for task in tasks:
             data: bytes | Split | None
             try:
-                if task.callback_function is not last:
-                    number, packed = self.functions.pack(task.callback_function)
-                    last = task.callback_function
-                    if isinstance(packed, Segment):
-                        along.add(packed)
-                    elif number not in functions:
-                        size += len(packed)
-                    functions[number] = packed
-                data = self.packer.pack(task)
+                if last is None or task.callback_function is not last.function:
+                    last = self.functions.pack(task.callback_function)
+                data = self.packer.pack(task, last)
                 size += size_of(data)
                 if isinstance(data, Split):
                     along.update(data.segments())
+                if last.number not in functions and not has_function(data):
+                    packed = functions[last.number] = last.packed()
+                    if isinstance(packed, Segment):
+                        along.add(packed)
+                    else:
+                        size += len(packed)
             except KeyboardInterrupt:
                 raise  # the caller's own
             except BaseException as error:
                 failures[len(calls)] = unsendable_task(task, error)
                 data = last = None
-            calls.append((number, data))
+            calls.append((0 if last is None else last.number, data))
             written = self.packer.written - written_before
             if (
                 size >= PACKED_LIMIT
@@ -156,28 +156,6 @@ class PortionPacker:
         """Let go of everything that was packed."""
         self.packer = Packer(self.in_segments)
         self.functions = PackedFunctions(self.in_segments)
-
-
-class PackedFunctions:
-    """The functions of a call: each is packed once, and has a number."""
-
-    def __init__(self, in_segments: bool) -> None:
-        self.in_segments = in_segments
-        self.numbers = itertools.count(1)
-        # By identity; each entry keeps its function, so that no other gets its id.
-        self.known: dict[int, tuple[object, int, bytes | Segment]] = {}
-
-    def pack(self, function: object) -> tuple[int, bytes | Segment]:
-        found = self.known.get(id(function))
-        if found is not None:
-            return found[1], found[2]
-        if len(self.known) >= FUNCTIONS_KEPT:
-            self.known.clear()
-        sent = patched.sendable(function)
-        packed = pack(sent) if self.in_segments else dumped(sent, None)
-        number = next(self.numbers)
-        self.known[id(function)] = function, number, packed
-        return number, packed
 
 
 def unsendable_task(

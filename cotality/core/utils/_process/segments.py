@@ -52,7 +52,12 @@ class NoRoomError(OSError):
 
 
 class Segment:
-    """One packed object in an anonymous file; this process's descriptor of it."""
+    """One packed object in an anonymous file; this process's descriptor of it.
+
+    It has no `__del__` of its own: while that runs, a weak reference still gives the
+    object to other threads, which would send a descriptor that is closed, or is that of
+    something else by then (3.11 to 3.13).
+    """
 
     __slots__ = ("__weakref__", "file", "number", "size")
 
@@ -196,7 +201,17 @@ def pack(value: object) -> bytes | Segment:
         Exception: What pickling *value* raised.
     """
     buffers: list[pickle.PickleBuffer] = []
-    data = dumped(value, buffers)
+    return stored(value, dumped(value, buffers), buffers)
+
+
+def stored(
+    value: object, data: bytes, buffers: list[pickle.PickleBuffer]
+) -> bytes | Segment:
+    """*value*, of which *data* is the pickle that *buffers* belong to, as `pack` does.
+
+    Raises:
+        Exception: As for `pack`.
+    """
     if not buffers and len(data) < LARGE:
         return data
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)
