@@ -125,7 +125,7 @@ class PortionPacker:
         for task in tasks:
             data: bytes | Split | None
             try:
-                if last is None or task.callback_function is not last.function:
+                if last is None or task.callback_function is not last.original:
                     last = self.functions.pack(task.callback_function)
                 data = self.packer.pack(task, last)
                 size += size_of(data)
