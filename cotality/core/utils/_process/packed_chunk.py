@@ -28,7 +28,7 @@ from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
 from .segments import NoRoomError, Segment, pack
 from .stopwatch import Stopwatch
 from .times import Measure
-from .wire import decode, encode
+from .wire import decode, encode_answer
 
 Function: TypeAlias = Callable[..., Any]  # Any: the function of any task
 CallIn: TypeAlias = Callable[..., Any]  # Any: is given one of those and its arguments
@@ -89,6 +89,7 @@ class PackedChunk:
         context: The packed context that each task runs in a copy of, if any.
         in_segments: Whether large results may travel in segments: true for workers of
             ours, and for no others.
+        script: What these tasks need of the script, packed, if anything.
     """
 
     call: str
@@ -99,6 +100,7 @@ class PackedChunk:
     measure: Measure = Measure.NOTHING
     context: bytes | None = None
     in_segments: bool = True
+    script: bytes | Segment | None = None
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
     def run(self, time_box: float) -> ChunkReport:
@@ -107,6 +109,8 @@ class PackedChunk:
         Every outcome goes into the report and into the worker's ledger, so that it
         is not lost when the next task brings the worker down.
         """
+        if self.script is not None:
+            bind_script(self.script)
         memory.turn_to(self.call)
         outcomes = Outcomes(self.book, self.until_failure, self.in_segments)
         watch: Stopwatch | None = None
@@ -285,7 +289,7 @@ class Outcomes:
         """Settle a task that raised *error*; whether another is to start."""
         if is_fork:
             end_fork()
-        failure = pack_exception(task_failure(error))
+        failure = pack_exception(task_failure(error), encode_answer)
         self.values.append(None)
         self.errors[position] = failure
         has_room = self.book.settle(position, failure, FAILED)
@@ -300,8 +304,8 @@ def packed_value(
 ) -> bytes | Segment:  # Any: what a task returned
     try:
         if type(value) in SMALL or not in_segments:
-            return encode(value)
-        return pack(value)
+            return encode_answer(value)
+        return pack(value, is_answer=True)
     except NoRoomError:
         raise
     except Exception as error:
@@ -328,6 +332,15 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
         return run(call, function, *positional, **named)
 
     return call_in_context
+
+
+def bind_script(packed: bytes | Segment) -> None:
+    from .script_names import bind
+
+    if isinstance(packed, Segment):
+        bind(*packed.parts())
+    else:
+        bind(packed)
 
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory

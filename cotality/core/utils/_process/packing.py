@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from .failures import exited
 from .frames import keep_only_places
 from .outcome import Portion
 from .packed_chunk import FUNCTIONS_KEPT, Apart, PackedChunk, Together
-from .segments import NoRoomError, Segment, dumped, pack
+from .script_needed import Needed, collected_in
+from .segments import NoRoomError, Segment, dumped, pack, packed_parts
 from .shared import without_marks
 from .source import Batch
 from .task import Task
@@ -61,6 +63,23 @@ class PortionPacker:
 
     def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         """Pack *batch*, or the first tasks of it if together they are large."""
+        with collected_in(self.script):
+            chunk, portion = self.pack_tasks(batch)
+        chunk.script = self.packed_script()
+        return chunk, portion
+
+    def packed_script(self) -> bytes | Segment | None:
+        """What the tasks of this call need of their script, packed once."""
+        if self.script.count != self.script_count:
+            self.script_count = self.script.count
+            buffers: list[pickle.PickleBuffer] = []
+            data = self.script.packed(buffers.append if self.in_segments else None)
+            self.script_packed = packed_parts(data, buffers)
+            if self.script_packed is None:
+                self.script_packed = self.script.packed(None)
+        return self.script_packed
+
+    def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         tasks = batch.tasks
         functions: dict[int, bytes | Segment] = {}
         failures: dict[int, Exception] = {}
@@ -155,6 +174,9 @@ class PortionPacker:
         """Let go of everything that was packed."""
         self.packer = Packer(self.in_segments)
         self.functions = PackedFunctions(self.in_segments)
+        self.script = Needed()
+        self.script_count = 0  # of definitions that are packed
+        self.script_packed: bytes | Segment | None = None
 
 
 class PackedFunctions:

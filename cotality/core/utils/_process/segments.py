@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from .wire import MAIN, PROTOCOL, decode
+from .wire import MAIN, PROTOCOL, decode, dump_answer, dump_by_value
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -183,15 +183,30 @@ def arrived(position: int, size: int, number: int) -> Segment:
     return Segment(fd, size, number)
 
 
-def pack(value: object) -> bytes | Segment:
+def pack(value: object, *, is_answer: bool = False) -> bytes | Segment:
     """*value* packed: as bytes if that is small, else in a segment.
+
+    Args:
+        is_answer: Whether it goes to the process that this one works for.
 
     Raises:
         NoRoomError: There is none for it, in memory or in the temporary folder.
         Exception: What pickling *value* raised.
     """
     buffers: list[pickle.PickleBuffer] = []
-    data = dumped(value, buffers)
+    data = dumped(value, buffers, is_answer=is_answer)
+    packed = packed_parts(data, buffers)
+    return dumped(value, None, is_answer=is_answer) if packed is None else packed
+
+
+def packed_parts(
+    data: bytes, buffers: list[pickle.PickleBuffer]
+) -> bytes | Segment | None:
+    """A pickle and the *buffers* that belong to it, as `pack` packs them.
+
+    None if it is too small for a segment, or there are none, and the buffers have to
+    be in the pickle.
+    """
     if not buffers and len(data) < LARGE:
         return data
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)
@@ -202,10 +217,15 @@ def pack(value: object) -> bytes | Segment:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
             # Without a descriptor it travels through the link.
-    return dumped(value, None) if buffers else data
+    return None if buffers else data
 
 
-def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+def dumped(
+    value: Any,  # Any: spares callers a type for each literal
+    buffers: list[pickle.PickleBuffer] | None,
+    *,
+    is_answer: bool = False,
+) -> bytes:
     """As `wire.encode`, with large buffers put into *buffers* instead of the bytes."""
     take = None if buffers is None else buffers.append
     try:
@@ -216,11 +236,7 @@ def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
         pass  # the other pickler may know a way; if not, its error is the one to raise
     if buffers:
         buffers.clear()
-    from .pickling import pickler_by_value
-
-    with io.BytesIO() as file:
-        pickler_by_value()(file, PROTOCOL, buffer_callback=take).dump(value)
-        return file.getvalue()
+    return dump_answer(value, buffers) if is_answer else dump_by_value(value, buffers)
 
 
 def written(parts: Sequence[memoryview]) -> Segment:

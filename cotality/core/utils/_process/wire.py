@@ -33,8 +33,46 @@ def encode(value: Any) -> bytes:  # Any: spares callers a type for each literal
 
 
 def encode_by_value(value: object) -> bytes:
+    return dump_by_value(value, None)
+
+
+def dump_by_value(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+    """*value* as cloudpickle's pickler packs it, with what its script has to define.
+
+    Args:
+        buffers: Takes the large buffers; None to have them in the bytes.
+    """
+    from . import script_needed
     from .pickling import pickler_by_value
 
+    take = None if buffers is None else buffers.append
     with io.BytesIO() as file:
-        pickler_by_value()(file, PROTOCOL).dump(value)
+        pickler = pickler_by_value()(file, PROTOCOL, buffer_callback=take)
+        pickler.mentions = set()
+        pickler.dump(value)
+        data = file.getvalue()
+    collecting = script_needed.collecting.needed
+    needed = collecting or script_needed.Needed()
+    needed.add(pickler.mentions)
+    return data if collecting else script_needed.with_bundle(data, needed, buffers)
+
+
+def encode_answer(value: Any) -> bytes:  # Any: as for `encode`
+    """*value* as bytes for the process that this one works for.
+
+    What that has sent itself is only named.
+    """
+    try:
+        data: bytes = dumps(value, PROTOCOL)
+    except Exception:
+        return dump_answer(value, None)
+    return data if data.find(MAIN) < 0 else dump_answer(value, None)
+
+
+def dump_answer(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+    from .pickling import pickler_by_value
+
+    take = None if buffers is None else buffers.append
+    with io.BytesIO() as file:
+        pickler_by_value()(file, PROTOCOL, buffer_callback=take).dump(value)
         return file.getvalue()

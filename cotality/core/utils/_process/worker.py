@@ -30,7 +30,7 @@ from .failures import exited
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
-from .wire import decode, encode
+from .wire import decode, encode, encode_answer
 from .worker_link import WorkerLink
 
 # Numeric libraries start one thread for each core unless told otherwise; with a worker
@@ -217,7 +217,7 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
             if packed_chunk.is_fork:
                 packed_chunk.end_fork()
             worker_output.flush_output()
-            link.send(Kind.UNFIT, pack_exception(error))
+            link.send(Kind.UNFIT, pack_exception(error, encode_answer))
             return False
     link.send(Kind.READY, b"")
     return True
@@ -252,9 +252,10 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         function, args, kwargs = decoded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(task_failure(error)), []
+        return Kind.FAILURE, pack_exception(task_failure(error), encode_answer), []
     try:
-        packed = value if isinstance(value, ChunkReport) else pack(value)
+        is_report = isinstance(value, ChunkReport)
+        packed = value if is_report else pack(value, is_answer=True)
         if isinstance(packed, bytes):
             return Kind.VALUE, packed, []
         with sent_along() as along:
@@ -264,6 +265,6 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     except Exception as error:
         from .unsendable import unpicklable_result
 
-        return Kind.FAILURE, pack_exception(unpicklable_result(value, error)), []
+        return Kind.FAILURE, pack_exception(unpicklable_result(value, error), encode_answer), []
     except BaseException as error:
         return Kind.FAILURE, pack_exception(exited(error)), []

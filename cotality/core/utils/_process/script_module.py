@@ -1,0 +1,270 @@
+"""What a script defines, on its way to other processes.
+
+A function, a class or a cache that ``__main__`` finds under its own name travels as
+that name. Beside the pickle that names it travels a bundle: the definition of each
+global that is needed there, each packed by itself, with a version. A worker binds a
+global that it does not have in that version, see `script_names`, and leaves alone what
+it has: so what an initializer or a task has bound stays, and every function of the
+script has the same globals, as in the program itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple, TypeAlias
+
+from . import script_needs
+from .script_forms import FORMS, NAMED_KINDS, form_of
+from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention
+from .script_places import SCRIPT, Home, home_of_globals, place_of
+from .script_tokens import tokens
+
+Form: TypeAlias = Any  # Any: what pickle takes: a tuple, or NotImplemented
+
+PROTOCOL = 5
+ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
+# Found by their identity in what is defined, so that they stay the same objects there.
+NOT_INDEXED = ATOMS | {tuple, frozenset, ModuleType, range}
+
+
+class Known(NamedTuple):
+    """A definition, and what of its object must be the same for it to hold."""
+
+    thing: object
+    parts: tuple[object, ...]
+    definition: Definition
+
+
+# What a pickler asks.
+
+
+def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
+    """How *thing* is pickled, if a script has defined it; else NotImplemented."""
+    kind = type(thing)
+    if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        if not is_of_script(thing):
+            return NotImplemented
+        form = None if pickler.looks_inside else reference(pickler, thing)
+        if form is not None:
+            return form
+    elif kind not in FORMS:
+        return NotImplemented
+    note_needs(pickler, thing)
+    return form_of(pickler, thing)
+
+
+def is_of_script(thing: Any) -> bool:  # Any: as above
+    if getattr(thing, "__module__", None) == SCRIPT:
+        return True
+    return type(thing) is FunctionType and bool(home_of_globals(thing.__globals__))
+
+
+def reference(pickler: Any, thing: object) -> Form:  # Any: as above
+    """The name of *thing*, or None if it has to be sent itself."""
+    is_answer = pickler.mentions is None
+    if is_answer and (token := tokens.received(thing)) is not None:
+        # Whoever asked has sent it. It may have another one of that name by now.
+        return recalled, ("", getattr(thing, "__qualname__", "it"), token)
+    place = place_of(thing)
+    if place is None:
+        return None
+    home, name = place
+    first, _, rest = name.partition(".")
+    if pickler.defines == (home, first):
+        return None
+    owner = home.names[first]
+    if is_answer:
+        token = tokens.received(owner)
+        if token is None:
+            return None
+    else:
+        pickler.mentions.add(Mention(home, first))
+        token = tokens.given_to(owner)
+    if rest:
+        return attribute_of, (home.number, first, token, rest)
+    return recalled, (home.number, name, token)
+
+
+def note_needs(pickler: Any, thing: Any) -> None:  # Any: as above
+    """Let *pickler* know which globals *thing* needs, which it sends itself."""
+    if pickler.mentions is None:
+        return
+    if type(thing) is FunctionType:
+        home = home_of_globals(thing.__globals__)
+        if home is None:
+            return
+        for name in script_needs.names_in_code(thing.__code__):
+            pickler.mentions.add(Mention(home, name))
+        hints = script_needs.hints_of_function(thing)
+    elif isinstance(thing, type):
+        place = pickler.defines or place_of_methods(thing)
+        if place is None:
+            return
+        home, hints = place[0], script_needs.hints_of_class(thing)
+    else:
+        return
+    pickler.mentions.update(Mention(home, name, True) for name in hints)
+
+
+def place_of_methods(kind: type) -> tuple[Home, str] | None:
+    for each in list(vars(kind).values()):
+        if type(each) is FunctionType:
+            home = home_of_globals(each.__globals__)
+            if home is not None:
+                return home, ""
+    return None
+
+
+def recalled(number: str, name: str, token: str) -> Any:  # Any: anybody's object
+    from .script_names import recall
+
+    return recall(number, name, token)
+
+
+def attribute_of(number: str, name: str, token: str, rest: str) -> Any:  # Any: so
+    import inspect
+
+    thing = recalled(number, name, token)
+    for each in rest.split("."):
+        thing = inspect.getattr_static(thing, each)
+        if isinstance(thing, (staticmethod, classmethod)):
+            thing = thing.__func__
+    return thing
+
+
+# Definitions.
+
+
+def define(home: Home, name: str) -> Definition:
+    """The definition of the global *name* of *home*, as it is now.
+
+    Raises:
+        Exception: What pickling it raised.
+    """
+    thing = home.names[name]
+    known: Known | None = home.cache.get(name)
+    if known is not None and known.thing is thing and parts_of(thing) == known.parts:
+        return known.definition
+    parts = parts_of(thing)
+    try:
+        definition = packed_definition(home, name, thing)
+    except Exception as error:
+        from .script_run import can_be_run
+
+        if not can_be_run(home):
+            raise
+        text = f"{type(thing).__qualname__} {type(error).__name__}"
+        return Definition(text.encode(), token_for(thing), FROM_SCRIPT, [], frozenset())
+    if parts is None:
+        home.cache.pop(name, None)
+    else:
+        home.cache[name] = Known(thing, parts, definition)
+    return definition
+
+
+def packed_definition(home: Home, name: str, thing: object) -> Definition:
+    mentions: set[Mention] = set()
+    buffers: Buffers = []
+    with io.BytesIO() as file:
+        pickler = definition_pickler()(file, PROTOCOL, buffer_callback=buffers.append)
+        pickler.defines, pickler.mentions = (home, name), mentions
+        pickler.index = index_of(home)
+        pickler.dump(thing)
+        packed = file.getvalue()
+    digest = hashlib.blake2b(packed, digest_size=16)
+    for buffer in buffers:
+        digest.update(buffer.raw())
+    token = token_for(thing)
+    version = digest.digest() + (token or "").encode()
+    return Definition(version, token, packed, buffers, frozenset(mentions))
+
+
+def token_for(thing: object) -> str | None:
+    kind = type(thing)
+    if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        return tokens.given_to(thing)
+    return None
+
+
+def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
+    """What tells whether *thing* has changed; None if nothing does but to pickle it."""
+    kind = type(thing)
+    if kind in ATOMS or kind is ModuleType:
+        return ()
+    if kind is FunctionType:
+        defaults, named = thing.__defaults__ or (), thing.__kwdefaults__ or {}
+        values = (*defaults, *named.values())
+        if thing.__closure__ or thing.__dict__ or not are_atoms(values):
+            return None
+        return thing.__code__, Same(values), thing.__doc__
+    return None
+
+
+class Same(tuple[object, ...]):
+    """Equal to another one of the very same objects: 1 is not True here."""
+
+    __slots__ = ()
+    __hash__ = tuple.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Same) or len(self) != len(other):
+            return False
+        return all(mine is its for mine, its in zip(self, other, strict=True))
+
+
+def are_atoms(values: Iterable[object]) -> bool:
+    return ATOMS.issuperset(map(type, values))
+
+
+def index_of(home: Home) -> dict[int, str]:
+    """The names of globals by the identity of what they are bound to.
+
+    Of several names that one is taken which the thing itself has.
+    """
+    index: dict[int, str] = {}
+    for name, thing in list(home.names.items()):
+        if type(thing) in NOT_INDEXED or (name[:2] == name[-2:] == "__"):
+            continue
+        if id(thing) in index and getattr(thing, "__name__", None) != name:
+            continue
+        if belongs_to_a_module(thing):
+            continue
+        index[id(thing)] = name
+    return index
+
+
+def belongs_to_a_module(thing: object) -> bool:
+    kind = type(thing)
+    if kind is FunctionType or issubclass(kind, type) or callable(thing):
+        return getattr(thing, "__module__", SCRIPT) not in (SCRIPT, None)
+    return False
+
+
+@cache
+def definition_pickler() -> Any:  # Any: cloudpickle has no types
+    from .pickling import pickler_by_value
+
+    base: Any = pickler_by_value()  # Any: as above
+
+    class DefinitionPickler(base):  # type: ignore[misc]  # as above
+        """Pickles one global; names the others."""
+
+        index: dict[int, str]
+
+        def persistent_id(self, obj: object) -> str | None:
+            if type(obj) in ATOMS:
+                return None
+            name = self.index.get(id(obj))
+            if name is None:
+                return None
+            home, defined = self.defines
+            if name == defined:
+                return None
+            self.mentions.add(Mention(home, name))
+            return name
+
+    return DefinitionPickler

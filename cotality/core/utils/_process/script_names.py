@@ -1,0 +1,277 @@
+"""The namespace of a script in a process that works for it.
+
+There is one module ``__main__`` in a worker, for as long as it lives, and it finds by
+name what the script has defined. A global is bound when something first needs it, and
+again only when the program has another version of it. What an initializer or a task
+has bound is never bound over until then.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from . import script_places, this_process
+from .script_places import SCRIPT, Home
+from .script_tokens import tokens
+from .texts import class_and_text
+
+
+class Sent(NamedTuple):
+    """A definition as it arrives, see `script_module.Definition`."""
+
+    version: bytes
+    token: str | None
+    packed: bytes
+    buffers: list[Any]  # Any: whatever has memory
+    needs: list[str]
+
+
+def bind(packed: bytes, buffers: Sequence[Any] = ()) -> None:  # Any: as above
+    """Bind what bundles define, each global in the namespace it belongs to.
+
+    It never fails: what cannot be rebuilt fails whoever asks for it.
+    """
+    for number, owner, about, definitions in pickle.loads(packed, buffers=buffers):
+        home = script_places.by_number.get(number)
+        if home is None:
+            home = settled(number, owner, about)
+        if home.is_own():
+            continue  # it has come back to where it is from
+        Binding(home, {n: Sent(*each) for n, each in definitions.items()}).bind_all()
+
+
+def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
+    """A new home here for the script that process *owner* runs."""
+    main = sys.modules.get(SCRIPT)
+    if main is not None and is_that_script(main, owner, about):
+        names = vars(main)
+        home = Home(names, number, owner)
+        home.found = dict(names)
+    else:
+        module = ModuleType(SCRIPT)
+        vars(module).update(about)
+        home = Home(vars(module), number, owner)
+        home.module = module
+        if this_process.is_worker:
+            sys.modules[SCRIPT] = module
+    script_places.register(home)
+    return home
+
+
+def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
+    """Whether a start method of others has brought it here: a fork, or an import."""
+    if getattr(main, "__file__", None) != about.get("__file__"):
+        return False
+    was_imported = "__mp_main__" in sys.modules
+    was_forked = os.getppid() == owner and not hasattr(main, "spawn_main")
+    return was_imported or was_forked
+
+
+class Binding:
+    """What one bundle binds in *home*."""
+
+    def __init__(self, home: Home, sent: dict[str, Sent]) -> None:
+        self.home = home
+        self.sent = sent
+        self.begun: set[str] = set()
+
+    def bind_all(self) -> None:
+        home = self.home
+        news = [n for n, each in self.sent.items() if home.bound.get(n) != each.version]
+        if not news:
+            return
+        if any(self.is_missing(name) for name in news):
+            self.run_script()
+        for name in news:
+            self.bind(name)
+        self.blame_needs()
+
+    def is_missing(self, name: str) -> bool:
+        """Whether *name* can only be had from the script itself."""
+        return not self.sent[name].packed and name not in self.home.names
+
+    def run_script(self) -> None:
+        from .script_run import run_again
+
+        home = self.home
+        if home.was_run:
+            return
+        home.was_run = True
+        path = home.names.get("__file__")
+        try:
+            if not isinstance(path, str):
+                raise FileNotFoundError("the script has no file")
+            for name in run_again(home, path):
+                home.found[name] = home.names[name]
+        except BaseException as error:
+            home.run_error = f"to run the script again raised {class_and_text(error)}"
+
+    def bind(self, name: str) -> None:
+        home, each = self.home, self.sent[name]
+        if home.bound.get(name) == each.version or name in self.begun:
+            return
+        self.begun.add(name)
+        home.broken.pop(name, None)
+        is_first = name not in home.bound
+        try:
+            if is_first and name in home.names and self.stays(name):
+                self.remember(name, home.names[name])
+            elif each.packed:
+                self.put(name, self.load(each))
+            elif name in home.names:
+                self.remember(name, home.names[name])
+            else:
+                raise LookupError(home.run_error or "it is not in the script")
+        except BaseException as error:
+            self.try_script(name, error)
+        home.bound[name] = each.version
+
+    def try_script(self, name: str, error: BaseException) -> None:
+        """Take *name* from the script if what was sent of it is of no use here."""
+        from .script_run import can_be_run
+
+        home = self.home
+        if not home.was_run and can_be_run(home):
+            home.names.pop(name, None)
+            self.run_script()
+            if name in home.found:
+                self.remember(name, home.names[name])
+                return
+        home.broken[name] = class_and_text(error)
+
+    def stays(self, name: str) -> bool:
+        """Whether a binding that the program did not send is left alone."""
+        home, each = self.home, self.sent[name]
+        here = home.names[name]
+        if name not in home.found or home.found[name] is not here:
+            return True  # a task or an initializer has bound it
+        if each.token is not None and tokens.get(each.token) is here:
+            return True
+        if not each.packed:
+            return True
+        if each.token is None:
+            return not this_process.is_worker
+        return is_same_code(here, self.load(each))
+
+    def put(self, name: str, thing: Any) -> None:  # Any: globals of any kind
+        token = self.sent[name].token
+        before = None if token is None else tokens.get(token)
+        if type(before) is FunctionType and type(thing) is FunctionType:
+            thing = grafted(before, thing)
+        self.home.names[name] = thing
+        self.remember(name, thing)
+
+    def remember(self, name: str, thing: Any) -> None:  # Any: as above
+        token = self.sent[name].token
+        if token is not None and tokens.get(token) is not thing:
+            tokens.set(token, thing)
+
+    def load(self, each: Sent) -> Any:  # Any: as above
+        with io.BytesIO(each.packed) as file:
+            unpickler = DefinitionUnpickler(file, buffers=each.buffers)
+            unpickler.binding = self
+            return unpickler.load()
+
+    def named(self, name: str) -> Any:  # Any: as above
+        """Another global that a definition refers to."""
+        each, home = self.sent.get(name), self.home
+        if each is None or home.bound.get(name) == each.version:
+            return self.found(name)
+        # A class is here before its attributes are, which may refer to it.
+        if name in self.begun and each.token is not None:
+            thing = tokens.get(each.token)
+            if thing is not None:
+                return thing
+        self.bind(name)
+        return self.found(name)
+
+    def found(self, name: str) -> Any:  # Any: as above
+        each = self.sent.get(name)
+        thing = None if each is None or not each.token else tokens.get(each.token)
+        if thing is not None:
+            return thing
+        if name not in self.home.names:
+            why = self.home.broken.get(name, "it is part of what it needs itself")
+            raise LookupError(f"the global {name!r} cannot be had here: {why}")
+        return self.home.names[name]
+
+    def blame_needs(self) -> None:
+        """What needs something that is broken is broken."""
+        broken = self.home.broken
+        changed = bool(broken)
+        while changed:
+            changed = False
+            for name, each in self.sent.items():
+                bad = next((n for n in each.needs if n in broken), None)
+                if bad is not None and name not in broken:
+                    broken[name] = f"its global {bad!r} cannot be had: {broken[bad]}"
+                    changed = True
+
+
+class DefinitionUnpickler(pickle.Unpickler):
+    """Reads one definition, in which other globals are named."""
+
+    binding: Binding
+
+    def persistent_load(self, pid: Any) -> Any:  # Any: a name, and a global
+        return self.binding.named(pid)
+
+
+def grafted(before: FunctionType, new: FunctionType) -> FunctionType:
+    """*before*, which others may refer to, made like *new*."""
+    if len(before.__code__.co_freevars) != len(new.__code__.co_freevars):
+        return new
+    before.__code__ = new.__code__
+    before.__defaults__, before.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
+    before.__annotations__, before.__doc__ = new.__annotations__, new.__doc__
+    before.__dict__.update(new.__dict__)
+    for old, cell in zip(
+        before.__closure__ or (), new.__closure__ or (), strict=True
+    ):
+        old.cell_contents = cell.cell_contents
+    return before
+
+
+def is_same_code(here: Any, there: Any) -> bool:  # Any: a function or a class
+    if type(here) is not type(there):
+        return False
+    if isinstance(here, type):
+        mine, its = codes_of(here), codes_of(there)
+        return here.__qualname__ == there.__qualname__ and mine == its
+    code = getattr(here, "__code__", None)
+    if code is None:
+        return True  # a cache, a NewType
+    return bool(code == there.__code__)
+
+
+def codes_of(kind: type) -> dict[str, object]:
+    return {
+        name: each.__code__
+        for name, each in vars(kind).items()
+        if type(each) is FunctionType
+    }
+
+
+def recall(number: str, name: str, token: str) -> Any:  # Any: anybody's object
+    """What has *token*, or an error that says what has become of it."""
+    home = script_places.by_number.get(number)
+    if home is not None and name in home.broken and not home.is_own():
+        raise BrokenGlobalError(
+            f"{name!r} of the script cannot be had in this process: {home.broken[name]}"
+        )
+    thing = tokens.get(token)
+    if thing is not None:
+        return thing
+    raise BrokenGlobalError(
+        f"{name!r} of the script is another one by now than when the task was sent"
+    )
+
+
+class BrokenGlobalError(pickle.UnpicklingError):
+    """A global of a script is not in this process."""
