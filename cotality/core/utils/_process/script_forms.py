@@ -87,8 +87,22 @@ def form_of_class(kind: type) -> Form:
     own: Any = cloudpickle  # Any: as above
     token = tokens.given_to(kind)
     if issubclass(kind, Enum):
-        *given, _, _ = own._enum_getnewargs(kind)
-        state = own._enum_getstate(kind)
+        # With the aliases, which cloudpickle leaves out.
+        members = {name: member.value for name, member in kind.__members__.items()}
+        given = kind.__bases__, kind.__name__, kind.__qualname__, members
+        given = *given, kind.__module__
+        attributes, slots = own._enum_getstate(kind)
+        for name in members:
+            attributes.pop(name, None)
+        attributes[OF_MEMBERS] = {
+            name: {
+                key: value
+                for key, value in vars(member).items()
+                if not key.startswith("_")
+            }
+            for name, member in kind.__members__.items()
+        }
+        state = attributes, slots
         return make_enum, (token, *given), state, None, None, set_class_state
     attributes, slots = own._class_getstate(kind)
     first: dict[str, Any] = {}  # Any: attributes of any class
@@ -105,6 +119,9 @@ def form_of_class(kind: type) -> Form:
         attributes["__orig_bases__"] = kind.__dict__.get("__orig_bases__", ())
     given = token, type(kind), kind.__name__, kind.__bases__, first
     return make_class, given, (attributes, slots), None, None, set_class_state
+
+
+OF_MEMBERS = "attributes of members"
 
 
 def is_slot(value: object, kind: type) -> bool:
@@ -147,6 +164,13 @@ def ways_to_make(meta: type) -> Iterable[Callable[..., type]]:
 class Quiet:
     """Stands before the bases of a class while it is made, and calls none of them."""
 
+    def __init_subclass__(cls) -> None:
+        pass
+
+
+class QuietInSlots:
+    """The same for bases whose instances have no dictionary."""
+
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
@@ -162,9 +186,14 @@ def make_quietly(
     make: Any = ABCMeta.__new__ if issubclass(meta, ABCMeta) else type.__new__
     if all(has_no_hook(base) for base in bases):
         return make(meta, name, bases, first)  # type: ignore[no-any-return]
-    kind: type = make(meta, name, (Quiet, *bases), first)
-    kind.__bases__ = bases
-    return kind
+    for quiet in (Quiet, QuietInSlots):
+        try:
+            kind: type = make(meta, name, (quiet, *bases), dict(first))
+            kind.__bases__ = bases
+        except TypeError:  # their instances are laid out in another way
+            continue
+        return kind
+    raise TypeError(f"{name} has bases that cannot be exchanged")
 
 
 def has_no_hook(base: type) -> bool:
@@ -201,6 +230,8 @@ def set_class_state(kind: type, state: Any) -> Any:  # Any: as above
     own: Any = cloudpickle  # Any: as above
     attributes, slots = state
     line = attributes.pop("__firstlineno__", None)  # 3.13 forgets it with the module
+    for name, values in attributes.pop(OF_MEMBERS, {}).items():
+        vars(kind.__members__[name]).update(values)  # type: ignore[attr-defined]
     for name in list(attributes):
         # `type` itself: a metaclass may have a way of its own to set attributes.
         if name != "_abc_impl":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
@@ -158,7 +158,10 @@ def define(home: Home, name: str) -> Definition:
         if not can_be_run(home):
             raise
         text = f"{type(thing).__qualname__} {type(error).__name__}"
-        return Definition(text.encode(), token_for(thing), FROM_SCRIPT, [], frozenset())
+        version = text.encode()
+        return Definition(
+            version, token_for(thing), FROM_SCRIPT, b"", [], frozenset()
+        )
     if parts is None:
         home.cache.pop(name, None)
     else:
@@ -169,18 +172,71 @@ def define(home: Home, name: str) -> Definition:
 def packed_definition(home: Home, name: str, thing: object) -> Definition:
     mentions: set[Mention] = set()
     buffers: Buffers = []
-    with io.BytesIO() as file:
-        pickler = definition_pickler()(file, PROTOCOL, buffer_callback=buffers.append)
-        pickler.defines, pickler.mentions = (home, name), mentions
-        pickler.index = index_of(home)
-        pickler.dump(thing)
-        packed = file.getvalue()
-    digest = hashlib.blake2b(packed, digest_size=16)
+
+    def packed(part: object, is_state: bool) -> bytes:
+        with io.BytesIO() as file:
+            make = definition_pickler()
+            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
+            pickler.defines, pickler.mentions = (home, name), mentions
+            pickler.index, pickler.is_state = index, is_state
+            pickler.dump(part)
+            return file.getvalue()
+
+    index = index_of(home)
+    token, state = token_for(thing), b""
+    if token is not None and index.get(id(thing)) == name:
+        content, state = packed_in_two(thing, home, name, mentions, packed)
+    else:
+        content = packed(thing, False)
+    digest = hashlib.blake2b(content + state, digest_size=16)
     for buffer in buffers:
         digest.update(buffer.raw())
-    token = token_for(thing)
     version = digest.digest() + (token or "").encode()
-    return Definition(version, token, packed, buffers, frozenset(mentions))
+    return Definition(version, token, content, state, buffers, frozenset(mentions))
+
+
+def packed_in_two(
+    thing: object,
+    home: Home,
+    name: str,
+    mentions: set[Mention],
+    packed: Callable[[object, bool], bytes],
+) -> tuple[bytes, bytes]:
+    """How to make *thing*, and what to give it once it is there.
+
+    The second part may refer to what refers to *thing* itself.
+    """
+    taken = Taken(home, name, mentions)
+    form = reduced(taken, thing)
+    if form is NotImplemented or len(form) < 6:
+        return packed(thing, False), b""
+    make, given, state, _, _, put = form
+    return packed(Call(make, given), False), packed((put, state), True)
+
+
+class Call:
+    """Pickled, it is what *make* returns."""
+
+    def __init__(self, make: Callable[..., object], given: tuple[Any, ...]) -> None:
+        self.form = make, given  # Any: of any maker
+
+    def __reduce__(self) -> Any:  # Any: the form that pickle wants
+        return self.form
+
+
+class Taken:
+    """Stands for a pickler while a thing is taken apart."""
+
+    looks_inside = False
+
+    def __init__(self, home: Home, name: str, mentions: set[Mention]) -> None:
+        self.defines, self.mentions = (home, name), mentions
+        from cloudpickle import Pickler  # type: ignore[attr-defined]  # no types
+
+        self.pickler: Any = Pickler(io.BytesIO(), PROTOCOL)  # Any: as above
+
+    def _dynamic_function_reduce(self, function: FunctionType) -> Form:
+        return self.pickler._dynamic_function_reduce(function)
 
 
 def token_for(thing: object) -> str | None:
@@ -254,6 +310,7 @@ def definition_pickler() -> Any:  # Any: cloudpickle has no types
         """Pickles one global; names the others."""
 
         index: dict[int, str]
+        is_state = False  # then what is defined is there, and is named as all others
 
         def persistent_id(self, obj: object) -> str | None:
             if type(obj) in ATOMS:
@@ -262,7 +319,7 @@ def definition_pickler() -> Any:  # Any: cloudpickle has no types
             if name is None:
                 return None
             home, defined = self.defines
-            if name == defined:
+            if name == defined and not self.is_state:
                 return None
             self.mentions.add(Mention(home, name))
             return name

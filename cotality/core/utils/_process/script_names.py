@@ -28,6 +28,7 @@ class Sent(NamedTuple):
     version: bytes
     token: str | None
     packed: bytes
+    state: bytes
     buffers: list[Any]  # Any: whatever has memory
     needs: list[str]
 
@@ -73,6 +74,10 @@ def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
     return was_imported or was_forked
 
 
+class NotYetError(Exception):
+    """Something is needed that is only just being made."""
+
+
 class Binding:
     """What one bundle binds in *home*."""
 
@@ -80,6 +85,8 @@ class Binding:
         self.home = home
         self.sent = sent
         self.begun: set[str] = set()
+        self.unfinished: dict[str, Any] = {}  # Any: what has no state yet, by name
+        self.finishing: set[str] = set()
 
     def bind_all(self) -> None:
         home = self.home
@@ -90,6 +97,8 @@ class Binding:
             self.run_script()
         for name in news:
             self.bind(name)
+        for name in list(self.unfinished):
+            self.finish(name, is_last=True)
         self.blame_needs()
 
     def is_missing(self, name: str) -> bool:
@@ -123,11 +132,14 @@ class Binding:
             if is_first and name in home.names and self.stays(name):
                 self.remember(name, home.names[name])
             elif each.packed:
-                self.put(name, self.load(each))
+                self.put(name, self.load(each.packed, each.buffers))
             elif name in home.names:
                 self.remember(name, home.names[name])
             else:
                 raise LookupError(home.run_error or "it is not in the script")
+        except NotYetError:
+            self.begun.discard(name)
+            raise
         except BaseException as error:
             self.try_script(name, error)
         home.bound[name] = each.version
@@ -140,10 +152,11 @@ class Binding:
         if not home.was_run and can_be_run(home):
             home.names.pop(name, None)
             self.run_script()
-            if name in home.found:
-                self.remember(name, home.names[name])
-                return
-        home.broken[name] = class_and_text(error)
+        if name in home.found and home.was_run:
+            home.names[name] = home.found[name]
+            self.remember(name, home.names[name])
+        else:
+            home.broken[name] = class_and_text(error)
 
     def stays(self, name: str) -> bool:
         """Whether a binding that the program did not send is left alone."""
@@ -157,49 +170,62 @@ class Binding:
             return True
         if each.token is None:
             return not this_process.is_worker
-        return is_same_code(here, self.load(each))
+        return is_same_code(here, self.load(each.packed, each.buffers))
 
     def put(self, name: str, thing: Any) -> None:  # Any: globals of any kind
-        token = self.sent[name].token
-        before = None if token is None else tokens.get(token)
-        if type(before) is FunctionType and type(thing) is FunctionType:
-            thing = grafted(before, thing)
-        self.home.names[name] = thing
         self.remember(name, thing)
+        self.home.names[name] = thing
+        if self.sent[name].state:
+            self.unfinished[name] = thing
+            self.finish(name)
+
+    def finish(self, name: str, *, is_last: bool = False) -> None:
+        """Give a function or class its state, unless that needs what is not there."""
+        if name in self.finishing or name not in self.unfinished:
+            return
+        self.finishing.add(name)
+        each, thing = self.sent[name], self.unfinished[name]
+        try:
+            put, state = self.load(each.state, each.buffers)
+            put(thing, state)
+            del self.unfinished[name]
+        except NotYetError as error:
+            if is_last:
+                self.home.broken[name] = class_and_text(error)
+        except BaseException as error:
+            del self.unfinished[name]
+            self.try_script(name, error)
+        finally:
+            self.finishing.discard(name)
 
     def remember(self, name: str, thing: Any) -> None:  # Any: as above
         token = self.sent[name].token
         if token is not None and tokens.get(token) is not thing:
             tokens.set(token, thing)
 
-    def load(self, each: Sent) -> Any:  # Any: as above
-        with io.BytesIO(each.packed) as file:
-            unpickler = DefinitionUnpickler(file, buffers=each.buffers)
+    def load(self, packed: bytes, buffers: list[Any]) -> Any:  # Any: as above
+        with io.BytesIO(packed) as file:
+            unpickler = DefinitionUnpickler(file, buffers=buffers)
             unpickler.binding = self
             return unpickler.load()
 
     def named(self, name: str) -> Any:  # Any: as above
-        """Another global that a definition refers to."""
+        """Another global that a definition refers to, complete if that can be."""
         each, home = self.sent.get(name), self.home
-        if each is None or home.bound.get(name) == each.version:
-            return self.found(name)
-        # A class is here before its attributes are, which may refer to it.
-        if name in self.begun and each.token is not None:
-            thing = tokens.get(each.token)
-            if thing is not None:
-                return thing
-        self.bind(name)
-        return self.found(name)
-
-    def found(self, name: str) -> Any:  # Any: as above
-        each = self.sent.get(name)
+        if each is not None and home.bound.get(name) != each.version:
+            self.bind(name)
+        self.finish(name)
         thing = None if each is None or not each.token else tokens.get(each.token)
         if thing is not None:
             return thing
-        if name not in self.home.names:
-            why = self.home.broken.get(name, "it is part of what it needs itself")
+        if name in home.broken:
+            why = home.broken[name]
             raise LookupError(f"the global {name!r} cannot be had here: {why}")
-        return self.home.names[name]
+        if name in self.begun and each is not None and (
+            home.bound.get(name) != each.version
+        ):
+            raise NotYetError(f"the global {name!r} refers to itself")
+        return home.names[name]
 
     def blame_needs(self) -> None:
         """What needs something that is broken is broken."""
@@ -221,21 +247,6 @@ class DefinitionUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:  # Any: a name, and a global
         return self.binding.named(pid)
-
-
-def grafted(before: FunctionType, new: FunctionType) -> FunctionType:
-    """*before*, which others may refer to, made like *new*."""
-    if len(before.__code__.co_freevars) != len(new.__code__.co_freevars):
-        return new
-    before.__code__ = new.__code__
-    before.__defaults__, before.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
-    before.__annotations__, before.__doc__ = new.__annotations__, new.__doc__
-    before.__dict__.update(new.__dict__)
-    for old, cell in zip(
-        before.__closure__ or (), new.__closure__ or (), strict=True
-    ):
-        old.cell_contents = cell.cell_contents
-    return before
 
 
 def is_same_code(here: Any, there: Any) -> bool:  # Any: a function or a class

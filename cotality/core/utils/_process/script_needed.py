@@ -32,6 +32,7 @@ class Definition(NamedTuple):
         version: Differs when what it is, or what is in it, differs.
         token: That of a function, a class or another thing that has a name.
         packed: Its pickle, or `FROM_SCRIPT`.
+        state: What to give to a function or class once it is made, packed.
         buffers: What belongs to the pickle and is large.
         mentions: What else it needs.
     """
@@ -39,6 +40,7 @@ class Definition(NamedTuple):
     version: bytes
     token: str | None
     packed: bytes
+    state: bytes
     buffers: Buffers
     mentions: frozenset[Mention]
 
@@ -107,6 +109,7 @@ class Needed:
                         each.version,
                         each.token,
                         each.packed,
+                        each.state,
                         each.buffers,
                         [m.name for m in each.mentions if not m.is_soft],
                     )

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 from cotality.core.utils._process.records.file import FLAGS
-from cotality.core.utils._process.wire import encode_by_value
+from cotality.core.utils._process.wire import dump_answer
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
 dumps: Any = pickle.dumps  # pyright: ignore[reportUnknownMemberType]  # typeshed
@@ -69,7 +69,7 @@ def pack(value: Any) -> bytes:  # Any: what a task returned
     try:
         data: bytes = dumps(value, PROTOCOL)
     except Exception:
-        return encode_by_value(value)
+        return dump_answer(value, None)
     return data
 
 
