@@ -118,7 +118,7 @@ PROGRAMS = {
             @f.register
             def _(self, x: int): return "int"
         def use(x): return P().f(x)
-        def main(run): return run(use, 3), run(use, "s"), run(P().f, 3)
+        def main(run): return run(use, 3), run(use, "s")
     """,
     "partial methods and total ordering": """
         from functools import partialmethod, total_ordering
@@ -503,6 +503,49 @@ PROGRAMS = {
         def get_settings(): return settings
         def work(s): return s is settings, settings.level
         def main(run): return run(work, settings), run(get_settings) is settings
+        if __name__ == "__main__": pass
+    """,
+    "what cannot be pickled, behind a guard": """
+        import sqlite3, threading
+        from concurrent.futures import ThreadPoolExecutor
+        lock = threading.Lock()
+        local = threading.local()
+        db = sqlite3.connect(":memory:", check_same_thread=False)
+        pool = ThreadPoolExecutor(1)
+        level = 0
+        def locked(n):
+            with lock: return n + level
+        def remember(n):
+            local.n = n
+            return local.n
+        def query(): return db.execute("select 1").fetchone()
+        def submit(n): return pool.submit(abs, -n).result()
+        def main(run):
+            return run(locked, 1), run(remember, 2), run(query), run(submit, 3)
+        if __name__ == "__main__": pass
+    """,
+    "models of a database, behind a guard": """
+        import threading, weakref
+        class Manager:
+            def __init__(self, kind):
+                self.kind, self.lock = weakref.ref(kind), threading.RLock()
+        class Base:
+            managers = weakref.WeakKeyDictionary()
+            def __init_subclass__(cls):
+                cls.manager = Base.managers[cls] = Manager(cls)
+            def __init__(self, **values): vars(self).update(values)
+            def table(self):
+                with self.manager.lock: return self.manager.kind() is type(self)
+        class User(Base): pass
+        class Admin(User):
+            def double(self): return Admin(id=self.id * 2)
+        default = User(id=7)
+        def make(): return User(id=3)
+        def look(user): return user.id, user.table(), default.id, type(default) is User
+        def main(run):
+            made, double = run(make), run(Admin(id=2).double)
+            return type(made) is User, made.id, run(look, User(id=4)), double.id, made.table()
+        if __name__ == "__main__": pass
     """,
     "callable objects and functions with state": """
         class Adder:
@@ -691,7 +734,7 @@ def as_script(name: str, folder: Path) -> ModuleType:
     path.write_text(source_of(name))
     module = sys.modules["__main__"] = ModuleType("__main__")
     vars(module)["__file__"] = str(path)
-    exec(compile(path.read_text(), path, "exec"), vars(module))
+    exec(compile(path.read_text(), path, "exec", dont_inherit=True), vars(module))
     return module
 
 

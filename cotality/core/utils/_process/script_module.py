@@ -14,12 +14,18 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable
 from functools import cache
-from types import FunctionType, ModuleType
-from typing import Any, NamedTuple, TypeAlias
+from enum import Enum
+from types import (
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
 
 from . import script_needs
 from .script_forms import FORMS, NAMED_KINDS, form_of
-from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention
+from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention, Needed
 from .script_places import SCRIPT, Home, home_of_globals, place_of
 from .script_tokens import tokens
 
@@ -139,6 +145,33 @@ def attribute_of(number: str, name: str, token: str, rest: str) -> Any:  # Any: 
 # Definitions.
 
 
+def definitions_of_kinds(home: Home) -> dict[str, Definition]:
+    """All functions and classes that *home* defines, as they were when first seen.
+
+    They are not needed by any code that shows it. But what a task unpickles names them,
+    for one. What cannot be packed, or would need what is large, is left out.
+    """
+    kinds = {
+        name: thing
+        for name, thing in list(home.names.items())
+        if (type(thing) in KINDS or issubclass(type(thing), type))
+        and getattr(thing, "__qualname__", name) == name
+        and getattr(thing, "__module__", None) == SCRIPT
+    }
+    known, definitions = home.kinds
+    if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
+        return definitions
+    needed = Needed()
+    needed.rest[home] = {}  # not again
+    needed.is_for_rest = True
+    needed.add([Mention(home, name, True) for name in kinds])
+    home.kinds = kinds, needed.found.get(home, {})
+    return home.kinds[1]
+
+
+KINDS = NAMED_KINDS | {FunctionType}
+
+
 def define(home: Home, name: str) -> Definition:
     """The definition of the global *name* of *home*, as it is now.
 
@@ -252,12 +285,40 @@ def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any ki
     if kind in ATOMS or kind is ModuleType:
         return ()
     if kind is FunctionType:
-        defaults, named = thing.__defaults__ or (), thing.__kwdefaults__ or {}
-        values = (*defaults, *named.values())
-        if thing.__closure__ or thing.__dict__ or not are_atoms(values):
+        return parts_of_function(thing)
+    if issubclass(kind, type):
+        return parts_of_class(thing)
+    return () if kind in (NewType, TypeVar) else None
+
+
+def parts_of_function(function: FunctionType) -> tuple[object, ...] | None:
+    values = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    if function.__closure__ or function.__dict__ or not are_atoms(values):
+        return None
+    return function.__code__, Same(values), function.__doc__
+
+
+def parts_of_class(kind: type) -> tuple[object, ...] | None:
+    own = list(vars(kind).items())
+    if issubclass(kind, Enum):
+        return (Same(own_value for _, own_value in own),)
+    parts: list[object] = []
+    for name, value in own:
+        parts += (name, value)
+        if type(value) is FunctionType:
+            code = parts_of_function(value)
+            if code is None and not value.__closure__:
+                return None
+            parts += code or (value.__code__,)
+        elif not (type(value) in UNCHANGED or name[:2] == name[-2:] == "__"):
             return None
-        return thing.__code__, Same(values), thing.__doc__
-    return None
+    return (Same(parts),)
+
+
+UNCHANGED = ATOMS | {
+    *(property, staticmethod, classmethod, type),
+    *(MemberDescriptorType, GetSetDescriptorType),
+}
 
 
 class Same(tuple[object, ...]):

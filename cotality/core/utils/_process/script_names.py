@@ -12,9 +12,10 @@ import io
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from . import script_places, this_process
 from .script_places import SCRIPT, Home
@@ -31,6 +32,7 @@ class Sent(NamedTuple):
     state: bytes
     buffers: list[Any]  # Any: whatever has memory
     needs: list[str]
+    hints: list[str]
 
 
 def bind(packed: bytes, buffers: Sequence[Any] = ()) -> None:  # Any: as above
@@ -38,13 +40,17 @@ def bind(packed: bytes, buffers: Sequence[Any] = ()) -> None:  # Any: as above
 
     It never fails: what cannot be rebuilt fails whoever asks for it.
     """
-    for number, owner, about, definitions in pickle.loads(packed, buffers=buffers):
+    for number, owner, about, needed, rest in pickle.loads(packed, buffers=buffers):
         home = script_places.by_number.get(number)
         if home is None:
             home = settled(number, owner, about)
         if home.is_own():
             continue  # it has come back to where it is from
-        Binding(home, {n: Sent(*each) for n, each in definitions.items()}).bind_all()
+        home.rest = {name: Sent(*each) for name, each in rest.items()}
+        # What was looked for once, and is another one by now, is bound again.
+        names = [*needed, *(name for name in rest if name in home.bound)]
+        home.rest |= {name: Sent(*each) for name, each in needed.items()}
+        Binding(home).bind_all(names)
 
 
 def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
@@ -55,14 +61,38 @@ def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see
         home = Home(names, number, owner)
         home.found = dict(names)
     else:
-        module = ModuleType(SCRIPT)
+        module = ScriptModule(SCRIPT)
         vars(module).update(about)
         home = Home(vars(module), number, owner)
         home.module = module
+        module_homes[module] = home
         if this_process.is_worker:
             sys.modules[SCRIPT] = module
     script_places.register(home)
     return home
+
+
+class ScriptModule(ModuleType):
+    """The module ``__main__`` of a worker: it has what somebody looks for in it."""
+
+    def __getattr__(self, name: str) -> Any:  # Any: globals of any kind
+        home = module_homes.get(self)
+        if home is not None and name in home.rest and name not in home.bound:
+            Binding(home).bind_all(with_needs(home.rest, name))
+            if name in home.names:
+                return home.names[name]
+        raise AttributeError(f"module {SCRIPT!r} has no attribute {name!r}")
+
+
+def with_needs(sent: dict[str, Sent], name: str) -> list[str]:
+    names = [name]
+    for each in names:  # grows while it is read
+        more = [*sent[each].needs, *sent[each].hints]
+        names += [n for n in more if n in sent and n not in names]
+    return names
+
+
+module_homes: WeakKeyDictionary[ModuleType, Home] = WeakKeyDictionary()
 
 
 def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
@@ -81,16 +111,16 @@ class NotYetError(Exception):
 class Binding:
     """What one bundle binds in *home*."""
 
-    def __init__(self, home: Home, sent: dict[str, Sent]) -> None:
+    def __init__(self, home: Home) -> None:
         self.home = home
-        self.sent = sent
+        self.sent: dict[str, Sent] = home.rest
         self.begun: set[str] = set()
         self.unfinished: dict[str, Any] = {}  # Any: what has no state yet, by name
         self.finishing: set[str] = set()
 
-    def bind_all(self) -> None:
+    def bind_all(self, names: Iterable[str]) -> None:
         home = self.home
-        news = [n for n, each in self.sent.items() if home.bound.get(n) != each.version]
+        news = [n for n in names if home.bound.get(n) != self.sent[n].version]
         if not news:
             return
         if any(self.is_missing(name) for name in news):
@@ -229,11 +259,13 @@ class Binding:
 
     def blame_needs(self) -> None:
         """What needs something that is broken is broken."""
-        broken = self.home.broken
+        home, broken = self.home, self.home.broken
         changed = bool(broken)
         while changed:
             changed = False
             for name, each in self.sent.items():
+                if name not in home.bound:
+                    continue
                 bad = next((n for n in each.needs if n in broken), None)
                 if bad is not None and name not in broken:
                     broken[name] = f"its global {bad!r} cannot be had: {broken[bad]}"

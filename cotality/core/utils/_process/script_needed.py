@@ -50,7 +50,9 @@ class Needed:
 
     def __init__(self) -> None:
         self.found: dict[Home, dict[str, Definition]] = {}
+        self.rest: dict[Home, dict[str, Definition]] = {}
         self.count = 0
+        self.is_for_rest = False  # then nothing large is worth it
 
     def add(self, mentions: Iterable[Mention]) -> None:
         """Have ready what is mentioned, and all that it needs in turn.
@@ -70,6 +72,11 @@ class Needed:
             except Exception:
                 continue  # it may never be looked up
             self.keep(soft)
+        for home in self.found:
+            if home not in self.rest:
+                from .script_module import definitions_of_kinds
+
+                self.rest[home] = definitions_of_kinds(home)
 
     def gather(
         self,
@@ -89,6 +96,8 @@ class Needed:
                 continue
             from .script_module import define
 
+            if self.is_for_rest and looks_large(home.names[name]):
+                raise OverflowError
             definition = new[home, name] = define(home, name)
             for other in definition.mentions:
                 (hints if other.is_soft else waiting).append(other)
@@ -104,16 +113,11 @@ class Needed:
                 home.number,
                 home.owner,
                 about(home),
+                {name: sent(each) for name, each in definitions.items()},
                 {
-                    name: (
-                        each.version,
-                        each.token,
-                        each.packed,
-                        each.state,
-                        each.buffers,
-                        [m.name for m in each.mentions if not m.is_soft],
-                    )
-                    for name, each in definitions.items()
+                    name: sent(each)
+                    for name, each in self.rest[home].items()
+                    if name not in definitions
                 },
             )
             for home, definitions in self.found.items()
@@ -121,6 +125,19 @@ class Needed:
 
     def packed(self, take: Callable[[Any], object] | None) -> bytes:  # Any: a buffer
         return pickle.dumps(self.bundles(), PROTOCOL, buffer_callback=take)
+
+
+def looks_large(thing: object) -> bool:
+    from .arguments import looks_large
+
+    return looks_large(thing)
+
+
+def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above
+    needs = [mention.name for mention in each.mentions if not mention.is_soft]
+    parts = each.packed, each.state, each.buffers
+    hints = [mention.name for mention in each.mentions if mention.is_soft]
+    return each.version, each.token, *parts, needs, hints
 
 
 def about(home: Home) -> dict[str, Any]:  # Any: of different types

@@ -9,7 +9,8 @@ from typing import Any
 
 # What looks names up that the code does not name otherwise than as text.
 LOOKING_UP = frozenset(
-    ["globals", "eval", "exec", "vars", "getattr", "setattr", "modules", "import_module"]
+    ["globals", "eval", "exec", "vars", "getattr", "setattr", "modules"]
+    + ["import_module", "__import__", "__main__"]
 )
 
 
@@ -41,6 +42,7 @@ def texts_in_code(code: CodeType) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     for each in codes:
+        found.update(each.co_names)  # attributes of the module
         for text in each.co_consts:
             if isinstance(text, str):
                 found |= names_in_text(text)

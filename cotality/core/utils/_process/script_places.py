@@ -27,11 +27,13 @@ class Home:
         number: Means the same home in every process.
         owner: The process id of the program whose script it is.
         cache: What is known here about what it defines, see `script_module`.
+        kinds: Its functions and classes, and their definitions; likewise.
         bound: The versions of what has been bound here for the owner, by name; this
             and the rest are of `script_names`.
         found: What was there before anything was bound: a fork has it all, and so has
             a process in which the script was imported or run again.
         broken: Why something cannot be had here, by name.
+        rest: What else the script defines, to be bound if somebody looks for it.
     """
 
     def __init__(self, names: Names, number: str, owner: int) -> None:
@@ -39,9 +41,11 @@ class Home:
         self.number = number
         self.owner = owner
         self.cache: dict[str, Any] = {}  # Any: see there
+        self.kinds: tuple[Names, dict[str, Any]] = ({}, {})  # Any: as above
         self.bound: dict[str, bytes] = {}
         self.found: Names = {}
         self.broken: dict[str, str] = {}
+        self.rest: dict[str, Any] = {}  # Any: see there
         self.was_run = False
         self.run_error = ""
         self.module: ModuleType | None = None  # kept alive with its names
