@@ -35,7 +35,8 @@ From the caller down to the worker:
   `atoms`, `copies`, `contexts`, `exception_transport`, `frames`;
 * what a script defines: `script_module` packs it, with `script_needs`, `script_forms`
   and `script_tokens`; it goes along as `script_needed`, and is bound by `script_names`
-  in its place among `script_places`, or had by `script_run`;
+  in its place among `script_places`, or had by `script_run`; modules that no import
+  finds: `off_path`;
 * what can be packed, and how to say that something cannot: `pickling`, `explain`,
   `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the

@@ -23,10 +23,10 @@ from types import (
 )
 from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
 
-from . import script_needs
+from . import off_path, script_needs
 from .script_forms import FORMS, NAMED_KINDS, form_of
 from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention, Needed
-from .script_places import SCRIPT, Home, home_of_globals, place_of
+from .script_places import Home, home_of_globals, is_script, place_of
 from .script_tokens import tokens
 
 Form: TypeAlias = Any  # Any: what pickle takes: a tuple, or NotImplemented
@@ -53,7 +53,8 @@ def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
     kind = type(thing)
     if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
         if not is_of_script(thing):
-            return NotImplemented
+            form = off_path.reference(thing) if off_path.seen.files else None
+            return NotImplemented if form is None else form
         form = None if pickler.looks_inside else reference(pickler, thing)
         if form is not None:
             return form
@@ -64,7 +65,7 @@ def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
 
 
 def is_of_script(thing: Any) -> bool:  # Any: as above
-    if getattr(thing, "__module__", None) == SCRIPT:
+    if is_script(getattr(thing, "__module__", None)):
         return True
     return type(thing) is FunctionType and bool(home_of_globals(thing.__globals__))
 
@@ -156,7 +157,7 @@ def definitions_of_kinds(home: Home) -> dict[str, Definition]:
         for name, thing in list(home.names.items())
         if (type(thing) in KINDS or issubclass(type(thing), type))
         and getattr(thing, "__qualname__", name) == name
-        and getattr(thing, "__module__", None) == SCRIPT
+        and getattr(thing, "__module__", None) == home.names.get("__name__")
     }
     known, definitions = home.kinds
     if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
@@ -348,16 +349,18 @@ def index_of(home: Home) -> dict[int, str]:
             continue
         if id(thing) in index and getattr(thing, "__name__", None) != name:
             continue
-        if belongs_to_a_module(thing):
+        if belongs_elsewhere(thing, home):
             continue
         index[id(thing)] = name
     return index
 
 
-def belongs_to_a_module(thing: object) -> bool:
+def belongs_elsewhere(thing: object, home: Home) -> bool:
+    """Whether *thing* is found in another module."""
     kind = type(thing)
     if kind is FunctionType or issubclass(kind, type) or callable(thing):
-        return getattr(thing, "__module__", SCRIPT) not in (SCRIPT, None)
+        module = getattr(thing, "__module__", None)
+        return module is not None and module != home.names.get("__name__")
     return False
 
 

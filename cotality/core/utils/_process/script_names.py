@@ -55,19 +55,20 @@ def bind(packed: bytes, buffers: Sequence[Any] = ()) -> None:  # Any: as above
 
 def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
     """A new home here for the script that process *owner* runs."""
-    main = sys.modules.get(SCRIPT)
+    name = str(about.get("__name__", SCRIPT))
+    main = sys.modules.get(name)
     if main is not None and is_that_script(main, owner, about):
         names = vars(main)
         home = Home(names, number, owner)
         home.found = dict(names)
     else:
-        module = ScriptModule(SCRIPT)
+        module = ScriptModule(name)
         vars(module).update(about)
         home = Home(vars(module), number, owner)
         home.module = module
         module_homes[module] = home
-        if this_process.is_worker:
-            sys.modules[SCRIPT] = module
+        if this_process.is_worker or name != SCRIPT:
+            sys.modules[name] = module
     script_places.register(home)
     return home
 
@@ -81,7 +82,7 @@ class ScriptModule(ModuleType):
             Binding(home).bind_all(with_needs(home.rest, name))
             if name in home.names:
                 return home.names[name]
-        raise AttributeError(f"module {SCRIPT!r} has no attribute {name!r}")
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
 def with_needs(sent: dict[str, Sent], name: str) -> list[str]:

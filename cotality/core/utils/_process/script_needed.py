@@ -143,7 +143,7 @@ def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above
 def about(home: Home) -> dict[str, Any]:  # Any: of different types
     """What a module ``__main__`` says of itself."""
     names = home.names
-    told = ("__file__", "__package__", "__doc__")
+    told = ("__name__", "__file__", "__package__", "__doc__")
     return {name: names[name] for name in told if name in names}
 
 

@@ -13,6 +13,8 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
+from . import off_path
+
 Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
 
 SCRIPT = "__main__"
@@ -77,11 +79,19 @@ def register(home: Home) -> None:
         by_number.pop(oldest.number, None)
 
 
+def is_script(module: object) -> bool:
+    """Whether *module* is the name of one that no other process can import."""
+    return module == SCRIPT or module in off_path.seen.made
+
+
 def home_of_globals(names: Names) -> Home | None:
     """The home that *names* is, if they are those of a script."""
     if id(names) in homes:
         return homes[id(names)]
-    return home_of(names) if names.get("__name__") == SCRIPT else None
+    name = names.get("__name__")
+    if name == SCRIPT or (is_script(name) and names_of(name) is names):
+        return home_of(names)
+    return None
 
 
 def dictionary_of(number: str) -> Names:
@@ -91,12 +101,12 @@ def dictionary_of(number: str) -> Names:
     the script that runs here.
     """
     home = by_number.get(number)
-    return names_of_main() if home is None else home.names
+    return names_of(SCRIPT) if home is None else home.names
 
 
-def names_of_main() -> Names:
-    main = sys.modules.get(SCRIPT)
-    return {} if main is None else vars(main)
+def names_of(module: Any) -> Names:  # Any: the name of a module, in most cases
+    found = sys.modules.get(module)
+    return {} if found is None else vars(found)
 
 
 def place_of(thing: Any) -> tuple[Home, str] | None:  # Any: a function or a class
@@ -104,12 +114,14 @@ def place_of(thing: Any) -> tuple[Home, str] | None:  # Any: a function or a cla
 
     The name has dots for what belongs to a class.
     """
-    if getattr(thing, "__module__", None) != SCRIPT:
+    module = getattr(thing, "__module__", None)
+    if not is_script(module):
         return None
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
     if not isinstance(name, str) or "<" in name:
         return None
-    for names in namespaces_of(thing):
+    spaces = namespaces_of(thing) if module == SCRIPT else [names_of(module)]
+    for names in spaces:
         if found_by(names, name) is thing:
             return home_of(names), name
     return None
@@ -123,7 +135,7 @@ def namespaces_of(thing: object) -> list[Names]:
         function = next((m for m in methods if type(m) is FunctionType), None)
     function = getattr(function, "__wrapped__", function)
     names = getattr(function, "__globals__", None)
-    found = [names_of_main(), *(home.names for home in reversed(homes.values()))]
+    found = [names_of(SCRIPT), *(home.names for home in reversed(homes.values()))]
     if isinstance(names, dict) and names.get("__name__") == SCRIPT:
         found.insert(0, names)
     return found

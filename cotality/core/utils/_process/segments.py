@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from .wire import MAIN, PROTOCOL, decode, dump_answer, dump_by_value
+from .wire import PROTOCOL, decode, dump_answer, dump_by_value, is_for_all
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -230,7 +230,7 @@ def dumped(
     take = None if buffers is None else buffers.append
     try:
         data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
-        if data.find(MAIN) < 0:
+        if is_for_all(data):
             return data
     except Exception:
         pass  # the other pickler may know a way; if not, its error is the one to raise

@@ -6,6 +6,8 @@ import io
 import pickle
 from typing import Any
 
+from . import off_path
+
 MAIN = b"__main__"
 PROTOCOL = pickle.HIGHEST_PROTOCOL
 dumps: Any = pickle.dumps  # pyright: ignore[reportUnknownMemberType]  # typeshed
@@ -28,8 +30,13 @@ def encode(value: Any) -> bytes:  # Any: spares callers a type for each literal
         return encode_by_value(value)
     # Pickles name a module in plain text, so what has no such bytes has no such name.
     # A string that happens to hold them only costs the slower way.
+    return data if is_for_all(data) else encode_by_value(value)
+
+
+def is_for_all(data: bytes) -> bool:
+    """Whether *data*, a pickle, names nothing that only this process can import."""
     # find() takes half the time of `in`, which first tries MAIN as a number.
-    return data if data.find(MAIN) < 0 else encode_by_value(value)
+    return data.find(MAIN) < 0 and not off_path.are_named_in(data)
 
 
 def encode_by_value(value: object) -> bytes:
@@ -66,7 +73,7 @@ def encode_answer(value: Any) -> bytes:  # Any: as for `encode`
         data: bytes = dumps(value, PROTOCOL)
     except Exception:
         return dump_answer(value, None)
-    return data if data.find(MAIN) < 0 else dump_answer(value, None)
+    return data if is_for_all(data) else dump_answer(value, None)
 
 
 def dump_answer(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
