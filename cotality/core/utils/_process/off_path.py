@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
@@ -32,7 +32,9 @@ class Seen:
 
     count = -1
     path: tuple[str, ...] = ()
-    files: Files = {}  # noqa: RUF012  # replaced, never changed
+    folders: set[str] = set()  # noqa: RUF012  # replaced, never changed
+    known: dict[str, object] = {}  # noqa: RUF012  # all that were there
+    files: Files = {}  # noqa: RUF012  # likewise
     made: frozenset[str] = frozenset()
     needles: tuple[bytes, ...] = ()
 
@@ -53,23 +55,31 @@ def are_named_in(data: bytes) -> bool:
 
 
 def look() -> None:
-    modules = dict(sys.modules)
-    folders = {os.path.abspath(entry or os.curdir) for entry in sys.path}
-    files: Files = {}
-    made: set[str] = set()
-    for name in sorted(modules, key=lambda name: name.count(".")):
-        module = modules[name]
+    """Look at the modules that were not there the last time."""
+    modules, path = dict(sys.modules), tuple(sys.path)
+    if path != seen.path:
+        seen.known, seen.files, seen.made = {}, {}, frozenset()
+        seen.folders = {absolute(entry or os.curdir) for entry in path}
+    known = {n: m for n, m in seen.known.items() if modules.get(n) is m}
+    files = {name: place for name, place in seen.files.items() if name in known}
+    made = set(seen.made & known.keys())
+    news = [name for name in modules if name not in known]
+    for name in sorted(news, key=lambda name: name.count(".")):
+        module = known[name] = modules[name]
         if type(module) is not ModuleType or name in ("__main__", "__mp_main__"):
             continue
-        if getattr(module, "__name__", None) != name:
-            continue  # an alias
         try:
-            look_at(name, module, folders, files, made)
+            if module.__name__ == name:  # else it is an alias
+                look_at(name, module, seen.folders, files, made)
         except Exception:
             continue  # a module that answers in its own way; imports may know better
-    seen.files, seen.made = files, frozenset(made)
+    seen.known, seen.files, seen.made = known, files, frozenset(made)
     seen.needles = tuple(name.encode() for name in (*files, *made))
-    seen.count, seen.path = len(modules), tuple(sys.path)
+    seen.count, seen.path = len(modules), path
+
+
+def absolute(path: str) -> str:
+    return path if path.startswith(os.sep) else os.path.abspath(path)
 
 
 def look_at(
@@ -80,7 +90,7 @@ def look_at(
     if package:
         parent = sys.modules.get(package)
         if package not in files and package not in made and parent is not None:
-            around = {os.path.abspath(each) for each in getattr(parent, "__path__", ())}
+            around = {absolute(each) for each in getattr(parent, "__path__", ())}
             if file is None or folder_of(module) in around:
                 return
         elif package in made:
@@ -89,8 +99,10 @@ def look_at(
             files[name] = place_of(module)
         return
     if file is None and hasattr(module, "__path__"):
-        around = {os.path.dirname(os.path.abspath(each)) for each in module.__path__}
-        if not around & folders and not is_known_to_imports(module):
+        # A folder without a file of its own gives way to packages of that name.
+        spec = PathFinder.find_spec(name)
+        around = None if spec is None else spec.submodule_search_locations
+        if around is None or list(around) != list(module.__path__):
             files[name] = None, None  # what is in it is found by files of its own
         return
     if file is None:
@@ -104,7 +116,7 @@ def look_at(
 
 def folder_of(module: ModuleType) -> str:
     """The folder in which an import finds *module*."""
-    folder = os.path.dirname(os.path.abspath(str(module.__file__)))
+    folder = os.path.dirname(absolute(str(module.__file__)))
     return os.path.dirname(folder) if hasattr(module, "__path__") else folder
 
 
