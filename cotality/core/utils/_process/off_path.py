@@ -8,6 +8,7 @@ run time, travels by value, as a script does.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -86,19 +87,18 @@ def look_at(
     name: str, module: ModuleType, folders: set[str], files: Files, made: set[str]
 ) -> None:
     package, _, _ = name.rpartition(".")
-    file = getattr(module, "__file__", None)
+    file = vars(module).get("__file__")
     if package:
         parent = sys.modules.get(package)
         if package not in files and package not in made and parent is not None:
-            around = {absolute(each) for each in getattr(parent, "__path__", ())}
-            if file is None or folder_of(module) in around:
+            if file is None or folder_of(module) in folders_of_package(parent):
                 return
         elif package in made:
             return
         if file is not None and file.endswith(SOURCES):
             files[name] = place_of(module)
         return
-    if file is None and hasattr(module, "__path__"):
+    if file is None and "__path__" in vars(module):
         # A folder without a file of its own gives way to packages of that name.
         spec = PathFinder.find_spec(name)
         around = None if spec is None else spec.submodule_search_locations
@@ -114,10 +114,15 @@ def look_at(
             files[name] = place_of(module)
 
 
+@functools.lru_cache(maxsize=256)
+def folders_of_package(package: ModuleType) -> set[str]:
+    return {absolute(each) for each in getattr(package, "__path__", ())}
+
+
 def folder_of(module: ModuleType) -> str:
     """The folder in which an import finds *module*."""
-    folder = os.path.dirname(absolute(str(module.__file__)))
-    return os.path.dirname(folder) if hasattr(module, "__path__") else folder
+    folder = absolute(str(module.__file__)).rpartition(os.sep)[0]
+    return folder.rpartition(os.sep)[0] if "__path__" in vars(module) else folder
 
 
 def place_of(module: ModuleType) -> tuple[str | None, list[str] | None]:
@@ -129,7 +134,7 @@ def is_made(name: str, module: ModuleType) -> bool:
     """Whether somebody has made *module* and put functions or classes into it."""
     spec = getattr(module, "__spec__", None)
     loader = getattr(spec, "loader", None) or getattr(module, "__loader__", None)
-    if loader is not None or hasattr(module, "__path__"):
+    if loader is not None or "__path__" in vars(module):
         return False
     return any(
         getattr(thing, "__module__", None) == name

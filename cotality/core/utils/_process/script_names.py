@@ -97,12 +97,14 @@ module_homes: WeakKeyDictionary[ModuleType, Home] = WeakKeyDictionary()
 
 
 def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
-    """Whether a start method of others has brought it here: a fork, or an import."""
+    """Whether a fork has brought it here.
+
+    Where `multiprocessing` has imported it, its functions have other globals than the
+    module, so it is left alone.
+    """
     if getattr(main, "__file__", None) != about.get("__file__"):
         return False
-    was_imported = "__mp_main__" in sys.modules
-    was_forked = os.getppid() == owner and not hasattr(main, "spawn_main")
-    return was_imported or was_forked
+    return os.getppid() == owner and not hasattr(main, "spawn_main")
 
 
 class NotYetError(Exception):
