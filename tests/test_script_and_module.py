@@ -184,10 +184,10 @@ def test_a_script_that_starts_work_outside_of_its_guard(tmp_path: Path) -> None:
     """It is not run again without end: the error says what to do."""
     source = (
         "import threading\n"
+        "run(abs, -1)\n"
         "lock = threading.Lock()\n"
         "def locked():\n"
-        "    with lock: return 1\n"
-        "run(abs, -1)\n" + GUARD + "    try: run(locked)\n"
+        "    with lock: return 1\n" + GUARD + "    try: run(locked)\n"
         "    except Exception as error: text = str(error)\n"
         "    print('lock' in text, 'outside of its main guard' in text)\n"
     )

@@ -193,9 +193,7 @@ def define(home: Home, name: str) -> Definition:
             raise
         text = f"{type(thing).__qualname__} {type(error).__name__}"
         version = text.encode()
-        return Definition(
-            version, token_for(thing), FROM_SCRIPT, b"", [], frozenset()
-        )
+        return Definition(version, token_for(thing), FROM_SCRIPT, b"", [], frozenset())
     if parts is None:
         home.cache.pop(name, None)
     else:

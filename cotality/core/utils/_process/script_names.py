@@ -104,7 +104,8 @@ def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
     """
     if getattr(main, "__file__", None) != about.get("__file__"):
         return False
-    return os.getppid() == owner and not hasattr(main, "spawn_main")
+    was_imported = sys.modules.get("__mp_main__") is main or hasattr(main, "spawn_main")
+    return os.getppid() == owner and not was_imported
 
 
 class NotYetError(Exception):
@@ -254,8 +255,10 @@ class Binding:
         if name in home.broken:
             why = home.broken[name]
             raise LookupError(f"the global {name!r} cannot be had here: {why}")
-        if name in self.begun and each is not None and (
-            home.bound.get(name) != each.version
+        if (
+            name in self.begun
+            and each is not None
+            and (home.bound.get(name) != each.version)
         ):
             raise NotYetError(f"the global {name!r} refers to itself")
         return home.names[name]

@@ -90,6 +90,7 @@ class Needed:
             home, name, _ = mention
             if (
                 name not in home.names  # a built-in, or bound in workers alone
+                or name in OF_MODULES
                 or (home, name) in new
                 or name in self.found.get(home, ())
             ):
@@ -125,6 +126,13 @@ class Needed:
 
     def packed(self, take: Callable[[Any], object] | None) -> bytes:  # Any: a buffer
         return pickle.dumps(self.bundles(), PROTOCOL, buffer_callback=take)
+
+
+# What every module has of its own.
+OF_MODULES = frozenset(
+    ["__name__", "__file__", "__package__", "__doc__", "__spec__", "__loader__"]
+    + ["__cached__", "__builtins__"]
+)
 
 
 def looks_large(thing: object) -> bool:

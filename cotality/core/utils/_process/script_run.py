@@ -61,13 +61,15 @@ def run_again(home: Home, path: str) -> set[str]:
     global is_running
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)
-    view = Through(home.names)
+    before = dict(home.names)
     is_running = True
     try:
-        exec(code, home.names, view)
+        exec(code, home.names, Through(home.names))
     finally:
         is_running = False
-    return view.bound
+        # What a function declares as global is bound past the view.
+        home.names.update(before)
+    return home.names.keys() - before.keys()
 
 
 class Through(MutableMapping[str, Any]):  # Any: globals of any kind
@@ -79,7 +81,6 @@ class Through(MutableMapping[str, Any]):  # Any: globals of any kind
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
         self.kept = set(names)
-        self.bound: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
         if name == "__name__":
@@ -89,18 +90,16 @@ class Through(MutableMapping[str, Any]):  # Any: globals of any kind
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self.kept:
             self.names[name] = value
-            self.bound.add(name)
 
     def __delitem__(self, name: str) -> None:
         if name not in self.kept:
             del self.names[name]
-            self.bound.discard(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.bound)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self.bound)
+        return len(self.names)
 
 
 def check_not_running() -> None:

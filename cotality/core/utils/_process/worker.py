@@ -265,6 +265,10 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     except Exception as error:
         from .unsendable import unpicklable_result
 
-        return Kind.FAILURE, pack_exception(unpicklable_result(value, error), encode_answer), []
+        return (
+            Kind.FAILURE,
+            pack_exception(unpicklable_result(value, error), encode_answer),
+            [],
+        )
     except BaseException as error:
         return Kind.FAILURE, pack_exception(exited(error)), []
