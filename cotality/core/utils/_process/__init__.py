@@ -23,7 +23,8 @@ From the caller down to the worker:
   `inline_backend`; `auto` decides between threads and processes on the way;
 * worker processes that are kept: `warm`; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool`, `watcher`, `handle`, `crash`,
-  `farewell`; how they start: `launch`, `fork_server`, `server_end`;
+  `farewell`; how they start: `launch`, `fork_server`, `server_end`, with what
+  only a start can bring, `starting`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large;
 * in a worker: `worker`, `worker_link`, `chunk`, which is a `packed_chunk`, or in a

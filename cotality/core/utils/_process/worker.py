@@ -58,8 +58,15 @@ class Initializer:
 
     def run(self) -> None:
         given = self.arguments
-        arguments = decode(given) if isinstance(given, bytes) else given
-        decode(self.function)(*arguments)
+        # The function first: what it needs of its script may be in the arguments too.
+        function = decode(self.function)
+        if isinstance(given, bytes):
+            arguments = decode(given)
+        else:
+            from .starting import unpacked
+
+            arguments = unpacked(given)
+        function(*arguments)
 
 
 @dataclass(slots=True)
