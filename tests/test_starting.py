@@ -65,11 +65,11 @@ def use(*given: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there locks can be forked")
-@pytest.mark.parametrize("kind", ["Lock", "Queue", "Value", "Event"])
+@pytest.mark.parametrize("kind", ["Lock", "Queue", "Event"])
 def test_a_lock_for_forks_alone(kind: str) -> None:
     """The call itself says what to do, and no worker is started for it."""
     context: Any = multiprocessing.get_context("fork")
-    thing = context.Value("i") if kind == "Value" else getattr(context, kind)()
+    thing = getattr(context, kind)()
     set_up: Any = {"initializer": use, "initargs": (1, thing)}
 
     with pytest.raises(TaskNotPicklableError, match=r"initargs\[1\].*spawn"):
