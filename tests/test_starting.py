@@ -89,7 +89,7 @@ def test_a_lock_for_forks_alone(kind: str) -> None:
 def test_what_no_process_can_be_given() -> None:
     """It is named."""
     with (
-        open(__file__) as file,  # noqa: PTH123  # what kind it is matters
+        open(__file__) as file,  # what kind it is matters
         pytest.raises(TaskNotPicklableError, match=r"initargs\[0\]\['file'\]"),
     ):
         IsolatedProcessPoolExecutor(1, None, use, ({"file": file},))

@@ -57,7 +57,8 @@ def are_named_in(data: bytes) -> bool:
 
 def look() -> None:
     """Look at the modules that were not there the last time."""
-    modules, path = dict(sys.modules), tuple(sys.path)
+    modules: dict[str, Any] = dict(sys.modules)  # Any: anybody may put things there
+    path = tuple(sys.path)
     if path != seen.path:
         seen.known, seen.files, seen.made = {}, {}, frozenset()
         seen.folders = {absolute(entry or os.curdir) for entry in path}
@@ -109,9 +110,10 @@ def look_at(
         if is_made(name, module):
             made.add(name)
         return
-    if file.endswith(SOURCES) and folder_of(module) not in folders:
-        if not is_known_to_imports(module):
-            files[name] = place_of(module)
+    if not file.endswith(SOURCES) or folder_of(module) in folders:
+        return
+    if not is_known_to_imports(module):
+        files[name] = place_of(module)
 
 
 @functools.lru_cache(maxsize=256)

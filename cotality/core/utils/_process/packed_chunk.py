@@ -338,7 +338,8 @@ def bind_script(packed: bytes | Segment) -> None:
     from .script_names import bind
 
     if isinstance(packed, Segment):
-        bind(*packed.parts())
+        data, buffers = packed.parts()
+        bind(data, buffers)
     else:
         bind(packed)
 

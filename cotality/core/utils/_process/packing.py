@@ -59,7 +59,11 @@ class PortionPacker:
         # Unlike any other's: workers of an executor may serve programs on many
         # machines, one after the other or at once.
         self.call = os.urandom(12).hex()
-        self.forget()
+        self.packer = Packer(in_segments)
+        self.functions = PackedFunctions(in_segments)
+        self.script = Needed()
+        self.script_count = 0  # of definitions that are packed
+        self.script_packed: bytes | Segment | None = None
 
     def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         """Pack *batch*, or the first tasks of it if together they are large."""
@@ -69,14 +73,14 @@ class PortionPacker:
         return chunk, portion
 
     def packed_script(self) -> bytes | Segment | None:
-        """What the tasks of this call need of their script, packed once."""
+        """What the tasks of this call need of their script, packed when that grows."""
         if self.script.count != self.script_count:
+            packed: bytes | Segment | None = None
+            if self.in_segments:
+                buffers: list[pickle.PickleBuffer] = []
+                packed = packed_parts(self.script.packed(buffers.append), buffers)
+            self.script_packed = packed or self.script.packed(None)
             self.script_count = self.script.count
-            buffers: list[pickle.PickleBuffer] = []
-            data = self.script.packed(buffers.append if self.in_segments else None)
-            self.script_packed = packed_parts(data, buffers)
-            if self.script_packed is None:
-                self.script_packed = self.script.packed(None)
         return self.script_packed
 
     def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
@@ -175,8 +179,7 @@ class PortionPacker:
         self.packer = Packer(self.in_segments)
         self.functions = PackedFunctions(self.in_segments)
         self.script = Needed()
-        self.script_count = 0  # of definitions that are packed
-        self.script_packed: bytes | Segment | None = None
+        self.script_count, self.script_packed = 0, None
 
 
 class PackedFunctions:

@@ -172,7 +172,7 @@ def probe_by_value() -> type[Probe]:
 
     class ProbeByValue(Probe, by_value):  # type: ignore[misc,valid-type]  # as above
         def own_rules(self) -> dict[type, Rule | None]:
-            self.mentions = set()
+            self.mentions: set[Mention] | None = set()
             return super().own_rules() | {memoryview: memoryview_without_items}
 
         def check_script(self) -> None:

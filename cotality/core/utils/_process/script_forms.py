@@ -78,19 +78,23 @@ def make_function(place: str, *given: Any) -> FunctionType:  # Any: as above
     return FunctionType(code, dictionary, name, defaults, closure)
 
 
+def cloudpickle_itself() -> Any:  # Any: as above
+    from importlib import import_module
+
+    return import_module("cloudpickle.cloudpickle")
+
+
 # Classes.
 
 
 def form_of_class(kind: type) -> Form:
-    from cloudpickle import cloudpickle  # type: ignore[attr-defined]  # has no types
-
-    own: Any = cloudpickle  # Any: as above
+    own = cloudpickle_itself()
     token = tokens.given_to(kind)
     if issubclass(kind, Enum):
         # With the aliases, which cloudpickle leaves out.
         members = {name: member.value for name, member in kind.__members__.items()}
-        given = kind.__bases__, kind.__name__, kind.__qualname__, members
-        given = *given, kind.__module__
+        names = kind.__name__, kind.__qualname__
+        own_parts = kind.__bases__, *names, members, kind.__module__
         attributes, slots = own._enum_getstate(kind)
         for name in members:
             attributes.pop(name, None)
@@ -103,7 +107,7 @@ def form_of_class(kind: type) -> Form:
             for name, member in kind.__members__.items()
         }
         state = attributes, slots
-        return make_enum, (token, *given), state, None, None, set_class_state
+        return make_enum, (token, *own_parts), state, None, None, set_class_state
     attributes, slots = own._class_getstate(kind)
     first: dict[str, Any] = {}  # Any: attributes of any class
     for name in ("__module__", "__qualname__", "__slots__"):
@@ -114,7 +118,7 @@ def form_of_class(kind: type) -> Form:
     for name in list(attributes):
         if name in ("__slotnames__", "__slots__") or is_slot(attributes[name], kind):
             del attributes[name]
-    if type(kind) is type(typing.TypedDict("_", {})):
+    if type(kind).__name__ == "_TypedDictMeta":
         # It is no base: the class is a dictionary, and says where it comes from.
         attributes["__orig_bases__"] = kind.__dict__.get("__orig_bases__", ())
     given = token, type(kind), kind.__name__, kind.__bases__, first
@@ -216,18 +220,14 @@ def make_enum(token: str, *given: Any) -> type:  # Any: as above
     known = tokens.get(token)
     if known is not None:
         return typing.cast("type", known)
-    from cloudpickle import cloudpickle  # type: ignore[attr-defined]  # has no types
-
-    own: Any = cloudpickle  # Any: as above
+    own = cloudpickle_itself()
     kind: type = own._make_skeleton_enum(*given, None, None)
     tokens.set(token, kind)
     return kind
 
 
 def set_class_state(kind: type, state: Any) -> Any:  # Any: as above
-    from cloudpickle import cloudpickle  # type: ignore[attr-defined]  # has no types
-
-    own: Any = cloudpickle  # Any: as above
+    own = cloudpickle_itself()
     attributes, slots = state
     line = attributes.pop("__firstlineno__", None)  # 3.13 forgets it with the module
     for name, values in attributes.pop(OF_MEMBERS, {}).items():

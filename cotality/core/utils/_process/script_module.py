@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterable
-from functools import cache
 from enum import Enum
+from functools import cache
 from types import (
     FunctionType,
     GetSetDescriptorType,
@@ -24,7 +24,7 @@ from types import (
 from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
 
 from . import off_path, script_needs
-from .script_forms import FORMS, NAMED_KINDS, form_of
+from .script_forms import FORMS, NAMED_KINDS, cloudpickle_itself, form_of
 from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention, Needed
 from .script_places import Home, home_of_globals, is_script, place_of
 from .script_tokens import tokens
@@ -263,9 +263,10 @@ class Taken:
 
     def __init__(self, home: Home, name: str, mentions: set[Mention]) -> None:
         self.defines, self.mentions = (home, name), mentions
-        from cloudpickle import Pickler  # type: ignore[attr-defined]  # no types
-
-        self.pickler: Any = Pickler(io.BytesIO(), PROTOCOL)  # Any: as above
+        make = cloudpickle_itself().Pickler
+        self.pickler: Any = make(
+            io.BytesIO(), PROTOCOL
+        )  # Any: cloudpickle has no types
 
     def _dynamic_function_reduce(self, function: FunctionType) -> Form:
         return self.pickler._dynamic_function_reduce(function)

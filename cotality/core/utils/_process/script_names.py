@@ -35,7 +35,9 @@ class Sent(NamedTuple):
     hints: list[str]
 
 
-def bind(packed: bytes, buffers: Sequence[Any] = ()) -> None:  # Any: as above
+def bind(
+    packed: bytes | memoryview, buffers: Sequence[Any] = ()
+) -> None:  # Any: as above
     """Bind what bundles define, each global in the namespace it belongs to.
 
     It never fails: what cannot be rebuilt fails whoever asks for it.

@@ -130,8 +130,16 @@ class Needed:
 
 # What every module has of its own.
 OF_MODULES = frozenset(
-    ["__name__", "__file__", "__package__", "__doc__", "__spec__", "__loader__"]
-    + ["__cached__", "__builtins__"]
+    [
+        "__name__",
+        "__file__",
+        "__package__",
+        "__doc__",
+        "__spec__",
+        "__loader__",
+        "__cached__",
+        "__builtins__",
+    ]
 )
 
 

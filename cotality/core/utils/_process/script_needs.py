@@ -9,15 +9,30 @@ from typing import Any
 
 # What looks names up that the code does not name otherwise than as text.
 LOOKING_UP = frozenset(
-    ["globals", "eval", "exec", "vars", "getattr", "setattr", "modules"]
-    + ["import_module", "__import__", "__main__"]
+    [
+        "globals",
+        "eval",
+        "exec",
+        "vars",
+        "getattr",
+        "setattr",
+        "modules",
+        "import_module",
+        "__import__",
+        "__main__",
+    ]
 )
 
 
 # How code gets at its globals. The bodies of classes look first among their own names.
 GLOBAL_OPERATIONS = frozenset(
-    ["LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME"]
-    + ["LOAD_FROM_DICT_OR_GLOBALS"]
+    [
+        "LOAD_GLOBAL",
+        "STORE_GLOBAL",
+        "DELETE_GLOBAL",
+        "LOAD_NAME",
+        "LOAD_FROM_DICT_OR_GLOBALS",
+    ]
 )
 
 
@@ -69,10 +84,10 @@ def hints_of_class(kind: type) -> set[str]:
 
 
 def annotations_of(thing: Any) -> dict[str, Any]:  # Any: annotations are anything
-    own = getattr(thing, "__dict__", {}).get("__annotations__")
+    own: Any = getattr(thing, "__dict__", {}).get("__annotations__")  # Any: as above
     if own is None and type(thing) is FunctionType:
         own = thing.__annotations__
-    return own if isinstance(own, dict) else {}
+    return own if type(own) is dict else {}
 
 
 def names_in_annotations(annotations: dict[str, Any]) -> Iterable[str]:

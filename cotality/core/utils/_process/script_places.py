@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from . import off_path
 
@@ -134,18 +134,18 @@ def namespaces_of(thing: object) -> list[Names]:
         methods = (each for each in list(vars(thing).values()))
         function = next((m for m in methods if type(m) is FunctionType), None)
     function = getattr(function, "__wrapped__", function)
-    names = getattr(function, "__globals__", None)
+    names: Any = getattr(function, "__globals__", None)  # Any: mostly a dict
     found = [names_of(SCRIPT), *(home.names for home in reversed(homes.values()))]
-    if isinstance(names, dict) and names.get("__name__") == SCRIPT:
-        found.insert(0, names)
+    if type(names) is dict and cast("Names", names).get("__name__") == SCRIPT:
+        found.insert(0, cast("Names", names))
     return found
 
 
 def found_by(names: Names, name: str) -> object:
     first, *rest = name.split(".")
-    thing = names.get(first)
+    thing: Any = names.get(first)  # Any: a global of any kind
     for each in rest:
-        own = vars(thing) if isinstance(thing, type) else {}
+        own: Any = vars(thing) if isinstance(thing, type) else {}  # Any: as above
         if each not in own:
             return None
         thing = own[each]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -54,9 +55,7 @@ class Tokens:
         try:
             reference = weakref.ref(thing, forget)
         except TypeError:
-
-            def reference() -> object:
-                return thing
+            reference = partial(itself, thing)
 
         self.by_id[key] = token
         self.by_token[token] = reference
@@ -65,6 +64,10 @@ class Tokens:
         """What has *token*; None if it is gone, or never was here."""
         reference = self.by_token.get(token)
         return None if reference is None else reference()
+
+
+def itself(thing: object) -> object:
+    return thing
 
 
 tokens = Tokens()

@@ -46,9 +46,7 @@ def parts_for_start(
 
 def unpacked(parts: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: as above
     """What `parts_for_start` was given, in the worker."""
-    return tuple(
-        decode(part.data) if type(part) is Packed else part for part in parts
-    )
+    return tuple(decode(part.data) if type(part) is Packed else part for part in parts)
 
 
 def check(argument: object, position: int, refusal: Exception) -> None:
@@ -70,10 +68,11 @@ def check(argument: object, position: int, refusal: Exception) -> None:
 
 def pickle_as_for_a_start(argument: object) -> None:
     """Pickle *argument* as for a process that is being started, and forget that."""
-    from multiprocessing import context as mp_context
+    import sys
     from multiprocessing import reduction
 
-    own: Any = mp_context  # Any: typeshed leaves out what is used of it
+    # Any: typeshed leaves out what is used of it
+    own: Any = sys.modules["multiprocessing.context"]
     before = own.get_spawning_popen()
     own.set_spawning_popen(Start())
     try:

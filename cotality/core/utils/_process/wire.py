@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import off_path
+
+if TYPE_CHECKING:
+    from .script_needed import Mention
 
 MAIN = b"__main__"
 PROTOCOL = pickle.HIGHEST_PROTOCOL
@@ -55,12 +58,13 @@ def dump_by_value(value: object, buffers: list[pickle.PickleBuffer] | None) -> b
     take = None if buffers is None else buffers.append
     with io.BytesIO() as file:
         pickler = pickler_by_value()(file, PROTOCOL, buffer_callback=take)
-        pickler.mentions = set()
+        mentions: set[Mention] = set()
+        pickler.mentions = mentions
         pickler.dump(value)
         data = file.getvalue()
     collecting = script_needed.collecting.needed
     needed = collecting or script_needed.Needed()
-    needed.add(pickler.mentions)
+    needed.add(mentions)
     return data if collecting else script_needed.with_bundle(data, needed, buffers)
 
 
