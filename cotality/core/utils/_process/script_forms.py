@@ -28,7 +28,7 @@ def form_of(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
 
     NotImplemented for what pickles well by itself.
     """
-    kind = type(thing)
+    kind: type[Any] = type(thing)  # Any: as above
     if kind is FunctionType:
         if thing.__code__ is DISPATCHING_CODE:
             return form_of_dispatcher(thing)
@@ -144,12 +144,13 @@ def make_class(
     if known is not None:
         return typing.cast("type", known)
     kind: type | None = None
+    reason: Exception | None = None
     for make in ways_to_make(meta):
         try:
             kind = make(meta, name, bases, dict(first))
             break
         except Exception as error:
-            reason = error
+            reason = reason or error
     if kind is None:
         raise TypeError(
             f"class {name} cannot be made in another process: {reason}"
@@ -270,9 +271,10 @@ def register_all(dispatcher: Any, registry: dict[type, Any]) -> None:  # Any: as
 
 def form_of_cache(cache: Any) -> Form:  # Any: an lru_cache wrapper
     parameters = cache.cache_parameters()
+    attributes: dict[str, Any] = vars(cache)  # Any: as above
     own = {
         name: value
-        for name, value in vars(cache).items()
+        for name, value in attributes.items()
         if name not in ("__wrapped__", "cache_parameters")
     }
     given = cache.__wrapped__, parameters["maxsize"], parameters["typed"]

@@ -50,7 +50,7 @@ class Known(NamedTuple):
 
 def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
     """How *thing* is pickled, if a script has defined it; else NotImplemented."""
-    kind = type(thing)
+    kind: type[Any] = type(thing)  # Any: as above
     if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
         if not is_of_script(thing):
             form = off_path.reference(thing) if off_path.seen.files else None
@@ -138,7 +138,7 @@ def attribute_of(number: str, name: str, token: str, rest: str) -> Any:  # Any: 
     thing = recalled(number, name, token)
     for each in rest.split("."):
         thing = inspect.getattr_static(thing, each)
-        if isinstance(thing, (staticmethod, classmethod)):
+        if type(thing) in (staticmethod, classmethod):
             thing = thing.__func__
     return thing
 
@@ -281,7 +281,7 @@ def token_for(thing: object) -> str | None:
 
 def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
     """What tells whether *thing* has changed; None if nothing does but to pickle it."""
-    kind = type(thing)
+    kind: type[Any] = type(thing)  # Any: as above
     if kind in ATOMS or kind is ModuleType:
         return ()
     if kind is FunctionType:
@@ -325,7 +325,7 @@ class Same(tuple[object, ...]):
     """Equal to another one of the very same objects: 1 is not True here."""
 
     __slots__ = ()
-    __hash__ = tuple.__hash__
+    __hash__ = None  # type: ignore[assignment]  # nobody looks for it
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Same) or len(self) != len(other):

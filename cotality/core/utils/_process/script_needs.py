@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 # What looks names up that the code does not name otherwise than as text.
 LOOKING_UP = frozenset(
@@ -87,7 +87,7 @@ def annotations_of(thing: Any) -> dict[str, Any]:  # Any: annotations are anythi
     own: Any = getattr(thing, "__dict__", {}).get("__annotations__")  # Any: as above
     if own is None and type(thing) is FunctionType:
         own = thing.__annotations__
-    return own if type(own) is dict else {}
+    return cast("dict[str, Any]", own) if type(own) is dict else {}
 
 
 def names_in_annotations(annotations: dict[str, Any]) -> Iterable[str]:

@@ -149,6 +149,6 @@ def found_by(names: Names, name: str) -> object:
         if each not in own:
             return None
         thing = own[each]
-        if isinstance(thing, (staticmethod, classmethod)):
+        if type(thing) in (staticmethod, classmethod):
             thing = thing.__func__
     return thing
