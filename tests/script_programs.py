@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # programs are written as they are
 """Small programs whose outcome is the same in a script and in a module.
 
 Each defines ``main(run)``, which runs tasks by ``run(function, *arguments)`` and
@@ -760,9 +761,9 @@ def in_pool(module: Any, workers: int) -> Any:
     set_up: Any = {}
     if hasattr(module, "INITIALIZER"):
         set_up = {"initializer": module.INITIALIZER, "initargs": module.INITARGS}
-    with worker_pool(max_workers=workers, **set_up):
-        with plain(ModuleType("plain"), workers) as run:
-            yield run
+    pool = worker_pool(max_workers=workers, **set_up)
+    with pool, plain(ModuleType("plain"), workers) as run:
+        yield run
 
 
 @contextmanager

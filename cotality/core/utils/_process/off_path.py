@@ -177,7 +177,7 @@ def reference(thing: Any) -> Any:  # Any: a function or class, and what pickle t
 
 
 def found(files: Files, module: str, name: str) -> Any:  # Any: as above
-    """The thing called *name* in *module*, which may have to be loaded from its file."""
+    """What is called *name* in *module*, which may have to be loaded from its file."""
     ours.files.update(files)
     if ours not in sys.meta_path:
         sys.meta_path.append(ours)

@@ -14,7 +14,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from enum import Enum
 from types import FunctionType, MemberDescriptorType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from . import script_places
 from .script_tokens import tokens
@@ -28,7 +28,7 @@ def form_of(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
 
     NotImplemented for what pickles well by itself.
     """
-    kind: type[Any] = type(thing)  # Any: as above
+    kind = cast("type[Any]", type(thing))  # Any: as above
     if kind is FunctionType:
         if thing.__code__ is DISPATCHING_CODE:
             return form_of_dispatcher(thing)
@@ -87,7 +87,7 @@ def cloudpickle_itself() -> Any:  # Any: as above
 # Classes.
 
 
-def form_of_class(kind: type) -> Form:
+def form_of_class(kind: type[Any]) -> Form:  # Any: as above
     own = cloudpickle_itself()
     token = tokens.given_to(kind)
     if issubclass(kind, Enum):
@@ -118,17 +118,18 @@ def form_of_class(kind: type) -> Form:
     for name in list(attributes):
         if name in ("__slotnames__", "__slots__") or is_slot(attributes[name], kind):
             del attributes[name]
-    if type(kind).__name__ == "_TypedDictMeta":
+    meta = cast("type[Any]", type(kind))  # Any: of any metaclass
+    if meta.__name__ == "_TypedDictMeta":
         # It is no base: the class is a dictionary, and says where it comes from.
         attributes["__orig_bases__"] = kind.__dict__.get("__orig_bases__", ())
-    given = token, type(kind), kind.__name__, kind.__bases__, first
+    given = token, meta, kind.__name__, kind.__bases__, first
     return make_class, given, (attributes, slots), None, None, set_class_state
 
 
 OF_MEMBERS = "attributes of members"
 
 
-def is_slot(value: object, kind: type) -> bool:
+def is_slot(value: object, kind: type[Any]) -> bool:  # Any: as above
     return isinstance(value, MemberDescriptorType) and value.__objclass__ is kind
 
 
@@ -142,7 +143,7 @@ def make_class(
     """The class with *token*, made without its attributes if it is not here yet."""
     known = tokens.get(token)
     if known is not None:
-        return typing.cast("type", known)
+        return cast("type", known)
     kind: type | None = None
     reason: Exception | None = None
     for make in ways_to_make(meta):
@@ -220,7 +221,7 @@ def make_as_usual(
 def make_enum(token: str, *given: Any) -> type:  # Any: as above
     known = tokens.get(token)
     if known is not None:
-        return typing.cast("type", known)
+        return cast("type", known)
     own = cloudpickle_itself()
     kind: type = own._make_skeleton_enum(*given, None, None)
     tokens.set(token, kind)
@@ -271,7 +272,7 @@ def register_all(dispatcher: Any, registry: dict[type, Any]) -> None:  # Any: as
 
 def form_of_cache(cache: Any) -> Form:  # Any: an lru_cache wrapper
     parameters = cache.cache_parameters()
-    attributes: dict[str, Any] = vars(cache)  # Any: as above
+    attributes = cast("dict[str, Any]", vars(cache))  # Any: as above
     own = {
         name: value
         for name, value in attributes.items()

@@ -21,7 +21,7 @@ from types import (
     MemberDescriptorType,
     ModuleType,
 )
-from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, cast
 
 from . import off_path, script_needs
 from .script_forms import FORMS, NAMED_KINDS, cloudpickle_itself, form_of
@@ -50,7 +50,7 @@ class Known(NamedTuple):
 
 def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
     """How *thing* is pickled, if a script has defined it; else NotImplemented."""
-    kind: type[Any] = type(thing)  # Any: as above
+    kind = cast("type[Any]", type(thing))  # Any: as above
     if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
         if not is_of_script(thing):
             form = off_path.reference(thing) if off_path.seen.files else None
@@ -281,7 +281,7 @@ def token_for(thing: object) -> str | None:
 
 def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
     """What tells whether *thing* has changed; None if nothing does but to pickle it."""
-    kind: type[Any] = type(thing)  # Any: as above
+    kind = cast("type[Any]", type(thing))  # Any: as above
     if kind in ATOMS or kind is ModuleType:
         return ()
     if kind is FunctionType:
