@@ -646,6 +646,21 @@ PROGRAMS = {
             return same
         def main(run): return run(work)
     """,
+    "objects that refer to one another": """
+        class Node:
+            def __init__(self, parent=None):
+                self.parent, self.children = parent, []
+                if parent is not None: parent.children.append(self)
+        root = Node()
+        child = Node(root)
+        left, right = {}, {}
+        left["right"], right["left"] = right, left
+        def work():
+            root.mark = 1
+            return child.parent is root, root.children[0] is child, child.parent.mark
+        def sides(): return left["right"] is right, right["left"] is left
+        def main(run): return run(work), run(sides), run(work), hasattr(root, "mark")
+    """,
     "an alias": """
         def work(x): return x
         same = work

@@ -15,6 +15,7 @@ import io
 from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import cache
+from operator import getitem
 from types import (
     FunctionType,
     GetSetDescriptorType,
@@ -225,6 +226,69 @@ def packed_definition(home: Home, name: str, thing: object) -> Definition:
         digest.update(buffer.raw())
     version = digest.digest() + (token or "").encode()
     return Definition(version, token, content, state, buffers, frozenset(mentions))
+
+
+def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
+    """Let data that refer to one another be packed together, each once."""
+    data = {
+        place: {(m.home, m.name) for m in each.mentions if not m.is_soft}
+        for place, each in new.items()
+        if each.token is None and each.packed
+    }
+    reached = {place: reachable(place, data) for place in data}
+    done: set[tuple[Home, str]] = set()
+    for place in data:
+        group = {p for p in reached[place] if place in reached.get(p, ())}
+        if len(group) < 2 or place in done:
+            continue
+        done |= group
+        pack_group(place[0], sorted(name for _, name in group), new)
+
+
+def reachable(
+    start: tuple[Home, str],
+    edges: dict[tuple[Home, str], set[tuple[Home, str]]],
+) -> set[tuple[Home, str]]:
+    found: set[tuple[Home, str]] = set()
+    waiting = [start]
+    while waiting:
+        for place in edges.get(waiting.pop(), ()):
+            if place not in found and place in edges:
+                found.add(place)
+                waiting.append(place)
+    return found
+
+
+def pack_group(
+    home: Home, names: list[str], new: dict[tuple[Home, str], Definition]
+) -> None:
+    """Define *names* as items of one dictionary, which is a global of its own there."""
+    together = f"({', '.join(names)})"
+    content = {name: home.names[name] for name in names}
+    inside = {id(thing) for thing in content.values()}
+    index = {key: name for key, name in index_of(home).items() if key not in inside}
+    mentions: set[Mention] = set()
+    buffers: Buffers = []
+
+    def packed(part: object, index: dict[int, str]) -> bytes:
+        with io.BytesIO() as file:
+            make = definition_pickler()
+            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
+            pickler.defines, pickler.mentions = (home, together), mentions
+            pickler.index, pickler.is_state = index, True
+            pickler.dump(part)
+            return file.getvalue()
+
+    data = packed(content, index)
+    digest = hashlib.blake2b(data, digest_size=16)
+    for buffer in buffers:
+        digest.update(buffer.raw())
+    version, needs = digest.digest(), frozenset(mentions)
+    new[home, together] = Definition(version, None, data, b"", buffers, needs)
+    for name in names:
+        item = packed(Call(getitem, (content, name)), {id(content): together})
+        needs = frozenset([Mention(home, together)])
+        new[home, name] = Definition(version, None, item, b"", [], needs)
 
 
 def packed_in_two(

@@ -132,7 +132,10 @@ class Binding:
         if any(self.is_missing(name) for name in news):
             self.run_script()
         for name in news:
-            self.bind(name)
+            try:
+                self.bind(name)
+            except NotYetError as error:
+                home.broken[name] = class_and_text(error)
         for name in list(self.unfinished):
             self.finish(name, is_last=True)
         self.blame_needs()

@@ -102,6 +102,9 @@ class Needed:
             definition = new[home, name] = define(home, name)
             for other in definition.mentions:
                 (hints if other.is_soft else waiting).append(other)
+        from .script_module import with_cycles_together
+
+        with_cycles_together(new)
 
     def keep(self, new: dict[tuple[Home, str], Definition]) -> None:
         for (home, name), definition in new.items():
