@@ -20,6 +20,7 @@ from . import script_places
 from .script_tokens import tokens
 
 Form: TypeAlias = Any  # Any: a tuple of two to six parts, or NotImplemented
+type_of: Callable[[Any], type[Any]] = type  # Any: spares checkers a type of Unknown
 Parts: TypeAlias = tuple[Any, ...]  # Any: the arguments of any maker
 
 
@@ -28,7 +29,7 @@ def form_of(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
 
     NotImplemented for what pickles well by itself.
     """
-    kind = cast("type[Any]", type(thing))  # Any: as above
+    kind = type_of(thing)
     if kind is FunctionType:
         if thing.__code__ is DISPATCHING_CODE:
             return form_of_dispatcher(thing)
@@ -118,7 +119,7 @@ def form_of_class(kind: type[Any]) -> Form:  # Any: as above
     for name in list(attributes):
         if name in ("__slotnames__", "__slots__") or is_slot(attributes[name], kind):
             del attributes[name]
-    meta = cast("type[Any]", type(kind))  # Any: of any metaclass
+    meta = type_of(kind)
     if meta.__name__ == "_TypedDictMeta":
         # It is no base: the class is a dictionary, and says where it comes from.
         attributes["__orig_bases__"] = kind.__dict__.get("__orig_bases__", ())

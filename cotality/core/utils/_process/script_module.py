@@ -22,10 +22,10 @@ from types import (
     MemberDescriptorType,
     ModuleType,
 )
-from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
 
 from . import off_path, script_needs
-from .script_forms import FORMS, NAMED_KINDS, cloudpickle_itself, form_of
+from .script_forms import FORMS, NAMED_KINDS, cloudpickle_itself, form_of, type_of
 from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention, Needed
 from .script_places import Home, home_of_globals, is_script, place_of
 from .script_tokens import tokens
@@ -51,7 +51,7 @@ class Known(NamedTuple):
 
 def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
     """How *thing* is pickled, if a script has defined it; else NotImplemented."""
-    kind = cast("type[Any]", type(thing))  # Any: as above
+    kind = type_of(thing)
     if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
         if not is_of_script(thing):
             form = off_path.reference(thing) if off_path.seen.files else None
@@ -345,7 +345,7 @@ def token_for(thing: object) -> str | None:
 
 def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
     """What tells whether *thing* has changed; None if nothing does but to pickle it."""
-    kind = cast("type[Any]", type(thing))  # Any: as above
+    kind = type_of(thing)
     if kind in ATOMS or kind is ModuleType:
         return ()
     if kind is FunctionType:

@@ -12,6 +12,7 @@ import io
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -42,17 +43,46 @@ def bind(
 
     It never fails: what cannot be rebuilt fails whoever asks for it.
     """
-    for number, owner, about, needed, rest in pickle.loads(packed, buffers=buffers):
-        home = script_places.by_number.get(number)
-        if home is None:
-            home = settled(number, owner, about)
-        if home.is_own():
-            continue  # it has come back to where it is from
-        home.rest = {name: Sent(*each) for name, each in rest.items()}
-        # What was looked for once, and is another one by now, is bound again.
-        names = [*needed, *(name for name in rest if name in home.bound)]
-        home.rest |= {name: Sent(*each) for name, each in needed.items()}
-        Binding(home).bind_all(names)
+    global last
+    with binding:
+        if not buffers and packed == last:
+            return  # portions of one call bring the same, one after the other
+        last = bytes(packed)
+        for bundle in pickle.loads(packed, buffers=buffers):
+            bind_one(*bundle)
+
+
+last = b""  # what was bound last
+binding = threading.RLock()  # workers of others may have several threads
+
+
+def forget_lock() -> None:
+    """In a forked child: another thread of the parent may have held it."""
+    global binding
+    binding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_lock)
+
+
+def bind_one(
+    number: str,
+    owner: int,
+    about: dict[str, Any],  # Any: what modules say of themselves
+    needed: dict[str, Any],  # Any: the parts of a `Sent`
+    rest: dict[str, Any],  # Any: as above
+) -> None:
+    home = script_places.by_number.get(number)
+    if home is None:
+        home = settled(number, owner, about)
+    if home.is_own():
+        return  # it has come back to where it is from
+    home.rest = {name: Sent(*each) for name, each in rest.items()}
+    # What was looked for once, and is another one by now, is bound again.
+    names = [*needed, *(name for name in rest if name in home.bound)]
+    home.rest |= {name: Sent(*each) for name, each in needed.items()}
+    Binding(home).bind_all(names)
 
 
 def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
@@ -81,7 +111,8 @@ class ScriptModule(ModuleType):
     def __getattr__(self, name: str) -> Any:  # Any: globals of any kind
         home = module_homes.get(self)
         if home is not None and name in home.rest and name not in home.bound:
-            Binding(home).bind_all(with_needs(home.rest, name))
+            with binding:
+                Binding(home).bind_all(with_needs(home.rest, name))
             if name in home.names:
                 return home.names[name]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ very object that was sent, or nothing, and never another one of the same name.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -36,6 +37,14 @@ class Tokens:
         """The token of *thing*, a new one if it has none."""
         token = self.by_id.get(id(thing))
         if token is None:
+            token = self.new_one(thing)
+        return token
+
+    def new_one(self, thing: object) -> str:
+        with giving:
+            token = self.by_id.get(id(thing))
+            if token is not None:
+                return token  # from another thread, meanwhile
             token = os.urandom(12).hex()
             self.made_here.add(token)
             self.set(token, thing)
@@ -70,11 +79,14 @@ def itself(thing: object) -> object:
     return thing
 
 
+giving = threading.RLock()  # a destructor may come in between
 tokens = Tokens()
 
 
 def forget_who_made_them() -> None:
     """In a forked child: what it has, it has from its parent."""
+    global giving
+    giving = threading.RLock()  # a destructor may come in between
     tokens.made_here = set()
 
 
