@@ -204,8 +204,10 @@ def make_quietly(
 
 
 def has_no_hook(base: type) -> bool:
-    hook: Any = getattr(base, "__init_subclass__", None)  # Any: of its own kind
-    return type(hook) is type(object.__init_subclass__)
+    """Whether nothing is run for what inherits from *base*."""
+    return not any(
+        "__init_subclass__" in vars(each) for each in base.__mro__ if each is not object
+    )
 
 
 def make_as_usual(
@@ -271,6 +273,12 @@ def register_all(dispatcher: Any, registry: dict[type, Any]) -> None:  # Any: as
         dispatcher.register(kind, function)
 
 
+def form_of_dispatching_method(thing: Any) -> Form:  # Any: a singledispatchmethod
+    # Without the cache of methods that it has from Python 3.13 on.
+    state = {"dispatcher": thing.dispatcher}
+    return functools.singledispatchmethod, (thing.func,), state
+
+
 def form_of_cache(cache: Any) -> Form:  # Any: an lru_cache wrapper
     parameters = cache.cache_parameters()
     attributes = cast("dict[str, Any]", vars(cache))  # Any: as above
@@ -322,6 +330,7 @@ def make_parameters(name: str, bound: Any, module: str) -> Any:  # Any: as above
 FORMS: dict[type, Callable[[Any], Form]] = {  # Any: each has its own kind of object
     type(functools.lru_cache(dispatching)): form_of_cache,
     functools.cached_property: form_of_property,
+    functools.singledispatchmethod: form_of_dispatching_method,
     typing.NewType: form_of_new_type,
     typing.ParamSpec: form_of_parameters,
 }
