@@ -10,12 +10,6 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils.process import (
-    Task,
-    execute_tasks_in_parallel,
-    explain_unpicklable,
-    is_picklable,
-)
 from tests.helpers import environment_of_scripts, run_script
 from tests.limits import LONG_S
 from tests.script_programs import PROGRAMS
@@ -263,6 +257,7 @@ def test_a_standard_pool_that_forks(tmp_path: Path) -> None:
         "    with ProcessPoolExecutor(1, context, set_up, (5,)) as pool:\n"
         "        def on_pool(f):\n"
         "            return execute_tasks_in_parallel([Task(f)], executor=pool)[0]\n"
+        "        pool.submit(abs, 1).result()\n"
         "        print(on_pool(look) == (5, Thing))\n"
         "        def look(): return level + 1, Thing\n"
         "        print(on_pool(look) == (6, Thing))\n"
@@ -409,8 +404,12 @@ def test_tests_that_pytest_loads_by_file(tmp_path: Path) -> None:
     assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_what_is_no_script_costs_nothing_more() -> None:
+def test_what_is_no_script_costs_nothing_more(tmp_path: Path) -> None:
     """Nothing of it is loaded for functions of modules."""
-    assert execute_tasks_in_parallel([Task.of(abs, -1)], 1, True) == [1]
-    assert is_picklable(abs)
-    assert explain_unpicklable(abs) is None
+    check(
+        "import sys\n"
+        "print(run(abs, -1) == 1)\n"
+        "print('cotality.core.utils._process.script_module' not in sys.modules)\n"
+        "print('cloudpickle' not in sys.modules)\n",
+        tmp_path,
+    )

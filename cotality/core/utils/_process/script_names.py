@@ -78,6 +78,9 @@ def bind_one(
         home = settled(number, owner, about)
     if home.is_own():
         return  # it has come back to where it is from
+    if home.process != os.getpid():  # a fork has brought it
+        home.process = os.getpid()
+        home.found, home.bound, home.broken = dict(home.names), {}, {}
     home.rest = {name: Sent(*each) for name, each in rest.items()}
     # What was looked for once, and is another one by now, is bound again.
     names = [*needed, *(name for name in rest if name in home.bound)]
@@ -137,7 +140,7 @@ def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
     """
     if getattr(main, "__file__", None) != about.get("__file__"):
         return False
-    was_imported = sys.modules.get("__mp_main__") is main or hasattr(main, "spawn_main")
+    was_imported = main.__name__ == "__mp_main__" or hasattr(main, "spawn_main")
     return os.getppid() == owner and not was_imported
 
 

@@ -48,6 +48,7 @@ class Home:
         self.found: Names = {}
         self.broken: dict[str, str] = {}
         self.rest: dict[str, Any] = {}  # Any: see there
+        self.process = os.getpid()  # where all this is so
         self.was_run = False
         self.run_error = ""
         self.module: ModuleType | None = None  # kept alive with its names
