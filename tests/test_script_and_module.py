@@ -241,7 +241,8 @@ def test_a_large_global_is_not_copied_into_each_pickle(tmp_path: Path) -> None:
     check(source, tmp_path)
 
 
-def test_a_standard_pool_that_forks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_a_standard_pool(method: str, tmp_path: Path) -> None:
     """It has the script already; what is defined anew afterwards counts."""
     source = (
         "from concurrent.futures import ProcessPoolExecutor\n"
@@ -253,7 +254,7 @@ def test_a_standard_pool_that_forks(tmp_path: Path) -> None:
         "    level = value\n"
         "def look(): return level, Thing\n"
         + GUARD
-        + "    context = get_context('fork')\n"
+        + f"    context = get_context({method!r})\n"
         "    with ProcessPoolExecutor(1, context, set_up, (5,)) as pool:\n"
         "        def on_pool(f):\n"
         "            return execute_tasks_in_parallel([Task(f)], executor=pool)[0]\n"

@@ -13,7 +13,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -96,6 +96,9 @@ def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see
         names = vars(main)
         home = Home(names, number, owner)
         home.found = dict(names)
+    elif main is not None and (imported := names_of_import(main, about)) is not None:
+        home = Home(imported, number, owner)
+        home.found = dict(imported)
     else:
         module = ScriptModule(name)
         vars(module).update(about)
@@ -142,6 +145,21 @@ def is_that_script(main: ModuleType, owner: int, about: dict[str, Any]) -> bool:
         return False
     was_imported = main.__name__ == "__mp_main__" or hasattr(main, "spawn_main")
     return os.getppid() == owner and not was_imported
+
+
+def names_of_import(main: ModuleType, about: dict[str, Any]) -> dict[str, Any] | None:
+    """The globals of the functions of *main*, if a worker of others has imported it.
+
+    They are not those of the module itself, which is a copy.
+    """
+    if this_process.is_worker or main.__name__ != "__mp_main__":
+        return None
+    if getattr(main, "__file__", None) != about.get("__file__"):
+        return None
+    for thing in list(vars(main).values()):
+        if type(thing) is FunctionType and thing.__module__ == "__mp_main__":
+            return thing.__globals__
+    return None
 
 
 class NotYetError(Exception):
@@ -243,7 +261,12 @@ class Binding:
             return True
         if each.token is None:
             return not this_process.is_worker
-        return is_same_code(here, self.load(each.packed, each.buffers))
+        there = self.load(each.packed, each.buffers)
+        if not isinstance(here, type) or not isinstance(there, type):
+            return is_same_code(here, there)
+        _, state = self.load(each.state, each.buffers)
+        codes = codes_in(state[0])
+        return here.__qualname__ == there.__qualname__ and codes_in(vars(here)) == codes
 
     def put(self, name: str, thing: Any) -> None:  # Any: globals of any kind
         self.remember(name, thing)
@@ -326,22 +349,17 @@ class DefinitionUnpickler(pickle.Unpickler):
         return self.binding.named(pid)
 
 
-def is_same_code(here: Any, there: Any) -> bool:  # Any: a function or a class
+def is_same_code(here: Any, there: Any) -> bool:  # Any: a function, a cache ...
     if type(here) is not type(there):
         return False
-    if isinstance(here, type):
-        mine, its = codes_of(here), codes_of(there)
-        return here.__qualname__ == there.__qualname__ and mine == its
     code = getattr(here, "__code__", None)
-    if code is None:
-        return True  # a cache, a NewType
-    return bool(code == there.__code__)
+    return code is None or bool(code == there.__code__)
 
 
-def codes_of(kind: type) -> dict[str, object]:
+def codes_in(attributes: Mapping[str, Any]) -> dict[str, object]:  # Any: of a class
     return {
         name: each.__code__
-        for name, each in vars(kind).items()
+        for name, each in attributes.items()
         if type(each) is FunctionType
     }
 

@@ -18,6 +18,8 @@ from . import off_path
 Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
 
 SCRIPT = "__main__"
+# The other is what it is called where `multiprocessing` has imported it.
+SCRIPTS = (SCRIPT, "__mp_main__")
 # More are not told apart from new ones. Each keeps the globals of a script alive.
 HOMES_KEPT = 32
 
@@ -82,7 +84,7 @@ def register(home: Home) -> None:
 
 def is_script(module: object) -> bool:
     """Whether *module* is the name of one that no other process can import."""
-    return module == SCRIPT or module in off_path.seen.made
+    return module in SCRIPTS or module in off_path.seen.made
 
 
 def home_of_globals(names: Names) -> Home | None:
@@ -121,7 +123,7 @@ def place_of(thing: Any) -> tuple[Home, str] | None:  # Any: a function or a cla
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
     if not isinstance(name, str) or "<" in name:
         return None
-    spaces = namespaces_of(thing) if module == SCRIPT else [names_of(module)]
+    spaces = namespaces_of(thing) if module in SCRIPTS else [names_of(module)]
     for names in spaces:
         if found_by(names, name) is thing:
             return home_of(names), name
