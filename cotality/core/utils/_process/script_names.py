@@ -47,11 +47,12 @@ def bind(
     with binding:
         if not buffers and packed == last:
             return  # portions of one call bring the same, one after the other
-        last = bytes(packed)
+        last = bytes(packed) if len(packed) < KEPT_BELOW else b""
         for bundle in pickle.loads(packed, buffers=buffers):
             bind_one(*bundle)
 
 
+KEPT_BELOW = 1024 * 1024  # bytes
 last = b""  # what was bound last
 binding = threading.RLock()  # workers of others may have several threads
 
