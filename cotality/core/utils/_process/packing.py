@@ -178,7 +178,7 @@ class PortionPacker:
         """Let go of everything that was packed."""
         self.packer = Packer(self.in_segments)
         self.functions = PackedFunctions(self.in_segments)
-        self.script = Needed()
+        self.script.forget()
         self.script_count, self.script_packed = 0, None
 
 

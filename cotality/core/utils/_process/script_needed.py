@@ -111,6 +111,12 @@ class Needed:
             self.found.setdefault(home, {})[name] = definition
             self.count += 1
 
+    def forget(self) -> None:
+        """Let go of all of it; also at the end of the program, when modules go."""
+        self.found.clear()
+        self.rest.clear()
+        self.count = 0
+
     def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `script_names.bind`
         return [
             (

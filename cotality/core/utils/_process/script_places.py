@@ -8,6 +8,7 @@ program may run several scripts, so there may be several homes.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from types import FunctionType, ModuleType
@@ -62,6 +63,18 @@ class Home:
 
 homes: dict[int, Home] = {}  # by the identity of their dictionary, which they hold
 by_number: dict[str, Home] = {}
+
+
+def let_go() -> None:
+    """Hold no script's globals at the end of the program: they go before modules do."""
+    for home in homes.values():
+        home.names, home.kinds = {}, ({}, {})
+        home.cache.clear()
+    homes.clear()
+    by_number.clear()
+
+
+atexit.register(let_go)
 
 
 def home_of(names: Names) -> Home:
