@@ -29,7 +29,7 @@ From the caller down to the worker:
 * how they start: `launch`, `fork_server`, the `server_link` to what runs in it,
   `server_main` and `server_end`; with which program: `interpreter`, and `own_start`
   where that was another one; without the places of standard input and output,
-  `standard_places`;
+  `standard_places`; with what only a start can bring, `starting`;
 * between the two: `messages`, `ledger` and `slots` for what must outlive a worker,
   `segments` for what is large, behind a `descriptor`;
 * in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
@@ -42,6 +42,10 @@ From the caller down to the worker:
   `exception_transport`, `frames`; how a task stays one all the same: `task_graph`, by
   the `memos` of pickles; what does not go by a name of its own: functions, `patched`,
   and classes, `class_at`;
+* what a script defines: `script_module` packs it, with `script_needs`, `script_forms`
+  and `script_tokens`; it goes along as `script_needed`, and is bound by `script_names`
+  in its place among `script_places`, or had by `script_run`; modules that no import
+  finds: `off_path`;
 * what can be packed, and how to say that something cannot: `pickling`, `numbered`,
   `explain`, `anatomy`, `paths`, `unsendable`, `not_picklable`;
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the

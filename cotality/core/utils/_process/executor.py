@@ -55,15 +55,16 @@ class IsolatedProcessPoolExecutor(Executor):
             each worker again, unless it forks.
         initializer: Called with *initargs* in each worker before its first item. If
             it raises, nothing can be run: pending and later items fail with
-            `WorkerStartError`. *initargs* may hold sockets, and connections, locks
-            and queues of :mod:`multiprocessing`, of a context that does not fork:
-            ``multiprocessing.get_context("spawn").Lock()``.
+            `WorkerStartError`. *initargs* may hold sockets, and connections, locks,
+            values and queues of :mod:`multiprocessing`, of a context that does not
+            fork: ``multiprocessing.get_context("spawn").Lock()``. Those of one that
+            does, which is the default on Linux up to Python 3.13, only a fork can use.
         max_tasks_per_child: Replace a worker after so many items.
 
     Raises:
         ValueError: *max_workers* or *max_tasks_per_child* is below 1.
         TypeError: *initializer* cannot be called.
-        TaskNotPicklableError: *initializer* cannot be sent to a process.
+        TaskNotPicklableError: *initializer* or *initargs* cannot be sent to a process.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class IsolatedProcessPoolExecutor(Executor):
             max_workers = default_workers(True, this_process.is_worker)
         plan = WorkerPlan(
             context=mp_context or default_context(),
-            initializer=checked_initializer(initializer, initargs),
+            initializer=checked_initializer(initializer, initargs, mp_context),
             max_tasks=checked_count("max_tasks_per_child", max_tasks_per_child),
         )
         self._pool = Pool(checked_max_workers(max_workers), plan)
@@ -166,8 +167,10 @@ class IsolatedProcessPoolExecutor(Executor):
 
 
 def checked_initializer(
-    initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
-) -> Initializer | None:  # Any: arguments of any function
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],  # Any: arguments of any function
+    context: BaseContext | None = None,
+) -> Initializer | None:
     """*initializer* with its arguments, in a form that can go to a worker.
 
     What the standard pickle and cloudpickle refuse is left as it is: locks and queues
@@ -185,7 +188,9 @@ def checked_initializer(
     try:
         return Initializer(function, encode(tuple(initargs)))
     except Exception:
-        return Initializer(function, tuple(initargs))
+        from .starting import parts_for_start
+
+        return Initializer(function, parts_for_start(tuple(initargs), context))
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:  # Any: any items

@@ -102,6 +102,7 @@ class Search:
     def __init__(self, obj: object, *, plain: bool) -> None:
         self.plain = plain
         self.probe = new_probe(plain=plain)
+        self.probe.looks_inside = True
         self.root = self.deepest = Place(obj)
         # Places that have been come to, each with the parts not looked at yet.
         self.stack = [(self.root, parts(obj, self.probe))]

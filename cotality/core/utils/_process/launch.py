@@ -21,7 +21,7 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from . import interpreter, measured, own_start
+from . import interpreter, measured, own_start, script_run
 from .standard_places import above_standard
 
 # Any: typeshed leaves out what is used of it.
@@ -127,6 +127,7 @@ def preparation_data(name: str) -> dict[str, Any]:  # Any: what multiprocessing 
     The standard library's own function is not used, because it also settles the
     default start method of the whole program, which is the user's to choose.
     """
+    script_run.check_not_running()
     data: dict[str, Any] = {
         "name": name,
         "authkey": mp_process.current_process().authkey,

@@ -19,7 +19,7 @@ from enum import EnumType
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, TypeAlias, cast
 
-from .wire import PROTOCOL, dumps, is_for_all
+from .wire import PROTOCOL, dumped_by_value, dumps, is_for_all
 
 # The C table of a memo, in bytes, up to which it is no matter to make objects of it:
 # some 2,700 entries.
@@ -183,9 +183,7 @@ def noted(
         pass  # the other pickler may know a way; if not, its error is the one to raise
     if buffers:
         buffers.clear()
-    from .pickling import pickler_by_value
-
-    data, pickler = dumped_by(pickler_by_value(), value, take)
+    data, pickler = dumped_by_value(value, buffers)
     # Without what that pickler keeps besides.
     return data, Probe(pickler.memo)
 

@@ -30,7 +30,7 @@ from .segments import NoRoomError, Segment, pack
 from .stopwatch import Stopwatch
 from .task_graph import SMALL
 from .times import Measure
-from .wire import decode, encode
+from .wire import decode, encode_answer
 
 Function: TypeAlias = Callable[..., Any]  # Any: the function of any task
 CallIn: TypeAlias = Callable[..., Any]  # Any: is given one of those and its arguments
@@ -91,6 +91,7 @@ class PackedChunk:
         context: The packed context that each task runs in a copy of, if any.
         in_segments: Whether large results may travel in segments: true for workers of
             ours, and for no others.
+        script: What these tasks need of the script, packed, if anything.
     """
 
     call: str
@@ -101,6 +102,7 @@ class PackedChunk:
     measure: Measure = Measure.NOTHING
     context: bytes | None = None
     in_segments: bool = True
+    script: bytes | Segment | None = None
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
     def run(self, time_box: float) -> ChunkReport:
@@ -109,6 +111,8 @@ class PackedChunk:
         Every outcome goes into the report and into the worker's ledger, so that it
         is not lost when the next task brings the worker down.
         """
+        if self.script is not None:
+            bind_script(self.script)
         memory.turn_to(self.call)
         outcomes = Outcomes(self.book, self.until_failure, self.in_segments)
         watch: Stopwatch | None = None
@@ -298,7 +302,7 @@ class Outcomes:
         """Settle a task that raised *error*; whether another is to start."""
         if is_fork:
             end_fork()
-        failure = pack_exception(task_failure(error))
+        failure = pack_exception(task_failure(error), encode_answer)
         self.values.append(None)
         self.errors[position] = failure
         has_room = self.book.settle(position, failure, FAILED)
@@ -313,8 +317,8 @@ def packed_value(
 ) -> bytes | Segment:  # Any: what a task returned
     try:
         if type(value) in SMALL or not in_segments:
-            return encode(value)
-        return pack(value)
+            return encode_answer(value)
+        return pack(value, is_answer=True)
     except NoRoomError:
         raise
     except Exception as error:
@@ -342,6 +346,16 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
         return run(call, function, *positional, **named)
 
     return call_in_context
+
+
+def bind_script(packed: bytes | Segment) -> None:
+    from .script_names import bind
+
+    if isinstance(packed, Segment):
+        data, buffers = packed.parts()
+        bind(data, buffers)
+    else:
+        bind(packed)
 
 
 class Memory(threading.local):

@@ -7,6 +7,7 @@ only itself.
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from .frames import keep_only_places
 from .outcome import Portion
 from .packed_chunk import Apart, PackedChunk, Together
 from .packed_functions import PackedFunction, PackedFunctions
-from .segments import NoRoomError, Segment
+from .script_needed import Needed, collected_in
+from .segments import NoRoomError, Segment, packed_parts
 from .shared import without_marks
 from .source import Batch
 from .task import Task
@@ -57,10 +59,31 @@ class PortionPacker:
         # Unlike any other's: workers of an executor may serve programs on many
         # machines, one after the other or at once.
         self.call = os.urandom(12).hex()
-        self.forget()
+        self.packer = Packer(in_segments)
+        self.functions = PackedFunctions(in_segments)
+        self.script = Needed()
+        self.script_count = 0  # of definitions that are packed
+        self.script_packed: bytes | Segment | None = None
 
     def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         """Pack *batch*, or the first tasks of it if together they are large."""
+        with collected_in(self.script):
+            chunk, portion = self.pack_tasks(batch)
+        chunk.script = self.packed_script()
+        return chunk, portion
+
+    def packed_script(self) -> bytes | Segment | None:
+        """What the tasks of this call need of their script, packed when that grows."""
+        if self.script.count != self.script_count:
+            packed: bytes | Segment | None = None
+            if self.in_segments:
+                buffers: list[pickle.PickleBuffer] = []
+                packed = packed_parts(self.script.packed(buffers.append), buffers)
+            self.script_packed = packed or self.script.packed(None)
+            self.script_count = self.script.count
+        return self.script_packed
+
+    def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         tasks = batch.tasks
         functions: dict[int, bytes | Segment] = {}
         failures: dict[int, Exception] = {}
@@ -156,6 +179,8 @@ class PortionPacker:
         """Let go of everything that was packed."""
         self.packer = Packer(self.in_segments)
         self.functions = PackedFunctions(self.in_segments)
+        self.script.forget()
+        self.script_count, self.script_packed = 0, None
 
 
 def unsendable_task(

@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cache
 from types import CodeType, ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from . import numbered
 from .public import public
+
+if TYPE_CHECKING:
+    from .script_needed import Mention
+    from .script_places import Home
 
 T = TypeVar("T")
 
@@ -64,7 +68,9 @@ def obstacle(
     the error would be in a cycle with them.
     """
     try:
-        new_probe(plain=plain).dump(obj)
+        probe = new_probe(plain=plain)
+        probe.dump(obj)
+        probe.check_script()
     except KeyboardInterrupt:
         raise  # the user's; the one thing that is not about obj
     except BaseException as error:  # also a SystemExit out of some __reduce__
@@ -79,6 +85,8 @@ def new_probe(*, plain: bool) -> Probe:
 class Probe(pickle.Pickler):
     """A pickler of the standard kind that keeps nothing of what it pickles."""
 
+    looks_inside = False  # only means something to the other one
+
     def __init__(self) -> None:
         super().__init__(Nowhere(), PROTOCOL, buffer_callback=drop)
         self.rules: dict[type, Rule | None] = self.own_rules()
@@ -86,6 +94,9 @@ class Probe(pickle.Pickler):
 
     def own_rules(self) -> dict[type, Rule | None]:
         return {array: array_without_items}
+
+    def check_script(self) -> None:
+        """Raise what keeps a script's part of what was pickled from being sent."""
 
     def persistent_id(self, obj: object) -> int | None:
         # Text and bytes can always be pickled. Named by a number, they are neither
@@ -108,9 +119,20 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
     """
     import cloudpickle
 
+    from .script_module import reduced as reduced_by_script
+
     base: Any = cloudpickle.Pickler
 
     class PicklerByValue(base):  # type: ignore[misc]  # as above
+        """Collects in *mentions* what a script has to define for what is pickled.
+
+        Without them it pickles an answer, and names what the asking process has.
+        """
+
+        mentions: set[Mention] | None = None
+        defines: tuple[Home, str] | None = None  # what is not named, but packed
+        looks_inside = False  # whether it is to show what is in everything
+
         known: dict[type, bool]
         bases: list[type]
 
@@ -133,6 +155,8 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
             if rule is None and self.is_numbered(kind):
                 rule = numbered.refuse
             form = NotImplemented if rule is None else rule(obj)
+            if form is NotImplemented:
+                form = reduced_by_script(self, obj)
             return base.reducer_override(self, obj) if form is NotImplemented else form
 
     return PicklerByValue
@@ -162,7 +186,13 @@ def probe_by_value() -> type[Probe]:
 
     class ProbeByValue(Probe, by_value):  # type: ignore[misc,valid-type]  # as above
         def own_rules(self) -> dict[type, Rule | None]:
+            self.mentions: set[Mention] | None = set()
             return super().own_rules() | {memoryview: memoryview_without_items}
+
+        def check_script(self) -> None:
+            from .script_needed import Needed
+
+            Needed().add(self.mentions or ())
 
         def reducer_override(self, obj: object) -> Form:
             form = super().reducer_override(obj)

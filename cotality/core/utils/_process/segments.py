@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import itertools
 import math
 import mmap
@@ -28,7 +27,7 @@ from typing import Any
 
 from .descriptor import Descriptor
 from .standard_places import above_standard
-from .wire import PROTOCOL, decode, is_for_all
+from .wire import PROTOCOL, decode, dump_answer, dump_by_value, is_for_all
 
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
@@ -193,15 +192,20 @@ def arrived(position: int, size: int, number: int) -> Segment:
     return Segment(file, size, number)
 
 
-def pack(value: object) -> bytes | Segment:
+def pack(value: object, *, is_answer: bool = False) -> bytes | Segment:
     """*value* packed: as bytes if that is small, else in a segment.
+
+    Args:
+        is_answer: Whether it goes to the process that this one works for.
 
     Raises:
         NoRoomError: There is none for it, in memory or in the temporary folder.
         Exception: What pickling *value* raised.
     """
     buffers: list[pickle.PickleBuffer] = []
-    return stored(value, dumped(value, buffers), buffers)
+    data = dumped(value, buffers, is_answer=is_answer)
+    packed = packed_parts(data, buffers)
+    return dumped(value, None, is_answer=is_answer) if packed is None else packed
 
 
 def stored(
@@ -211,6 +215,18 @@ def stored(
 
     Raises:
         Exception: As for `pack`.
+    """
+    packed = packed_parts(data, buffers)
+    return dumped(value, None) if packed is None else packed
+
+
+def packed_parts(
+    data: bytes, buffers: list[pickle.PickleBuffer]
+) -> bytes | Segment | None:
+    """A pickle and the *buffers* that belong to it, as `pack` packs them.
+
+    None if it is too small for a segment, or there are none, and the buffers have to
+    be in the pickle.
     """
     if not buffers and len(data) < LARGE:
         return data
@@ -222,10 +238,15 @@ def stored(
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EFBIG):
                 raise
             # Without a descriptor, or a file of that size, it travels through the link.
-    return dumped(value, None) if buffers else data
+    return None if buffers else data
 
 
-def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+def dumped(
+    value: Any,  # Any: spares callers a type for each literal
+    buffers: list[pickle.PickleBuffer] | None,
+    *,
+    is_answer: bool = False,
+) -> bytes:
     """As `wire.encode`, with large buffers put into *buffers* instead of the bytes."""
     take = None if buffers is None else buffers.append
     try:
@@ -236,11 +257,7 @@ def dumped(value: Any, buffers: list[pickle.PickleBuffer] | None) -> bytes:
         pass  # the other pickler may know a way; if not, its error is the one to raise
     if buffers:
         buffers.clear()
-    from .pickling import pickler_by_value
-
-    with io.BytesIO() as file:
-        pickler_by_value()(file, PROTOCOL, buffer_callback=take).dump(value)
-        return file.getvalue()
+    return dump_answer(value, buffers) if is_answer else dump_by_value(value, buffers)
 
 
 def written(parts: Sequence[memoryview]) -> Segment:

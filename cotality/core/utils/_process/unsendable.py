@@ -30,8 +30,20 @@ def why_not_sendable(
             return f"{where} {detail}. {WAY_OUT}"
     if not is_picklable(function):
         where = path_of_unpicklable(function, name_of_function(function))
-        return f"the function: {where} {detail}. {WAY_OUT}"
+        return f"the function: {where} {detail}. {way_out_of_script(function)}"
     return f"{class_and_text(error)}. {WAY_OUT}"
+
+
+def way_out_of_script(function: Callable[..., object]) -> str:
+    """What to do about a global that a function uses."""
+    from .script_places import SCRIPT
+
+    if getattr(function, "__module__", None) != SCRIPT:
+        return WAY_OUT
+    return (
+        f"{WAY_OUT} Or put what the script itself does under "
+        'if __name__ == "__main__": then each worker makes its own.'
+    )
 
 
 WAY_OUT = "Use threads, or pass what the task needs to make it for itself."

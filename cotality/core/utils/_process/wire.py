@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from . import off_path
+
+if TYPE_CHECKING:
+    from .script_needed import Mention
 
 MAIN = b"__main__"
 # Of what travels as a number, see `numbered`: the standard pickle takes these.
@@ -40,14 +45,63 @@ def is_for_all(data: bytes) -> bool:
     such name. A string that happens to hold them only costs the slower way.
     """
     # find() takes half the time of `in`, which first tries MAIN as a number.
-    if data.find(MAIN) >= 0 or data.find(PIPE) >= 0:
+    if data.find(MAIN) >= 0 or data.find(PIPE) >= 0 or off_path.are_named_in(data):
         return False
     return not knows_its_parent or data.find(PARENT) < 0
 
 
 def encode_by_value(value: object) -> bytes:
+    return dump_by_value(value, None)
+
+
+def dump_by_value(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+    """*value* as cloudpickle's pickler packs it, with what its script has to define.
+
+    Args:
+        buffers: Takes the large buffers; None to have them in the bytes.
+    """
+    return dumped_by_value(value, buffers)[0]
+
+
+def dumped_by_value(
+    value: object, buffers: list[pickle.PickleBuffer] | None
+) -> tuple[bytes, Any]:  # Any: cloudpickle has no types
+    """The same, and the pickler, which knows what is in it."""
+    from . import script_needed
     from .pickling import pickler_by_value
 
+    take = None if buffers is None else buffers.append
+    file = io.BytesIO()
+    pickler = pickler_by_value()(file, PROTOCOL, buffer_callback=take)
+    mentions: set[Mention] = set()
+    pickler.mentions = mentions
+    pickler.dump(value)
+    data = file.getvalue()
+    file.truncate(0)  # the pickler keeps the file, not what is in it
+    collecting = script_needed.collecting.needed
+    needed = collecting or script_needed.Needed()
+    needed.add(mentions)
+    if not collecting:
+        data = script_needed.with_bundle(data, needed, buffers)
+    return data, pickler
+
+
+def encode_answer(value: Any) -> bytes:  # Any: as for `encode`
+    """*value* as bytes for the process that this one works for.
+
+    What that has sent itself is only named.
+    """
+    try:
+        data: bytes = dumps(value, PROTOCOL)
+    except Exception:
+        return dump_answer(value, None)
+    return data if is_for_all(data) else dump_answer(value, None)
+
+
+def dump_answer(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
+    from .pickling import pickler_by_value
+
+    take = None if buffers is None else buffers.append
     with io.BytesIO() as file:
-        pickler_by_value()(file, PROTOCOL).dump(value)
+        pickler_by_value()(file, PROTOCOL, buffer_callback=take).dump(value)
         return file.getvalue()

@@ -33,7 +33,7 @@ from .link_end import LinkEnd
 from .messages import Kind, Message, receive
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
-from .wire import decode, encode
+from .wire import decode, encode, encode_answer
 from .worker_link import LinkEndedError, WorkerLink
 
 if TYPE_CHECKING:
@@ -64,8 +64,15 @@ class Initializer:
 
     def run(self) -> None:
         given = self.arguments
-        arguments = decode(given) if isinstance(given, bytes) else given
-        decode(self.function)(*arguments)
+        # The function first: what it needs of its script may be in the arguments too.
+        function = decode(self.function)
+        if isinstance(given, bytes):
+            arguments = decode(given)
+        else:
+            from .starting import unpacked
+
+            arguments = unpacked(given)
+        function(*arguments)
 
 
 @dataclass(slots=True)
@@ -263,7 +270,7 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
             if packed_chunk.is_fork:
                 packed_chunk.end_fork()
             worker_output.flush_output()
-            link.send(Kind.UNFIT, pack_exception(error))
+            link.send(Kind.UNFIT, pack_exception(error, encode_answer))
             return False
     link.send(Kind.READY, b"")
     return True
@@ -308,9 +315,11 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
         function, args, kwargs = decoded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
-        return Kind.FAILURE, pack_exception(as_raised(task_failure(error))), []
+        failure = as_raised(task_failure(error))
+        return Kind.FAILURE, pack_exception(failure, encode_answer), []
     try:
-        packed = value if isinstance(value, ChunkReport) else pack(value)
+        is_report = isinstance(value, ChunkReport)
+        packed = value if is_report else pack(value, is_answer=True)
         if isinstance(packed, bytes):
             return Kind.VALUE, packed, []
         with sent_along() as along:
@@ -320,6 +329,10 @@ def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     except Exception as error:
         from .unsendable import unpicklable_result
 
-        return Kind.FAILURE, pack_exception(unpicklable_result(value, error)), []
+        return (
+            Kind.FAILURE,
+            pack_exception(unpicklable_result(value, error), encode_answer),
+            [],
+        )
     except BaseException as error:
         return Kind.FAILURE, pack_exception(exited(error)), []

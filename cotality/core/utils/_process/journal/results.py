@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 from cotality.core.utils._process.records.handle import Handle, opened, reader_of
-from cotality.core.utils._process.wire import PIPE, encode_by_value
+from cotality.core.utils._process.wire import PIPE, dump_answer
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
 PRIVATE_FOLDER = 0o700
@@ -70,7 +70,7 @@ def pack(value: Any) -> bytes:  # Any: what a task returned
     try:
         data: bytes = dumps(value, PROTOCOL)
     except Exception:
-        return encode_by_value(value)
+        return dump_answer(value, None)
     check_numbers(value, data)
     return data
 
@@ -86,7 +86,7 @@ def check_numbers(value: object, data: bytes) -> None:
     from cotality.core.utils._process.pickling import is_picklable
 
     if not is_picklable(value):
-        encode_by_value(value)  # raises what it is
+        dump_answer(value, None)  # raises what it is
 
 
 def pack_all(values: Sequence[Any]) -> list[bytes] | None:  # Any: as above

@@ -1,0 +1,454 @@
+"""What a script defines, on its way to other processes.
+
+A function, a class or a cache that ``__main__`` finds under its own name travels as
+that name. Beside the pickle that names it travels a bundle: the definition of each
+global that is needed there, each packed by itself, with a version. A worker binds a
+global that it does not have in that version, see `script_names`, and leaves alone what
+it has: so what an initializer or a task has bound stays, and every function of the
+script has the same globals, as in the program itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import cache
+from operator import getitem
+from types import (
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
+
+from . import off_path, script_needs
+from .script_forms import FORMS, NAMED_KINDS, cloudpickle_itself, form_of, type_of
+from .script_needed import FROM_SCRIPT, Buffers, Definition, Mention, Needed
+from .script_places import Home, home_of_globals, is_script, place_of
+from .script_tokens import tokens
+
+Form: TypeAlias = Any  # Any: what pickle takes: a tuple, or NotImplemented
+
+PROTOCOL = 5
+ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
+# Found by their identity in what is defined, so that they stay the same objects there.
+NOT_INDEXED = ATOMS | {tuple, frozenset, ModuleType, range}
+
+
+class Known(NamedTuple):
+    """A definition, and what of its object must be the same for it to hold."""
+
+    thing: object
+    parts: tuple[object, ...]
+    definition: Definition
+
+
+# What a pickler asks.
+
+
+def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
+    """How *thing* is pickled, if a script has defined it; else NotImplemented."""
+    kind = type_of(thing)
+    if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        if not is_of_script(thing):
+            form = off_path.reference(thing) if off_path.seen.files else None
+            return NotImplemented if form is None else form
+        form = None if pickler.looks_inside else reference(pickler, thing)
+        if form is not None:
+            return form
+    elif kind not in FORMS:
+        return NotImplemented
+    note_needs(pickler, thing)
+    return form_of(pickler, thing)
+
+
+def is_of_script(thing: Any) -> bool:  # Any: as above
+    if is_script(getattr(thing, "__module__", None)):
+        return True
+    return type(thing) is FunctionType and bool(home_of_globals(thing.__globals__))
+
+
+def reference(pickler: Any, thing: object) -> Form:  # Any: as above
+    """The name of *thing*, or None if it has to be sent itself."""
+    is_answer = pickler.mentions is None
+    if is_answer and (token := tokens.received(thing)) is not None:
+        # Whoever asked has sent it. It may have another one of that name by now.
+        return recalled, ("", getattr(thing, "__qualname__", "it"), token)
+    place = place_of(thing)
+    if place is None:
+        return None
+    home, name = place
+    first, _, rest = name.partition(".")
+    if pickler.defines == (home, first):
+        return None
+    owner = home.names[first]
+    if is_answer:
+        token = tokens.received(owner)
+        if token is None:
+            return None
+    else:
+        pickler.mentions.add(Mention(home, first))
+        token = tokens.given_to(owner)
+    if rest:
+        return attribute_of, (home.number, first, token, rest)
+    return recalled, (home.number, name, token)
+
+
+def note_needs(pickler: Any, thing: Any) -> None:  # Any: as above
+    """Let *pickler* know which globals *thing* needs, which it sends itself."""
+    if pickler.mentions is None:
+        return
+    if type(thing) is FunctionType:
+        home = home_of_globals(thing.__globals__)
+        if home is None:
+            return
+        for name in script_needs.names_in_code(thing.__code__):
+            pickler.mentions.add(Mention(home, name))
+        hints = script_needs.hints_of_function(thing)
+    elif isinstance(thing, type):
+        place = pickler.defines or place_of_methods(thing)
+        if place is None:
+            return
+        home, hints = place[0], script_needs.hints_of_class(thing)
+    else:
+        return
+    pickler.mentions.update(Mention(home, name, True) for name in hints)
+
+
+def place_of_methods(kind: type) -> tuple[Home, str] | None:
+    for each in list(vars(kind).values()):
+        if type(each) is FunctionType:
+            home = home_of_globals(each.__globals__)
+            if home is not None:
+                return home, ""
+    return None
+
+
+def recalled(number: str, name: str, token: str) -> Any:  # Any: anybody's object
+    from .script_names import recall
+
+    return recall(number, name, token)
+
+
+def attribute_of(number: str, name: str, token: str, rest: str) -> Any:  # Any: so
+    import inspect
+
+    thing = recalled(number, name, token)
+    for each in rest.split("."):
+        thing = inspect.getattr_static(thing, each)
+        if type(thing) in (staticmethod, classmethod):
+            thing = thing.__func__
+    return thing
+
+
+# Definitions.
+
+
+def definitions_of_kinds(home: Home) -> dict[str, Definition]:
+    """All functions and classes that *home* defines, as they were when first seen.
+
+    They are not needed by any code that shows it. But what a task unpickles names them,
+    for one. What cannot be packed, or would need what is large, is left out.
+    """
+    kinds = {
+        name: thing
+        for name, thing in list(home.names.items())
+        if (type(thing) in KINDS or issubclass(type(thing), type))
+        and getattr(thing, "__qualname__", name) == name
+        and getattr(thing, "__module__", None) == home.names.get("__name__")
+    }
+    known, definitions = home.kinds
+    if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
+        return definitions
+    needed = Needed()
+    needed.rest[home] = {}  # not again
+    needed.is_for_rest = True
+    needed.add([Mention(home, name, True) for name in kinds])
+    home.kinds = kinds, needed.found.get(home, {})
+    return home.kinds[1]
+
+
+KINDS = NAMED_KINDS | {FunctionType}
+
+
+def define(home: Home, name: str) -> Definition:
+    """The definition of the global *name* of *home*, as it is now.
+
+    Raises:
+        Exception: What pickling it raised.
+    """
+    thing = home.names[name]
+    known: Known | None = home.cache.get(name)
+    if known is not None and known.thing is thing and parts_of(thing) == known.parts:
+        return known.definition
+    parts = parts_of(thing)
+    try:
+        definition = packed_definition(home, name, thing)
+    except Exception as error:
+        from .script_run import can_be_run
+
+        if not can_be_run(home):
+            raise
+        text = f"{type(thing).__qualname__} {type(error).__name__}"
+        version = text.encode()
+        return Definition(version, token_for(thing), FROM_SCRIPT, b"", [], frozenset())
+    if parts is None:
+        home.cache.pop(name, None)
+    else:
+        home.cache[name] = Known(thing, parts, definition)
+    return definition
+
+
+def packed_definition(home: Home, name: str, thing: object) -> Definition:
+    mentions: set[Mention] = set()
+    buffers: Buffers = []
+
+    def packed(part: object, is_state: bool) -> bytes:
+        with io.BytesIO() as file:
+            make = definition_pickler()
+            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
+            pickler.defines, pickler.mentions = (home, name), mentions
+            pickler.index, pickler.is_state = index, is_state
+            pickler.dump(part)
+            return file.getvalue()
+
+    index = index_of(home)
+    token, state = token_for(thing), b""
+    if token is not None and index.get(id(thing)) == name:
+        content, state = packed_in_two(thing, home, name, mentions, packed)
+    else:
+        content = packed(thing, False)
+    digest = hashlib.blake2b(content + state, digest_size=16)
+    for buffer in buffers:
+        digest.update(buffer.raw())
+    version = digest.digest() + (token or "").encode()
+    return Definition(version, token, content, state, buffers, frozenset(mentions))
+
+
+def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
+    """Let data that refer to one another be packed together, each once."""
+    data = {
+        place: {(m.home, m.name) for m in each.mentions if not m.is_soft}
+        for place, each in new.items()
+        if each.token is None and each.packed
+    }
+    reached = {place: reachable(place, data) for place in data}
+    done: set[tuple[Home, str]] = set()
+    for place in data:
+        group = {p for p in reached[place] if place in reached.get(p, ())}
+        if len(group) < 2 or place in done:
+            continue
+        done |= group
+        pack_group(place[0], sorted(name for _, name in group), new)
+
+
+def reachable(
+    start: tuple[Home, str],
+    edges: dict[tuple[Home, str], set[tuple[Home, str]]],
+) -> set[tuple[Home, str]]:
+    found: set[tuple[Home, str]] = set()
+    waiting = [start]
+    while waiting:
+        for place in edges.get(waiting.pop(), ()):
+            if place not in found and place in edges:
+                found.add(place)
+                waiting.append(place)
+    return found
+
+
+def pack_group(
+    home: Home, names: list[str], new: dict[tuple[Home, str], Definition]
+) -> None:
+    """Define *names* as items of one dictionary, which is a global of its own there."""
+    together = f"({', '.join(names)})"
+    content = {name: home.names[name] for name in names}
+    inside = {id(thing) for thing in content.values()}
+    index = {key: name for key, name in index_of(home).items() if key not in inside}
+    mentions: set[Mention] = set()
+    buffers: Buffers = []
+
+    def packed(part: object, index: dict[int, str]) -> bytes:
+        with io.BytesIO() as file:
+            make = definition_pickler()
+            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
+            pickler.defines, pickler.mentions = (home, together), mentions
+            pickler.index, pickler.is_state = index, True
+            pickler.dump(part)
+            return file.getvalue()
+
+    data = packed(content, index)
+    digest = hashlib.blake2b(data, digest_size=16)
+    for buffer in buffers:
+        digest.update(buffer.raw())
+    version, needs = digest.digest(), frozenset(mentions)
+    new[home, together] = Definition(version, None, data, b"", buffers, needs)
+    for name in names:
+        item = packed(Call(getitem, (content, name)), {id(content): together})
+        needs = frozenset([Mention(home, together)])
+        new[home, name] = Definition(version, None, item, b"", [], needs)
+
+
+def packed_in_two(
+    thing: object,
+    home: Home,
+    name: str,
+    mentions: set[Mention],
+    packed: Callable[[object, bool], bytes],
+) -> tuple[bytes, bytes]:
+    """How to make *thing*, and what to give it once it is there.
+
+    The second part may refer to what refers to *thing* itself.
+    """
+    taken = Taken(home, name, mentions)
+    form = reduced(taken, thing)
+    if form is NotImplemented or len(form) < 6:
+        return packed(thing, False), b""
+    make, given, state, _, _, put = form
+    return packed(Call(make, given), False), packed((put, state), True)
+
+
+class Call:
+    """Pickled, it is what *make* returns."""
+
+    def __init__(self, make: Callable[..., object], given: tuple[Any, ...]) -> None:
+        self.form = make, given  # Any: of any maker
+
+    def __reduce__(self) -> Any:  # Any: the form that pickle wants
+        return self.form
+
+
+class Taken:
+    """Stands for a pickler while a thing is taken apart."""
+
+    looks_inside = False
+
+    def __init__(self, home: Home, name: str, mentions: set[Mention]) -> None:
+        self.defines, self.mentions = (home, name), mentions
+        make = cloudpickle_itself().Pickler
+        self.pickler: Any = make(
+            io.BytesIO(), PROTOCOL
+        )  # Any: cloudpickle has no types
+
+    def _dynamic_function_reduce(self, function: FunctionType) -> Form:
+        return self.pickler._dynamic_function_reduce(function)
+
+
+def token_for(thing: object) -> str | None:
+    kind = type(thing)
+    if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        return tokens.given_to(thing)
+    return None
+
+
+def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
+    """What tells whether *thing* has changed; None if nothing does but to pickle it."""
+    kind = type_of(thing)
+    if kind in ATOMS or kind is ModuleType:
+        return ()
+    if kind is FunctionType:
+        return parts_of_function(thing)
+    if issubclass(kind, type):
+        return parts_of_class(thing)
+    return () if kind in (NewType, TypeVar) else None
+
+
+def parts_of_function(function: FunctionType) -> tuple[object, ...] | None:
+    values = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    if function.__closure__ or function.__dict__ or not are_atoms(values):
+        return None
+    return function.__code__, Same(values), function.__doc__
+
+
+def parts_of_class(kind: type) -> tuple[object, ...] | None:
+    own = list(vars(kind).items())
+    if issubclass(kind, Enum):
+        return (Same(own_value for _, own_value in own),)
+    parts: list[object] = []
+    for name, value in own:
+        parts += (name, value)
+        if type(value) is FunctionType:
+            code = parts_of_function(value)
+            if code is None and not value.__closure__:
+                return None
+            parts += code or (value.__code__,)
+        elif not (type(value) in UNCHANGED or name[:2] == name[-2:] == "__"):
+            return None
+    return (Same(parts),)
+
+
+UNCHANGED = ATOMS | {
+    *(property, staticmethod, classmethod, type),
+    *(MemberDescriptorType, GetSetDescriptorType),
+}
+
+
+class Same(tuple[object, ...]):
+    """Equal to another one of the very same objects: 1 is not True here."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # nobody looks for it
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Same) or len(self) != len(other):
+            return False
+        return all(mine is its for mine, its in zip(self, other, strict=True))
+
+
+def are_atoms(values: Iterable[object]) -> bool:
+    return ATOMS.issuperset(map(type, values))
+
+
+def index_of(home: Home) -> dict[int, str]:
+    """The names of globals by the identity of what they are bound to.
+
+    Of several names that one is taken which the thing itself has.
+    """
+    index: dict[int, str] = {}
+    for name, thing in list(home.names.items()):
+        if type(thing) in NOT_INDEXED or (name[:2] == name[-2:] == "__"):
+            continue
+        if id(thing) in index and getattr(thing, "__name__", None) != name:
+            continue
+        if belongs_elsewhere(thing, home):
+            continue
+        index[id(thing)] = name
+    return index
+
+
+def belongs_elsewhere(thing: object, home: Home) -> bool:
+    """Whether *thing* is found in another module."""
+    kind = type(thing)
+    if kind is FunctionType or issubclass(kind, type) or callable(thing):
+        module = getattr(thing, "__module__", None)
+        return module is not None and module != home.names.get("__name__")
+    return False
+
+
+@cache
+def definition_pickler() -> Any:  # Any: cloudpickle has no types
+    from .pickling import pickler_by_value
+
+    base: Any = pickler_by_value()  # Any: as above
+
+    class DefinitionPickler(base):  # type: ignore[misc]  # as above
+        """Pickles one global; names the others."""
+
+        index: dict[int, str]
+        is_state = False  # then what is defined is there, and is named as all others
+
+        def persistent_id(self, obj: object) -> str | None:
+            if type(obj) in ATOMS:
+                return None
+            name = self.index.get(id(obj))
+            if name is None:
+                return None
+            home, defined = self.defines
+            if name == defined and not self.is_state:
+                return None
+            self.mentions.add(Mention(home, name))
+            return name
+
+    return DefinitionPickler
