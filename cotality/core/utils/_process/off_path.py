@@ -8,10 +8,10 @@ run time, travels by value, as a script does.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os
 import sys
+import weakref
 from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
@@ -34,13 +34,14 @@ class Seen:
     count = -1
     path: tuple[str, ...] = ()
     folders: set[str] = set()  # noqa: RUF012  # replaced, never changed
-    known: dict[str, object] = {}  # noqa: RUF012  # all that were there
+    known: dict[str, weakref.ref[ModuleType]] = {}  # noqa: RUF012  # looked at before
     files: Files = {}  # noqa: RUF012  # likewise
     made: frozenset[str] = frozenset()
     needles: tuple[bytes, ...] = ()
 
 
 seen = Seen()
+nothing = object()
 
 
 def needles() -> tuple[bytes, ...]:
@@ -62,14 +63,16 @@ def look() -> None:
     if path != seen.path:
         seen.known, seen.files, seen.made = {}, {}, frozenset()
         seen.folders = {absolute(entry or os.curdir) for entry in path}
-    known = {n: m for n, m in seen.known.items() if modules.get(n) is m}
+    # Held weakly: at the end of the program modules go in an order of their own.
+    known = {n: m for n, m in seen.known.items() if m() is modules.get(n, nothing)}
     files = {name: place for name, place in seen.files.items() if name in known}
     made = set(seen.made & known.keys())
     news = [name for name in modules if name not in known]
     for name in sorted(news, key=lambda name: name.count(".")):
-        module = known[name] = modules[name]
+        module = modules[name]
         if type(module) is not ModuleType or name in ("__main__", "__mp_main__"):
             continue
+        known[name] = weakref.ref(module)
         try:
             if module.__name__ == name:  # else it is an alias
                 look_at(name, module, seen.folders, files, made)
@@ -116,7 +119,6 @@ def look_at(
         files[name] = place_of(module)
 
 
-@functools.lru_cache(maxsize=256)
 def folders_of_package(package: ModuleType) -> set[str]:
     return {absolute(each) for each in getattr(package, "__path__", ())}
 
