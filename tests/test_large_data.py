@@ -23,6 +23,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cotality.core.utils._process import messages, segments
+from cotality.core.utils._process.descriptor import Descriptor
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -894,9 +895,9 @@ def no_memory_file() -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def full_file() -> int:
-    """A descriptor that takes nothing."""
-    return os.open("/dev/full", os.O_RDWR)
+def full_file() -> Descriptor:
+    """One that takes nothing."""
+    return Descriptor(os.open, "/dev/full", os.O_RDWR)
 
 
 def test_without_room_in_memory_a_disk_file_is_used(
@@ -906,7 +907,7 @@ def test_without_room_in_memory_a_disk_file_is_used(
     disk_files: list[int] = []
     before = set(Path(tempfile.gettempdir()).glob("cotality-*"))
 
-    def disk_file() -> int:
+    def disk_file() -> Descriptor:
         disk_files.append(1)
         return real()
 
@@ -965,8 +966,8 @@ def test_what_memory_has_no_room_for_goes_to_disk(
     """A file that turns out to be full while it is written is given up, and freed."""
     before = free_room(small_disk)
 
-    def memory_file() -> int:
-        return os.open(small_disk, os.O_TMPFILE | os.O_RDWR)
+    def memory_file() -> Descriptor:
+        return Descriptor(os.open, str(small_disk), os.O_TMPFILE | os.O_RDWR)
 
     monkeypatch.setattr(segments, "memory_file", memory_file)
     data = noughts(8 * MB)

@@ -42,8 +42,11 @@ def flags_of(function: object) -> int:
             function = function.__func__
         else:
             function = cast("partial[object]", function).func
-    code = getattr(function, "__code__", None)
-    if code is None:
-        code = getattr(getattr(type(function), CALL, None), "__code__", None)
-    flags: object = getattr(code, "co_flags", 0)
+    try:
+        code = getattr(function, "__code__", None)
+        if code is None:
+            code = getattr(getattr(type(function), CALL, None), "__code__", None)
+        flags: object = getattr(code, "co_flags", 0)
+    except Exception:
+        return 0  # a proxy with nothing behind it, say: its task tells
     return flags if isinstance(flags, int) else 0

@@ -273,8 +273,10 @@ def written(parts: Sequence[memoryview]) -> Segment:
         raise NoRoomError(errno.EFBIG, os.strerror(errno.EFBIG))
     try:
         return filled(memory_file(), pieces, size)
-    except OSError:
-        pass  # no memory file, or no memory left for it; a disk may have room
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise NoRoomError(error.errno, error.strerror) from error
+        # No memory file, or no memory left for it; a disk may have room.
     try:
         return filled(disk_file(), pieces, size, is_reserved=True)
     except OSError as error:
