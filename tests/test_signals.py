@@ -280,3 +280,33 @@ def test_daemonic_processes_have_workers(
     code = DAEMONIC.format(outer=outer, method=method)
     sums = (True, [0, 1, 4, 9, 16], 32, [1, 2])
     assert run(method, code, tmp_path) == f"{sums}\nTrue\n"
+
+
+OWN_FUNCTIONS = """
+import multiprocessing
+from cotality.core.utils.process import Task, execute_tasks_in_parallel
+
+class Number:
+    def __init__(self, value):
+        self.value = value
+
+def square(number):
+    return Number(number.value**2)
+
+def squares(count):
+    tasks = [Task.of(square, Number(n)) for n in range(count)]
+    results = execute_tasks_in_parallel(tasks, 2, True)
+    return [(type(each) is Number, each.value) for each in results]
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(pool.apply(squares, (3,)))
+"""
+
+
+@pytest.mark.one_python
+def test_functions_of_a_script_in_a_daemonic_process(tmp_path: Path) -> None:
+    """They are the script's, also where `multiprocessing` has imported that."""
+    found = [(True, 0), (True, 1), (True, 4)]
+    assert run_script(OWN_FUNCTIONS, tmp_path) == f"{found}\n{found}\n"

@@ -105,7 +105,7 @@ def home_of_globals(names: Names) -> Home | None:
     if id(names) in homes:
         return homes[id(names)]
     name = names.get("__name__")
-    if name == SCRIPT or (is_script(name) and names_of(name) is names):
+    if name in SCRIPTS or (is_script(name) and names_of(name) is names):
         return home_of(names)
     return None
 
@@ -152,7 +152,7 @@ def namespaces_of(thing: object) -> list[Names]:
     function = getattr(function, "__wrapped__", function)
     names: Any = getattr(function, "__globals__", None)  # Any: mostly a dict
     found = [names_of(SCRIPT), *(home.names for home in reversed(homes.values()))]
-    if type(names) is dict and cast("Names", names).get("__name__") == SCRIPT:
+    if type(names) is dict and cast("Names", names).get("__name__") in SCRIPTS:
         found.insert(0, cast("Names", names))
     return found
 

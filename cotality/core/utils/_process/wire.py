@@ -11,7 +11,7 @@ from . import off_path
 if TYPE_CHECKING:
     from .script_needed import Mention
 
-MAIN = b"__main__"
+MAIN = b"_main__"  # the end of "__main__", and of "__mp_main__" in spawned processes
 # Of what travels as a number, see `numbered`: the standard pickle takes these.
 PIPE = b"_readable"  # an attribute of the ends of pipes
 PARENT = b"_ParentProcess"  # the class of what only children have
