@@ -2,6 +2,7 @@
 
 from tests.benchmarks.cases import (
     balance,
+    callers,
     journal,
     large,
     latency,
@@ -13,6 +14,6 @@ from tests.benchmarks.measure import Case
 
 CASES: dict[str, Case] = {
     case.name: case
-    for group in (tiny, balance, large, stream, latency, journal, watching)
+    for group in (tiny, balance, large, stream, latency, callers, journal, watching)
     for case in group.CASES
 }
