@@ -83,8 +83,7 @@ CASES = [
     Case(
         "queue",
         "60,000 calls of a function that does nothing, all submitted before the first "
-        "result is asked for: the time that one `submit` takes, and that one item takes "
-        "in all.",
+        "result is asked for: the time of one `submit`, and of one item in all.",
         {
             "IsolatedProcessPoolExecutor": partial(queue, ours),
             "ProcessPoolExecutor": partial(queue, standard),
