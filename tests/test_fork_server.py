@@ -76,6 +76,8 @@ def test_jobs_that_are_forked_leave_nothing(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     source = (
+        "import warnings\n"
+        "warnings.simplefilter('ignore', DeprecationWarning)  # of forking, from 3.12\n"
         "assert call()\n"
         "for job in range(5):\n"
         "    pid = os.fork()\n"

@@ -25,8 +25,9 @@ from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
 from .ledger import SLOT
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
+from .settling import fail
 from .slots import check_file_size
-from .watcher import IDLE_LIMIT, Watcher, fail
+from .watcher import IDLE_LIMIT, Watcher
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
 WATCHER = "watcher"  # the only key of `Pool.claim`

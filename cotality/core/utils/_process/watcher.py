@@ -23,9 +23,9 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import crash, farewell, relay, unsendable
+from . import crash, farewell, relay
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
 from .handle import EOF_LIMIT, READS_IN_A_ROW, WorkerHandle
@@ -41,7 +41,7 @@ from .requests import (
     Request,
     Resize,
 )
-from .segments import decoded
+from .settling import another, drop, fail, settle
 from .slots import Slot, Slots
 from .standard_places import above_standard
 from .texts import class_and_text
@@ -658,49 +658,3 @@ def is_in_turn(worker: WorkerHandle, message: Message) -> bool:
     if not worker.held or message.number != worker.number:
         return False
     return worker.item is not None or message.kind is Kind.ITEM
-
-
-def another(error: WorkerStartError) -> WorkerStartError:
-    """One like *error*: each item has a failure of its own."""
-    again = WorkerStartError(*error.args)
-    again.__cause__ = error.__cause__
-    return again
-
-
-def drop(item: Item, error: Exception) -> None:
-    """Cancel *item*, or let it fail if it is beyond that: its worker died once."""
-    if item.is_running or not item.future.cancel():
-        fail(item.future, error)
-    else:
-        item.future.set_running_or_notify_cancel()
-
-
-def settle(future: Future[Any], message: Message) -> None:  # Any: see Item
-    if message.kind & Kind.FAILURE:
-        fail(future, unpack_exception(message.body))
-        return
-    try:
-        value = decoded(message.body, message.fds)
-    except BaseException as error:
-        # User code runs in here, in a thread that must live on.
-        fail(future, unsendable.unreadable_result(error))
-        return
-    try:
-        future.set_result(value)
-    except BaseException:
-        log_callback(future)
-
-
-def fail(future: Future[Any], error: BaseException) -> None:  # Any: see Item
-    try:
-        future.set_exception(error)
-    except BaseException:
-        log_callback(future)
-
-
-def log_callback(future: Future[Any]) -> None:  # Any: see Item
-    """Go on after a done callback that raised `SystemExit` or the like.
-
-    The future itself has caught and logged every other exception of a callback.
-    """
-    logger.critical("a callback of %r failed", future, exc_info=True)
