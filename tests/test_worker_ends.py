@@ -153,8 +153,10 @@ def test_a_worker_that_does_not_come_to_its_end_is_ended(marks: Marks) -> None:
         assert program.exit_code() == 0
         assert program.printed() == ""
 
-    [finalized] = marks.names()  # comes first, and the one that waits before the rest
-    assert finalized.startswith("Finalize ")
+    # The one that waits keeps those after it from running: up to Python 3.12 finalizers
+    # come before the functions of `atexit`, from 3.13 on after them.
+    kinds = [name.split()[0] for name in marks.names()]
+    assert kinds == (["Finalize"] if sys.version_info < (3, 13) else [])
 
 
 def test_what_an_exit_function_prints_is_printed(tmp_path: Path) -> None:
