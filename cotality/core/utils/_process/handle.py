@@ -180,6 +180,8 @@ class WorkerHandle:
             # One item can be recalled at a time: not behind one that comes back.
             and len(self.held) == 1
             and self.item is not None
+            # Or the end that is meant for a late task could strike the next item.
+            and self.item.time_limit is None
             and not self.outbox
             and not self.is_leaving
             and item.owner is None
