@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cotality.core.utils._process import launch
+from cotality.core.utils._process.executor import checked_initializer
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
-from cotality.core.utils._process.executor import checked_initializer
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 
 LIMIT = 30.0  # s that anything here may take
