@@ -119,7 +119,7 @@ class WorkerHandle:
             rules = output_rules.current()
             setup = Setup(
                 slot=lent,
-                environment=dict(os.environ),
+                environment=environment_now(),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
@@ -384,6 +384,15 @@ class WorkerHandle:
         popen = getattr(self.process, "_popen", None)
         for fd in getattr(getattr(popen, "finalizer", None), "_args", ()):
             os.close(fd)
+
+
+def environment_now() -> dict[str, str]:
+    """A copy of it, also if another thread takes something out meanwhile."""
+    while True:
+        try:
+            return dict(os.environ)
+        except KeyError:
+            continue  # what is gone now was there when this began
 
 
 def high_water_mark(pid: int) -> int:

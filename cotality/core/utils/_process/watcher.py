@@ -72,6 +72,7 @@ class Watcher:
         self.failed_starts = 0  # in a row
         self.servers_lost = 0  # likewise, each with a worker that was not ready
         self.paused: set[WorkerHandle] = set()
+        self.is_forgotten = False  # in a forked child, which a callback has made here
         self.slots: Slots
         self.bell: socket.socket
         self.selector: selectors.BaseSelector
@@ -93,11 +94,14 @@ class Watcher:
                         self.attend(*key.data)
                 self.keep_limits()
         except BaseException as error:
+            if self.is_forgotten:
+                return
             # A defect of ours must not leave callers waiting for ever.
             logger.critical("the watching thread failed", exc_info=True)
             self.fail_everything(error)
         finally:
-            self.shut()
+            if not self.is_forgotten:
+                self.shut()
 
     def open(self) -> None:
         """Make what is needed to watch.
@@ -435,12 +439,14 @@ class Watcher:
             return
         slot = self.slots.lend()
         try:
+            self.look_whether_alike()
             worker = self.started(slot)
         except Exception as error:
             slot.give_back()
             self.start_failed(error)
             return
         self.workers.add(worker)
+        self.look_whether_alike()
         self.update_events(worker)
         if worker.sentinel is not None:
             watched = selectors.EVENT_READ
@@ -452,6 +458,15 @@ class Watcher:
         staying = sum(not w.is_leaving for w in self.workers)
         most = min(self.pool.max_workers, self.pool.start_limit)
         return staying < most and bool(self.slots.free)
+
+    def look_whether_alike(self) -> None:
+        """Note whether a worker that is started now is another one than the others."""
+        pool = self.pool
+        try:
+            if pool.is_as_before is not None and not pool.is_as_before():
+                pool.is_mixed = True
+        except OSError:  # of a directory that cannot be named
+            pool.is_mixed = True
 
     def started(self, slot: Slot) -> WorkerHandle:
         return WorkerHandle.start(self.pool.plan, slot, self.pool.max_workers)
@@ -662,6 +677,7 @@ class Watcher:
         """In a forked child: let go of what belongs to the parent."""
         for worker in self.workers:
             worker.forget()
+        self.is_forgotten = True
         self.workers.clear()  # nothing here may end them
         self.idle.clear()
         self.pending.clear()
