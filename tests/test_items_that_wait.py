@@ -12,6 +12,8 @@ from cotality.core.utils._process import launch
 from cotality.core.utils._process.executor import checked_initializer
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
+from cotality.core.utils._process.requests import Item
+from cotality.core.utils._process.wire import encode
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 
 LIMIT = 30.0  # s that anything here may take
@@ -118,5 +120,32 @@ def test_workers_that_only_start_are_too_many_for_the_next_call(
             assert time.monotonic() < end
             time.sleep(0.002)
         assert len(pool.status().pids) == wanted
+    finally:
+        pool.close(wait=True, cancel=True)
+
+
+def test_workers_that_were_let_go_of_while_they_started_have_not_failed(
+    tmp_path: Path,
+) -> None:
+    """They are ended before they are ready; what waits for others is run."""
+    go = tmp_path / "go"
+    plan = WorkerPlan(launch.default_context(), checked_initializer(wait_for, (go,)))
+    pool = Pool(5, plan, for_calls=True)
+    try:
+        pool.assemble()
+        end = time.monotonic() + LIMIT
+        while len(pool.status().pids) < 5:
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        pool.park()
+        assert pool.unpark(1)
+        item = Item(Future(), encode((same, (1,), {})))
+        pool.put(item)
+        watcher = pool.claim["watcher"]
+        while len(watcher.workers) > 1:  # those that did not go were ended
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        go.touch()
+        assert item.future.result(LIMIT) == 1
     finally:
         pool.close(wait=True, cancel=True)

@@ -95,6 +95,7 @@ class WorkerHandle:
         self.is_paused = False  # not read: what it has logged has to be handled first
         self.is_ready = False
         self.is_leaving = False
+        self.is_dismissed = False  # by us, with nothing to do
         self.leave_by: float | None = None
         self.exit_limit = EXIT_LIMIT
         self.end_reason: str | None = None
@@ -252,7 +253,7 @@ class WorkerHandle:
 
     def dismiss(self) -> None:
         """Tell the worker to end once it has answered; it has a limit for that."""
-        self.is_leaving = True
+        self.is_leaving = self.is_dismissed = True
         try:
             self.link.shutdown(socket.SHUT_WR)
         except OSError:

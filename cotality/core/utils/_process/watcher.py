@@ -558,7 +558,8 @@ class Watcher:
                 self.take_back(each)
         self.hand_out()
         if item is None:
-            if not worker.is_ready and worker.end_reason is None:
+            has_failed = worker.end_reason is None and not worker.is_dismissed
+            if has_failed and not worker.is_ready:
                 self.died_at_start(report)
         elif entry.begun or item.is_unwanted or self.pool.is_killed:
             fail(item.future, report.failure())
