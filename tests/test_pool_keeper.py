@@ -1,5 +1,7 @@
 """What threads that use one pool manager do to each other between two steps."""
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -141,3 +143,33 @@ def test_a_slow_thread_does_not_bring_an_old_pool_back(
     assert keeper.number > 3
     assert not keeper.replaced
     newest.close()
+
+
+def test_calls_that_begin_while_another_one_looks_for_them(keeper: PoolKeeper) -> None:
+    """Each step of one may come between two steps of another."""
+    failed: list[BaseException] = []
+    others = [Loan(keeper) for _ in range(50)]
+    for loan in others:  # of a pool that was replaced; all have to be looked at
+        loan.pool = Pool(2, keeper.plan, for_calls=True)
+    interval = sys.getswitchinterval()
+
+    def call_often() -> None:
+        try:
+            for _ in range(100):
+                keeper.lend().close()
+        except BaseException as error:
+            failed.append(error)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=call_often) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failed
+    for loan in others:
+        loan.close()
+    assert not keeper.loans

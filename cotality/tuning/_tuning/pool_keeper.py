@@ -21,6 +21,7 @@ from typing import NamedTuple
 from cotality.core.utils._process import program_state
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
+from cotality.core.utils._process.weak_sets import all_in
 
 SHUT_DOWN = (
     "this pool manager has been shut down, and runs nothing more. "
@@ -143,7 +144,7 @@ class PoolKeeper:
         """Whether a call uses *pool*, or one that has begun may come to use it."""
         return any(
             each is not but and (not each.has_pool or each.pool is pool)
-            for each in list(self.loans)
+            for each in all_in(self.loans)
         )
 
     def close_replaced(self, but: Loan | None = None) -> None:
@@ -213,7 +214,7 @@ keepers: weakref.WeakSet[PoolKeeper] = weakref.WeakSet()
 
 
 def forget_pools() -> None:
-    for keeper in list(keepers):
+    for keeper in all_in(keepers):
         keeper.forget()
 
 

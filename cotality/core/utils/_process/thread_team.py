@@ -23,6 +23,7 @@ from typing import TypeAlias
 from .chunk import Chunk, ChunkReport, run_chunk
 from .failures import WorkerStartError, no_room_for_thread
 from .ticket import Ticket
+from .weak_sets import all_in
 
 Job: TypeAlias = tuple[Ticket[ChunkReport], Chunk, float]
 
@@ -178,7 +179,7 @@ def see_to(team: ThreadTeam) -> None:
 
 
 def close_teams() -> None:
-    for team in list(teams):
+    for team in all_in(teams):
         cancel_waiting(team.work.jobs)
         team.close(wait=True)
 
