@@ -229,6 +229,27 @@ def test_a_change_of_the_world_renews_the_workers(
     assert pids(marks) == after
 
 
+def test_a_change_that_is_taken_back_leaves_no_worker_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that was started meanwhile, in the place of one that died, has it."""
+
+    def look(dies: bool) -> str | None:
+        if dies:
+            os._exit(1)
+        return os.environ.get("COTALITY_TEST")
+
+    tasks = [Task.of(look, number == 9) for number in range(30)]
+    with monkeypatch.context() as changed:
+        for number, _ in execute_tasks_in_parallel_streaming(
+            tasks, 1, True, on_error="return", chunksize=1
+        ):
+            if number == 0:
+                changed.setenv("COTALITY_TEST", "for a while")
+
+    assert execute_tasks_in_parallel([Task.of(look, False)], 1, True) == [None]
+
+
 def test_a_directory_that_is_gone_harms_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

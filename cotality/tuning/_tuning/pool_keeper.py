@@ -21,6 +21,7 @@ from typing import NamedTuple
 from cotality.core.utils._process import program_state
 from cotality.core.utils._process.handle import WorkerPlan
 from cotality.core.utils._process.pool import Pool
+from cotality.core.utils._process.weak_sets import all_in
 
 SHUT_DOWN = (
     "this pool manager has been shut down, and runs nothing more. "
@@ -97,9 +98,15 @@ class PoolKeeper:
         Raises:
             RuntimeError: The manager has been shut down.
         """
-        self.check_open()
         loan = Loan(self)
-        loan.pool = self.usable_pool(loan)
+        try:
+            self.check_open()
+            loan.pool = self.usable_pool(loan)
+            # Again: either this sees that it is shut down, or who does that, the pool.
+            self.check_open()
+        except BaseException:
+            loan.close()  # who handles this may keep the frame, and with it the loan
+            raise
         return loan
 
     def usable_pool(self, loan: Loan) -> Pool:
@@ -121,21 +128,23 @@ class PoolKeeper:
             self.max_workers, self.plan, for_calls=True, idle_limit=self.idle_limit
         )
         number += 1
-        pool = self.lent.setdefault(number, LentPool(new, now)).pool
-        self.number = number
+        self.lent.setdefault(number, LentPool(new, now))
+        # Threads that are slow must not bring back what others have replaced since.
+        number = self.number = max(self.number, number)
         for old in [each for each in list(self.lent) if each < number]:
             replaced = self.lent.get(old)
             if replaced is not None:
                 self.replaced.append(replaced.pool)
             self.lent.pop(old, None)
         self.close_replaced(loan)
-        return pool
+        # That of another thread may be older than the program is by now.
+        return new if self.pool is new else self.usable_pool(loan)
 
     def is_used(self, pool: Pool, *, but: Loan | None = None) -> bool:
         """Whether a call uses *pool*, or one that has begun may come to use it."""
         return any(
             each is not but and (not each.has_pool or each.pool is pool)
-            for each in list(self.loans)
+            for each in all_in(self.loans)
         )
 
     def close_replaced(self, but: Loan | None = None) -> None:
@@ -143,7 +152,10 @@ class PoolKeeper:
         for pool in self.replaced.copy():
             if not self.is_used(pool, but=but):
                 pool.close(wait=False, cancel=True)
-                self.replaced = [each for each in self.replaced if each is not pool]
+                try:
+                    self.replaced.remove(pool)
+                except ValueError:
+                    pass  # another thread has come first
 
     def take_back(self, loan: Loan) -> None:
         """A call that the pool was lent to is over."""
@@ -152,12 +164,21 @@ class PoolKeeper:
         if len(loan.ends) > 1:
             return
         self.loans.discard(loan)
-        if loan.has_pool and loan.pool is self.pool and not self.is_used(loan.pool):
-            loan.pool.park()
+        pool = self.pool
+        # Also if it struck before the loan had a pool, which it may have unparked.
+        if pool is not None and (not loan.has_pool or loan.pool is pool):
+            self.park_unless_used(pool)
         if self.replaced:
             self.close_replaced()
         if self.is_shut_down:
             self.returned.put(None)
+
+    def park_unless_used(self, pool: Pool) -> None:
+        if self.is_used(pool):
+            return
+        pool.park()
+        if self.is_used(pool):  # a call that has begun meanwhile did not find it parked
+            pool.unpark(self.max_workers)
 
     def check_open(self) -> None:
         if self.is_shut_down:
@@ -166,15 +187,17 @@ class PoolKeeper:
     def shut_down(self, grace: float | None) -> None:
         """Lend nothing more; wait *grace* seconds for calls; end all workers."""
         self.is_shut_down = True
-        pools = {*self.replaced, *(each.pool for each in self.lent.copy().values())}
         try:
             self.wait_for_loans(grace)
         finally:  # a Ctrl-C ends the wait as well
             if self.loans:
-                for pool in pools:
+                for pool in self.all_pools():
                     pool.kill_all()
-        for pool in pools:
+        for pool in self.all_pools():
             pool.close(wait=True, cancel=True)
+
+    def all_pools(self) -> set[Pool]:
+        return {*self.replaced, *(each.pool for each in self.lent.copy().values())}
 
     def wait_for_loans(self, grace: float | None) -> None:
         end = None if grace is None else monotonic() + grace
@@ -191,7 +214,7 @@ keepers: weakref.WeakSet[PoolKeeper] = weakref.WeakSet()
 
 
 def forget_pools() -> None:
-    for keeper in list(keepers):
+    for keeper in all_in(keepers):
         keeper.forget()
 
 

@@ -26,7 +26,7 @@ From the caller down to the worker:
   that the program has; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
   and hold a `ticket` for each, `watcher`, `settling`, `handle`, `endings`, `crash`,
-  `farewell`;
+  `farewell`, which `weak_sets` remind of those there are;
 * how they start: `launch`, `fork_server`, the `server_link` to what runs in it,
   `server_main` and `server_end`; with which program: `interpreter`, and `own_start`
   where that was another one; without the places of standard input and output,

@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from . import relay
+from .weak_sets import all_in
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -41,7 +42,7 @@ def is_over_for(pool: Pool) -> None:
 def close_open_pools() -> None:
     global program_ends
     program_ends = True
-    pools = list(open_pools)
+    pools = all_in(open_pools)
     for pool in pools:
         if pool.for_calls:
             pool.kill_all(but_idle=True)  # what idle ones have registered, they run
@@ -53,7 +54,7 @@ def close_open_pools() -> None:
 
 
 def forget_pools() -> None:
-    for pool in list(open_pools):
+    for pool in all_in(open_pools):
         pool.forget()
     open_pools.clear()
 

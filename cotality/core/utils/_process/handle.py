@@ -95,6 +95,7 @@ class WorkerHandle:
         self.is_paused = False  # not read: what it has logged has to be handled first
         self.is_ready = False
         self.is_leaving = False
+        self.is_dismissed = False  # by us, with nothing to do
         self.leave_by: float | None = None
         self.exit_limit = EXIT_LIMIT
         self.end_reason: str | None = None
@@ -119,7 +120,7 @@ class WorkerHandle:
             rules = output_rules.current()
             setup = Setup(
                 slot=lent,
-                environment=dict(os.environ),
+                environment=environment_now(),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
@@ -180,6 +181,8 @@ class WorkerHandle:
             # One item can be recalled at a time: not behind one that comes back.
             and len(self.held) == 1
             and self.item is not None
+            # Or the end that is meant for a late task could strike the next item.
+            and self.item.time_limit is None
             and not self.outbox
             and not self.is_leaving
             and item.owner is None
@@ -250,7 +253,7 @@ class WorkerHandle:
 
     def dismiss(self) -> None:
         """Tell the worker to end once it has answered; it has a limit for that."""
-        self.is_leaving = True
+        self.is_leaving = self.is_dismissed = True
         try:
             self.link.shutdown(socket.SHUT_WR)
         except OSError:
@@ -382,6 +385,15 @@ class WorkerHandle:
         popen = getattr(self.process, "_popen", None)
         for fd in getattr(getattr(popen, "finalizer", None), "_args", ()):
             os.close(fd)
+
+
+def environment_now() -> dict[str, str]:
+    """A copy of it, also if another thread takes something out meanwhile."""
+    while True:
+        try:
+            return dict(os.environ)
+        except KeyError:
+            continue  # what is gone now was there when this began
 
 
 def high_water_mark(pid: int) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from queue import SimpleQueue
 from time import perf_counter
@@ -87,7 +87,10 @@ class Pool:
         # When it closes by itself; empty while somebody uses it. Who takes the time
         # out, a caller or the watching thread, decides what becomes of the pool.
         self.parked: list[float] = []
+        # Whether a worker that is started now is like the others; None does not matter.
+        self.is_as_before: Callable[[], bool] | None = None
         # From here on: never set back.
+        self.is_mixed = False  # not all of its workers are alike
         self.broken: WorkerStartError | None = None
         self.is_closing = False  # accepts nothing more
         self.drops_waiting = False  # what no worker has is cancelled
@@ -234,7 +237,7 @@ class Pool:
             self.parked.pop()
         except IndexError:
             return False
-        if self.is_closing:
+        if self.is_closing or self.is_mixed:
             return False
         if self.thread is None:
             self.max_workers = self.start_limit = max_workers

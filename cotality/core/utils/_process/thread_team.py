@@ -17,12 +17,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from .chunk import Chunk, ChunkReport, run_chunk
 from .failures import WorkerStartError, no_room_for_thread
 from .ticket import Ticket
+from .weak_sets import all_in
 
 Job: TypeAlias = tuple[Ticket[ChunkReport], Chunk, float]
 
@@ -178,10 +179,16 @@ def see_to(team: ThreadTeam) -> None:
 
 
 def close_teams() -> None:
-    for team in list(teams):
-        jobs = team.work.jobs
-        while not jobs.empty():
-            job = jobs.get()
-            if job is not None:
-                job[0].cancel()
+    for team in all_in(teams):
+        cancel_waiting(team.work.jobs)
         team.close(wait=True)
+
+
+def cancel_waiting(jobs: SimpleQueue[Job | None]) -> None:
+    while True:
+        try:
+            job = jobs.get_nowait()
+        except Empty:  # a thread may have taken the last one
+            return
+        if job is not None:
+            job[0].cancel()

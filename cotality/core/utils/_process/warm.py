@@ -76,7 +76,10 @@ def lease(max_workers: int) -> Warm:
             return warm
         warm.pool.close(wait=False, cancel=True)
     plan = WorkerPlan(context=default_context())
-    return Warm(Pool(max_workers, plan, for_calls=True), now)
+    pool = Pool(max_workers, plan, for_calls=True)
+    # A stream gives the caller time to change it, before the last worker is started.
+    pool.is_as_before = lambda: world() == now
+    return Warm(pool, now)
 
 
 def take_waiting(place: int = -1) -> Warm | None:

@@ -72,6 +72,7 @@ class Watcher:
         self.failed_starts = 0  # in a row
         self.servers_lost = 0  # likewise, each with a worker that was not ready
         self.paused: set[WorkerHandle] = set()
+        self.is_forgotten = False  # in a forked child, which a callback has made here
         self.slots: Slots
         self.bell: socket.socket
         self.selector: selectors.BaseSelector
@@ -93,11 +94,14 @@ class Watcher:
                         self.attend(*key.data)
                 self.keep_limits()
         except BaseException as error:
+            if self.is_forgotten:
+                return
             # A defect of ours must not leave callers waiting for ever.
             logger.critical("the watching thread failed", exc_info=True)
             self.fail_everything(error)
         finally:
-            self.shut()
+            if not self.is_forgotten:
+                self.shut()
 
     def open(self) -> None:
         """Make what is needed to watch.
@@ -189,9 +193,12 @@ class Watcher:
 
     def end(self, items: list[Item]) -> bool:
         for worker in self.workers:
-            if worker.item in items:
+            first, *others = worker.held or [None]
+            is_wanted = any(item is not None and item not in items for item in others)
+            if first in items and not is_wanted:
                 worker.kill("killed")
             elif any(item in items for item in worker.held):
+                # What waits behind it may have begun by now: see `see_to_second`.
                 worker.recall(perf_counter())
         for item in items:
             item.is_unwanted = True
@@ -207,10 +214,13 @@ class Watcher:
 
     def resize(self, max_workers: int) -> None:
         self.pool.max_workers = self.pool.start_limit = max_workers
-        staying = sum(not worker.is_leaving for worker in self.workers)
-        while staying > max_workers and self.idle:
-            self.idle.pop().dismiss()
-            staying -= 1
+        staying = [worker for worker in self.workers if not worker.is_leaving]
+        # A worker that is only starting would be one too many as soon as it is ready.
+        free = sorted((w for w in staying if not w.held), key=lambda w: w.is_ready)
+        for worker in free[: max(0, len(staying) - max_workers)]:
+            worker.dismiss()
+            if worker in self.idle:
+                self.idle.remove(worker)
 
     def is_finished(self) -> bool:
         """Whether all is done; lets go of what a pool that closes does not need."""
@@ -421,27 +431,42 @@ class Watcher:
     # Workers that begin.
 
     def start_a_worker_if_needed(self) -> None:
-        starting = sum(not w.is_ready for w in self.workers)
-        staying = sum(not w.is_leaving for w in self.workers)
+        starting = sum(not (w.is_ready or w.is_leaving) for w in self.workers)
         wanted = len(self.pending) > starting + len(self.idle)
         if self.assembly and not self.pool.is_closing:
             wanted = True
-        most = min(self.pool.max_workers, self.pool.start_limit)
-        if not wanted or staying >= most or not self.slots.free:
+        if not wanted or not self.may_start():
             return
         slot = self.slots.lend()
         try:
+            self.look_whether_alike()
             worker = self.started(slot)
         except Exception as error:
             slot.give_back()
             self.start_failed(error)
             return
         self.workers.add(worker)
+        self.look_whether_alike()
         self.update_events(worker)
         if worker.sentinel is not None:
             watched = selectors.EVENT_READ
             self.selector.register(worker.sentinel, watched, (worker, True))
         self.pool.ring()  # there may be more to start; first see what has happened
+
+    def may_start(self) -> bool:
+        """Whether there is room for a worker more."""
+        staying = sum(not w.is_leaving for w in self.workers)
+        most = min(self.pool.max_workers, self.pool.start_limit)
+        return staying < most and bool(self.slots.free)
+
+    def look_whether_alike(self) -> None:
+        """Note whether a worker that is started now is another one than the others."""
+        pool = self.pool
+        try:
+            if pool.is_as_before is not None and not pool.is_as_before():
+                pool.is_mixed = True
+        except OSError:  # of a directory that cannot be named
+            pool.is_mixed = True
 
     def started(self, slot: Slot) -> WorkerHandle:
         return WorkerHandle.start(self.pool.plan, slot, self.pool.max_workers)
@@ -533,9 +558,10 @@ class Watcher:
                 self.take_back(each)
         self.hand_out()
         if item is None:
-            if not worker.is_ready and worker.end_reason is None:
+            has_failed = worker.end_reason is None and not worker.is_dismissed
+            if has_failed and not worker.is_ready:
                 self.died_at_start(report)
-        elif entry.begun or worker.end_reason == "killed":
+        elif entry.begun or item.is_unwanted or self.pool.is_killed:
             fail(item.future, report.failure())
         else:
             self.hand_out_again(item, report)
@@ -578,7 +604,7 @@ class Watcher:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
         due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
-        if self.idle:
+        if self.idle or self.may_start():
             due += [worker.recall_at for worker in self.workers]
         if self.pool.for_calls:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
@@ -596,11 +622,16 @@ class Watcher:
                 self.bury(worker)
 
     def see_to_second(self, worker: WorkerHandle, now: float) -> None:
-        """Let any worker have what has waited too long in the link of this one."""
-        if self.idle and now >= worker.recall_at:
+        """Let any worker have what has waited too long in the link of this one.
+
+        That may be one that is still to be started: another one may have died.
+        """
+        if now >= worker.recall_at and (self.idle or self.may_start()):
             worker.recall(now)
         item = worker.recalled(now)
         if item is not None:
+            if worker.item is not None and worker.item.is_unwanted:
+                worker.kill("killed")  # it was not sure before whom that would strike
             self.take_back(item)
             self.hand_out()
 
@@ -647,6 +678,9 @@ class Watcher:
         """In a forked child: let go of what belongs to the parent."""
         for worker in self.workers:
             worker.forget()
+        self.is_forgotten = True
+        self.workers.clear()  # nothing here may end them
+        self.idle.clear()
         self.pending.clear()
         self.close()
 

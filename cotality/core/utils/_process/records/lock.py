@@ -12,6 +12,8 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from cotality.core.utils._process.weak_sets import all_in
+
 POLL = 0.01  # s between two looks at a lock that is taken
 
 if sys.platform == "win32":
@@ -81,7 +83,7 @@ def remember(holder: Closable) -> None:
 
 
 def close_all() -> None:
-    for holder in list(holders):
+    for holder in all_in(holders):
         holder.close()
 
 
