@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from .standard_places import FIRST_FREE
+from .standard_places import FIRST_FREE, above_standard, are_open
 
 if sys.platform != "win32":
     import fcntl
@@ -33,6 +33,15 @@ class Descriptor:
 
     def __init__(self, opener: Callable[..., int], *arguments: object) -> None:
         self.held: list[int] = []
+        if are_open() or sys.platform == "win32":
+            self.open(opener, arguments)
+        else:
+            # Not even for a moment in a place that is free: another thread, which looks
+            # just then, would take that place for one that is not.
+            with above_standard():
+                self.open(opener, arguments)
+
+    def open(self, opener: Callable[..., int], arguments: tuple[object, ...]) -> None:
         self.held.extend(map(opener, *((each,) for each in arguments)))
         if self.fd < FIRST_FREE and sys.platform != "win32":
             # One of the standard places was free; nothing of ours may lie there.

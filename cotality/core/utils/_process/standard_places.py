@@ -66,7 +66,7 @@ def above_standard() -> Generator[None, None, None]:
 def nulls() -> list[int]:
     """Lead the standard places that are closed to the null device; which."""
     taken: list[int] = []
-    if all(map(is_open, range(FIRST_FREE))):
+    if are_open():
         return taken
     while (fd := os.open(os.devnull, os.O_RDWR)) < FIRST_FREE:
         os.set_inheritable(fd, True)
@@ -81,6 +81,11 @@ def close(fds: list[int]) -> None:
             os.close(fd)
         except OSError:
             pass  # the program has closed its standard files meanwhile, and ours
+
+
+def are_open() -> bool:
+    """Whether each of the standard places has something in it, as mostly."""
+    return all(map(is_open, range(FIRST_FREE)))
 
 
 def is_open(fd: int) -> bool:
