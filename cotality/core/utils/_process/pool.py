@@ -84,6 +84,7 @@ class Pool:
         # that thread sleeps, or is about to.
         self.rope: socket.socket | None = None
         self.is_asleep = False
+        self.is_full = False  # while it sleeps: an item more would change nothing
         # When it closes by itself; empty while somebody uses it. Who takes the time
         # out, a caller or the watching thread, decides what becomes of the pool.
         self.parked: list[float] = []
@@ -157,7 +158,7 @@ class Pool:
     def hand_over(self, request: Request) -> None:
         self.see_to_watcher()
         self.inbox.append(request)
-        if self.is_asleep:
+        if self.is_asleep and not (self.is_full and type(request) is Item):
             self.ring()
         if self.is_over:  # it ended just before
             self.turn_away()

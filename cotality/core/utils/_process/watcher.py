@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from time import perf_counter
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 from . import crash, farewell, relay
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
-from .handle import EOF_LIMIT, READS_IN_A_ROW, WorkerHandle
+from .handle import EOF_LIMIT, MOST_AHEAD, READS_IN_A_ROW, WorkerHandle
 from .messages import Kind, Message
 from .requests import (
     SERVERS_LOST,
@@ -133,12 +134,23 @@ class Watcher:
 
     def sleep(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait until there is something to do; what has happened on links and ends."""
+        self.pool.is_full = self.is_full()
         self.pool.is_asleep = True
         # Only now: what comes from here on rings.
         limit = 0.0 if self.pool.inbox else self.pause()
         events = self.selector.select(limit)
         self.pool.is_asleep = False
         return events
+
+    def is_full(self) -> bool:
+        """Whether no item more can be given out before something comes from a worker.
+
+        Nobody needs to ring for an item then, which would cost more than all the rest
+        of handing it over: this thread and the caller would take turns.
+        """
+        return not (
+            self.idle or self.may_start() or any(w.room() > 0 for w in self.workers)
+        )
 
     def listen_to_bell(self) -> None:
         try:
@@ -148,16 +160,25 @@ class Watcher:
 
     # What callers ask for.
 
-    def take_requests(self) -> None:
+    def take_requests(self, answering: WorkerHandle | None = None) -> None:
+        """Take what callers have handed over, and give out what there is to do.
+
+        Args:
+            answering: The worker that makes room; the others had none before.
+        """
         inbox = self.pool.inbox
+        had_pending = bool(self.pending)
         while inbox:
             request = inbox.popleft()
             if type(request) is Item:
                 self.pending.append(request)
             else:
                 self.answer(request)
-        if self.pending and self.idle:
-            self.hand_out()
+        if self.pending:
+            if answering is None or not had_pending:
+                self.hand_out(self.workers)
+            else:
+                self.hand_out([answering])
 
     def answer(self, request: Request) -> None:
         if isinstance(request, Halt):
@@ -192,20 +213,28 @@ class Watcher:
         return [*held, *self.pending]
 
     def end(self, items: list[Item]) -> bool:
-        for worker in self.workers:
-            first, *others = worker.held or [None]
-            is_wanted = any(item is not None and item not in items for item in others)
-            if first in items and not is_wanted:
-                worker.kill("killed")
-            elif any(item in items for item in worker.held):
-                # What waits behind it may have begun by now: see `see_to_second`.
-                worker.recall(perf_counter())
         for item in items:
             item.is_unwanted = True
+        for worker in self.workers:
+            if any(item is not None and item.is_unwanted for item in worker.held):
+                self.end_unwanted(worker)
+        for item in items:
             if item in self.pending:
                 self.pending.remove(item)
                 self.drop_unwanted(item)
         return bool(items)
+
+    def end_unwanted(self, worker: WorkerHandle) -> None:
+        """End *worker* if nobody wants what it works on, and nothing waits behind it.
+
+        What waits may have begun by now, or be about to. So it is recalled first: see
+        `see_to_waiting`.
+        """
+        if not worker.holds_others:
+            if worker.item is not None and worker.item.is_unwanted:
+                worker.kill("killed")
+        else:
+            worker.recall(perf_counter())
 
     def drop_unwanted(self, item: Item) -> None:
         error = WorkerCrashedError("it was ended on request")
@@ -266,14 +295,14 @@ class Watcher:
 
     # Work.
 
-    def hand_out(self) -> None:
-        """Give waiting items to idle workers."""
+    def hand_out(self, quick: Collection[WorkerHandle] = ()) -> None:
+        """Give waiting items to idle workers, and more of them to those of *quick*."""
         while self.pending and self.idle:
             item = self.pending.popleft()
             if self.begin(item):
-                self.give(self.idle.pop(), item)
+                self.give(self.idle.pop(), [item])
         if self.pending and len(self.workers) >= self.pool.max_workers:
-            self.hand_out_ahead()
+            self.hand_out_ahead(quick)
 
     def begin(self, item: Item) -> bool:
         """Whether *item* is still wanted, which a worker is about to get."""
@@ -281,20 +310,36 @@ class Watcher:
             item.is_running = item.future.set_running_or_notify_cancel()
         return item.is_running
 
-    def give(self, worker: WorkerHandle, item: Item) -> None:
-        worker.give(item)
+    def give(self, worker: WorkerHandle, items: Sequence[Item]) -> None:
+        worker.give(items)
         if worker.outbox:
             self.update_events(worker)  # it did not fit into the link at once
 
-    def hand_out_ahead(self) -> None:
-        """Give each quick worker the item that it will want next."""
+    def hand_out_ahead(self, quick: Collection[WorkerHandle]) -> None:
+        """Give quick workers the items that they will want next, to each its share."""
         if self.pool.plan.max_tasks is not None:
-            return  # the next worker will want it
-        for worker in self.workers:
-            while self.pending and worker.has_room_for(self.pending[0]):
-                item = self.pending.popleft()
-                if self.begin(item):
-                    self.give(worker, item)
+            return  # the next worker will want them
+        share = math.ceil(len(self.pending) / len(self.workers))
+        for worker in quick:
+            items = self.some_pending(min(worker.room(), share))
+            if items:
+                self.give(worker, items)
+
+    def some_pending(self, most: int) -> list[Item]:
+        """Up to *most* of the items that come next and may wait behind another.
+
+        Only where items are on their way in and out all the time is that worth it; and
+        only what nobody has to end by itself.
+        """
+        items: list[Item] = []
+        while len(items) < most and self.pending:
+            item = self.pending[0]
+            if item.owner is not None or item.segments or len(item.body) >= MOST_AHEAD:
+                break
+            self.pending.popleft()
+            if self.begin(item):
+                items.append(item)
+        return items
 
     def attend(self, worker: WorkerHandle, ended: bool) -> None:
         """Something happened on a worker's link, or the worker has ended."""
@@ -347,10 +392,10 @@ class Watcher:
         if message.kind & Kind.LAST:
             worker.dismiss()
         elif worker.item is not None and worker.item.is_unwanted:
-            worker.kill("killed")
+            self.end_unwanted(worker)
         elif not worker.is_leaving and not worker.held:
             self.idle.append(worker)
-        self.take_requests()
+        self.take_requests(worker)
         self.update_events(worker)
         if item is not None and not is_back:
             settle(item.future, message)
@@ -617,22 +662,24 @@ class Watcher:
         now = perf_counter()
         for worker in list(self.workers):
             if len(worker.held) > 1:
-                self.see_to_second(worker, now)
+                self.see_to_waiting(worker, now)
             if worker.look(now, LOOK_INTERVAL):
                 self.bury(worker)
 
-    def see_to_second(self, worker: WorkerHandle, now: float) -> None:
-        """Let any worker have what has waited too long in the link of this one.
+    def see_to_waiting(self, worker: WorkerHandle, now: float) -> None:
+        """Let any worker have what has waited too long behind an item of this one.
 
         That may be one that is still to be started: another one may have died.
         """
         if now >= worker.recall_at and (self.idle or self.may_start()):
             worker.recall(now)
-        item = worker.recalled(now)
-        if item is not None:
-            if worker.item is not None and worker.item.is_unwanted:
-                worker.kill("killed")  # it was not sure before whom that would strike
+        items = worker.recalled(now)
+        for item in reversed(items):
             self.take_back(item)
+        if items:
+            if worker.item is not None and worker.item.is_unwanted:
+                # Until here it was not sure whom that would strike.
+                self.end_unwanted(worker)
             self.hand_out()
 
     # The end.
