@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -62,7 +61,8 @@ class WorkerPlan:
 class WorkerHandle:
     """One worker: its process, the link to it, and the item it holds.
 
-    Only the thread that watches over the pool calls it or changes it.
+    Only the thread that watches over the pool calls it or changes it, and whoever has
+    borrowed it from there: see `loan`.
     """
 
     def __init__(
@@ -154,13 +154,28 @@ class WorkerHandle:
         """
         if not self.held:
             self.began_at = self.looked_at = perf_counter()
-        if self.recalled_to:
-            self.slot.ledger.withdraw_recall()
-            self.recalled_at, self.recalled_to = None, 0
         self.fds_out = [segment.fd for segment in items[0].segments]
         messages = [self.entered(item) for item in items]
         self.outbox = memoryview(b"".join(messages) if messages[1:] else messages[0])
         self.push()
+
+    def knows_rules(self) -> bool:
+        """Whether it was told the latest rules for what it logs and prints."""
+        return output_rules.current() is self.rules
+
+    def give_at_once(self, item: Item) -> bool:
+        """As `give`, by whoever has borrowed this worker, which is idle; see `loan`.
+
+        False if the link has not taken all of it.
+        """
+        self.began_at = self.looked_at = perf_counter()
+        message = self.entered(item)
+        try:
+            return self.link.send(message) == len(message)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # the worker is gone: as in `push`
 
     def entered(self, item: Item) -> bytes:
         """The message for *item*, which the worker holds from now on."""
@@ -178,7 +193,8 @@ class WorkerHandle:
     @property
     def item(self) -> Item | None:
         """What it works on."""
-        return self.held[0] if self.held else None
+        held = tuple(self.held)  # a caller may change it meanwhile
+        return held[0] if held else None
 
     @property
     def number(self) -> int:
@@ -211,6 +227,9 @@ class WorkerHandle:
         """Note that what it worked on is over, and give it, unless it was recalled."""
         item = self.held.popleft()
         self.items_answered += 1
+        if self.recalled_to == self.items_answered:  # nothing of it is on its way
+            self.slot.ledger.withdraw_recall()
+            self.recalled_at, self.recalled_to = None, 0
         self.pace = (self.pace[1], message.microseconds)
         self.began_at = self.looked_at = perf_counter()
         return item
@@ -218,7 +237,7 @@ class WorkerHandle:
     @property
     def holds_others(self) -> bool:
         """Whether somebody waits for an item behind the first."""
-        return any(item is not None for item in islice(self.held, 1, None))
+        return any(item is not None for item in tuple(self.held)[1:])
 
     def recall(self, now: float) -> None:
         """Ask for the items back that wait behind the first."""

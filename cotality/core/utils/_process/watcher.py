@@ -35,6 +35,7 @@ from .requests import (
     SERVERS_LOST,
     START_ATTEMPTS,
     Assemble,
+    Doubt,
     EndCall,
     Halt,
     Item,
@@ -60,14 +61,18 @@ IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 class Watcher:
     """Watches over the workers of *pool*; only its own thread calls it.
 
-    Other threads may look at copies of ``workers`` and ``pending``.
+    Other threads may look at copies of ``workers`` and ``pending``, and borrow workers
+    that are idle: see `loan`.
     """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.thread = threading.current_thread()
         self.pending: deque[Item] = deque()  # what no worker has
+        # A caller may take a worker out at any moment. It is lent from then on.
         self.idle: list[WorkerHandle] = []
+        self.lent: dict[object, WorkerHandle] = {}
+        self.was_answered = False  # since it last slept
         self.workers: set[WorkerHandle] = set()
         self.assembly: list[Future[None]] = []  # who waits until all workers are there
         self.failed_starts = 0  # in a row
@@ -189,6 +194,8 @@ class Watcher:
                 request.answer.put(found)
         elif isinstance(request, EndCall):
             self.end_call(request)
+        elif isinstance(request, Doubt):
+            self.settle_doubt(request)
         elif isinstance(request, Resize):
             self.resize(request.max_workers)
         elif isinstance(request, Assemble):
@@ -209,14 +216,15 @@ class Watcher:
 
     def items(self) -> list[Item]:
         """All that is not done."""
-        held = [item for worker in self.workers for item in worker.held if item]
+        held = [item for worker in self.workers for item in tuple(worker.held) if item]
         return [*held, *self.pending]
 
     def end(self, items: list[Item]) -> bool:
         for item in items:
             item.is_unwanted = True
         for worker in self.workers:
-            if any(item is not None and item.is_unwanted for item in worker.held):
+            held = tuple(worker.held)
+            if any(item is not None and item.is_unwanted for item in held):
                 self.end_unwanted(worker)
         for item in items:
             if item in self.pending:
@@ -247,9 +255,8 @@ class Watcher:
         # A worker that is only starting would be one too many as soon as it is ready.
         free = sorted((w for w in staying if not w.held), key=lambda w: w.is_ready)
         for worker in free[: max(0, len(staying) - max_workers)]:
-            worker.dismiss()
-            if worker in self.idle:
-                self.idle.remove(worker)
+            if self.not_idle(worker) or not worker.is_ready:
+                worker.dismiss()
 
     def is_finished(self) -> bool:
         """Whether all is done; lets go of what a pool that closes does not need."""
@@ -270,11 +277,11 @@ class Watcher:
             for item in waiting:
                 drop(item, WorkerStartError("the executor was ended"))
         if not self.pending:
+            self.idle.clear()  # first: nobody can borrow one from here on
             for worker in self.workers:
-                if not worker.held and not worker.is_leaving:
+                if not (worker.held or worker.is_leaving or self.is_lent(worker)):
                     worker.dismiss()
-            self.idle.clear()
-        return not self.workers and not self.pending and not pool.inbox
+        return not (self.workers or self.pending or self.lent or pool.inbox)
 
     def is_time_to_close(self) -> bool:
         """Whether the pool was parked for so long that it closes by itself."""
@@ -297,12 +304,47 @@ class Watcher:
 
     def hand_out(self, quick: Collection[WorkerHandle] = ()) -> None:
         """Give waiting items to idle workers, and more of them to those of *quick*."""
-        while self.pending and self.idle:
+        while self.pending and (worker := self.an_idle()):
             item = self.pending.popleft()
             if self.begin(item):
-                self.give(self.idle.pop(), [item])
+                self.give(worker, [item])
+            else:
+                self.idle.append(worker)
         if self.pending and len(self.workers) >= self.pool.max_workers:
             self.hand_out_ahead(quick)
+
+    def an_idle(self) -> WorkerHandle | None:
+        """Take an idle worker, unless callers have taken all of them."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
+
+    def not_idle(self, worker: WorkerHandle) -> bool:
+        """Let nobody have *worker* any more; whether it was idle until now."""
+        try:
+            self.idle.remove(worker)
+        except ValueError:
+            return False
+        return True
+
+    def is_lent(self, worker: WorkerHandle) -> bool:
+        return bool(self.lent) and worker in self.lent.values()
+
+    def settle_doubt(self, doubt: Doubt) -> None:
+        """A caller was struck while it gave an item to a worker; see `loan`."""
+        worker = self.lent.pop(doubt.key, None)
+        if worker is None or worker not in self.workers:
+            return
+        if doubt.item in tuple(worker.held):
+            worker.kill("in doubt")
+        elif not (
+            worker.held
+            or worker.is_leaving
+            or worker in self.idle
+            or self.is_lent(worker)
+        ):
+            self.idle.append(worker)
 
     def begin(self, item: Item) -> bool:
         """Whether *item* is still wanted, which a worker is about to get."""
@@ -321,7 +363,10 @@ class Watcher:
             return  # the next worker will want them
         share = math.ceil(len(self.pending) / len(self.workers))
         for worker in quick:
-            items = self.some_pending(min(worker.room(), share))
+            room = worker.room()
+            if room <= 0 or self.is_lent(worker):  # in this order: see `loan`
+                continue
+            items = self.some_pending(min(room, share))
             if items:
                 self.give(worker, items)
 
@@ -381,6 +426,7 @@ class Watcher:
             self.distrust(worker, message)
             return
         self.failed_starts = self.servers_lost = 0
+        self.was_answered = True
         item: Item | None = None
         if message.kind is Kind.READY:
             worker.is_ready = True
@@ -420,8 +466,7 @@ class Watcher:
                 worker.items_given,
             )
             worker.kill("untrue")
-        if worker in self.idle:
-            self.idle.remove(worker)
+        self.not_idle(worker)
 
     def update_events(self, worker: WorkerHandle) -> None:
         """Watch for room to write only while there is something to write, and so on."""
@@ -571,8 +616,7 @@ class Watcher:
         if worker.link_is_watched:
             self.set_events(worker, 0)
             worker.link_is_watched = False
-            if worker in self.idle:
-                self.idle.remove(worker)
+            self.not_idle(worker)
             worker.leave_within(EOF_LIMIT)
             worker.expect_end()
 
@@ -585,6 +629,12 @@ class Watcher:
         number may be another's from then on.
         """
         worker.is_leaving = True  # nothing new for it
+        self.not_idle(worker)
+        if self.is_lent(worker):
+            # The caller has not done with it: see to it again in a moment.
+            self.forget_sentinel(worker)
+            worker.expect_end()
+            return
         self.resume(worker)
         self.read_answers(worker, sys.maxsize)  # it has ended, so that is finite
         if worker.events:
@@ -595,8 +645,6 @@ class Watcher:
         item, *waiting = worker.held or [None]
         worker.held.clear()
         self.workers.discard(worker)
-        if worker in self.idle:
-            self.idle.remove(worker)
         worker.release()
         for each in reversed(waiting):
             if each is not None:
@@ -648,7 +696,13 @@ class Watcher:
     def pause(self) -> float | None:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
+        # While answers come in, callers need not ring for what they give out themselves.
+        # First this, then the looks: one of the two sides sees what the other did.
+        self.pool.sleeps_long = not self.was_answered
         due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
+        if self.was_answered:
+            due.append(now + LOOK_INTERVAL)
+            self.was_answered = False
         if self.idle or self.may_start():
             due += [worker.recall_at for worker in self.workers]
         if self.pool.for_calls:
@@ -695,7 +749,7 @@ class Watcher:
         self.idle.clear()
         for worker in workers:
             worker.kill("killed")
-            for item in worker.held:
+            for item in tuple(worker.held):
                 if item is not None:
                     fail(item.future, another(failure))
         self.take_requests()
@@ -728,6 +782,7 @@ class Watcher:
         self.is_forgotten = True
         self.workers.clear()  # nothing here may end them
         self.idle.clear()
+        self.lent.clear()
         self.pending.clear()
         self.close()
 
