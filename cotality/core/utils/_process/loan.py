@@ -61,8 +61,9 @@ class Loan:
         self.pool.ring()
 
     def __del__(self) -> None:
-        if self.key in self.watcher.lent:  # struck twice, also on the way to `doubt`
-            self.doubt()
+        is_made = "key" in self.__dict__
+        if is_made and self.key in self.watcher.lent:
+            self.doubt()  # struck twice, also on the way there
 
 
 def given_at_once(pool: Pool, watcher: Watcher, item: Item) -> bool:
