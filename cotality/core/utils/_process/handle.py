@@ -37,8 +37,8 @@ END_PAUSE = 0.002  # s between two looks whether it has
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
-# How many items a worker may hold, by how long (us) its last ones took: the quicker, the
-# more of its time goes by while it waits for the next. Half of them go out at a time.
+# How many items a worker may hold, by how long (us) its last ones took: the quicker
+# they are, the more of its time it would wait for the next. Half go out at a time.
 ROOM = ((200, 8), (1000, 2))
 SLOW = 2**32  # us, of a worker of which nothing is known
 # Items wait behind another for so long (s); then any worker may have them.
@@ -92,7 +92,7 @@ class WorkerHandle:
         self.held: deque[Item | None] = deque()
         self.items_given = 0
         self.items_answered = 0
-        # What the last two items took (us). One of them may have had no CPU for a while.
+        # What the last two items took (us). One of them may have had to wait for a CPU.
         self.pace = (SLOW, SLOW)
         self.recalled_at: float | None = None  # when what waits here was
         self.recalled_to = 0  # the number of the last item that may come back

@@ -696,7 +696,7 @@ class Watcher:
     def pause(self) -> float | None:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
-        # While answers come in, callers need not ring for what they give out themselves.
+        # While answers come in, callers need not ring for items they give themselves.
         # First this, then the looks: one of the two sides sees what the other did.
         self.pool.sleeps_long = not self.was_answered
         due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
