@@ -59,9 +59,14 @@ class LateError(Exception):
 
 
 class Striker:
-    """Counts instructions of ours in this thread, and raises at one of them."""
+    """Counts instructions of ours in this thread, and raises at one of them.
 
-    def __init__(self) -> None:
+    Args:
+        only: A part of the names of the files to do it in.
+    """
+
+    def __init__(self, only: str = "") -> None:
+        self.only = only
         self.count = 0
         self.strike_at = 0
         self.error: type[BaseException] = KeyboardInterrupt
@@ -79,7 +84,8 @@ class Striker:
             sys.settrace(None)
 
     def enter(self, frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        file = frame.f_code.co_filename
+        if not file.startswith(OURS) or self.only not in file:
             return None
         if is_of_the_collector(frame):
             return None  # what is raised in there reaches nobody
@@ -513,7 +519,8 @@ def chosen(
 
 def run(name: str, arguments: argparse.Namespace, folder: Path) -> list[str]:
     """Strike one scenario; what is wrong."""
-    scenario, striker, wrong = SCENARIOS[name](folder), Striker(), list[str]()
+    scenario, wrong = SCENARIOS[name](folder), list[str]()
+    striker = Striker(arguments.file)
     for _ in range(2):  # the second time all is imported
         scenario.prepare()
         with striker.watching(0, KeyboardInterrupt):
@@ -567,6 +574,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenarios", nargs="*", help="all, unless some are named")
     parser.add_argument("--share", type=float, default=1.0, help="of the instructions")
+    parser.add_argument("--file", default="", help="in files of such a name only")
     parser.add_argument("--at", type=int, nargs="*", help="strike there only")
     parser.add_argument("--late", type=int, default=0, help="1: begin with LateError")
     parser.add_argument("--seed", type=int, default=1)

@@ -36,6 +36,12 @@ def tell_and_wait(begun: Path, go: Path) -> str:
     return wait_for(go)
 
 
+def note(log: Path, value: int) -> int:
+    with log.open("a") as file:
+        file.write(f"{value}\n")
+    return value
+
+
 def die_after(path: Path) -> None:
     wait_for(path)
     os._exit(3)
@@ -97,6 +103,60 @@ def test_the_item_before_it_is_killed_while_it_runs(tmp_path: Path) -> None:
         assert executor.kill(first)
         assert second.result(LIMIT) == 2
         assert first.exception(LIMIT) is not None
+
+
+def test_a_whole_queue_behind_a_long_item_goes_to_another_worker(
+    tmp_path: Path,
+) -> None:
+    with IsolatedProcessPoolExecutor(2) as executor:
+        for number in range(4):
+            begun, go = tmp_path / f"b-{number}", tmp_path / f"g-{number}"
+            make_quick(executor, 2)
+            long = executor.submit(tell_and_wait, begun, go)
+            quick = [executor.submit(same, each) for each in range(40)]
+            assert [each.result(LIMIT) for each in quick] == list(range(40))
+            go.touch()
+            assert long.result(LIMIT) == go.name
+
+
+def test_of_a_queue_only_the_item_that_runs_dies_with_its_worker(
+    tmp_path: Path,
+) -> None:
+    with IsolatedProcessPoolExecutor(1) as executor:
+        for number in range(4):
+            log, go = tmp_path / f"log-{number}", tmp_path / f"go-{number}"
+            make_quick(executor, 1)
+            before = [executor.submit(note, log, each) for each in range(3)]
+            dying = executor.submit(die_after, go)
+            after = [executor.submit(note, log, each) for each in range(3, 20)]
+            go.touch()
+            results = [each.result(LIMIT) for each in before + after]
+            assert results == list(range(20))
+            assert dying.exception(LIMIT) is not None
+            assert sorted(map(int, log.read_text().split())) == list(range(20))
+
+
+def test_of_a_queue_any_item_can_be_killed(tmp_path: Path) -> None:
+    with IsolatedProcessPoolExecutor(1) as executor:
+        for number in range(6):
+            log = tmp_path / f"log-{number}"
+            make_quick(executor, 1)
+            begun, go = tmp_path / f"b-{number}", tmp_path / f"g-{number}"
+            first = executor.submit(tell_and_wait, begun, go)
+            others = [executor.submit(note, log, each) for each in range(12)]
+            wait_for(begun)
+            assert executor.kill(others[number])
+            if number % 2:
+                go.touch()
+            else:
+                assert executor.kill(first)
+            for each, other in enumerate(others):
+                if each == number:
+                    assert other.cancelled() or other.exception(LIMIT) is not None
+                else:
+                    assert other.result(LIMIT) == each
+            noted = sorted(map(int, log.read_text().split()))
+            assert noted == [each for each in range(12) if each != number]
 
 
 @pytest.mark.parametrize("wanted", [1, 2])

@@ -24,9 +24,19 @@ USUAL_SHARE = 0.006
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_an_exception_at_any_instruction_does_no_harm(scenario: str) -> None:
     """Further calls give right results, no task runs twice, and nothing is left."""
-    share = SHARE.get(scenario, USUAL_SHARE)
+    strike(scenario, "--share", f"{SHARE.get(scenario, USUAL_SHARE)}")
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("file", ["loan.py", "handle.py"])
+def test_an_exception_while_a_caller_gives_an_item_to_a_worker(file: str) -> None:
+    """At each instruction of it."""
+    strike("executor", "--file", file)
+
+
+def strike(*arguments: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.strikes", scenario, "--share", f"{share}"],
+        [sys.executable, "-m", "tests.strikes", *arguments],
         env=environment_of_scripts(),
         capture_output=True,
         encoding="utf-8",

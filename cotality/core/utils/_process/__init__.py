@@ -25,8 +25,9 @@ From the caller down to the worker:
   `program_state` is that in which they were started, and with the `django_databases`
   that the program has; the executor for everybody: `executor`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
-  and hold a `ticket` for each, `watcher`, `settling`, `handle`, `endings`, `crash`,
-  `farewell`, which `weak_sets` remind of those there are;
+  and hold a `ticket` for each, or take an idle worker as a `loan`; `watcher`,
+  `settling`, `handle`, `endings`, `crash`, `farewell`, which `weak_sets` remind of
+  those there are;
 * how they start: `launch`, `fork_server`, the `server_link` to what runs in it,
   `server_main` and `server_end`; with which program: `interpreter`, and `own_start`
   where that was another one; without the places of standard input and output,

@@ -81,6 +81,8 @@ class Report:
         """How it ended, as a sentence."""
         if self.reason == "killed":
             return "It was ended on request."
+        if self.reason == "in doubt":
+            return "It was ended because its caller was interrupted."
         if self.reason == "untrue":
             return "It was ended because it answered something that it was not asked."
         if self.signal_name:

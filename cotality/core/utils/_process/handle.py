@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import process as mp_process
@@ -37,10 +37,13 @@ END_PAUSE = 0.002  # s between two looks whether it has
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
 ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
-QUICK = 0.001  # s below which an item makes it likely that the next is quick as well
-# An item waits in the link behind another for so long (s); then any worker may have it.
+# How many items a worker may hold, by how long (us) its last ones took: the quicker
+# they are, the more of its time it would wait for the next. Half go out at a time.
+ROOM = ((200, 8), (1000, 2))
+SLOW = 2**32  # us, of a worker of which nothing is known
+# Items wait behind another for so long (s); then any worker may have them.
 RECALL_AFTER = 0.005
-MOST_AHEAD = 16 * 1024  # bytes of an item that may wait in the link
+MOST_AHEAD = 16 * 1024  # bytes of an item that may wait behind another
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class WorkerPlan:
 class WorkerHandle:
     """One worker: its process, the link to it, and the item it holds.
 
-    Only the thread that watches over the pool calls it or changes it.
+    Only the thread that watches over the pool calls it or changes it, and whoever has
+    borrowed it from there: see `loan`.
     """
 
     def __init__(
@@ -88,8 +92,10 @@ class WorkerHandle:
         self.held: deque[Item | None] = deque()
         self.items_given = 0
         self.items_answered = 0
-        self.is_quick = False  # its last answer took less than `QUICK`
-        self.recalled_at: float | None = None  # when its second item was
+        # What the last two items took (us). One of them may have had to wait for a CPU.
+        self.pace = (SLOW, SLOW)
+        self.recalled_at: float | None = None  # when what waits here was
+        self.recalled_to = 0  # the number of the last item that may come back
         self.link_is_watched = True
         self.events = 0  # what the link is watched for
         self.is_paused = False  # not read: what it has logged has to be handled first
@@ -141,86 +147,126 @@ class WorkerHandle:
         ours.setblocking(False)
         return cls(process, ours, slot, rules)
 
-    def give(self, item: Item) -> None:
-        """Send *item*; what the link does not take at once stays in the outbox."""
+    def give(self, items: Sequence[Item]) -> None:
+        """Send *items*; what the link does not take at once stays in the outbox.
+
+        Only the first of them may have segments.
+        """
         if not self.held:
-            self.began_at = perf_counter()
+            self.began_at = self.looked_at = perf_counter()
+        self.fds_out = [segment.fd for segment in items[0].segments]
+        messages = [self.entered(item) for item in items]
+        self.outbox = memoryview(b"".join(messages) if messages[1:] else messages[0])
+        self.push()
+
+    def knows_rules(self) -> bool:
+        """Whether it was told the latest rules for what it logs and prints."""
+        return output_rules.current() is self.rules
+
+    def give_at_once(self, item: Item) -> bool:
+        """As `give`, by whoever has borrowed this worker, which is idle; see `loan`.
+
+        False if the link has not taken all of it.
+        """
+        self.began_at = self.looked_at = perf_counter()
+        message = self.entered(item)
+        try:
+            return self.link.send(message) == len(message)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # the worker is gone: as in `push`
+
+    def entered(self, item: Item) -> bytes:
+        """The message for *item*, which the worker holds from now on."""
         self.held.append(item)
         self.items_given += 1
         if item.leaves_state:
             self.exit_limit = STATE_EXIT_LIMIT
-        self.looked_at = perf_counter()
         kind, body = Kind.ITEM, item.body
         rules = output_rules.current()
         if rules is not self.rules:
             self.rules = rules
             kind, body = Kind.ITEM | Kind.RULES, rules.before(body)
-        self.fds_out = [segment.fd for segment in item.segments]
-        self.outbox = memoryview(packed(kind, body, self.fds_out, self.items_given))
-        self.push()
+        return packed(kind, body, bool(item.segments), self.items_given)
 
     @property
     def item(self) -> Item | None:
         """What it works on."""
-        return self.held[0] if self.held else None
+        held = tuple(self.held)  # a caller may change it meanwhile
+        return held[0] if held else None
 
     @property
     def number(self) -> int:
         """The number of what it works on."""
         return self.items_answered + 1
 
-    def has_room_for(self, item: Item) -> bool:
-        """Whether *item* may wait in the link for this worker, which works on another.
+    def room(self) -> int:
+        """How many items may wait for this worker, besides those that it holds.
 
-        So a worker that is quick need not wait for this process between two items.
-        Only where items are on their way in and out all the time is that worth it; and
-        only what nobody has to end by itself.
+        So a worker that is quick need not wait for this process between two items, and
+        each write takes several. None as long as half of them are still there: an item
+        that waits here cannot go to a worker that becomes free.
         """
-        return (
-            self.is_quick
-            # One item can be recalled at a time: not behind one that comes back.
-            and len(self.held) == 1
-            and self.item is not None
+        pace = min(self.pace)
+        room = next((room for limit, room in ROOM if pace < limit), 1)
+        if (
+            not self.held
+            or len(self.held) > room // 2
+            or self.outbox
+            or self.is_leaving
+            # Not behind one that comes back: all behind it would come back too.
+            or self.items_answered < self.recalled_to
             # Or the end that is meant for a late task could strike the next item.
-            and self.item.time_limit is None
-            and not self.outbox
-            and not self.is_leaving
-            and item.owner is None
-            and not item.segments
-            and len(item.body) < MOST_AHEAD
-        )
+            or (self.item is not None and self.item.time_limit is not None)
+        ):
+            return 0
+        return room - len(self.held)
 
     def answered(self, message: Message) -> Item | None:
         """Note that what it worked on is over, and give it, unless it was recalled."""
         item = self.held.popleft()
         self.items_answered += 1
-        self.is_quick = message.microseconds < QUICK * 1e6
-        self.recalled_at = None
+        if self.recalled_to == self.items_answered:  # nothing of it is on its way
+            self.slot.ledger.withdraw_recall()
+            self.recalled_at, self.recalled_to = None, 0
+        self.pace = (self.pace[1], message.microseconds)
         self.began_at = self.looked_at = perf_counter()
         return item
 
+    @property
+    def holds_others(self) -> bool:
+        """Whether somebody waits for an item behind the first."""
+        return any(item is not None for item in tuple(self.held)[1:])
+
     def recall(self, now: float) -> None:
-        """Ask for the item back that waits in the link."""
-        self.is_quick = False
-        self.recalled_at = now
-        self.slot.ledger.recall(self.number + 1)
+        """Ask for the items back that wait behind the first."""
+        if len(self.held) > 1 and self.items_answered >= self.recalled_to:
+            self.pace = (SLOW, SLOW)
+            self.recalled_at, self.recalled_to = now, self.items_given
+            self.slot.ledger.recall(self.number + 1)
 
     @property
     def recall_at(self) -> float:
-        """When to recall what waits in the link, if another worker is idle."""
-        has_second = len(self.held) > 1 and self.held[1] is not None
-        wants_it = has_second and self.recalled_at is None
+        """When to recall what waits here, if another worker is idle."""
+        wants_it = len(self.held) > 1 and self.items_answered >= self.recalled_to
         return self.began_at + RECALL_AFTER if wants_it else math.inf
 
-    def recalled(self, now: float) -> Item | None:
-        """The item that waited in the link, once it is sure not to run there."""
+    def recalled(self, now: float) -> list[Item]:
+        """The items that waited here, once they are sure not to run here.
+
+        The worker sends the others back itself, or has answered them.
+        """
         if self.recalled_at is None or now < self.recalled_at + ORDER_PAUSE:
-            return None
+            return []
         self.recalled_at = None
-        if len(self.held) < 2 or self.slot.ledger.has_taken(self.number + 1):
-            return None  # the worker says what became of it
-        item, self.held[1] = self.held[1], None
-        return item
+        items: list[Item] = []
+        first_free = self.slot.ledger.taken() + 1 - self.number
+        for index in range(max(1, first_free), len(self.held)):
+            item, self.held[index] = self.held[index], None
+            if item is not None:
+                items.append(item)
+        return items
 
     def push(self) -> None:
         """Write what the link takes now; never waits for the worker."""

@@ -126,7 +126,7 @@ class Ledger:
 
     def is_recalled(self, number: int) -> bool:
         """Whether the parent wants item *number* back, which was just taken."""
-        return self.words[RECALL] == number
+        return 0 < self.words[RECALL] <= number
 
     def is_last_item(self) -> bool:
         """Whether the worker has done its share; an item of no tasks counts as one."""
@@ -230,7 +230,7 @@ class Ledger:
         return position, self.times[STARTED]
 
     def recall(self, item: int) -> None:
-        """Have *item* come back unless the worker has taken it; see `has_taken`.
+        """Have *item* and all after it come back, but what was taken; see `taken`.
 
         The worker first notes that it has taken an item and then looks whether it was
         recalled; the parent first recalls it and then looks whether it was taken. As
@@ -238,9 +238,13 @@ class Ledger:
         """
         self.words[RECALL] = item
 
-    def has_taken(self, item: int) -> bool:
-        """Whether the worker may have begun with *item*."""
-        return self.words[ITEM] >= item
+    def withdraw_recall(self) -> None:
+        """From here on items are run again; none that was recalled is on its way."""
+        self.words[RECALL] = 0
+
+    def taken(self) -> int:
+        """The number of the last item that the worker may have begun with."""
+        return self.words[ITEM]
 
     def halt(self, item: int) -> None:
         """Let no further task of *item* start."""

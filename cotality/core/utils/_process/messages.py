@@ -10,9 +10,9 @@ import os
 import socket
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
-from enum import IntFlag
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 from .standard_places import moved_up
@@ -30,40 +30,39 @@ ROOM_FOR_FDS = socket.CMSG_SPACE(4 * MOST_SENT) if ARE_AVAILABLE else 0  # bytes
 RECORD, WARNING, STDOUT, STDERR = b"R", b"W", b"O", b"E"
 
 
-class Kind(IntFlag):
+class Kind:
     """What a message is.
 
     `LAST` is added when its sender ends after it, `RULES` when an item has them in
-    front.
+    front. Plain integers: an `IntFlag` takes several microseconds of each round trip.
     """
 
-    ITEM = 1  # from a worker: an item that was recalled, untouched
-    READY = 2  # a worker can work
-    UNFIT = 4  # a worker's initializer failed
-    VALUE = 8
-    FAILURE = 16
-    LAST = 32
-    OUTPUT = 64  # something that was logged, printed or warned of in a worker
-    RULES = 128  # added to an item that comes after new rules for such output
+    ITEM: Final = 1  # from a worker: an item that was recalled, untouched
+    READY: Final = 2  # a worker can work
+    UNFIT: Final = 4  # a worker's initializer failed
+    VALUE: Final = 8
+    FAILURE: Final = 16
+    LAST: Final = 32
+    OUTPUT: Final = 64  # something that was logged, printed or warned of in a worker
+    RULES: Final = 128  # added to an item that comes after new rules for such output
 
 
-def packed(
-    kind: Kind, body: bytes | bytearray, fds: Sequence[int] = (), number: int = 0
-) -> bytes:
-    """A whole small message, to be sent with *fds*."""
-    return HEADER.pack(kind, bool(fds), 0, number, len(body)) + body
+def packed(kind: int, body: bytes | bytearray, has_fds: bool, number: int) -> bytes:
+    """A whole small message, with which descriptors are sent if it *has_fds*."""
+    return HEADER.pack(kind, has_fds, 0, number, len(body)) + body
 
 
 class Message(NamedTuple):
     """One message, complete.
 
     Attributes:
+        kind: See `Kind`.
         fds: The descriptors that came along.
         number: Of the item that it is, or answers, counted by each worker from 1.
         microseconds: How long the answer took to make.
     """
 
-    kind: Kind
+    kind: int
     body: bytes | bytearray
     fds: list[int]
     number: int = 0
@@ -103,31 +102,6 @@ def fds_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return [moved_up(fd) for fd in fds]
 
 
-def receive(connection: socket.socket) -> Message | None:
-    """The next message from a blocking socket, or None when the other side hung up."""
-    header = bytearray(HEADER.size)
-    count, fds = receive_some(connection, header)
-    if count < HEADER.size:
-        rest = receive_exactly(connection, HEADER.size - count) if count else None
-        if rest is None:
-            return None
-        header[count:] = rest
-    kind, _, _, number, length = HEADER.unpack(header)
-    body = receive_exactly(connection, length)
-    return None if body is None else Message(Kind(kind), body, fds, number)
-
-
-def receive_exactly(connection: socket.socket, length: int) -> bytearray | None:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        count = connection.recv_into(view)
-        if count == 0:
-            return None
-        view = view[count:]
-    return data
-
-
 class Inbox:
     """Puts messages together from what a non-blocking socket gives.
 
@@ -139,14 +113,14 @@ class Inbox:
     def __init__(self) -> None:
         self.memory = bytearray(READ_AT_ONCE)
         self.start = b""  # of a header that has not come whole
-        self.kind = Kind.ITEM
+        self.kind: int = Kind.ITEM
         self.number = self.microseconds = 0
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
         self.fds: list[int] = []  # that came with a header which is not complete
         self.fds_here: list[int] = []  # of the message that is being read
 
-    def read(self, connection: socket.socket) -> Iterator[Message]:
+    def read(self, connection: socket.socket) -> deque[Message]:
         """Every message that is complete after reading what is there now.
 
         Raises:
@@ -156,7 +130,7 @@ class Inbox:
         """
         if self.body is None:
             count, fds = receive_some(connection, self.memory)
-            data = bytes(self.start + self.memory[:count])
+            data = self.start + bytes(memoryview(self.memory)[:count])
             self.fds += fds
         else:
             data = b""
@@ -164,11 +138,12 @@ class Inbox:
             self.filled += count
         if count == 0:
             raise EOFError
-        yield from self.split(data)
+        return self.split(data)
 
-    def split(self, data: bytes) -> Iterator[Message]:
+    def split(self, data: bytes) -> deque[Message]:
         """The messages that are complete with *data*, which starts with a header."""
         begin = 0
+        messages: deque[Message] = deque()
         while True:
             if self.body is None:
                 if len(data) - begin < HEADER.size:
@@ -180,19 +155,21 @@ class Inbox:
                     self.fds_here, self.fds = self.fds, []
                 begin += HEADER.size
                 here = data[begin : begin + length]
-                self.kind, self.body, self.filled = Kind(kind), here, len(here)
+                self.kind, self.body, self.filled = kind, here, len(here)
                 begin += len(here)
                 if len(here) < length:
                     self.body = bytearray(length)
                     self.body[: len(here)] = here
             if self.filled < len(self.body):
                 break
-            message = Message(
-                self.kind, self.body, self.fds_here, self.number, self.microseconds
+            messages.append(
+                Message(
+                    self.kind, self.body, self.fds_here, self.number, self.microseconds
+                )
             )
             self.body, self.fds_here = None, []
-            yield message
         self.start = data[begin:]
+        return messages
 
     def close(self) -> None:
         """Close the descriptors of a message that will never be complete."""

@@ -3,10 +3,11 @@
 A pool has two sides. Callers hand over records, see `requests`, and set flags that
 never change back; each of these is one step, so that an exception which strikes a
 caller at any moment (Ctrl-C, a time limit) leaves nothing half done. All the rest
-belongs to one thread, see `watcher`: it alone sends, receives, starts and buries.
+belongs to one thread, see `watcher`: it sends, receives, starts and buries. The one
+exception is a small item while a worker is idle, see `loan`.
 
-That thread takes what a caller hands over within some 10 us. For that price no lock is
-shared, no item can be sent twice or lost, and a burst of items costs one wake-up.
+No lock is shared, no item can be sent twice or lost, and a burst of items costs one
+wake-up of that thread.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from . import django_databases, farewell, relay
 from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
 from .ledger import SLOT
+from .loan import given_at_once
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .settling import fail
 from .slots import check_file_size
@@ -84,6 +86,8 @@ class Pool:
         # that thread sleeps, or is about to.
         self.rope: socket.socket | None = None
         self.is_asleep = False
+        self.is_full = False  # while it sleeps: an item more would change nothing
+        self.sleeps_long = True  # and would not wake for the looks at a busy worker
         # When it closes by itself; empty while somebody uses it. Who takes the time
         # out, a caller or the watching thread, decides what becomes of the pool.
         self.parked: list[float] = []
@@ -109,7 +113,9 @@ class Pool:
         """
         relay.expect_nested_work()
         self.check_open()
-        self.hand_over(item)
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or not given_at_once(self, watcher, item):
+            self.hand_over(item)
 
     def assemble(self) -> Future[None]:
         """Have all workers started; the future is done when they are ready.
@@ -157,7 +163,7 @@ class Pool:
     def hand_over(self, request: Request) -> None:
         self.see_to_watcher()
         self.inbox.append(request)
-        if self.is_asleep:
+        if self.is_asleep and not (self.is_full and type(request) is Item):
             self.ring()
         if self.is_over:  # it ended just before
             self.turn_away()

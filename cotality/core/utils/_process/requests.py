@@ -87,6 +87,18 @@ class EndCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """An exception has struck a caller while it gave *item* to a worker; see `loan`.
+
+    Attributes:
+        key: Of the worker, among those that are lent.
+    """
+
+    key: object
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """Have so many workers at most, from now on."""
 
@@ -100,4 +112,4 @@ class Assemble:
     future: Future[None]
 
 
-Request: TypeAlias = Item | Kill | Halt | EndCall | Resize | Assemble
+Request: TypeAlias = Item | Kill | Halt | EndCall | Doubt | Resize | Assemble

@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from time import perf_counter
@@ -28,12 +29,13 @@ from typing import TYPE_CHECKING
 from . import crash, farewell, relay
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
-from .handle import EOF_LIMIT, READS_IN_A_ROW, WorkerHandle
+from .handle import EOF_LIMIT, MOST_AHEAD, READS_IN_A_ROW, WorkerHandle
 from .messages import Kind, Message
 from .requests import (
     SERVERS_LOST,
     START_ATTEMPTS,
     Assemble,
+    Doubt,
     EndCall,
     Halt,
     Item,
@@ -59,14 +61,18 @@ IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 class Watcher:
     """Watches over the workers of *pool*; only its own thread calls it.
 
-    Other threads may look at copies of ``workers`` and ``pending``.
+    Other threads may look at copies of ``workers`` and ``pending``, and borrow workers
+    that are idle: see `loan`.
     """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.thread = threading.current_thread()
         self.pending: deque[Item] = deque()  # what no worker has
+        # A caller may take a worker out at any moment. It is lent from then on.
         self.idle: list[WorkerHandle] = []
+        self.lent: dict[object, WorkerHandle] = {}
+        self.was_answered = False  # since it last slept
         self.workers: set[WorkerHandle] = set()
         self.assembly: list[Future[None]] = []  # who waits until all workers are there
         self.failed_starts = 0  # in a row
@@ -133,12 +139,23 @@ class Watcher:
 
     def sleep(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait until there is something to do; what has happened on links and ends."""
+        self.pool.is_full = self.is_full()
         self.pool.is_asleep = True
         # Only now: what comes from here on rings.
         limit = 0.0 if self.pool.inbox else self.pause()
         events = self.selector.select(limit)
         self.pool.is_asleep = False
         return events
+
+    def is_full(self) -> bool:
+        """Whether no item more can be given out before something comes from a worker.
+
+        Nobody needs to ring for an item then, which would cost more than all the rest
+        of handing it over: this thread and the caller would take turns.
+        """
+        return not (
+            self.idle or self.may_start() or any(w.room() > 0 for w in self.workers)
+        )
 
     def listen_to_bell(self) -> None:
         try:
@@ -148,16 +165,25 @@ class Watcher:
 
     # What callers ask for.
 
-    def take_requests(self) -> None:
+    def take_requests(self, answering: WorkerHandle | None = None) -> None:
+        """Take what callers have handed over, and give out what there is to do.
+
+        Args:
+            answering: The worker that makes room; the others had none before.
+        """
         inbox = self.pool.inbox
+        had_pending = bool(self.pending)
         while inbox:
             request = inbox.popleft()
             if type(request) is Item:
                 self.pending.append(request)
             else:
                 self.answer(request)
-        if self.pending and self.idle:
-            self.hand_out()
+        if self.pending:
+            if answering is None or not had_pending:
+                self.hand_out(self.workers)
+            else:
+                self.hand_out([answering])
 
     def answer(self, request: Request) -> None:
         if isinstance(request, Halt):
@@ -168,6 +194,8 @@ class Watcher:
                 request.answer.put(found)
         elif isinstance(request, EndCall):
             self.end_call(request)
+        elif isinstance(request, Doubt):
+            self.settle_doubt(request)
         elif isinstance(request, Resize):
             self.resize(request.max_workers)
         elif isinstance(request, Assemble):
@@ -188,24 +216,33 @@ class Watcher:
 
     def items(self) -> list[Item]:
         """All that is not done."""
-        held = [item for worker in self.workers for item in worker.held if item]
+        held = [item for worker in self.workers for item in tuple(worker.held) if item]
         return [*held, *self.pending]
 
     def end(self, items: list[Item]) -> bool:
-        for worker in self.workers:
-            first, *others = worker.held or [None]
-            is_wanted = any(item is not None and item not in items for item in others)
-            if first in items and not is_wanted:
-                worker.kill("killed")
-            elif any(item in items for item in worker.held):
-                # What waits behind it may have begun by now: see `see_to_second`.
-                worker.recall(perf_counter())
         for item in items:
             item.is_unwanted = True
+        for worker in self.workers:
+            held = tuple(worker.held)
+            if any(item is not None and item.is_unwanted for item in held):
+                self.end_unwanted(worker)
+        for item in items:
             if item in self.pending:
                 self.pending.remove(item)
                 self.drop_unwanted(item)
         return bool(items)
+
+    def end_unwanted(self, worker: WorkerHandle) -> None:
+        """End *worker* if nobody wants what it works on, and nothing waits behind it.
+
+        What waits may have begun by now, or be about to. So it is recalled first: see
+        `see_to_waiting`.
+        """
+        if not worker.holds_others:
+            if worker.item is not None and worker.item.is_unwanted:
+                worker.kill("killed")
+        else:
+            worker.recall(perf_counter())
 
     def drop_unwanted(self, item: Item) -> None:
         error = WorkerCrashedError("it was ended on request")
@@ -218,9 +255,8 @@ class Watcher:
         # A worker that is only starting would be one too many as soon as it is ready.
         free = sorted((w for w in staying if not w.held), key=lambda w: w.is_ready)
         for worker in free[: max(0, len(staying) - max_workers)]:
-            worker.dismiss()
-            if worker in self.idle:
-                self.idle.remove(worker)
+            if self.not_idle(worker) or not worker.is_ready:
+                worker.dismiss()
 
     def is_finished(self) -> bool:
         """Whether all is done; lets go of what a pool that closes does not need."""
@@ -241,11 +277,11 @@ class Watcher:
             for item in waiting:
                 drop(item, WorkerStartError("the executor was ended"))
         if not self.pending:
+            self.idle.clear()  # first: nobody can borrow one from here on
             for worker in self.workers:
-                if not worker.held and not worker.is_leaving:
+                if not (worker.held or worker.is_leaving or self.is_lent(worker)):
                     worker.dismiss()
-            self.idle.clear()
-        return not self.workers and not self.pending and not pool.inbox
+        return not (self.workers or self.pending or self.lent or pool.inbox)
 
     def is_time_to_close(self) -> bool:
         """Whether the pool was parked for so long that it closes by itself."""
@@ -266,14 +302,49 @@ class Watcher:
 
     # Work.
 
-    def hand_out(self) -> None:
-        """Give waiting items to idle workers."""
-        while self.pending and self.idle:
+    def hand_out(self, quick: Collection[WorkerHandle] = ()) -> None:
+        """Give waiting items to idle workers, and more of them to those of *quick*."""
+        while self.pending and (worker := self.an_idle()):
             item = self.pending.popleft()
             if self.begin(item):
-                self.give(self.idle.pop(), item)
+                self.give(worker, [item])
+            else:
+                self.idle.append(worker)
         if self.pending and len(self.workers) >= self.pool.max_workers:
-            self.hand_out_ahead()
+            self.hand_out_ahead(quick)
+
+    def an_idle(self) -> WorkerHandle | None:
+        """Take an idle worker, unless callers have taken all of them."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
+
+    def not_idle(self, worker: WorkerHandle) -> bool:
+        """Let nobody have *worker* any more; whether it was idle until now."""
+        try:
+            self.idle.remove(worker)
+        except ValueError:
+            return False
+        return True
+
+    def is_lent(self, worker: WorkerHandle) -> bool:
+        return bool(self.lent) and worker in self.lent.values()
+
+    def settle_doubt(self, doubt: Doubt) -> None:
+        """A caller was struck while it gave an item to a worker; see `loan`."""
+        worker = self.lent.pop(doubt.key, None)
+        if worker is None or worker not in self.workers:
+            return
+        if doubt.item in tuple(worker.held):
+            worker.kill("in doubt")
+        elif not (
+            worker.held
+            or worker.is_leaving
+            or worker in self.idle
+            or self.is_lent(worker)
+        ):
+            self.idle.append(worker)
 
     def begin(self, item: Item) -> bool:
         """Whether *item* is still wanted, which a worker is about to get."""
@@ -281,20 +352,39 @@ class Watcher:
             item.is_running = item.future.set_running_or_notify_cancel()
         return item.is_running
 
-    def give(self, worker: WorkerHandle, item: Item) -> None:
-        worker.give(item)
+    def give(self, worker: WorkerHandle, items: Sequence[Item]) -> None:
+        worker.give(items)
         if worker.outbox:
             self.update_events(worker)  # it did not fit into the link at once
 
-    def hand_out_ahead(self) -> None:
-        """Give each quick worker the item that it will want next."""
+    def hand_out_ahead(self, quick: Collection[WorkerHandle]) -> None:
+        """Give quick workers the items that they will want next, to each its share."""
         if self.pool.plan.max_tasks is not None:
-            return  # the next worker will want it
-        for worker in self.workers:
-            while self.pending and worker.has_room_for(self.pending[0]):
-                item = self.pending.popleft()
-                if self.begin(item):
-                    self.give(worker, item)
+            return  # the next worker will want them
+        share = math.ceil(len(self.pending) / len(self.workers))
+        for worker in quick:
+            room = worker.room()
+            if room <= 0 or self.is_lent(worker):  # in this order: see `loan`
+                continue
+            items = self.some_pending(min(room, share))
+            if items:
+                self.give(worker, items)
+
+    def some_pending(self, most: int) -> list[Item]:
+        """Up to *most* of the items that come next and may wait behind another.
+
+        Only where items are on their way in and out all the time is that worth it; and
+        only what nobody has to end by itself.
+        """
+        items: list[Item] = []
+        while len(items) < most and self.pending:
+            item = self.pending[0]
+            if item.owner is not None or item.segments or len(item.body) >= MOST_AHEAD:
+                break
+            self.pending.popleft()
+            if self.begin(item):
+                items.append(item)
+        return items
 
     def attend(self, worker: WorkerHandle, ended: bool) -> None:
         """Something happened on a worker's link, or the worker has ended."""
@@ -336,6 +426,7 @@ class Watcher:
             self.distrust(worker, message)
             return
         self.failed_starts = self.servers_lost = 0
+        self.was_answered = True
         item: Item | None = None
         if message.kind is Kind.READY:
             worker.is_ready = True
@@ -347,10 +438,10 @@ class Watcher:
         if message.kind & Kind.LAST:
             worker.dismiss()
         elif worker.item is not None and worker.item.is_unwanted:
-            worker.kill("killed")
+            self.end_unwanted(worker)
         elif not worker.is_leaving and not worker.held:
             self.idle.append(worker)
-        self.take_requests()
+        self.take_requests(worker)
         self.update_events(worker)
         if item is not None and not is_back:
             settle(item.future, message)
@@ -375,8 +466,7 @@ class Watcher:
                 worker.items_given,
             )
             worker.kill("untrue")
-        if worker in self.idle:
-            self.idle.remove(worker)
+        self.not_idle(worker)
 
     def update_events(self, worker: WorkerHandle) -> None:
         """Watch for room to write only while there is something to write, and so on."""
@@ -526,8 +616,7 @@ class Watcher:
         if worker.link_is_watched:
             self.set_events(worker, 0)
             worker.link_is_watched = False
-            if worker in self.idle:
-                self.idle.remove(worker)
+            self.not_idle(worker)
             worker.leave_within(EOF_LIMIT)
             worker.expect_end()
 
@@ -540,6 +629,12 @@ class Watcher:
         number may be another's from then on.
         """
         worker.is_leaving = True  # nothing new for it
+        self.not_idle(worker)
+        if self.is_lent(worker):
+            # The caller has not done with it: see to it again in a moment.
+            self.forget_sentinel(worker)
+            worker.expect_end()
+            return
         self.resume(worker)
         self.read_answers(worker, sys.maxsize)  # it has ended, so that is finite
         if worker.events:
@@ -550,8 +645,6 @@ class Watcher:
         item, *waiting = worker.held or [None]
         worker.held.clear()
         self.workers.discard(worker)
-        if worker in self.idle:
-            self.idle.remove(worker)
         worker.release()
         for each in reversed(waiting):
             if each is not None:
@@ -603,7 +696,13 @@ class Watcher:
     def pause(self) -> float | None:
         """Seconds until something is due by itself; None if nothing is."""
         now = perf_counter()
+        # While answers come in, callers need not ring for items they give themselves.
+        # First this, then the looks: one of the two sides sees what the other did.
+        self.pool.sleeps_long = not self.was_answered
         due = [worker.next_look(now, LOOK_INTERVAL) for worker in self.workers]
+        if self.was_answered:
+            due.append(now + LOOK_INTERVAL)
+            self.was_answered = False
         if self.idle or self.may_start():
             due += [worker.recall_at for worker in self.workers]
         if self.pool.for_calls:
@@ -617,22 +716,24 @@ class Watcher:
         now = perf_counter()
         for worker in list(self.workers):
             if len(worker.held) > 1:
-                self.see_to_second(worker, now)
+                self.see_to_waiting(worker, now)
             if worker.look(now, LOOK_INTERVAL):
                 self.bury(worker)
 
-    def see_to_second(self, worker: WorkerHandle, now: float) -> None:
-        """Let any worker have what has waited too long in the link of this one.
+    def see_to_waiting(self, worker: WorkerHandle, now: float) -> None:
+        """Let any worker have what has waited too long behind an item of this one.
 
         That may be one that is still to be started: another one may have died.
         """
         if now >= worker.recall_at and (self.idle or self.may_start()):
             worker.recall(now)
-        item = worker.recalled(now)
-        if item is not None:
-            if worker.item is not None and worker.item.is_unwanted:
-                worker.kill("killed")  # it was not sure before whom that would strike
+        items = worker.recalled(now)
+        for item in reversed(items):
             self.take_back(item)
+        if items:
+            if worker.item is not None and worker.item.is_unwanted:
+                # Until here it was not sure whom that would strike.
+                self.end_unwanted(worker)
             self.hand_out()
 
     # The end.
@@ -648,7 +749,7 @@ class Watcher:
         self.idle.clear()
         for worker in workers:
             worker.kill("killed")
-            for item in worker.held:
+            for item in tuple(worker.held):
                 if item is not None:
                     fail(item.future, another(failure))
         self.take_requests()
@@ -681,6 +782,7 @@ class Watcher:
         self.is_forgotten = True
         self.workers.clear()  # nothing here may end them
         self.idle.clear()
+        self.lent.clear()
         self.pending.clear()
         self.close()
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
 from .failures import as_raised, exited
 from .link_end import LinkEnd
-from .messages import Kind, Message, receive
+from .messages import Inbox, Kind, Message
 from .segments import NoRoomError, Segment, decoded, pack, sent_along
 from .slots import WorkerSlot
 from .wire import decode, encode, encode_answer
@@ -278,10 +279,15 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
 
 def serve(link: WorkerLink, book: ledger.Ledger) -> None:
     """Answer items until the parent hangs up or this worker has done its share."""
+    inbox = Inbox()
+    waiting: deque[Message] = deque()  # the parent sends quick items several at a time
     while True:
-        message = receive(link.connection)
-        if message is None:
-            return
+        while not waiting:
+            try:
+                waiting = inbox.read(link.connection)
+            except EOFError:
+                return
+        message = waiting.popleft()
         if not book.take_item(message.number):
             # What comes next cannot be told from what went before. The parent hands
             # out again what this worker has not begun.
@@ -306,7 +312,7 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             return
 
 
-def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
+def answer_to(message: Message) -> tuple[int, bytes, list[Segment]]:
     """Call what *message* asks for: the packed answer, and what is sent along."""
     body: bytes | bytearray | memoryview = message.body
     try:

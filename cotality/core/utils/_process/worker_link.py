@@ -17,7 +17,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from .messages import HEADER, MOST_MICROSECONDS, READ_AT_ONCE, Kind
+from .messages import HEADER, MOST_MICROSECONDS, READ_AT_ONCE
 
 
 class LinkEndedError(OSError):
@@ -36,7 +36,7 @@ class WorkerLink:
 
     def send(
         self,
-        kind: Kind,
+        kind: int,
         body: bytes,
         fds: Sequence[int] = (),
         *,

@@ -1,0 +1,91 @@
+"""An item that a caller gives to an idle worker by itself.
+
+Mostly the thread that watches over a pool gives out items. To wake it for one that an
+idle worker could have at once takes about as long as all the rest of the way there and
+back. So the caller borrows the worker, gives it the item, and lets go of it.
+
+An exception may strike the caller at any step, so each of them leaves one true state:
+
+* To borrow is one step: the worker leaves `Watcher.idle` and is in `Watcher.lent`. As
+  long as it is there, the watching thread neither gives it an item nor lets go of it.
+* The item is put into `WorkerHandle.held` before it is sent. Whatever becomes of the
+  worker from here on, the watching thread finds the item there.
+* To let go is one step: the worker leaves `Watcher.lent`.
+* Who was struck in between hands over a `Doubt`. If the worker holds the item and has
+  not answered, nobody knows what it was sent: it is ended, and the item, if its ledger
+  says that it has not begun, is run by another one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .requests import Doubt, Item
+
+if TYPE_CHECKING:
+    from .pool import Pool
+    from .watcher import Watcher
+
+MOST_AT_ONCE = 16 * 1024  # bytes of an item, which any link takes in one piece
+NONE_IS_IDLE = IndexError("pop from empty list")  # as `list.pop` says it
+
+
+class Loan:
+    """A worker that the calling thread has borrowed, for one item."""
+
+    def __init__(self, pool: Pool, watcher: Watcher, item: Item) -> None:
+        self.pool = pool
+        self.watcher = watcher
+        self.item = item
+        self.key = object()
+
+    def give(self) -> bool:
+        """Give the item to an idle worker, if there is one."""
+        watcher, key, item = self.watcher, self.key, self.item
+        # C code alone runs in here, so nothing can strike in the middle.
+        watcher.lent.update(zip((key,), map(watcher.idle.pop, (-1,)), strict=False))
+        worker = watcher.lent[key]
+        if not worker.knows_rules():
+            self.doubt()
+            return False
+        item.is_running = item.future.set_running_or_notify_cancel()
+        if not (item.is_running and worker.give_at_once(item)):
+            self.doubt()
+            return True
+        watcher.lent.pop(key)
+        return True
+
+    def doubt(self) -> None:
+        """Leave it to the watching thread to find out what has become of the worker."""
+        self.pool.inbox.append(Doubt(self.key, self.item))
+        self.pool.ring()
+
+    def __del__(self) -> None:
+        is_made = "key" in self.__dict__
+        if is_made and self.key in self.watcher.lent:
+            self.doubt()  # struck twice, also on the way there
+
+
+def given_at_once(pool: Pool, watcher: Watcher, item: Item) -> bool:
+    """Whether the caller has given *item* to a worker, rather than handed it over."""
+    if (
+        not watcher.idle
+        or watcher.pending  # comes first
+        or pool.inbox
+        or item.segments
+        or item.time_limit is not None  # the watching thread has to look at a clock
+        or len(item.body) > MOST_AT_ONCE
+    ):
+        return False
+    loan = Loan(pool, watcher, item)
+    try:
+        is_given = loan.give()
+    except BaseException as error:
+        if loan.key in watcher.lent:
+            loan.doubt()
+        elif error.args == NONE_IS_IDLE.args:
+            return False  # somebody else was quicker to borrow the last one
+        raise
+    if is_given and pool.sleeps_long:
+        pool.ring()  # for the looks that are due while it works
+    return is_given
