@@ -225,7 +225,7 @@ for function in (Stack().push, closed(), partial(Stack().push), pushed):
 
 
 def test_functions_of_a_script(tmp_path: Path) -> None:
-    """A default of one that goes by its name is its module's: it stays, as globals do."""
+    """A default of one that goes by its name stays, as globals do."""
     printed = run_script(SCRIPT, tmp_path).splitlines()
     assert printed == ["[2, 2, 2]"] * 3 + ["[2, 3, 4]"]
 

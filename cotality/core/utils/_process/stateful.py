@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from enum import EnumType
 from functools import partial
 from opcode import opmap
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from .memos import VALUES, is_found_by_name
+from .inner_codes import with_inner_codes
+from .memos import VALUES, Kind, is_found_by_name
 from .patched import ByName, Method
 
 CONSTANTS = VALUES | {type(...), type(NotImplemented), range}
@@ -32,41 +33,40 @@ def holds_state(function: object, data: bytes) -> bool:
     return not data.endswith(NAME) and not is_constant(function, set())
 
 
-def is_constant(thing: Any, seen: set[int]) -> bool:  # Any: what a function may hold
+def is_constant(thing: object, seen: set[int]) -> bool:
     """Whether nobody can change *thing*, nor what it holds."""
-    kind = type(thing)
-    if kind is BuiltinFunctionType:
+    kind: Kind = type(thing)
+    if isinstance(thing, BuiltinFunctionType):
         return is_constant(thing.__self__, seen)  # of `len` that is its module
     if kind in CONSTANTS or isinstance(thing, type) or isinstance(kind, EnumType):
         return True
     if id(thing) in seen:
         return True  # what it holds is being looked at
     seen.add(id(thing))
-    if kind is ByName:
+    if isinstance(thing, ByName):
         return is_constant_by_value(thing.function, seen)
-    if kind is FunctionType:
+    if isinstance(thing, FunctionType):
         return is_found_by_name(thing) or is_constant_by_value(thing, seen)
     parts = parts_of(thing)
     return parts is not None and are_constant(parts, seen)
 
 
-def parts_of(thing: Any) -> Iterable[object] | None:  # Any: as above
+def parts_of(thing: Any) -> Iterable[object] | None:  # Any: what a function may hold
     """What *thing* holds, if it cannot be changed itself."""
-    kind = type(thing)
-    if kind is tuple or kind is frozenset:
+    if type(thing) in (tuple, frozenset):
         return list(thing)
-    if kind is MethodType:
+    if isinstance(thing, Method):
+        thing = thing.method
+    if isinstance(thing, MethodType):
         return thing.__func__, thing.__self__
-    if kind is Method:
-        return thing.method.__func__, thing.method.__self__
-    if kind is partial and not vars(thing):
+    if type(thing) is partial and not vars(thing):
         # What is called gets a copy of the dictionary.
         return thing.func, *thing.args, *thing.keywords.values()
     return None
 
 
 def is_constant_by_value(function: FunctionType, seen: set[int]) -> bool:
-    if function.__closure__ and any(map(binds, codes(function.__code__))):
+    if function.__closure__ and any(map(binds, with_inner_codes(function.__code__))):
         return False
     return not vars(function) and are_constant(values_of(function), seen)
 
@@ -83,14 +83,6 @@ def values_of(function: FunctionType) -> Iterator[object]:
 
 def are_constant(things: Iterable[object], seen: set[int]) -> bool:
     return all(is_constant(thing, seen) for thing in things)
-
-
-def codes(code: CodeType) -> Iterator[CodeType]:
-    """*code*, and that of the functions inside of it."""
-    yield code
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from codes(each)
 
 
 def binds(code: CodeType) -> bool:
