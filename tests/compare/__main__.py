@@ -20,7 +20,7 @@ def main() -> None:
     house = House()
     try:
         for seed in seeds(options):
-            program = program_of(seed, is_strict=options.strict)
+            program = program_of(seed)
             if options.show:
                 print(text_of(program))
             complaints = run(program, house)
@@ -46,9 +46,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--from-seed", type=int, help="from this one on")
     parser.add_argument("--show", action="store_true", help="print each program")
-    parser.add_argument(
-        "--strict", action="store_true", help="also what is not kept yet, see generate"
-    )
     parser.add_argument(
         "--no-shrink",
         dest="shrink",

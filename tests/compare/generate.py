@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from .program import (
     DEADLY,
@@ -70,19 +69,13 @@ STREAMS += ("execute_stream",)
 CANCELLED = ("list_async", "unordered_async", "manager_async", "execute_async")
 
 
-def program_of(seed: int, *, is_strict: bool = False) -> Program:
-    """The program of that *seed*.
-
-    A strict one also has what is promised, and not kept by every version: what the
-    callable and the arguments of a task share, they share in the worker as well; what a
-    task changes in the object whose method it is, no other one sees; and failures do
-    not hide what the input has raised.
-    """
+def program_of(seed: int) -> Program:
+    """The program of that *seed*."""
     dice = random.Random(seed)
     steps: list[tuple[Call, ...]] = []
     for _ in range(dice.choice((1, 1, 2))):
         at_once = dice.choice((1, 1, 1, 1, 2, 3))
-        steps.append(tuple(call_of(dice, is_strict) for _ in range(at_once)))
+        steps.append(tuple(call_of(dice) for _ in range(at_once)))
     return Program(seed, tuple(steps))
 
 
@@ -90,15 +83,13 @@ def drawn(dice: random.Random, weights: dict[str, int]) -> str:
     return dice.choices(list(weights), list(weights.values()))[0]
 
 
-def call_of(dice: random.Random, is_strict: bool) -> Call:
+def call_of(dice: random.Random) -> Call:
     entry = drawn(dice, ENTRIES)
     place = OWN_PLACE.get(entry) or drawn(dice, PLACES)
     if entry in ITEMS and place in ("our executor", "worker pool"):
         place = "processes"
     tasks = tuple(tasks_of(dice, entry, place, None))
     call = Call(entry, place, dice.randint(1, 3), tasks)
-    if is_strict:
-        call = replace(call, is_strict=True)
     if entry in ONE_BY_ONE:
         return call
     return with_options(dice, call)
@@ -110,7 +101,7 @@ def with_options(dice: random.Random, call: Call) -> Call:
     if place in OURS and dice.random() < 0.15:
         given["timeout"] = TIMEOUT_S
     tasks = tasks_of(dice, entry, place, given.get("timeout"))
-    if call.is_strict and entry not in ITEMS:
+    if entry not in ITEMS:
         kinds = SHARING if place in ON_PROCESSES else SHARING[:2]
         sharing = dice.choices(kinds, k=dice.randint(0, 3))
         tasks += [Do(way, dice.randrange(10_000)) for way in sharing]

@@ -240,7 +240,7 @@ class Judge:
         if self.policy == "raise":
             yield f"a group where the first failure was wanted: {error!r}"
             return
-        if self.call.is_strict and self.is_whole and self.call.fails_at is not None:
+        if self.is_whole and self.call.fails_at is not None:
             others = (*error.exceptions, error.__cause__, error.__context__)
             if not any(isinstance(each, InputError) for each in others):
                 yield f"it hides what the input has raised: {error!r}"

@@ -52,7 +52,6 @@ class Call:
         prepared: What the initializer of workers is given, if there is one.
         is_dropped: Whether a stream that is left is not closed, but forgotten.
         is_resumed: Whether it has a journal, and is made twice, to go on from that.
-        is_strict: Whether failures may not hide what the input has raised.
         limits: Options that must not change any result.
     """
 
@@ -73,7 +72,6 @@ class Call:
     prepared: int | None = None
     is_dropped: bool = False
     is_resumed: bool = False
-    is_strict: bool = False
     limits: dict[str, object] = field(default_factory=dict[str, object])
 
     @property

@@ -11,9 +11,10 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, cast
 
+from cotality.core.utils._process.inner_codes import names_in
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils._process.task import Task
 
@@ -113,10 +114,3 @@ def held_by(function: FunctionType) -> Iterator[object]:
         module = getattr(thing, "__module__", None)
         if not isinstance(thing, FunctionType) or module == function.__module__:
             yield thing
-
-
-def names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from names_in(constant)

@@ -13,6 +13,7 @@ It is kept out of the way where the built-in base class can be asked instead.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
@@ -22,6 +23,7 @@ from .class_at import located
 from .failures import RemoteTaskError
 from .frames import Place, field_of, pack_frames, set_field, unpack_frames
 from .texts import text_of, traceback_text_of
+from .this_process import can_be_struck, is_ctrl_c
 from .wire import decode, encode
 
 MAX_NODES = 1000  # a longer chain is cut: nobody reads that far
@@ -48,7 +50,7 @@ class Node:
 def pack_exception(
     error: BaseException, encode: Callable[[Any], bytes] = encode
 ) -> bytes:  # Any: parts of any exception
-    """*error* and all it is linked to, as bytes; never fails.
+    """*error* and all it is linked to, as bytes; only what a signal raises gets out.
 
     Args:
         encode: How what the exceptions hold becomes bytes.
@@ -60,7 +62,7 @@ def pack_exception(
 
 
 def unpack_exception(packed: bytes | bytearray) -> BaseException:
-    """The exception that :func:`pack_exception` packed; never fails."""
+    """The exception that :func:`pack_exception` packed; never fails either."""
     nodes: list[Node] = pickle.loads(packed)
     rebuilt = [stand_in(node) if node.members else rebuild(node) for node in nodes]
     for index in members_first(nodes):
@@ -161,20 +163,48 @@ def pack_alone(
 ) -> bytes | None:  # Any: as above
     """*error* without what it is linked to, or None if nothing would rebuild it."""
     # The second time is for what has only failed because something else has struck in
-    # the middle of it: a Ctrl-C, a time limit by a signal.
-    for take_apart in (as_its_class_says, field_by_field) * 2:
-        try:
-            parts = take_apart(error)
-            if parts is None:
-                continue
-            packed = encode(parts)
-            if type(put_together(decode(packed))) is type(error):
-                return packed
-        except BaseException:
-            # User code runs in here, and any way in which it fails means the same:
-            # this way of packing does not work for this exception.
-            continue
+    # the middle of it: a time limit by a signal, a handler of SIGTERM that exits.
+    for take_apart in (as_its_class_says, field_by_field, as_its_pickle_says):
+        packed, failure = tried(take_apart, error, encode)
+        if failure is not None:
+            first = failure
+            packed, failure = tried(take_apart, error, encode)
+            if is_exit(first) and not is_exit(failure) and can_be_struck():
+                raise first  # of a signal
+        if packed is not None:
+            return packed
     return None
+
+
+def tried(
+    take_apart: Callable[[BaseException], tuple[Any, ...] | None],
+    error: BaseException,
+    encode: Callable[[Any], bytes],
+) -> tuple[bytes | None, BaseException | None]:  # Any: as above
+    """*error* packed in this way, if that works, or why it does not.
+
+    User code runs in here, and any way in which it fails means the same: this way of
+    packing is none for this exception.
+    """
+    try:
+        parts = take_apart(error)
+        if parts is None:
+            return None, None
+        packed = encode(parts)
+        rebuilt = put_together(decode(packed))
+        if type(rebuilt) is not type(error):
+            return None, None
+        if take_apart is as_its_pickle_says and not reads_alike(rebuilt, error):
+            return None, None
+        return packed, None
+    except BaseException as failure:
+        if is_ctrl_c(failure):
+            raise
+        return None, failure.with_traceback(None)  # its frames hold too much
+
+
+def is_exit(failure: BaseException | None) -> bool:
+    return failure is not None and not isinstance(failure, Exception)
 
 
 def as_its_class_says(error: BaseException) -> tuple[Any, ...] | None:
@@ -188,6 +218,34 @@ def as_its_class_says(error: BaseException) -> tuple[Any, ...] | None:
         raise TypeError(f"unusual way to pickle an exception: {how!r}")
     make, args, *rest = how
     return make, args, without_notes(rest[0]) if rest else None
+
+
+def as_its_pickle_says(error: BaseException) -> tuple[Any, ...] | None:
+    """What the pickle of a class in C, or in Rust, is made of.
+
+    Such a class may keep things where only its own constructor gets at them. That is
+    called once more, as by pickle itself; of a class in Python it may do anything.
+    """
+    kind = type(error)
+    if isinstance(error, BaseExceptionGroup):
+        return None
+    if not (is_built_in(kind.__new__) and is_built_in(kind.__init__)):
+        return None
+    how = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if isinstance(how, str) or not 2 <= len(how) <= 3:
+        return None
+    make, args, *rest = how
+    state = rest[0] if rest else attributes_of(error)
+    return make, args, without_notes(state) or None
+
+
+def reads_alike(rebuilt: BaseException, error: BaseException) -> bool:
+    """Whether both have the same text, but for addresses in memory."""
+    texts = [ADDRESS.sub("", text_of(each)) for each in (rebuilt, error)]
+    return texts[0] == texts[1]
+
+
+ADDRESS = re.compile("0x[0-9a-fA-F]+")
 
 
 def is_built_in(method: object) -> bool:
@@ -244,7 +302,7 @@ def slots_of(error: BaseException) -> State:
                     value = place.__get__(error)
                 except AttributeError:
                     continue  # never set
-                if value is not None:
+                if value is not None or "__slots__" in vars(kind):
                     slots.setdefault(name, value)
     return slots
 
@@ -282,7 +340,9 @@ def rebuild(node: Node) -> BaseException:
         return stand_in(node)
     try:
         return put_together(decode(node.packed))
-    except BaseException:  # as in pack_alone; here it is the caller's side that fails
+    except BaseException as failure:  # as in `tried`; here it is the caller's side
+        if is_ctrl_c(failure):
+            raise
         return stand_in(node)
 
 
@@ -295,7 +355,9 @@ def rebuild_group(node: Node, members: list[BaseException]) -> BaseException:
         return put_together(
             (rebuild_from_fields, (kind, (message, members), slots), state)
         )
-    except BaseException:  # as in pack_alone
+    except BaseException as failure:  # as in `tried`
+        if is_ctrl_c(failure):
+            raise
         return unknown_group(node, members)
 
 

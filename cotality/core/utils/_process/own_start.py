@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from types import CodeType, FrameType
+from types import FrameType
+
+from .inner_codes import names_in
 
 # An expression: part of the command of each fork server, to know it by.
 MARK = "'fork server of cotality'"
@@ -70,10 +71,3 @@ def prevents_it(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from names_in(constant)

@@ -82,8 +82,9 @@ class PackedChunk:
     """A portion for another process.
 
     Attributes:
-        call: Names the call it belongs to; functions are loaded once for each call.
+        call: Names the call it belongs to; most functions are loaded once for each.
         functions: The functions of the call that these tasks use, packed.
+        stateful: The numbers of those that are loaded anew for each task.
         content: What to call, with what.
         check_orders: Whether to look, before each task, for an order to stop.
         until_failure: Whether no task is to start after one that failed.
@@ -97,6 +98,7 @@ class PackedChunk:
     call: str
     functions: dict[int, bytes | Segment]
     content: Together | Apart
+    stateful: frozenset[int] = frozenset()
     check_orders: bool = False
     until_failure: bool = False
     measure: Measure = Measure.NOTHING
@@ -254,7 +256,12 @@ class PackedChunk:
         return self.as_called(function), positional, named
 
     def function(self, number: int) -> Function:
-        """The function of that number; loaded once for each worker and call."""
+        """The function of that number; loaded once for each worker and call.
+
+        One that holds what a task may change is loaded anew.
+        """
+        if number in self.stateful:
+            return self.as_called(unpack_one(self.functions[number]))
         loaded = memory.functions
         if number not in loaded:
             if len(loaded) >= FUNCTIONS_KEPT:
@@ -366,7 +373,7 @@ class Memory(threading.local):
 
     def __init__(self) -> None:
         self.call = ""
-        # A function is unpacked once for each worker and call, with all it closes over.
+        # Those that hold nothing which a task may change.
         self.functions: dict[int, Function] = {}
         self.context: Context | None = None
         self.unpacker = Unpacker()

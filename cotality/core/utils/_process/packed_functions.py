@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
+from types import FunctionType
 
 from . import patched
-from .memos import LastingMemo, noted
+from .memos import LastingMemo, is_found_by_name, noted
 from .segments import Segment, stored
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
@@ -22,6 +23,7 @@ class PackedFunction:
         original: The function itself.
         number: Its own for as long as the call lasts.
         memo: Which objects it holds.
+        is_stateful: Whether each task needs one of its own, see `stateful`.
     """
 
     function: object
@@ -30,6 +32,7 @@ class PackedFunction:
     memo: LastingMemo
     data: bytes
     buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
+    is_stateful: bool
     stored: bytes | Segment | None = field(default=None, init=False)
 
     def packed(self) -> bytes | Segment:
@@ -65,9 +68,23 @@ class PackedFunctions:
         buffers: list[PickleBuffer] | None = [] if self.in_segments else None
         sent = patched.sendable(function)
         data, pickler = noted(sent, buffers)
-        number = next(self.numbers)
         packed = PackedFunction(
-            sent, function, number, LastingMemo(pickler), data, buffers
+            sent,
+            function,
+            next(self.numbers),
+            LastingMemo(pickler),
+            data,
+            buffers,
+            is_stateful(sent, data),
         )
         self.known[id(function)] = packed
         return packed
+
+
+def is_stateful(function: object, data: bytes) -> bool:
+    """Whether *function*, packed as *data*, holds what a task may change."""
+    if type(function) is FunctionType and is_found_by_name(function):
+        return False  # as nearly all are
+    from .stateful import holds_state
+
+    return holds_state(function, data)

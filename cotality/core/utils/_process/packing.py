@@ -85,7 +85,7 @@ class PortionPacker:
 
     def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         tasks = batch.tasks
-        functions: dict[int, bytes | Segment] = {}
+        functions: dict[int, PackedFunction] = {}
         failures: dict[int, Exception] = {}
         content: Together | Apart | None = self.pack_together(tasks, functions)
         count = len(tasks)
@@ -94,8 +94,9 @@ class PortionPacker:
             count = len(content.packed)
         chunk = PackedChunk(
             self.call,
-            functions,
+            {number: each.packed() for number, each in functions.items()},
             content,
+            frozenset(n for n, each in functions.items() if each.is_stateful),
             check_orders=self.check_orders,
             until_failure=self.until_failure,
             measure=self.measure,
@@ -107,7 +108,7 @@ class PortionPacker:
     def pack_together(
         self,
         tasks: Sequence[Task[Any]],  # Any: tasks of every result type
-        functions: dict[int, bytes | Segment],
+        functions: dict[int, PackedFunction],
     ) -> Together | None:
         """*tasks* in one go and their *functions*, or None if they are not suited."""
         data = pack_together(tasks, PACKED_LIMIT)
@@ -123,7 +124,8 @@ class PortionPacker:
             # Each is asked for once: it may get another number the next time.
             for function in called if others else [first]:
                 packed = self.functions.pack(function)
-                functions[packed.number] = packed.packed()
+                packed.packed()
+                functions[packed.number] = packed
                 numbers.append(packed.number)
         except KeyboardInterrupt:
             raise  # the caller's own
@@ -135,7 +137,7 @@ class PortionPacker:
     def pack_apart(
         self,
         tasks: Sequence[Task[Any]],  # Any: tasks of every result type
-        functions: dict[int, bytes | Segment],
+        functions: dict[int, PackedFunction],
         failures: dict[int, Exception],
     ) -> Apart:
         """Each of *tasks* by itself, until there are enough bytes."""
@@ -155,7 +157,8 @@ class PortionPacker:
                 if isinstance(data, Split):
                     along.update(data.segments())
                 if last.number not in functions and not has_function(data):
-                    packed = functions[last.number] = last.packed()
+                    packed = last.packed()
+                    functions[last.number] = last
                     if isinstance(packed, Segment):
                         along.add(packed)
                     else:

@@ -203,29 +203,50 @@ def define(home: Home, name: str) -> Definition:
 
 
 def packed_definition(home: Home, name: str, thing: object) -> Definition:
-    mentions: set[Mention] = set()
-    buffers: Buffers = []
+    packing, index = Packing(home, name), index_of(home)
+    token, state = token_for(thing), b""
+    if token is not None and index.get(id(thing)) == name:
+        content, state = packed_in_two(thing, packing, index)
+    else:
+        content = packing.packed(thing, index, is_state=False)
+    version = packing.digest(content + state) + (token or "").encode()
+    needs = frozenset(packing.mentions)
+    return Definition(version, token, content, state, packing.buffers, needs)
 
-    def packed(part: object, is_state: bool) -> bytes:
+
+class Packing:
+    """Packs the parts of what becomes the global *name* of *home*.
+
+    Attributes:
+        mentions: What they name.
+        buffers: What belongs to them and is not copied.
+    """
+
+    def __init__(self, home: Home, name: str) -> None:
+        self.place = home, name
+        self.mentions: set[Mention] = set()
+        self.buffers: Buffers = []
+
+    def packed(self, part: object, index: dict[int, str], *, is_state: bool) -> bytes:
+        """*part*; of what is in *index* only the name.
+
+        Args:
+            is_state: Whether the thing itself is there already, and named as well.
+        """
         with io.BytesIO() as file:
             make = definition_pickler()
-            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
-            pickler.defines, pickler.mentions = (home, name), mentions
+            pickler = make(file, PROTOCOL, buffer_callback=self.buffers.append)
+            pickler.defines, pickler.mentions = self.place, self.mentions
             pickler.index, pickler.is_state = index, is_state
             pickler.dump(part)
             return file.getvalue()
 
-    index = index_of(home)
-    token, state = token_for(thing), b""
-    if token is not None and index.get(id(thing)) == name:
-        content, state = packed_in_two(thing, home, name, mentions, packed)
-    else:
-        content = packed(thing, False)
-    digest = hashlib.blake2b(content + state, digest_size=16)
-    for buffer in buffers:
-        digest.update(buffer.raw())
-    version = digest.digest() + (token or "").encode()
-    return Definition(version, token, content, state, buffers, frozenset(mentions))
+    def digest(self, content: bytes) -> bytes:
+        """That of *content* and all buffers."""
+        digest = hashlib.blake2b(content, digest_size=16)
+        for buffer in self.buffers:
+            digest.update(buffer.raw())
+        return digest.digest()
 
 
 def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
@@ -267,47 +288,30 @@ def pack_group(
     content = {name: home.names[name] for name in names}
     inside = {id(thing) for thing in content.values()}
     index = {key: name for key, name in index_of(home).items() if key not in inside}
-    mentions: set[Mention] = set()
-    buffers: Buffers = []
-
-    def packed(part: object, index: dict[int, str]) -> bytes:
-        with io.BytesIO() as file:
-            make = definition_pickler()
-            pickler = make(file, PROTOCOL, buffer_callback=buffers.append)
-            pickler.defines, pickler.mentions = (home, together), mentions
-            pickler.index, pickler.is_state = index, True
-            pickler.dump(part)
-            return file.getvalue()
-
-    data = packed(content, index)
-    digest = hashlib.blake2b(data, digest_size=16)
-    for buffer in buffers:
-        digest.update(buffer.raw())
-    version, needs = digest.digest(), frozenset(mentions)
-    new[home, together] = Definition(version, None, data, b"", buffers, needs)
+    packing = Packing(home, together)
+    data = packing.packed(content, index, is_state=True)
+    version, needs = packing.digest(data), frozenset(packing.mentions)
+    new[home, together] = Definition(version, None, data, b"", packing.buffers, needs)
     for name in names:
-        item = packed(Call(getitem, (content, name)), {id(content): together})
+        call, place = Call(getitem, (content, name)), {id(content): together}
+        item = packing.packed(call, place, is_state=True)
         needs = frozenset([Mention(home, together)])
         new[home, name] = Definition(version, None, item, b"", [], needs)
 
 
 def packed_in_two(
-    thing: object,
-    home: Home,
-    name: str,
-    mentions: set[Mention],
-    packed: Callable[[object, bool], bytes],
+    thing: object, packing: Packing, index: dict[int, str]
 ) -> tuple[bytes, bytes]:
     """How to make *thing*, and what to give it once it is there.
 
     The second part may refer to what refers to *thing* itself.
     """
-    taken = Taken(home, name, mentions)
-    form = reduced(taken, thing)
+    form = reduced(Taken(packing), thing)
     if form is NotImplemented or len(form) < 6:
-        return packed(thing, False), b""
+        return packing.packed(thing, index, is_state=False), b""
     make, given, state, _, _, put = form
-    return packed(Call(make, given), False), packed((put, state), True)
+    content = packing.packed(Call(make, given), index, is_state=False)
+    return content, packing.packed((put, state), index, is_state=True)
 
 
 class Call:
@@ -325,8 +329,8 @@ class Taken:
 
     looks_inside = False
 
-    def __init__(self, home: Home, name: str, mentions: set[Mention]) -> None:
-        self.defines, self.mentions = (home, name), mentions
+    def __init__(self, packing: Packing) -> None:
+        self.defines, self.mentions = packing.place, packing.mentions
         make = cloudpickle_itself().Pickler
         self.pickler: Any = make(
             io.BytesIO(), PROTOCOL

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import CodeType, FunctionType
 from typing import Any, cast
+
+from .inner_codes import names_in, with_inner_codes
 
 # What looks names up that the code does not name otherwise than as text.
 LOOKING_UP = frozenset(
@@ -64,13 +66,6 @@ def texts_in_code(code: CodeType) -> frozenset[str]:
     return frozenset(found)
 
 
-def with_inner_codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from with_inner_codes(constant)
-
-
 def hints_of_function(function: FunctionType) -> set[str]:
     """Names that it may look up in other ways; most of them will not be needed."""
     return {
@@ -109,4 +104,4 @@ def names_in_text(text: str) -> frozenset[str]:
         code = compile(text, "<text>", "eval", dont_inherit=True)
     except (SyntaxError, ValueError):
         return frozenset()
-    return frozenset(name for each in with_inner_codes(code) for name in each.co_names)
+    return frozenset(names_in(code))

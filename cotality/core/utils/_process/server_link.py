@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import selectors
 import signal
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import interpreter
 from .own_start import MARK
+from .standard_places import end_moved_up, moved_up
 
 if TYPE_CHECKING:
     # What freezes programs sees by this that it is needed.
@@ -32,7 +32,6 @@ END_LIMIT = 1.0  # s that a server gets to end once it has closed its link
 END_PAUSE = 0.001  # s between two looks whether it has
 # What a server may be asked for, see `server_main`.
 PROOF, WORKER, WATCHED = b"p", b"w", b"o"
-FIRST_FREE = 3  # the descriptors below are the standard input and output
 
 
 class ForkServer:
@@ -44,7 +43,7 @@ class ForkServer:
 
     def __init__(self) -> None:
         executable = interpreter.executable()
-        ours, theirs = (above_standard(end) for end in socket.socketpair())
+        ours, theirs = map(end_moved_up, socket.socketpair())
         with theirs:
             try:
                 self.pid: int = util.spawnv_passfds(
@@ -208,20 +207,3 @@ def pipe() -> tuple[int, int]:
     """A pipe that nobody takes for standard input or output."""
     first, second = os.pipe()
     return moved_up(first), moved_up(second)
-
-
-def above_standard(end: socket.socket) -> socket.socket:
-    return (
-        end
-        if end.fileno() >= FIRST_FREE
-        else socket.socket(fileno=moved_up(end.detach()))
-    )
-
-
-def moved_up(fd: int) -> int:
-    if fd >= FIRST_FREE:
-        return fd
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
-    finally:
-        os.close(fd)

@@ -28,6 +28,7 @@ from multiprocessing import util as mp_util
 from typing import Any, NoReturn
 
 from . import server_end
+from .standard_places import is_open
 
 MOST_DESCRIPTORS = 250  # in one request; Linux takes 253
 # Asked for: whether there is a server, a worker, one that somebody watches over.
@@ -76,14 +77,6 @@ def nothing_to_read() -> None:
             if null != fd:
                 os.dup2(null, fd)
                 os.close(null)
-
-
-def is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 class Server:

@@ -106,12 +106,18 @@ def moved_up(fd: int) -> int:
         os.close(fd)
 
 
+def end_moved_up(end: socket.socket) -> socket.socket:
+    """*end*, or another object for the same socket that lies above."""
+    if end.fileno() >= FIRST_FREE:
+        return end
+    return socket.socket(fileno=moved_up(end.detach()))
+
+
 def settled(link: socket.socket) -> socket.socket:
     """In a worker: no place is free any more, and *link* is in none of them."""
     if sys.platform == "win32":
         return link
-    if link.fileno() < FIRST_FREE:
-        link = socket.socket(fileno=moved_up(link.detach()))
+    link = end_moved_up(link)
     nulls()
     return link
 

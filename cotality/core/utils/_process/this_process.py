@@ -5,5 +5,20 @@ Here and not in `worker`, so that to ask takes no import of what a worker needs.
 
 from __future__ import annotations
 
+import threading
+
 # Whether it is a worker of ours: then it does not multiply processes by default.
 is_worker = False
+
+
+def can_be_struck() -> bool:
+    """Whether a signal may raise an exception here: it does so in the main thread.
+
+    In a worker of ours whatever is raised belongs to its task.
+    """
+    return not is_worker and threading.current_thread() is threading.main_thread()
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether *error*, which code of the user's has let out, is rather the caller's."""
+    return isinstance(error, KeyboardInterrupt) and can_be_struck()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 from .checks import check_function
 from .public import public
 from .task import Task, name_of_function
+from .this_process import is_ctrl_c
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -161,7 +162,10 @@ def close_all(made: dict[Hashable, Made]) -> None:
         try:
             if each.close is not None:
                 each.close()
-        except BaseException:
+        except BaseException as error:
+            if is_ctrl_c(error):
+                close_all(made)
+                raise
             # There is no task left that could fail with it.
             logger.exception("a worker's %s could not be closed", each.name)
 
