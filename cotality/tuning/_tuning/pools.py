@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from cotality.core.utils._process import this_process, warm
+from cotality.core.utils._process import loading, this_process, warm
 from cotality.core.utils._process.around import around
 from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
@@ -341,12 +342,15 @@ class PoolManager:
         So the first request need not wait for that. Takes 0.1 s for the first and
         10 ms for each further worker, plus what *initializer* takes; nothing if they
         are there. In an event loop: ``await asyncio.to_thread(manager.warm_up)``.
+        Does nothing in a worker that imports the module of this call for its tasks.
 
         Raises:
             RuntimeError: The manager has been shut down.
             WorkerStartError: None can be started. If the system only refuses some of
                 them, a warning is logged.
         """
+        if loading.module_that_calls(sys._getframe()) is not None:
+            return
         loan = self._keeper.lend()
         try:
             loan.pool.assemble().result()

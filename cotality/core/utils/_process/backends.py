@@ -77,7 +77,9 @@ def open_backend(
         processes = min(workers, most) if workers else default_workers(True, most == 1)
         return AutoBackend(
             open_threads(workers or default_threads(), options, until_failure, measure),
-            lambda: open_processes(processes, options, until_failure, measure),
+            lambda: open_processes(
+                processes, options, until_failure, measure, gives_back=True
+            ),
             processes=processes if processes > 1 else 0,
             total=total,
             obstacle=options.obstacle,
@@ -101,7 +103,12 @@ def open_threads(
 
 
 def open_processes(
-    workers: int | None, options: Checked, until_failure: bool, measure: Measure
+    workers: int | None,
+    options: Checked,
+    until_failure: bool,
+    measure: Measure,
+    *,
+    gives_back: bool = False,
 ) -> ProcessBackend:
     from .packing import PortionPacker
     from .process_backend import ProcessBackend
@@ -111,6 +118,7 @@ def open_processes(
         until_failure=until_failure,
         measure=measure,
         context=options.packed_context,
+        gives_back=gives_back,
     )
     return ProcessBackend(
         staff_for(workers, options),

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import (
     ledger,
+    loading,
+    nesting,
     output_rules,
     packed_chunk,
     standard_places,
@@ -121,6 +123,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     nothing_to_read()
     os.environ.clear()
     os.environ.update(setup.environment)
+    nesting.adopt(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
     if setup.databases is not None:
         from . import django_databases
@@ -306,13 +309,24 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             return
 
 
+def loaded(
+    body: bytes | bytearray | memoryview, fds: list[int]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:  # Any: any function's
+    try:
+        call: tuple[Any, tuple[Any, ...], dict[str, Any]] = decoded(body, fds)
+    except BaseException as error:
+        loading.explain_loading(error)
+        raise
+    return call
+
+
 def answer_to(message: Message) -> tuple[Kind, bytes, list[Segment]]:
     """Call what *message* asks for: the packed answer, and what is sent along."""
     body: bytes | bytearray | memoryview = message.body
     try:
         if message.kind & Kind.RULES:
             body = output_rules.adopt_before(message.body)
-        function, args, kwargs = decoded(body, message.fds)
+        function, args, kwargs = loaded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
         failure = as_raised(task_failure(error))
