@@ -215,7 +215,7 @@ def test_an_initializer_in_such_a_module_is_told_so(tmp_path: Path) -> None:
 
 def test_the_module_is_named_that_makes_the_call(tmp_path: Path) -> None:
     """Not the one that is wanted, which imports it."""
-    (tmp_path / "shop.py").write_text("import app\ndef price(): return 1\n")
+    (tmp_path / "shop.py").write_text("def price(): return 1\nimport app\n")
     source = (
         "from cotality.core.utils.process import Task, execute_tasks_in_parallel\n"
         "import shop\n"

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import this_process
-from .own_start import MARK, TRACKER
+from .own_start import MARK, TRACKER, code_to_run
 
 # Of the standard library: whatever stands between an import and the module.
 OF_IMPORTS = ("<frozen importlib", "<frozen zipimport")
@@ -97,8 +97,8 @@ def module_that_calls(frame: FrameType | None) -> str | None:
 
 def has_no_work() -> bool:
     """Whether this process starts others, or tidies up, or is only just starting."""
-    if this_process.is_worker:
-        return False
+    if this_process.is_worker or code_to_run() is not None:
+        return False  # or it runs the program by mistake, which `own_start` sees to
     command: list[str] = getattr(sys, "orig_argv", [])[-2:]
     if command[:1] == ["-c"] and (MARK in command[1] or command[1].startswith(TRACKER)):
         return True
