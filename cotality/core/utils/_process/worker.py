@@ -98,6 +98,10 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
     try:
+        if setup.databases is not None and setup.databases.set_up is not None:
+            from .django_setup import set_up
+
+            set_up(setup.databases.set_up)
         if not initialized(link, setup.initializer):
             return
         worker_state.open_states()
