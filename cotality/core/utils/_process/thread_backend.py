@@ -37,7 +37,9 @@ class ThreadBackend:
         until_failure: bool,
         measure: Measure,
         initializer: Callable[[], object] | None,
+        most_together: int | None = None,
     ) -> None:
+        self.most_together = most_together
         self.workers = workers
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
@@ -62,7 +64,9 @@ class ThreadBackend:
             # Not a method: threads would hold this, and with it the team, which has to
             # end with whoever holds it.
             start = partial(start_worker, self.initializer, self.context)
-            self.team = ThreadTeam(self.workers, start, end_worker)
+            self.team = ThreadTeam(
+                self.workers, start, end_worker, most_together=self.most_together
+            )
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future
