@@ -70,8 +70,8 @@ class PoolStatus:
 class PoolManager:
     """One set of worker processes that all calls, threads and requests share.
 
-    Each call with ``use_processes=True`` takes workers for itself. A service that
-    answers 50 requests at once would have 50 times as many. Calls on a manager have
+    A call that names a number of workers has those for itself: a service that answers
+    50 requests at once would have 50 times as many. Calls on a manager have
     *max_workers* processes between them; their portions stand in one queue, so a large
     request does not keep the small ones waiting for its end.
 
@@ -415,7 +415,8 @@ def get_global_pool_manager() -> PoolManager:
     """The pool manager of this process, which is made by the first call.
 
     It has the default number of workers: what ``COTALITY_MAX_WORKERS`` says, or else
-    one for each CPU this process may use. A server with several processes of its own
+    one for each CPU this process may use. Once it is there, `execute` and its like use
+    its workers as well. A server with several processes of its own
     has one of them in each, so divide the CPUs with that variable. Use `managed_pool`
     for other settings.
 
