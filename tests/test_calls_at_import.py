@@ -132,12 +132,7 @@ def test_a_module_that_lets_the_machine_decide_runs_once(tmp_path: Path) -> None
 
 
 # Names of modules of the standard library that we, or what we import, import late.
-LATE = [
-    *("html", "queue", "token", "types", "random", "socket", "selectors", "pickle"),
-    *("json", "ast", "dis", "inspect", "copyreg", "tempfile", "signal", "statistics"),
-    *("difflib", "textwrap", "struct", "hashlib", "base64", "uuid", "ctypes", "copy"),
-    *("contextvars", "dataclasses", "tokenize", "shutil", "heapq", "string", "secrets"),
-]
+LATE = ["html", "queue", "token", "types", "random", "selectors", "json", "tempfile"]
 EVERYTHING = """
 if __name__ == "__main__" or True:
     from cotality.core.utils.process import *
@@ -315,3 +310,26 @@ def test_a_program_that_a_task_starts_is_below_as_well(tmp_path: Path) -> None:
     ended = run(tmp_path, "-c", program, source=source, name="app")
 
     assert ended.printed.strip() == "1:999", ended.errors
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("name", ["html", "signal", "pickle"])
+def test_no_import_finds_the_script_by_the_environment(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its folder is in PYTHONPATH, for all that is started."""
+    path = environment_of_scripts()["PYTHONPATH"]
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{path}")
+    environment = {**os.environ, "COUNT": str(tmp_path / "count.txt")}
+    (tmp_path / f"{name}.py").write_text(COUNT + EVERYTHING, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, f"{name}.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S * 2,
+    )
+
+    assert (ended.returncode, ended.stdout) == (0, "right\n"), ended.stderr
+    assert len((tmp_path / "count.txt").read_text().splitlines()) == 1
