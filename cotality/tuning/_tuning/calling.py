@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,9 @@ from .work import Work
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.options import Options
+
+    from .pool_keeper import PoolKeeper
+    from .pools import PoolManager
 
 
 def call_for(work: Work, *, bounded: bool) -> Call:
@@ -49,7 +53,7 @@ def checked_call(
         left = left_in_container()
         if left is not None:
             options["memory_limit_mb"] = max(1, left) / MB
-    return Call.checked(
+    call = Call.checked(
         tasks,
         workers,
         use_processes,
@@ -58,6 +62,20 @@ def checked_call(
         cast("Options", options),
         bounded=bounded,
     )
+    lender = lender_of_program()
+    if lender is None:
+        return call
+    return call._replace(options=call.options._replace(lender=lender))
+
+
+def lender_of_program() -> PoolKeeper | None:
+    """Whose workers a call uses where there is a global pool manager."""
+    # Without this module nobody has made one.
+    pools = sys.modules.get(f"{__package__}.pools")
+    manager: PoolManager | None = getattr(pools, "global_manager", None)
+    if manager is None or manager._keeper.is_shut_down:
+        return None
+    return manager._keeper
 
 
 def knowing(call: Call, head: KnownHead) -> Call:

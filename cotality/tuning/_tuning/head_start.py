@@ -8,6 +8,7 @@ begin with the others.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, copy_context
@@ -61,6 +62,10 @@ class HeadStart:
         except BaseException as error:
             self.error = error
         finally:
+            if "django.db" in sys.modules:
+                from cotality.core.utils._process.django_setup import close_connections
+
+                close_connections()
             self.is_over.set()
 
     def run_some(self, context: Context) -> None:

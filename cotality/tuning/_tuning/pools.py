@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from cotality.core.utils._process import this_process, warm
+from cotality.core.utils._process import loading, this_process, warm
 from cotality.core.utils._process.around import around
 from cotality.core.utils._process.call import Call
 from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
@@ -69,8 +70,8 @@ class PoolStatus:
 class PoolManager:
     """One set of worker processes that all calls, threads and requests share.
 
-    Each call with ``use_processes=True`` takes workers for itself. A service that
-    answers 50 requests at once would have 50 times as many. Calls on a manager have
+    A call that names a number of workers has those for itself: a service that answers
+    50 requests at once would have 50 times as many. Calls on a manager have
     *max_workers* processes between them; their portions stand in one queue, so a large
     request does not keep the small ones waiting for its end.
 
@@ -341,12 +342,15 @@ class PoolManager:
         So the first request need not wait for that. Takes 0.1 s for the first and
         10 ms for each further worker, plus what *initializer* takes; nothing if they
         are there. In an event loop: ``await asyncio.to_thread(manager.warm_up)``.
+        Does nothing in a worker that imports the module of this call for its tasks.
 
         Raises:
             RuntimeError: The manager has been shut down.
             WorkerStartError: None can be started. If the system only refuses some of
                 them, a warning is logged.
         """
+        if loading.module_that_calls(sys._getframe()) is not None:
+            return
         loan = self._keeper.lend()
         try:
             loan.pool.assemble().result()
@@ -411,7 +415,8 @@ def get_global_pool_manager() -> PoolManager:
     """The pool manager of this process, which is made by the first call.
 
     It has the default number of workers: what ``COTALITY_MAX_WORKERS`` says, or else
-    one for each CPU this process may use. A server with several processes of its own
+    one for each CPU this process may use. Once it is there, `execute` and its like use
+    its workers as well. A server with several processes of its own
     has one of them in each, so divide the CPUs with that variable. Use `managed_pool`
     for other settings.
 

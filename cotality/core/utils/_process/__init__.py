@@ -22,8 +22,11 @@ From the caller down to the worker:
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way;
 * worker processes that are kept: `warm`, unless they are `measured`, for as long as the
-  `program_state` is that in which they were started, and with the `django_databases`
-  that the program has; the executor for everybody: `executor`;
+  `program_state` is that in which they were started, with the `django_databases`
+  that the program has, and a `django_setup` like its own; the executor for everybody:
+  `executor`;
+* what keeps them from multiplying: `nesting`, and `loading`, which sees calls that are
+  made by the import of a module; a script in the way of our own imports: `own_name`;
 * worker processes, seen from the parent: `pool` for callers, who hand over `requests`
   and hold a `ticket` for each, or take an idle worker as a `loan`; `watcher`,
   `settling`, `handle`, `endings`, `crash`, `farewell`, which `weak_sets` remind of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import this_process
 from .backend import Backend
-from .cpus import available_cpus, default_threads, default_workers
+from .cpus import available_cpus, default_threads, default_workers, most_threads
 from .options import Checked, UseProcesses, is_ours
 from .times import Measure
 
@@ -77,7 +77,9 @@ def open_backend(
         processes = min(workers, most) if workers else default_workers(True, most == 1)
         return AutoBackend(
             open_threads(workers or default_threads(), options, until_failure, measure),
-            lambda: open_processes(processes, options, until_failure, measure),
+            lambda: open_processes(
+                processes, options, until_failure, measure, gives_back=True
+            ),
             processes=processes if processes > 1 else 0,
             total=total,
             obstacle=options.obstacle,
@@ -97,11 +99,17 @@ def open_threads(
         until_failure=until_failure,
         measure=measure,
         initializer=options.initializer_call(),
+        most_together=most_threads() if options.names_no_number else None,
     )
 
 
 def open_processes(
-    workers: int | None, options: Checked, until_failure: bool, measure: Measure
+    workers: int | None,
+    options: Checked,
+    until_failure: bool,
+    measure: Measure,
+    *,
+    gives_back: bool = False,
 ) -> ProcessBackend:
     from .packing import PortionPacker
     from .process_backend import ProcessBackend
@@ -111,6 +119,7 @@ def open_processes(
         until_failure=until_failure,
         measure=measure,
         context=options.packed_context,
+        gives_back=gives_back,
     )
     return ProcessBackend(
         staff_for(workers, options),
@@ -123,16 +132,16 @@ def open_processes(
 
 def staff_for(workers: int | None, options: Checked) -> Staff:
     """Whose worker processes a call runs on."""
-    from . import warm
+    from . import warm, worker_state
     from .executor import IsolatedProcessPoolExecutor
     from .handle import WorkerPlan
     from .launch import default_context
     from .pool import Pool
-    from .staffing import Borrowed, Hired, Leased, Lent
+    from .staffing import Borrowed, Hired, Leased, Lent, one_more, what_is_left
 
     if isinstance(options.executor, IsolatedProcessPoolExecutor):
         return Borrowed(options.executor._pool, workers)
-    pool = warm.enclosing()
+    pool = warm.enclosing() or options.lender
     if pool is not None:
         workers = min(workers or pool.max_workers, pool.max_workers)
     elif workers is None:  # a stream that was left by its `with worker_pool(...)`
@@ -143,7 +152,14 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
             options.packed_initializer or (pool.plan.initializer if pool else None),
             options.max_tasks_per_worker,
         )
+        if options.names_no_number:
+            return one_more(Hired(what_is_left(workers), plan))
         return Hired(workers, plan)
+    if pool is None and options.names_no_number:
+        if not worker_state.was_used:
+            return Leased(workers, is_shared=True)
+        # What a call has made in workers no other call may find there.
+        return one_more(Leased(what_is_left(workers)))
     if pool is None:
         return Leased(workers)
     if isinstance(pool, Pool):

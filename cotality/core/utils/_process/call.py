@@ -82,6 +82,7 @@ class Call(NamedTuple):
                 f"'return': with 'raise' the first failure ends the call"
             )
         if max_workers is None and given.executor is None:
+            given = given._replace(names_no_number=True)
             found_out = on_processes == "auto" and not given.inline
             default = default_workers(bool(on_processes), this_process.is_worker)
             is_theirs = on_processes is True and has_enclosing_pool()

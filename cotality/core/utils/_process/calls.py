@@ -89,7 +89,9 @@ def execute_tasks_in_parallel(
         max_workers: How many run at once, at least 1. None takes what the environment
             variable ``COTALITY_MAX_WORKERS`` says, or else the CPUs this process may
             use (see `available_cpus`), for threads plus 4 and at most 32; for
-            processes inside a worker process of ours always 1.
+            processes inside a worker process of ours always 1. All calls that run at
+            the same time and give None share these processes, and have 64 threads
+            together, besides one for each call.
         use_processes: Run in worker processes instead of threads: for work that
             keeps the interpreter busy. Functions, arguments and results then travel
             as pickles; lambdas, closures and functions of a script work, and the

@@ -35,6 +35,8 @@ class ChunkReport:
         times: When each ran, if the chunk was asked to measure.
         worker: Who ran them.
         received_bytes: What came back from another process.
+        obstacle: Why the next task could not even be loaded, if that ended the portion;
+            bytes in a report that crosses a process boundary.
         peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
             wants to know, or can.
     """
@@ -50,6 +52,7 @@ class ChunkReport:
     received_bytes: int = 0
     peak_memory: int = 0
     cpu_seconds: float = 0.0
+    obstacle: Any = None  # Any: see above
 
 
 class Chunk(Protocol):

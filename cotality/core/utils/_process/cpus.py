@@ -90,6 +90,14 @@ def default_threads() -> int:
     return workers_from_environment() or MOST_THREADS_FOUND_OUT
 
 
+def most_threads() -> int:
+    """How many threads all calls together may have that name no number.
+
+    Each of them has one in any case.
+    """
+    return max(MOST_THREADS_FOUND_OUT, workers_from_environment() or 0)
+
+
 def workers_from_environment() -> int | None:
     """What ``COTALITY_MAX_WORKERS`` says now; None if it is not set."""
     text = os.environ.get(WORKERS_VARIABLE)

@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from .django_setup import settings_of_program
 from .wire import decode, encode
 
 if TYPE_CHECKING:
@@ -74,12 +75,16 @@ class Told:
 
     Attributes:
         settings: For each alias its settings, packed: they may name classes that only
-            a worker that uses Django has to import.
+            a worker that uses Django has to import. None if the program has not asked
+            for any.
         out_of_reach: For each alias that no worker can use the reason.
+        set_up: The settings to set Django up with, see `django_setup`; None if the
+            program has not.
     """
 
-    settings: bytes
+    settings: bytes | None
     out_of_reach: dict[str, str]
+    set_up: str | None = None
 
 
 # In the program.
@@ -175,9 +180,7 @@ def check(pool: Pool) -> None:
     """
     now = current()
     if pool.thread is None:
-        pool.plan = replace(
-            pool.plan, databases=now, told=None if now is None else tell(now)
-        )
+        pool.plan = replace(pool.plan, databases=now, told=tell(now))
     elif is_wrong(pool.plan.databases, now):
         raise RuntimeError(
             OF_OTHERS.format(now=in_words(now), then=in_words(pool.plan.databases))
@@ -197,12 +200,15 @@ def in_words(databases: Databases | None) -> str:
     return ", ".join(words) + (", in tests" if databases.in_tests else "")
 
 
-def tell(now: Databases) -> Told:
+def tell(now: Databases | None) -> Told | None:
+    set_up = settings_of_program()
+    if now is None:
+        return None if set_up is None else Told(None, {}, set_up)
     settings = {
         alias: sendable(each) for alias, each in (settings_in_use() or {}).items()
     }
     reasons = {p.alias: p.out_of_reach for p in now.places if p.out_of_reach}
-    return Told(encode(settings), reasons)
+    return Told(encode(settings), reasons, set_up)
 
 
 def sendable(settings: Settings) -> Settings:
@@ -223,6 +229,8 @@ def can_travel(value: object) -> bool:
 
 def adopt(told: Told) -> None:
     """Put what the program uses over what Django reads here, now or when it comes."""
+    if told.settings is None:
+        return
     module = sys.modules.get("django.db.utils")
     if module is None:
         sys.meta_path.insert(0, WhenImported("django.db.utils", told))
@@ -270,7 +278,7 @@ def change(module: Any, told: Told) -> None:  # Any: django.db.utils
 
     def configured(self: Any, databases: Any) -> Any:  # Any: as Django has them
         found = configure(self, databases)
-        if databases is None:  # those of the project
+        if databases is None and told.settings is not None:  # those of the project
             for alias, settings in decode(told.settings).items():
                 found.setdefault(alias, {}).update(settings)
         return found

@@ -2,3 +2,4 @@
 
 WORKERS_VARIABLE = "COTALITY_MAX_WORKERS"  # see `cpus`
 MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"  # see `memory`
+NESTING_VARIABLE = "COTALITY_NESTING"  # see `nesting`; set by us, for workers

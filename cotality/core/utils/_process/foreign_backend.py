@@ -147,7 +147,10 @@ class ForeignBackend:
         if self.is_local:
             return report
         make_local(report)
-        return unpacked(report, portion.failures)
+        report = unpacked(report, portion.failures)
+        if report.obstacle is not None:
+            raise report.obstacle
+        return report
 
     def cancelled(self) -> ChunkReport:
         """Nothing was started, and is handed out again if it is still wanted."""

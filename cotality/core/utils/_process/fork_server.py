@@ -13,7 +13,6 @@ import threading
 from multiprocessing import (
     popen_forkserver,
     reduction,
-    resource_tracker,
     spawn,
 )
 from multiprocessing import util as mp_util
@@ -102,8 +101,7 @@ def start_worker(
 ) -> tuple[int, int, int]:
     if not running.has_served and not interpreter.looks_right(running.executable):
         running.prove()
-    with interpreter.known_to_multiprocessing():
-        resource_tracker.ensure_running()
+    interpreter.ensure_tracker()
     return running.start_worker(fds, is_watched=is_watched)
 
 

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from . import launch, output_rules
+from . import launch, nesting, output_rules
 from .cpus import available_cpus
 from .endings import Ending
 from .link_end import LinkEnd
@@ -117,6 +117,7 @@ class WorkerHandle:
         Raises:
             OSError: The system has no room for it.
         """
+        nesting.check_room()
         with above_standard(), ExitStack() as undo, ExitStack() as after_start:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
@@ -126,7 +127,7 @@ class WorkerHandle:
             rules = output_rules.current()
             setup = Setup(
                 slot=lent,
-                environment=environment_now(),
+                environment=environment_now() | nesting.told_to(workers),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,
@@ -145,7 +146,9 @@ class WorkerHandle:
         # It is ours alone: nobody who lists or joins all children should meet it.
         mp_process._children.discard(process)  # type: ignore[attr-defined]
         ours.setblocking(False)
-        return cls(process, ours, slot, rules)
+        worker = cls(process, ours, slot, rules)
+        nesting.here_now.add(worker)
+        return worker
 
     def give(self, items: Sequence[Item]) -> None:
         """Send *items*; what the link does not take at once stays in the outbox.
@@ -410,6 +413,7 @@ class WorkerHandle:
 
     def release(self) -> None:
         """Let go of everything that belonged to the ended process."""
+        nesting.here_now.discard(self)
         self.inbox.close()
         self.link.close()
         self.signal_leftovers()

@@ -10,9 +10,14 @@ import os
 import re
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import spawn
+from multiprocessing import util as mp_util
 from typing import Any
+
+from . import own_name
+
+util: Any = mp_util  # Any: typeshed leaves out what is used of it
 
 TRIAL_LIMIT = 20.0  # s that an interpreter may take to start, on a busy machine
 NAMED_LIKE_PYTHON = re.compile(r"(python|pypy|graalpy)", re.IGNORECASE)
@@ -95,14 +100,56 @@ def is_interpreter(program: str) -> bool:
 
 @contextmanager
 def known_to_multiprocessing() -> Generator[None, None, None]:
-    """Have `multiprocessing` start the same program for now."""
+    """Have `multiprocessing` start the same program for now, in its own way.
+
+    What it starts does not look for modules in the directory of the moment: there may
+    be files of the user that have the names of modules it needs.
+    """
     ours: Any = executable()  # Any: typeshed does not know that it may be bytes
     its = spawn.get_executable()
-    if ours == its:
+    if ours != its:
+        spawn.set_executable(ours)
+    with safe_path():
+        try:
+            yield
+        finally:
+            if ours != its:
+                spawn.set_executable(its)
+
+
+def ensure_tracker() -> None:
+    """See that there is the process that tidies up what other processes share.
+
+    It needs nothing but the standard library. Where a script has the name of a part of
+    that, not even the environment is to lead to the script.
+    """
+    from multiprocessing import resource_tracker
+
+    alone = "-I" if own_name.hidden_module() else SAFE_PATH
+    with known_to_multiprocessing(), with_flag(alone):
+        resource_tracker.ensure_running()
+
+
+def safe_path() -> AbstractContextManager[None]:
+    """Have an interpreter that is started now leave the directory out of its path.
+
+    Who needs that directory is told so by us, as a part of the path of this program.
+    """
+    return with_flag(SAFE_PATH)
+
+
+SAFE_PATH = "-P"
+
+
+@contextmanager
+def with_flag(flag: str) -> Generator[None, None, None]:
+    """Have interpreters started with *flag*; used by one thread at a time."""
+    standard = util._args_from_interpreter_flags
+    if getattr(sys, "frozen", False) or not looks_right(spawn.get_executable()):
         yield
         return
-    spawn.set_executable(ours)
+    util._args_from_interpreter_flags = lambda: [*standard(), flag]
     try:
         yield
     finally:
-        spawn.set_executable(its)
+        util._args_from_interpreter_flags = standard

@@ -106,6 +106,8 @@ def fresh_interpreter(process_obj: Any) -> Any:  # Any: multiprocessing's own ty
         from multiprocessing.popen_spawn_win32 import Popen
     else:
         from multiprocessing.popen_spawn_posix import Popen
+
+        interpreter.ensure_tracker()
     with interpreter.known_to_multiprocessing():
         return Popen(process_obj)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .report import RunReport
     from .retry import Retry
     from .source import Memory
+    from .staffing import Lender
     from .worker import Initializer
 
 DEFAULT_GRACE = 5.0  # s
@@ -155,6 +156,8 @@ class Checked(NamedTuple):
     obstacle: str = ""  # why there is none, where it may not be needed
     executor: Executor | None = None
     inline: bool = False
+    names_no_number: bool = False  # of workers: then they are shared with other calls
+    lender: Lender | None = None  # whose worker processes to use, if not those
 
     def initializer_call(self) -> Callable[[], object] | None:
         """The initializer with its arguments, for a thread."""

@@ -18,19 +18,21 @@ from itertools import repeat
 from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
-from . import ledger
+from . import ledger, loading
 from .arguments import Split, Unpacker, unpack_one
 from .atoms import unpack_together
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
 from .exception_transport import pack_exception
 from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
+from .loading import explain_loading
 from .packed_functions import FUNCTIONS_KEPT
 from .segments import NoRoomError, Segment, pack
 from .stopwatch import Stopwatch
 from .task_graph import SMALL
 from .times import Measure
 from .wire import decode, encode_answer
+from .worker_state import is_of_worker_state
 
 Function: TypeAlias = Callable[..., Any]  # Any: the function of any task
 CallIn: TypeAlias = Callable[..., Any]  # Any: is given one of those and its arguments
@@ -93,6 +95,8 @@ class PackedChunk:
         in_segments: Whether large results may travel in segments: true for workers of
             ours, and for no others.
         script: What these tasks need of the script, packed, if anything.
+        gives_back: Whether a task that cannot be loaded ends the portion, because it
+            can be run elsewhere; otherwise that is its failure.
     """
 
     call: str
@@ -105,6 +109,7 @@ class PackedChunk:
     context: bytes | None = None
     in_segments: bool = True
     script: bytes | Segment | None = None
+    gives_back: bool = False
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
     def run(self, time_box: float) -> ChunkReport:
@@ -116,7 +121,9 @@ class PackedChunk:
         if self.script is not None:
             bind_script(self.script)
         memory.turn_to(self.call)
-        outcomes = Outcomes(self.book, self.until_failure, self.in_segments)
+        outcomes = Outcomes(
+            self.book, self.until_failure, self.in_segments, self.gives_back
+        )
         watch: Stopwatch | None = None
         if self.measure:
             columns = outcomes.book.columns()
@@ -128,6 +135,7 @@ class PackedChunk:
         seconds = perf_counter() - began
         report = ChunkReport(outcomes.values, outcomes.errors, seconds, outcomes.packed)
         report.cpu_seconds = thread_time() - cpu_began
+        report.obstacle = outcomes.obstacle
         if watch is not None:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
@@ -234,23 +242,34 @@ class PackedChunk:
             return None  # the parent knows why
         if self.check_orders:
             self.book.stop_clock()
-        if isinstance(arguments, bytes):
-            function = self.function(number)
-            positional: tuple[Any, ...] = ()  # Any: arguments of any function
-            named = decode(arguments)
-            if type(named) is not dict:
-                positional, named = named
-        else:
-            function, positional, named = self.unpacked(number, arguments)
+        function, positional, named = self.loaded_call(number, arguments)
         if self.check_orders:
             self.book.start_clock()
         return function(*positional, **named)
+
+    def loaded_call(
+        self, number: int, arguments: bytes | Split
+    ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
+        if not isinstance(arguments, bytes):
+            return self.unpacked(number, arguments)
+        function = self.function(number)
+        try:
+            named = decode(arguments)
+        except BaseException as error:
+            raise NotLoadedError(error) from error
+        if type(named) is dict:
+            return function, (), named
+        positional, named = named
+        return function, positional, named
 
     def unpacked(
         self, number: int, split: Split
     ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
         """A call whose arguments came in parts, the function perhaps with them."""
-        function, positional, named = memory.unpacker.unpack(split)
+        try:
+            function, positional, named = memory.unpacker.unpack(split)
+        except BaseException as error:
+            raise NotLoadedError(error) from error
         if function is None:
             return self.function(number), positional, named
         return self.as_called(function), positional, named
@@ -266,11 +285,26 @@ class PackedChunk:
         if number not in loaded:
             if len(loaded) >= FUNCTIONS_KEPT:
                 loaded.clear()
-            loaded[number] = unpack_one(self.functions[number])
+            loaded[number] = self.load(number)
         return self.as_called(loaded[number])
+
+    def load(self, number: int) -> Function:
+        try:
+            function: Function = unpack_one(self.functions[number])
+        except BaseException as error:
+            raise NotLoadedError(error) from error
+        return function
 
     def as_called(self, function: Function) -> Function:
         return function if self.call_in is None else partial(self.call_in, function)
+
+
+class NotLoadedError(Exception):
+    """A task could not be loaded here, so it has not begun."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -280,6 +314,8 @@ class Outcomes:
     book: Ledger
     until_failure: bool
     in_segments: bool
+    gives_back: bool = False
+    obstacle: bytes | None = None
     values: list[Any] = field(default_factory=list[Any])  # Any: what tasks return
     errors: dict[int, bytes] = field(default_factory=dict[int, bytes])
     packed: dict[int, bytes | Segment] = field(
@@ -309,6 +345,13 @@ class Outcomes:
         """Settle a task that raised *error*; whether another is to start."""
         if is_fork:
             end_fork()
+        if type(error) is NotLoadedError:
+            error = error.error
+            if not is_of_worker_state(error):
+                explain_loading(error)
+                if self.gives_back or loading.is_refusal(error):
+                    self.obstacle = pack_exception(task_failure(error), encode_answer)
+                    return False
         failure = pack_exception(task_failure(error), encode_answer)
         self.values.append(None)
         self.errors[position] = failure

@@ -50,7 +50,9 @@ class PortionPacker:
         measure: Measure,
         context: bytes | None,
         in_segments: bool = True,
+        gives_back: bool = False,
     ) -> None:
+        self.gives_back = gives_back
         self.check_orders = check_orders
         self.until_failure = until_failure
         self.measure = measure
@@ -102,6 +104,7 @@ class PortionPacker:
             measure=self.measure,
             context=self.context,
             in_segments=self.in_segments,
+            gives_back=self.gives_back,
         )
         return chunk, Portion(batch.start, tasks[:count], failures, batch.attempt)
 
@@ -222,6 +225,8 @@ def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport
         errors[position] = (
             failure if isinstance(failure, Exception) else exited(failure)
         )
+    if report.obstacle is not None:
+        report.obstacle = unpack_exception(report.obstacle)
     settled = len(report.values)
     errors |= {place: error for place, error in failures.items() if place < settled}
     report.errors = errors

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import django_databases, farewell, relay
+from . import django_databases, farewell, loading, nesting, relay
 from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
 from .ledger import SLOT
@@ -272,6 +272,8 @@ class Pool:
 
     def check_open(self) -> None:
         """Raise what :meth:`put` would raise."""
+        loading.check()
+        nesting.check_level()
         broken = self.broken
         if broken is not None:
             raise WorkerStartError(str(broken)) from broken.__cause__

@@ -76,7 +76,10 @@ class ProcessBackend:
         except (WorkerCrashedError, TaskTimeoutError) as death:
             return self.after_death(portion, death)
         self.fruitless = self.servers_lost = 0
-        return unpacked(packed, portion.failures)
+        report = unpacked(packed, portion.failures)
+        if report.obstacle is not None and not self.packer.gives_back:
+            raise report.obstacle
+        return report
 
     def after_death(
         self, portion: Portion, death: WorkerCrashedError | TaskTimeoutError

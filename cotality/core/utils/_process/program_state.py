@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, cast
 
 from . import django_databases
 from .django_databases import Databases
+from .django_setup import settings_of_program
 
 # Where installed packages are. Nobody reloads the inside of those, and there are
 # thousands of modules; who reloads a package as a whole reloads its first module.
@@ -38,6 +39,7 @@ class State(NamedTuple):
 
     code: object
     databases: Databases | None
+    set_up: str | None  # the settings by which Django is set up, if it is
 
 
 class Watched(NamedTuple):
@@ -63,7 +65,7 @@ watched = Watched(0, "", [], [], [], [], object())
 
 def current() -> State:
     """The state of the program now."""
-    return State(code_now(), django_databases.current())
+    return State(code_now(), django_databases.current(), settings_of_program())
 
 
 def is_older(then: State, now: State) -> bool:
@@ -72,7 +74,7 @@ def is_older(then: State, now: State) -> bool:
     A program that asks Django for its databases for the first time has not changed,
     unless that is in a test: until then workers find what the program finds.
     """
-    if then.code is not now.code:
+    if then.code is not now.code or then.set_up != now.set_up:
         return True
     if then.databases is None:
         return django_databases.is_wrong(None, now.databases)

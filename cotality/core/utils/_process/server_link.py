@@ -14,7 +14,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing import util as mp_util
 from typing import TYPE_CHECKING, Any
 
-from . import interpreter
+from . import interpreter, own_name
 from .own_start import MARK
 from .standard_places import end_moved_up, moved_up
 
@@ -191,13 +191,24 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
     """
     path = [entry or os.curdir for entry in sys.path]
     code = (
+        f"{hidden_first()}"
         f"from multiprocessing.forkserver import main; {MARK}; import atexit, sys; "
         f"exits = {EXIT_FUNCTIONS}; "
         f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
         "from cotality.core.utils._process.server_main import main; "
         f"main({link}, exits)"
     )
-    return [executable, *util._args_from_interpreter_flags(), "-c", code]
+    with interpreter.safe_path():
+        return [executable, *util._args_from_interpreter_flags(), "-c", code]
+
+
+def hidden_first() -> str:
+    """What imports the module that the script hides, if it does, see `own_name`."""
+    name = own_name.hidden_module()
+    if not name:
+        return ""
+    path = [entry or os.curdir for entry in own_name.path_without(name)]
+    return f"import sys; sys.path[:] = {path!r}; import {name}; "
 
 
 # Where standard input or output is closed, the next descriptors take their places.

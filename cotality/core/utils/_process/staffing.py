@@ -7,11 +7,14 @@ however that came about, the workers are free again, or are ended.
 
 from __future__ import annotations
 
+import weakref
+from functools import partial
 from typing import Protocol
 
 from . import warm
 from .handle import WorkerPlan
 from .pool import Pool
+from .weak_sets import all_in
 
 
 class Staff(Protocol):
@@ -103,26 +106,38 @@ class Lent:
 
 
 class Leased:
-    """Warm workers: leased for the call, and brought back for the next one."""
+    """Warm workers: leased for the call, and brought back for the next one.
+
+    Args:
+        is_shared: Whether other calls of this kind may use them at the same time.
+    """
 
     is_part_of_more = False
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, is_shared: bool = False) -> None:
         self.workers = workers
+        self.is_shared = is_shared
         self.lease: warm.Warm | None = None
 
     def pool(self) -> Pool:
         if self.lease is None:
-            self.lease = warm.lease(self.workers)
+            take = partial(warm.share, self) if self.is_shared else warm.lease
+            self.lease = take(self.workers)
         return self.lease.pool
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
+        alone.discard(self)
         if self.lease is None:
             return
-        if not all_ended:
-            self.lease.pool.kill_all()
+        pool = self.lease.pool
+        if self.is_shared and not warm.leave(self, self.lease):
+            if not all_ended:
+                pool.end_call(owner)
+            self.lease = None
+        elif not all_ended:
+            pool.kill_all()
         elif for_good:
-            self.lease.pool.close(wait=True, cancel=True)
+            pool.close(wait=True, cancel=True)
         else:
             warm.bring_back(self.lease)
             # From here on another call may have them; this one never touches them.
@@ -145,8 +160,25 @@ class Hired:
         return self.hired.pool
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
+        alone.discard(self)
         if self.hired is None:
             return
         if not all_ended:
             self.hired.pool.kill_all()
         self.hired.pool.close(wait=all_ended, cancel=True)
+
+
+# Who has workers of its own and has not said how many: there are as many as are left
+# of what one call may have, and at least one for each.
+alone: weakref.WeakSet[Staff] = weakref.WeakSet()
+
+
+def what_is_left(workers: int) -> int:
+    """How many of *workers* a call may have that names no number."""
+    return max(1, workers - sum(each.workers for each in all_in(alone)))
+
+
+def one_more(staff: Staff) -> Staff:
+    """*staff*, which counts for :func:`what_is_left` until it is dismissed."""
+    alone.add(staff)
+    return staff

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
@@ -36,7 +37,9 @@ class ThreadBackend:
         until_failure: bool,
         measure: Measure,
         initializer: Callable[[], object] | None,
+        most_together: int | None = None,
     ) -> None:
+        self.most_together = most_together
         self.workers = workers
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
@@ -61,7 +64,9 @@ class ThreadBackend:
             # Not a method: threads would hold this, and with it the team, which has to
             # end with whoever holds it.
             start = partial(start_worker, self.initializer, self.context)
-            self.team = ThreadTeam(self.workers, start, worker_state.close_states)
+            self.team = ThreadTeam(
+                self.workers, start, end_worker, most_together=self.most_together
+            )
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future
@@ -100,6 +105,15 @@ def start_worker(initializer: Callable[[], object] | None, context: Context) -> 
     except BaseException as error:
         name = "the initializer of a worker thread"
         raise initializer_failed(name, error) from error
+
+
+def end_worker() -> None:
+    """What a thread does after its last portion."""
+    worker_state.close_states()
+    if "django.db" in sys.modules:
+        from .django_setup import close_connections
+
+        close_connections()
 
 
 def initializer_failed(name: str, error: BaseException) -> WorkerStartError:

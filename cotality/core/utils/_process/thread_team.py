@@ -13,6 +13,7 @@ them.
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -35,13 +36,17 @@ class Work:
         jobs: What is to be done; None for the end, which the thread that finds it
             leaves to the next.
         done: How many jobs have been done.
+        most_together: How many threads all teams that have such a limit have together,
+            but for the first of each; None if this one has no such limit.
     """
 
     def __init__(
         self,
         at_start: Callable[[], object] | None,
         at_end: Callable[[], object] | None,
+        most_together: int | None,
     ) -> None:
+        self.most_together = most_together
         self.at_start = at_start
         self.at_end = at_end
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -50,6 +55,15 @@ class Work:
 
     def run(self) -> None:
         """What a thread does: one job after the other, until it gets None."""
+        here = threading.current_thread()
+        if self.most_together is not None:
+            together.add(here)
+        try:
+            self.run_jobs()
+        finally:
+            together.discard(here)
+
+    def run_jobs(self) -> None:
         failure: WorkerStartError | None = None
         try:
             if self.at_start is not None:
@@ -92,6 +106,13 @@ class Work:
             ticket.set_result(report)
 
 
+# The threads of all teams that have a limit together.
+together: set[threading.Thread] = set()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=together.clear)
+
+
 class TeamThread(threading.Thread):
     """A thread that works for a team."""
 
@@ -111,6 +132,8 @@ class ThreadTeam:
         at_start: Called by each thread before its first portion; with the
             `WorkerStartError` that it raises, all its portions fail.
         at_end: Called by each thread after its last one.
+        most_together: How many threads all teams with such a number may have. A team
+            that finds as many makes do with one, until there are fewer.
     """
 
     def __init__(
@@ -118,9 +141,11 @@ class ThreadTeam:
         size: int,
         at_start: Callable[[], object] | None = None,
         at_end: Callable[[], object] | None = None,
+        *,
+        most_together: int | None = None,
     ) -> None:
         self.size = size
-        self.work = Work(at_start, at_end)
+        self.work = Work(at_start, at_end, most_together)
         self.submitted = 0
         self.started = 0
         see_to(self)
@@ -130,9 +155,16 @@ class ThreadTeam:
         ticket: Ticket[ChunkReport] = Ticket()
         self.work.jobs.put((ticket, chunk, time_box))
         self.submitted += 1
-        if self.started < min(self.submitted - self.work.done, self.size):
+        is_wanted = self.started < min(self.submitted - self.work.done, self.size)
+        if is_wanted and self.may_start():
             self.start_thread()
         return ticket
+
+    def may_start(self) -> bool:
+        """Whether the teams have not as many threads together as they may."""
+        most = self.work.most_together
+        # The first one always: others may wait for what this team does.
+        return most is None or self.started == 0 or len(together) < most
 
     def start_thread(self) -> None:
         try:

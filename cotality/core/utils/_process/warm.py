@@ -1,6 +1,8 @@
 """Worker processes kept warm between calls.
 
-A call leases a pool, uses it alone, and brings it back. Pools that wait for the next
+A call that names its number of workers leases a pool, uses it alone, and brings it
+back. All calls that name none, however many there are at once, share one, which the
+last of them brings back. Pools that wait for the next
 call end by themselves after a minute. A lease takes only a pool whose workers would
 find the same world as new ones: directory, import path, environment, the start method
 of `multiprocessing`, and the state of the program's modules.
@@ -17,7 +19,7 @@ import sys
 import weakref
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import program_state, this_process
@@ -37,15 +39,33 @@ if TYPE_CHECKING:
 POOLS_KEPT = 2  # more wait only for callers from several threads at once
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Warm:
     """A pool that waits for its next call, and the world its workers were born in.
 
     Who leases the pool holds this. Were it lost on the way, the pool would end.
+
+    Attributes:
+        users: The calls that share it.
+        token: Not empty as long as others may join them. Who takes it out when the
+            last call leaves, brings the pool back.
     """
 
     pool: Pool
     world: object
+    users: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet[object])
+    token: list[bool] = field(default_factory=list[bool])
+
+    def suits(self, now: object, max_workers: int) -> bool:
+        """Whether a call of now, for so many workers, may join those that share it."""
+        pool = self.pool
+        is_usable = not (pool.is_closing or pool.is_mixed or pool.broken)
+        return (
+            bool(self.token)
+            and is_usable
+            and pool.max_workers == max_workers
+            and self.world == now
+        )
 
     def __del__(self) -> None:
         if not self.pool.is_closing:
@@ -80,6 +100,53 @@ def lease(max_workers: int) -> Warm:
     # A stream gives the caller time to change it, before the last worker is started.
     pool.is_as_before = lambda: world() == now
     return Warm(pool, now)
+
+
+# The pools that were opened to be shared, by number. New calls join the last one. Held
+# by the calls alone: what an exception has struck out of their hands ends.
+opened: dict[int, weakref.ref[Warm]] = {}
+
+
+def share(user: object, max_workers: int) -> Warm:
+    """The pool of *max_workers* workers that *user* shares with others of its kind.
+
+    Which of several callers opens it, one step of a dictionary decides. A pool starts
+    no worker before it has work, so those that come too late have wasted nothing, and
+    let go of what they have: or there would be more processes than anybody asked for.
+    """
+    while True:
+        number = max(list(opened), default=0)
+        found = opened.get(number)
+        warm = None if found is None else found()
+        if warm is not None and warm.suits(world(), max_workers):
+            warm.users.add(user)
+            if warm.token:
+                return warm
+            warm.users.discard(user)  # the last one is just leaving
+        warm = lease(max_workers)
+        warm.users.add(user)
+        warm.token.append(True)
+        mine = weakref.ref(warm)
+        if opened.setdefault(number + 1, mine) is mine:
+            for old in [each for each in list(opened) if each <= number]:
+                opened.pop(old, None)
+            return warm
+        warm.pool.close(wait=False, cancel=True)
+
+
+def leave(user: object, warm: Warm) -> bool:
+    """Have *user* share the pool no longer; whether it was the last to do so."""
+    warm.users.discard(user)
+    if len(warm.users):
+        return False
+    try:
+        warm.token.pop()
+    except IndexError:
+        return False  # another one was the last as well
+    if len(warm.users):  # one has come that found it open
+        warm.token.append(True)
+        return False
+    return True
 
 
 def take_waiting(place: int = -1) -> Warm | None:
@@ -216,6 +283,7 @@ def worker_pool(
 def forget_warm() -> None:
     """In a forked child: the workers belong to the parent."""
     waiting.clear()
+    opened.clear()
     inside.set(None)
 
 

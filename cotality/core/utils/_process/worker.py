@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import (
     ledger,
+    loading,
+    nesting,
     output_rules,
     packed_chunk,
     standard_places,
@@ -97,6 +99,10 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
     link = WorkerLink(connection)
     worker_output.install(link, setup.output_rules)
     try:
+        if setup.databases is not None and setup.databases.set_up is not None:
+            from .django_setup import set_up
+
+            set_up(setup.databases.set_up)
         if not initialized(link, setup.initializer):
             return
         worker_state.open_states()
@@ -122,6 +128,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     nothing_to_read()
     os.environ.clear()
     os.environ.update(setup.environment)
+    nesting.adopt(setup.environment)
     limit_numeric_threads(setup.threads_for_each)
     if setup.databases is not None:
         from . import django_databases
@@ -312,13 +319,24 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             return
 
 
+def loaded(
+    body: bytes | bytearray | memoryview, fds: list[int]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:  # Any: any function's
+    try:
+        call: tuple[Any, tuple[Any, ...], dict[str, Any]] = decoded(body, fds)
+    except BaseException as error:
+        loading.explain_loading(error)
+        raise
+    return call
+
+
 def answer_to(message: Message) -> tuple[int, bytes, list[Segment]]:
     """Call what *message* asks for: the packed answer, and what is sent along."""
     body: bytes | bytearray | memoryview = message.body
     try:
         if message.kind & Kind.RULES:
             body = output_rules.adopt_before(message.body)
-        function, args, kwargs = decoded(body, message.fds)
+        function, args, kwargs = loaded(body, message.fds)
         value = function(*args, **kwargs)
     except BaseException as error:
         failure = as_raised(task_failure(error))

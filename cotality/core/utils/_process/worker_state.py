@@ -10,6 +10,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from .checks import check_function
+from .frames import field_of
 from .public import public
 from .task import Task, name_of_function
 from .this_process import is_ctrl_c
@@ -182,6 +183,16 @@ def made(mark: PerWorker) -> Made:
     except StopIteration:
         raise RuntimeError(f"{name} ended without a yield: there is no state") from None
     return Made(state, lambda: next(steps, None), name)
+
+
+def is_of_worker_state(error: BaseException) -> bool:
+    """Whether *error* was raised by what makes a state for a worker."""
+    frames = field_of(error, "__traceback__")
+    while frames is not None:
+        if frames.tb_frame.f_code is made.__code__:
+            return True
+        frames = frames.tb_next
+    return False
 
 
 class Here(threading.local):

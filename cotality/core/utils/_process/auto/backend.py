@@ -184,6 +184,8 @@ class AutoBackend:
             except WorkerStartError as error:  # nothing of it has begun
                 self.give_up_processes(error)
                 return ChunkReport([])
+            if report.obstacle is not None:  # the rest of it has not begun
+                self.give_up_processes(report.obstacle)
             alone = not self.out  # or there are more than CPUs
             self.processes_answer = self.processes_answer or bool(report.values)
         self.learn(report, alone)

@@ -1,0 +1,58 @@
+"""A script that has the name of a module of the standard library.
+
+``python html.py`` puts the folder of the script at the front of the path. Whoever
+imports `html` from then on gets the script, executed a second time under another name,
+with all the calls it makes. We import much of the standard library only when it is
+needed, in this program and in others that it starts, so the one module that the script
+hides is imported first of all, from behind its folder.
+
+Only what every interpreter has loaded by itself is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def hidden_module() -> str:
+    """The module of the standard library that the script hides; mostly empty.
+
+    A process that was started by another one is told the arguments of the program.
+    """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    for path in (script, *getattr(sys, "argv", [])[:1]):
+        name = os.path.basename(path).partition(".")[0] if path else ""
+        if name in sys.stdlib_module_names and name not in sys.builtin_module_names:
+            return name
+    return ""
+
+
+def path_without(name: str) -> list[str]:
+    """The path of imports without the folders in which *name* is a script."""
+    files = [os.path.join(entry or os.curdir, f"{name}.py") for entry in sys.path]
+    standard = os.path.dirname(os.__file__)
+    return [
+        entry
+        for entry, file in zip(sys.path, files, strict=True)
+        if os.path.dirname(file) == standard or not os.path.isfile(file)
+    ]
+
+
+def import_hidden_module() -> None:
+    """Import what the script hides, unless it is there, or was found to be the script.
+
+    Another thread that imports something at this very moment does not find what is in
+    the folder of the script. That is once in a program, and before there are any.
+    """
+    name = hidden_module()
+    if not name or name in sys.modules:
+        return
+    path = sys.path[:]
+    sys.path[:] = path_without(name)
+    try:
+        __import__(name)
+    except ImportError:
+        pass  # not on this platform: then nobody needs it
+    finally:
+        sys.path[:] = path
