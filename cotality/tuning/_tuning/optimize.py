@@ -37,6 +37,7 @@ def optimize(
     max_workers: int | None = None,
     unpack: bool = False,
     fresh: bool = False,
+    verbose: bool = False,
     **options: Unpack[RunOptions],
 ) -> Plan:
     """Run the first items of *data* and say how all of them should be run.
@@ -57,6 +58,8 @@ def optimize(
         max_workers: A limit on what may be chosen.
         unpack: As for :func:`execute`.
         fresh: Measure in any case.
+        verbose: Say on standard error, in a line before and one after, what is looked
+            at and what the plan is.
         **options: What the items need to be run, such as *retries* or an *initializer*,
             as for :func:`execute`.
 
@@ -71,6 +74,20 @@ def optimize(
     limit = Choice.of(
         None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
     ).n_jobs
+    if checked_flag("verbose", verbose):
+        from .announcing import after_look, before_look, show
+
+        show(before_look(function, items))
+        plan = optimize(
+            func,
+            data,
+            max_workers=max_workers,
+            unpack=unpack,
+            fresh=fresh,
+            **options,
+        )
+        show(after_look(plan))
+        return plan
     tasks = TasksOver(function, items, unpack=as_arguments)
     # Where nothing but processes will do, figures are not those of another time.
     is_usual = NEEDS_PROCESSES.keys().isdisjoint(given)
