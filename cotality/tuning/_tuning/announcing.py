@@ -51,15 +51,12 @@ def what(function: Callable[..., Any], data: Iterable[Any]) -> str:
 
 def where(work: Work) -> str:
     """Where the items of *work* are going to run, and who says so."""
-    choice, plan = work.choice, work.plan
+    choice = work.choice
     if choice.executor == "auto":
         return "where they run is decided by what the first ones take"
     whose = "as asked for"
-    if plan is not None and (choice.executor, choice.n_jobs) == (
-        plan.executor,
-        plan.n_jobs,
-    ):
-        whose = f"as planned, because {plan.reason}"
+    if reason := work.planned:
+        whose = f"as planned, because {reason}"
     if choice.is_sequential:
         return f"in a plain loop, {whose}"
     if not isinstance(choice.executor, str):

@@ -49,7 +49,7 @@ def checked_call(
         left = left_in_container()
         if left is not None:
             options["memory_limit_mb"] = max(1, left) / MB
-    return Call.checked(
+    call = Call.checked(
         tasks,
         workers,
         use_processes,
@@ -58,6 +58,7 @@ def checked_call(
         cast("Options", options),
         bounded=bounded,
     )
+    return call._replace(planned=work.planned)
 
 
 def knowing(call: Call, head: KnownHead) -> Call:

@@ -20,6 +20,7 @@ from cotality.core.utils._process.tasks_over import TasksOver
 
 from .choice import Choice, checked_unpack
 from .head import Head, can_be_read_once
+from .loop_log import logged_plan
 from .options import RunOptions
 from .plan import Plan
 from .planning import planned
@@ -97,14 +98,15 @@ def optimize(
         if known is not None:
             figures, profile = known
             figures = for_now(for_all(figures, tasks.total), profile.obstacle, limit)
-            return planned(figures, profile, tasks.total)
+            return logged_plan(planned(figures, profile, tasks.total))
     sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", given))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
     if kind is not None and sample.figures.wall:
         remember(function, kind, figures, profile)
     head = Head(function, items, as_arguments, sample.outcomes)
-    return planned(for_all(figures, sample.total), profile, sample.total, head)
+    figures = for_all(figures, sample.total)
+    return logged_plan(planned(figures, profile, sample.total, head))
 
 
 def for_all(figures: Figures, total: int | None) -> Figures:

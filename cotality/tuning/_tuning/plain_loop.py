@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 # Any in this module: the items and the results of any function.
 
 
+INFO = 20  # as in `logging`, which need not be loaded
+LOGGER = "cotality.core.utils.process"
+
+
+def log_is_wanted() -> bool:
+    """Whether somebody wants a line for each call; only who has set up logging does."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging.getLogger(LOGGER).isEnabledFor(INFO)
+
+
 def results_of_loop(work: Work) -> list[Any]:
     """The results of *work*, one item after the other, in this thread.
 
@@ -21,6 +32,16 @@ def results_of_loop(work: Work) -> list[Any]:
         Exception: As from the core: with a note that names the item.
     """
     results: list[Any] = []
+    if not log_is_wanted():
+        return loop_over(work, results)
+    from .loop_log import logged
+
+    with logged(work, results):
+        return loop_over(work, results)
+
+
+def loop_over(work: Work, results: list[Any]) -> list[Any]:
+    """Add the results of *work* to *results*, and return these."""
     known = work.known_head()
     for each in known if work.take(known) else ():
         if each.error is not None:

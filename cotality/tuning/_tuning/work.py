@@ -88,6 +88,14 @@ class Work:
         wanted = [name for name, value in self.options.items() if value is not None]
         return raises and not wanted and not marks_were_used()
 
+    @property
+    def planned(self) -> str:
+        """Why a plan has it run where it does; empty if no plan was followed."""
+        plan, choice = self.plan, self.choice
+        if plan is None or choice.executor != plan.executor:
+            return ""
+        return plan.reason if choice.n_jobs == plan.n_jobs else ""
+
     def known_head(self) -> Sequence[Outcome[Any]]:
         """What is known of the first items from the making of the plan.
 

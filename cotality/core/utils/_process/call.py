@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, NamedTuple, cast
@@ -31,6 +32,8 @@ from .task import Task
 from .tasks_over import total_of
 from .times import Measure
 
+logger = logging.getLogger("cotality.core.utils.process")
+
 
 class Call(NamedTuple):
     """What a caller asked for.
@@ -39,6 +42,8 @@ class Call(NamedTuple):
         max_workers: How many run at a time; None leaves it to where they run.
         bounded: Whether results are taken one by one.
         detailed: Whether the caller wants to know more than values and failures.
+        planned: Why it runs where it does, if a plan says so.
+        is_logged: Whether its end is to be found in the log.
     """
 
     tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
@@ -48,6 +53,8 @@ class Call(NamedTuple):
     options: Checked
     bounded: bool
     detailed: bool
+    planned: str = ""
+    is_logged: bool = True
 
     @classmethod
     def checked(
@@ -124,7 +131,7 @@ class Call(NamedTuple):
 
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
         options = self.options
-        observers = Observers(options.observers)
+        observers = Observers(self.observers())
         policy = ErrorPolicy(self.on_error, options.max_failures)
         measure = Measure.CPU if self.detailed else observers.measure
         total = total_of(self.tasks)
@@ -160,6 +167,18 @@ class Call(NamedTuple):
             bounded=self.bounded,
             detailed=bool(measure),
         )
+
+    def observers(self) -> tuple[Observer, ...]:
+        """Who watches; first, to be told of the end last, who writes the log."""
+        each = self.options.observers
+        if not (self.is_logged and logger.isEnabledFor(logging.INFO)):
+            return each
+        from .call_log import CallLog, EndedCall
+
+        if self.planned:
+            ended = EndedCall(decided_by="plan", reason=self.planned)
+            return CallLog(ended), *each
+        return CallLog(), *each
 
 
 def has_enclosing_pool() -> bool:

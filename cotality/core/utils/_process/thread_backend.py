@@ -37,7 +37,7 @@ class ThreadBackend:
         measure: Measure,
         initializer: Callable[[], object] | None,
     ) -> None:
-        self.workers = workers
+        self.workers = self.most_workers = workers
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
         self.initializer = initializer
