@@ -216,9 +216,10 @@ def test_a_manager_and_a_comparison_are_logged(calls: Calls) -> None:
 def test_nothing_is_logged_that_nobody_wants(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Without a level that asks for it."""
-    execute(echo, range(3))
-    execute_tasks_in_parallel(tasks(3))
+    """Without a level that asks for it: one for the whole program does not."""
+    with caplog.at_level(logging.INFO):
+        execute(echo, range(3))
+        execute_tasks_in_parallel(tasks(3))
 
     assert caplog.records == []
 

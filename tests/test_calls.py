@@ -999,12 +999,12 @@ def test_a_call_after_a_fork(use_processes: bool, tmp_path: Path) -> None:
 def test_a_call_logs_its_start_and_its_end(
     use_processes: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Both at DEBUG, in a logger of ours, and what came of it at INFO."""
+    """Both at DEBUG, in a logger of ours."""
     with caplog.at_level(logging.DEBUG):
         execute_tasks_in_parallel(echoes(3), 2, use_processes)
 
     ours = [r for r in caplog.records if r.name.startswith("cotality")]
-    assert [record.levelname for record in ours] == ["DEBUG", "DEBUG", "INFO"]
+    assert [record.levelname for record in ours] == ["DEBUG", "DEBUG"]
     assert ours[0].getMessage() == "starting: 3 tasks on up to 2 workers"
     assert ours[1].getMessage() == "ended: 3 tasks settled"
 

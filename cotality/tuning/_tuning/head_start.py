@@ -14,8 +14,10 @@ from contextvars import Context, copy_context
 from time import perf_counter
 from typing import Any, cast
 
+from cotality.core.utils._process.environment import log_is_wanted
+
 from .choice import Choice
-from .plain_loop import fail, log_is_wanted
+from .plain_loop import fail
 from .work import Work
 
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.

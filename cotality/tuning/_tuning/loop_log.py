@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.around import around
+from cotality.core.utils._process.environment import log_is_wanted
 
-from .plain_loop import log_is_wanted
 from .plan import Plan
 from .work import Work
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from cotality.core.utils._process.environment import log_is_wanted
 
 from .work import Work
 
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.task import Task
 
 # Any in this module: the items and the results of any function.
-
-
-INFO = 20  # as in `logging`, which need not be loaded
-LOGGER = "cotality.core.utils.process"
-
-
-def log_is_wanted() -> bool:
-    """Whether somebody wants a line for each call; only who has set up logging does."""
-    logging = sys.modules.get("logging")
-    return logging is not None and logging.getLogger(LOGGER).isEnabledFor(INFO)
 
 
 def results_of_loop(work: Work) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, NamedTuple, cast
@@ -23,6 +22,7 @@ from .checks import (
 )
 from .cpus import default_workers
 from .engine import Run
+from .environment import log_is_wanted
 from .errors import ErrorPolicy
 from .observers import Observer, Observers
 from .options import Checked, Options, UseProcesses, checked_options
@@ -31,8 +31,6 @@ from .source import Source, source_of
 from .task import Task
 from .tasks_over import total_of
 from .times import Measure
-
-logger = logging.getLogger("cotality.core.utils.process")
 
 
 class Call(NamedTuple):
@@ -171,7 +169,7 @@ class Call(NamedTuple):
     def observers(self) -> tuple[Observer, ...]:
         """Who watches; first, to be told of the end last, who writes the log."""
         each = self.options.observers
-        if not (self.is_logged and logger.isEnabledFor(logging.INFO)):
+        if not (self.is_logged and log_is_wanted()):
             return each
         from .call_log import CallLog, EndedCall
 

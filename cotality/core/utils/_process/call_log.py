@@ -1,6 +1,6 @@
 """A line in the log for each call, once it is over: what was decided, and what came.
 
-At INFO, so that it costs nothing where nobody wants to know.
+At INFO, where somebody has asked for it.
 """
 
 from __future__ import annotations
@@ -142,7 +142,3 @@ class CallLog(Observer):
         if error is not None and not isinstance(error, GeneratorExit):
             self.call.error = type(error).__name__
         self.call.log()
-
-
-def is_wanted() -> bool:
-    return logger.isEnabledFor(logging.INFO)
