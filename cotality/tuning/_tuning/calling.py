@@ -13,6 +13,7 @@ from cotality.core.utils._process.memory import MB, left_in_container
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import TasksOver
 
+from .faces import face_of
 from .head import TasksAfter
 from .work import Work
 
@@ -57,6 +58,8 @@ def checked_call(
         work.on_error,
         cast("Options", options),
         bounded=bounded,
+        # What is in the options now is of the core's words.
+        face=face_of(work.face)._replace(without=()),
     )
     return call._replace(planned=work.planned)
 

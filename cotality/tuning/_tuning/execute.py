@@ -319,6 +319,7 @@ def execute(
         on_error=on_error,
         return_exceptions=return_exceptions,
         options=options,
+        face="execute",
     )
     if checked_flag("verbose", verbose):
         from .detail import in_detail

@@ -136,6 +136,7 @@ def execute_async(
         unpack=unpack,
         on_error=on_error,
         options=options,
+        face="execute_async",
     )
     if work.choice.is_sequential:
         work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))

@@ -13,7 +13,11 @@ from cotality.core.utils._process.auto.estimate import MANY, Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.cpus import available_cpus, default_threads
-from cotality.core.utils._process.options import NEEDS_PROCESSES, Options
+from cotality.core.utils._process.options import (
+    NEEDS_PROCESSES,
+    Options,
+    checked_options,
+)
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils._process.tasks_over import TasksOver
@@ -71,7 +75,7 @@ def optimize(
     function, items = checked_function(func), checked_data(data)
     as_arguments = checked_unpack(unpack)
     is_fresh = checked_flag("fresh", fresh)
-    given = checked_names({**options})
+    given = checked_names({**options}, "optimize")
     limit = Choice.of(
         None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
     ).n_jobs
@@ -96,6 +100,7 @@ def optimize(
     if kind is not None and not is_fresh:
         known = remembered(function, kind)
         if known is not None:
+            check_values(given)
             figures, profile = known
             figures = for_now(for_all(figures, tasks.total), profile.obstacle, limit)
             return logged_plan(planned(figures, profile, tasks.total))
@@ -107,6 +112,21 @@ def optimize(
     head = Head(function, items, as_arguments, sample.outcomes)
     figures = for_all(figures, sample.total)
     return logged_plan(planned(figures, profile, sample.total, head))
+
+
+def check_values(options: dict[str, Any]) -> None:
+    """See that *options* are what they must be, although nothing is going to run.
+
+    Raises:
+        TypeError: One is not.
+        ValueError: One is out of range.
+    """
+    # What is written down of a run there is nothing to do with.
+    others = {name: options[name] for name in options if name not in OF_A_RUN}
+    checked_options(others, use_processes="auto")
+
+
+OF_A_RUN = {"report", "journal", "resume", "retry_failed", "dead_letters"}
 
 
 def for_all(figures: Figures, total: int | None) -> Figures:

@@ -94,7 +94,7 @@ def validate_optimization(
                 f"{name} belongs to one run, and this is three of them: leave it out"
             )
     function, is_verbose = checked_function(func), checked_flag("verbose", verbose)
-    checked_names({**options})
+    checked_names({**options}, "validate_optimization")
     items = list(checked_data(data))
     if is_verbose:
         show(before_comparison(function, items))

@@ -52,6 +52,6 @@ From the caller down to the worker:
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`; what comes before and after: `around`;
-* words for people: `failures`, which are also those of a `broken_pool`, `texts`,
-  `public`.
+* words for people: those that a call may use, its `face`; `failures`, which are also
+  those of a `broken_pool`, `texts`, `public`.
 """

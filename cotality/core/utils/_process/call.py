@@ -24,8 +24,9 @@ from .cpus import default_workers
 from .engine import Run
 from .environment import log_is_wanted
 from .errors import ErrorPolicy
+from .face import LISTS, Face
 from .observers import Observer, Observers
-from .options import Checked, Options, UseProcesses, checked_options
+from .options import Checked, Options, UseProcesses, checked_options, where_to_run
 from .retrying import Retries
 from .source import Source, source_of
 from .task import Task
@@ -67,8 +68,12 @@ class Call(NamedTuple):
         bounded: bool,
         detailed: bool = False,
         may_be_async: bool = False,
+        face: Face = LISTS,
     ) -> Call:
         """The call, unless something is wrong with it.
+
+        Args:
+            face: What the caller sees of it, for messages.
 
         Raises:
             TypeError: A value of the wrong type.
@@ -78,7 +83,13 @@ class Call(NamedTuple):
         policy = checked_on_error(
             on_error, checked_flag("return_exceptions", return_exceptions)
         )
-        given = checked_options({**options}, use_processes=on_processes)
+        face.check_names({**options})
+        executor, on_processes = where_to_run(options.get("executor"), on_processes)
+        given = checked_options(
+            {**options, "executor": executor},
+            use_processes=on_processes,
+            processes=face.processes,
+        )
         if on_processes == "auto" and given.needs_processes:
             on_processes = True
         if policy == "raise" and given.max_failures is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cotality.core.utils._process.arrivals import driven
 from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.face import REPLAYS
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.public import public
@@ -89,7 +90,7 @@ def replay_some(
     Args:
         function: What to call for those that were kept without a function.
     """
-    if options.get("dead_letters") is not None:
+    if options.pop("dead_letters", None) is not None:
         raise ValueError(
             "replay keeps what fails in the file it is from: no dead_letters="
         )
@@ -158,6 +159,7 @@ def run_again(
         options,
         bounded=False,
         detailed=True,
+        face=REPLAYS,
     )
     from .replayer import Replayer
 
