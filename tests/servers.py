@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,17 @@ class Service:
 
     def get(self, path: str) -> Answer:
         """The status and the content of an answer."""
+        return self.ask(path)
+
+    def ask(
+        self, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> Answer:
+        """The same; with a *body* of that *kind* it is a POST."""
         url = f"http://127.0.0.1:{self.port}{path}"
+        headers = {} if body is None else {"Content-Type": kind}
+        request = urllib.request.Request(url, body, headers)
         try:
-            with urllib.request.urlopen(url, timeout=LONG_S) as answer:
+            with urllib.request.urlopen(request, timeout=LONG_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as answer:
             with answer:
@@ -136,7 +144,13 @@ def is_fork_server(process: psutil.Process) -> bool:
 
 @contextmanager
 def serving(
-    command: list[str], log: Path, max_workers: int, code: str = ""
+    command: list[str],
+    log: Path,
+    max_workers: int,
+    code: str = "",
+    *,
+    folder: Path = EXAMPLES,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """A service on a free port of this machine, once it answers.
 
@@ -145,6 +159,8 @@ def serving(
         log: Where what it prints goes.
         max_workers: What ``COTALITY_MAX_WORKERS`` says there.
         code: Run before the server, in its process.
+        folder: Where the program is.
+        variables: More of the environment.
     """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -153,16 +169,19 @@ def serving(
     name, *arguments = command
     run = f"import runpy; runpy.run_module({name!r}, run_name='__main__')"
     program = ["-c", f"{code}\n{run}"] if code else ["-m", name]
-    if name == "uvicorn":
+    if name == "manage":
+        address = [f"127.0.0.1:{port}"]
+    elif name == "uvicorn":
         address = ["--host", "127.0.0.1", "--port", f"{port}"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *program, *arguments, *address],
-            cwd=EXAMPLES,
+            cwd=folder,
             env={
                 **environment_of_scripts(),
                 "COTALITY_MAX_WORKERS": f"{max_workers}",
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **(variables or {}),
             },
             stdout=output,
             stderr=output,

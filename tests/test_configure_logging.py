@@ -396,7 +396,9 @@ def test_a_worker_sets_nothing_up(file: Path) -> None:
     )
 
     assert names == ["NullHandler"]
-    assert [line["message"] for line in lines_of(file)] == ["from a task"]
+    logged, call = lines_of(file)
+    assert logged["message"] == "from a task"
+    assert call["call"]["done"] == 1
     assert not Path(f"{file}.of_worker").exists()
 
 
@@ -434,6 +436,7 @@ def test_a_program_needs_one_line(tmp_path: Path) -> None:
         tmp_path,
     )
 
-    assert printed.count("\n") == 1
+    printed, call = printed.splitlines()
+    assert call.endswith("1 task of work on 2 processes", 0, call.index(" (the"))
     assert " INFO cotality.mine (task 0, process " in printed
-    assert printed.endswith("): working\n")
+    assert printed.endswith("): working")

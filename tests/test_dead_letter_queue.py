@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -30,7 +31,7 @@ from cotality.core.utils.process import (
     iter_outcomes,
     replay,
 )
-from cotality.tuning import DeadLetterQueue, DLQPolicy
+from cotality.tuning import DeadLetterQueue, DLQPolicy, execute
 from tests.helpers import Failure, Gate, environment_of_scripts
 from tests.limits import LONG_S
 
@@ -286,8 +287,8 @@ def test_files_of_older_versions_can_be_read(path: Path, tmp_path: Path) -> None
     failed_load(queue, tmp_path / "x")
     lines = path.read_text().splitlines()
     fields = json.loads(lines[1])
-    del fields["retries"]
-    del fields["seal"]
+    for later in ("retries", "metadata", "needs_function", "seal"):
+        del fields[later]
     line = json.dumps(fields).encode() + b"\n"
     file_id = json.loads(lines[0])["id"].encode()
     path.write_bytes(lines[0].encode() + b"\n" + sealed(line, file_id))
@@ -504,8 +505,16 @@ def test_arguments_are_checked(path: Path) -> None:
     queue: Any = DeadLetterQueue(path)
     with pytest.raises(TypeError, match="needs a function to call, got 'load'"):
         queue.add("load", 1, Failure("x"))
-    with pytest.raises(TypeError, match=r"error must be the exception .* got 'text'"):
-        queue.add(load, 1, "text")
+    with pytest.raises(TypeError, match=r"error must be the exception .* got 7"):
+        queue.add(load, 1, 7)
+    with pytest.raises(TypeError, match=r"error is missing: write add\(item="):
+        queue.add(load, 1)
+    with pytest.raises(TypeError, match=r"item is missing: write add\(item="):
+        queue.add(error="text")
+    with pytest.raises(TypeError, match=r"metadata must be a dict such as .* got 'x'"):
+        queue.add(load, 1, "text", metadata="x")
+    with pytest.raises(TypeError, match="func must be a function to call, got 'load'"):
+        queue.retry("load")
     with pytest.raises(TypeError, match="error must be the exception"):
         queue.add(load, 1, Failure)
     with pytest.raises(TypeError, match="task must be a Task, got <function load"):
@@ -517,7 +526,156 @@ def test_arguments_are_checked(path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """Is an error of what is added there, which names it."""
-    queue = DeadLetterQueue(tmp_path / "missing" / "failed.jsonl")
+    (tmp_path / "a file").touch()
+    queue = DeadLetterQueue(tmp_path / "a file" / "failed.jsonl")
 
-    with pytest.raises(JournalError, match=r"missing.* cannot be opened"):
+    with pytest.raises(JournalError, match=r"a file.* cannot be written"):
         queue.add(abs, 1, Failure("x"))
+
+
+# Without the function, as programs do that wrap it.
+
+
+def test_an_item_is_kept_without_its_function(path: Path) -> None:
+    """With the text of its error; the exception that is handled has more to say."""
+    queue = DeadLetterQueue(path)
+    try:
+        load("nowhere")
+    except Failure as error:
+        queue.add(item={"id": 7}, error=str(error), metadata={"source": "web"})
+    queue.add(item=8, error="no reason")
+
+    first, second = queue.entries()
+    assert (first.call, first.arguments) == ("item {'id': 7}", {"0": "{'id': 7}"})
+    assert (first.error, first.message) == ("Failure", "no nowhere")
+    assert 'raise Failure(f"no {name}")' in first.traceback
+    assert first.metadata == {"source": "web"}
+    assert (second.error, second.message, second.traceback) == ("", "no reason", "")
+    assert repr(second).endswith(": item 8: no reason>")
+    assert second.metadata == {}
+
+
+def test_another_error_is_not_taken_for_the_one_that_is_handled(path: Path) -> None:
+    """Only its text tells."""
+    queue = DeadLetterQueue(path)
+    try:
+        load("nowhere")
+    except Failure:
+        queue.add(item=1, error="something else")
+
+    assert [each.error for each in queue.entries()] == [""]
+
+
+def test_the_same_item_is_one_entry(path: Path) -> None:
+    """As the same call is."""
+    queue = DeadLetterQueue(path)
+
+    first = queue.add(item=[1, "a"], error="x")
+    again = DeadLetterQueue(path).add(item=[1, "a"], error="y")
+    other = queue.add(load, [1, "a"], "z")  # type: ignore[arg-type]  # never called
+
+    assert first == again != other
+    assert [each.times for each in queue.entries()] == [2, 1]
+
+
+def test_retry_takes_the_function(path: Path, tmp_path: Path) -> None:
+    """For those that have none; the others are called as they were."""
+    there = tmp_path / "there"
+    there.touch()
+    queue = DeadLetterQueue(path)
+    queue.add(item=f"{there}", error="x")
+    queue.add(abs, -3, "y")
+    queue.add(item=f"{tmp_path / 'not there'}", error="z", metadata={"n": 1})
+
+    outcomes = queue.retry(load)
+
+    assert [each.value for each in outcomes if each.ok] == [f"{there}", 3]
+    (left,) = queue.entries()
+    assert left.needs_function
+    assert (left.call, left.retries) == (f"item '{tmp_path / 'not there'}'", 1)
+    assert (left.error, left.metadata) == ("Failure", {"n": 1})
+    assert [each.value for each in queue.retry(len)] == [len(f"{tmp_path}/not there")]
+
+
+def test_without_the_function_it_stays(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the warning says what to do."""
+    queue = DeadLetterQueue(path)
+    queue.add(item=1, error="x")
+
+    assert queue.retry() == []
+    assert replay(queue) == []
+
+    (letter,) = queue.entries()
+    assert letter.retries == 0
+    assert queue.due() == [letter]
+    assert "item 1 was kept without the function that failed" in caplog.text
+    assert "queue.retry(function)" in caplog.text
+
+
+def test_metadata_is_kept_as_json_and_shown(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What JSON has no word for, as its repr; also after another failure."""
+    queue = DeadLetterQueue(path)
+    about = {"at": Path("x"), "tags": ("a", 2), 7: math.inf, "none": None}
+    key = queue.add(load, "nowhere", "x", metadata=about)  # type: ignore[arg-type]  # a key that is no text
+    kept = {"at": repr(Path("x")), "tags": ["a", 2], "7": None, "none": None}
+
+    assert queue.entries()[0].metadata == kept
+    queue.retry()
+    assert queue.entries()[0].metadata == kept
+
+    assert main(["show", str(path), key]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r'^about tags +\["a", 2\]$', shown, re.MULTILINE)
+    assert main(["list", "--json", str(path)]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["metadata"] == kept
+
+
+def test_an_item_that_cannot_be_pickled_can_be_read(path: Path) -> None:
+    """As a call that cannot."""
+    queue = DeadLetterQueue(path)
+    queue.add(item=threading.Lock(), error="x")
+
+    (letter,) = queue.given_up()
+    assert "pickle" in letter.unpicklable
+    assert queue.retry(len) == []
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    """For this user alone, as the file is; nothing is lost for want of one."""
+    queue = DeadLetterQueue(tmp_path / "a" / "b" / "failed.jsonl")
+    assert len(queue) == 0
+    assert not (tmp_path / "a").exists()
+
+    queue.add(item=1, error="x")
+
+    assert len(queue) == 1
+    if os.name == "posix":
+        for folder in (tmp_path / "a", tmp_path / "a" / "b"):
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_wrapper_of_the_document_works(tmp_path: Path) -> None:
+    """In worker processes as well, each with its copy of the queue."""
+    queue = DeadLetterQueue(tmp_path / "dlq" / "failures.json", DLQPolicy())
+
+    def safe(item: int) -> float | None:
+        try:
+            return 1 / item
+        except Exception as error:
+            queue.add(item=item, error=str(error), metadata={"source": "web_service"})
+            return None
+
+    results = execute(safe, range(3), executor="processes", n_jobs=2)
+
+    assert results == [None, 1.0, 0.5]
+    (letter,) = queue.entries()
+    assert (letter.error, letter.metadata) == (
+        "ZeroDivisionError",
+        {"source": "web_service"},
+    )
+    assert [each.ok for each in queue.retry(lambda item: item)] == [True]

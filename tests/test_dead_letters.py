@@ -268,14 +268,15 @@ def test_a_place_that_cannot_be_written_ends_the_call_after_all_else(
     tmp_path: Path, gate: Gate, use_processes: bool
 ) -> None:
     """All outcomes are yielded; then the error says why nothing was kept."""
-    letters = DeadLetters(tmp_path / "missing" / "failed.jsonl")
+    (tmp_path / "a file").touch()
+    letters = DeadLetters(tmp_path / "a file" / "failed.jsonl")
     tasks = [*knocks(gate, 3), Task(abs, positional=(-3,))]
     seen: list[Any] = []
     stream = execute_tasks_in_parallel_streaming(
         tasks, 2, use_processes, True, dead_letters=letters
     )
 
-    with pytest.raises(JournalError, match="cannot be opened"):
+    with pytest.raises(JournalError, match="cannot be written"):
         seen.extend(stream)
 
     assert [index for index, _ in seen] == [0, 1, 2, 3]

@@ -4,7 +4,8 @@ Every fenced block of Python is run as a script of its own, in a new interpreter
 empty directory and without a main guard. When a block of text follows it, that is what
 the script prints; ``...`` in it stands for anything. A block below the line
 ``<!-- continued -->`` is the rest of the script before it, and what it shows is what
-the rest prints.
+the rest prints. Standard error has to stay empty, or to be what a block shows that
+begins with ``text stderr``.
 """
 
 import ast
@@ -34,7 +35,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SCRIPT_S = 2 * LONG_S  # that one script may take
 
-FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```(text stderr(?=\n)|\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 MARK = re.compile(r"<!-- (.*) -->\s*\Z")
 
 
@@ -61,6 +64,7 @@ class Script:
     where: str
     source: str
     prints: str | None = None
+    complains: str = ""  # what it writes to standard error
 
     def append(self, block: Block) -> None:
         """Add *block* on the line it has in its page, so that tracebacks fit it."""
@@ -86,6 +90,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
         end = found.end()
 
 
+# What may stand between a script and what it writes to standard error.
+SHOWN = {"python", "text"}
+
+
 def scripts_of(page: Path) -> Iterator[Script]:
     script: Script | None = None
     previous = ""
@@ -101,6 +109,9 @@ def scripts_of(page: Path) -> Iterator[Script]:
         elif block.language == "text" and previous == "python" and block.follows:
             assert script is not None
             script.prints = (script.prints or "") + block.content
+        elif block.language == "text stderr" and previous in SHOWN and block.follows:
+            assert script is not None
+            script.complains = block.content
         previous = block.language
     if script:
         yield script
@@ -125,7 +136,8 @@ def test_a_block_of_python_prints_what_the_page_shows(
 
     status, printed, complaints = run("script.py", tmp_path)
 
-    assert (status, complaints) == (0, ""), f"{script.where}\n{printed}{complaints}"
+    assert status == 0, f"{script.where}\n{printed}{complaints}"
+    assert matches(script.complains, complaints), f"{script.where}\n{complaints}"
     if script.prints is not None:
         assert matches(script.prints, printed), f"{script.where} printed\n{printed}"
 
@@ -164,7 +176,7 @@ def matches(shown: str, printed: str) -> bool:
 
 def test_no_block_escapes() -> None:
     """Every fenced block is of a kind that is run, compared, checked or drawn."""
-    known = {"python", "text", "bash", ""}
+    known = {"python", "text", "text stderr", "bash", ""}
     directives = re.compile(r"\{(toctree|eval-rst|include|literalinclude)\}")
 
     unknown = [
@@ -182,8 +194,9 @@ def test_what_is_marked_as_printed_follows_a_script() -> None:
     lonely = [
         block.where
         for before, block in itertools.pairwise(BLOCKS)
-        if block.language == "text"
-        and not (block.follows and before.language == "python")
+        if (block.language == "text" and before.language != "python")
+        or (block.language == "text stderr" and before.language not in SHOWN)
+        or (block.language in ("text", "text stderr") and not block.follows)
     ]
 
     assert lonely == []

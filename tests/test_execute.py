@@ -319,6 +319,7 @@ def test_grace_without_end_is_not_the_usual_one() -> None:
         unpack=False,
         on_error=None,
         options={"grace": None},
+        face="execute",
     )
 
     assert call_for(work, bounded=False).options.grace is None

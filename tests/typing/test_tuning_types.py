@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -68,9 +68,25 @@ def test_a_verbose_run_has_all_of_it() -> None:
     run = execute(length, WORDS, verbose=True)
 
     assert_type(run.results, list[int])
+    assert_type(run[0], int)
+    assert_type([each for each in run], list[int])  # noqa: C416  # what a loop gives
+    results: Sequence[int] = run
+    assert_type(len(results), int)
     assert_type(run.report, RunReport)
     assert_type(run.plan, Plan)
     assert_type(run.estimated_speedup, float)
+    assert_type(
+        execute(length, WORDS, verbose=True, on_error="return"),
+        ExecutionResult[int | Exception],
+    )
+    assert_type(
+        execute(power, PAIRS, unpack=True, verbose=True, return_exceptions=True),
+        ExecutionResult[float | Exception],
+    )
+    is_verbose = bool(WORDS)
+    assert_type(
+        execute(length, WORDS, verbose=is_verbose), list[int] | list[int | Exception]
+    )
 
 
 def test_plans_streams_and_batches(tmp_path: Path) -> None:
@@ -100,6 +116,13 @@ def test_coroutines() -> None:
         assert_type(
             await execute_async(length, WORDS, on_error="return"),
             list[int | Exception],
+        )
+        assert_type(
+            await execute_async(length, WORDS, verbose=True), ExecutionResult[int]
+        )
+        assert_type(
+            await execute_async(length, WORDS, verbose=True, on_error="return"),
+            ExecutionResult[int | Exception],
         )
 
     asyncio.run(main())

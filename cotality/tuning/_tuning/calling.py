@@ -14,6 +14,7 @@ from cotality.core.utils._process.memory import MB, left_in_container
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import TasksOver
 
+from .faces import face_of
 from .head import TasksAfter
 from .work import Work
 
@@ -61,7 +62,10 @@ def checked_call(
         work.on_error,
         cast("Options", options),
         bounded=bounded,
+        # What is in the options now is of the core's words.
+        face=face_of(work.face)._replace(without=()),
     )
+    call = call._replace(planned=work.planned)
     lender = lender_of_program()
     if lender is None:
         return call

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import os
+import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 from cotality.core.utils._process.checks import checked_flag, checked_seconds
 from cotality.core.utils._process.dead_letters.dead_letters import DeadLetters
@@ -15,12 +17,20 @@ from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.texts import text_of
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.dead_letters.letter import DeadLetter
     from cotality.core.utils._process.dead_letters.store import Store
 
 T = TypeVar("T")
+
+
+class Missing(enum.Enum):
+    """In the place of an argument that was not given."""
+
+    ITEM = "item"
+    ERROR = "error"
 
 
 @public_in("cotality.tuning")
@@ -84,7 +94,7 @@ class DeadLetterQueue(DeadLetters):
     any code; and who can read it reads arguments and errors.
 
     Args:
-        path: The file; made when the first entry comes, in a directory that exists.
+        path: The file; made when the first entry comes, as are the folders it is in.
         policy: When to run entries again; by default at most 3 times, at any time.
         max_entries: Keep so many, the latest; None, the default, keeps all.
         max_age: Keep them for so long, in seconds or as a `datetime.timedelta`; what
@@ -137,15 +147,36 @@ class DeadLetterQueue(DeadLetters):
         """
         return len(self.entries())
 
+    @overload
     def add(
         self,
-        function: Callable[[T], object],
+        func: Callable[[T], object],
         item: T,
-        error: BaseException,
+        error: BaseException | str,
         *,
         label: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> str: ...
+    @overload
+    def add(
+        self,
+        func: None = None,
+        *,
+        item: object,
+        error: BaseException | str,
+        label: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+    ) -> str: ...
+    def add(
+        self,
+        func: Callable[..., object] | None = None,
+        item: object = Missing.ITEM,
+        error: BaseException | str | Missing = Missing.ERROR,
+        *,
+        label: str | None = None,
+        metadata: Mapping[str, object] | None = None,
     ) -> str:
-        """Keep that ``function(item)`` has failed with *error*; on the disk at once.
+        """Keep that *func* has failed with *item*; on the disk at once.
 
         What has the same key, by *label* or else by function and item, takes the place
         of the former entry, which is known from its `times`, and has all its retries
@@ -154,32 +185,63 @@ class DeadLetterQueue(DeadLetters):
         Costs 1 to 3 milliseconds (measured on an SSD), most of it until the disk has
         it. The first one reads the file as well, which takes 20 us an entry.
 
+        Args:
+            func: What was called with *item*. Without it the item alone is kept, to be
+                run again with the function that `retry` is given.
+            item: Its argument.
+            error: What it raised, or the text of that. Of the exception that is just
+                being handled the text is enough: its class and its traceback are kept
+                as well.
+            label: The key of the entry.
+            metadata: What else to know about it, such as ``{"source": "import"}``. It
+                is kept as JSON: what JSON has no word for, as its `repr`.
+
         Returns:
             The key of the entry.
 
         Raises:
-            TypeError: *function* cannot be called, or *error* is no exception.
+            TypeError: An argument is missing, or is not what it must be.
             DeadLetterError: The file cannot be written, or is something else.
         """
-        return self.add_task(Task(function, positional=(item,), label=label), error)
+        for each in (item, error):
+            if isinstance(each, Missing):
+                raise TypeError(
+                    f"{each.value} is missing: write add(item=..., error=...), and "
+                    f"func=... for retry() to know what to call"
+                )
+        if func is not None:
+            task = Task(func, positional=(item,), label=label)
+            return self.add_task(task, error, metadata=metadata)  # type: ignore[arg-type]  # not missing
+        from cotality.core.utils._process.dead_letters.making import letter_of_item
 
-    def add_task(self, task: Task[Any], error: BaseException) -> str:
+        known = checked_error(error)
+        about = checked_metadata(metadata)
+        return self.keep(letter_of_item(item, known, label=label), about)
+
+    def add_task(
+        self,
+        task: Task[Any],
+        error: BaseException | str,
+        *,
+        metadata: Mapping[str, object] | None = None,
+    ) -> str:
         """The same for a `Task`, which may have any arguments."""
         from cotality.core.utils._process.dead_letters.making import letter_of
 
         if not isinstance(task, Task):
             raise TypeError(
                 f"task must be a Task, got {task!r}. Write Task.of(function, ...), or "
-                f"use add(function, item, error)."
+                f"use add(func, item, error)."
             )
-        if not isinstance(error, BaseException):
-            raise TypeError(
-                f"error must be the exception that the task failed with, got {error!r}"
-            )
-        letter = letter_of(task, error)
+        known, about = checked_error(error), checked_metadata(metadata)
+        return self.keep(letter_of(task, known), about)
+
+    def keep(
+        self, letter: DeadLetter, about: dict[str, Any]
+    ) -> str:  # Any: what JSON can hold
         if self.adder is None:
             self.adder = self.store()
-        self.adder.add([letter])
+        self.adder.add([replace(letter, metadata=about)])
         return letter.key
 
     def due(self) -> list[DeadLetter]:
@@ -203,6 +265,7 @@ class DeadLetterQueue(DeadLetters):
 
     def retry(
         self,
+        func: Callable[..., object] | None = None,
         *,
         keys: Iterable[str] | None = None,
         max_workers: int | None = None,
@@ -220,6 +283,9 @@ class DeadLetterQueue(DeadLetters):
         give the queue to :func:`replay`.
 
         Args:
+            func: What to call for the entries that were added without a function;
+                without it these are left out, with a warning. The others are called
+                as they were.
             keys: Only of these; None takes all. Those that are not due are left out.
             max_workers: As for :func:`execute_tasks_in_parallel`.
             use_processes: Likewise.
@@ -236,12 +302,15 @@ class DeadLetterQueue(DeadLetters):
                 that nothing is run twice.
             DeadLetterError: The file cannot be read or written.
             ValueError: *options* have ``dead_letters``.
+            TypeError: *func* cannot be called.
         """
         from cotality.core.utils._process.dead_letters.replaying import (
             chosen,
             replay_some,
         )
 
+        if func is not None and not callable(func):
+            raise TypeError(f"func must be a function to call, got {func!r}")
         wanted = None if keys is None else list(keys)
 
         def choose() -> list[DeadLetter]:
@@ -249,7 +318,7 @@ class DeadLetterQueue(DeadLetters):
             there = chosen(self, wanted)
             return [each for each in there if self.policy.is_due(each, now)]
 
-        return replay_some(self, choose, max_workers, use_processes, options)
+        return replay_some(self, choose, max_workers, use_processes, options, func)
 
     def store(self) -> Store:
         from cotality.core.utils._process.dead_letters.store import Store
@@ -261,6 +330,40 @@ class DeadLetterQueue(DeadLetters):
             tracebacks=self.policy.include_traceback,
             trust_others=self.trust_others,
         )
+
+
+def checked_error(error: object) -> BaseException | str:
+    """*error*; the exception that is being handled if that is what it is the text of.
+
+    Raises:
+        TypeError: It is no exception and no text.
+    """
+    if isinstance(error, BaseException):
+        return error
+    if not isinstance(error, str):
+        raise TypeError(
+            f"error must be the exception that the task failed with, or its text, got "
+            f"{error!r}"
+        )
+    handled = sys.exception()
+    return handled if handled is not None and text_of(handled) == error else error
+
+
+def checked_metadata(metadata: object) -> dict[str, Any]:  # Any: what JSON can hold
+    """*metadata* as JSON can hold it.
+
+    Raises:
+        TypeError: It is no mapping.
+    """
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise TypeError(
+            f"metadata must be a dict such as {{'source': 'import'}}, got {metadata!r}"
+        )
+    from .log_formats import plain
+
+    return cast("dict[str, Any]", plain(cast("object", metadata)))
 
 
 def check_retries(count: object) -> None:

@@ -54,22 +54,6 @@ def execute(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: Literal[False] = False,
-    verbose: Literal[True],
-    return_exceptions: Literal[False] = False,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> ExecutionResult[R]: ...
-@overload
-def execute(
-    func: Callable[[T], R],
-    data: Iterable[T],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: Literal[False] = False,
     verbose: Literal[False] = False,
     return_exceptions: Literal[True],
     on_error: Literal["return"] | None = None,
@@ -91,6 +75,54 @@ def execute(
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
 ) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
 @overload
 def execute(
     func: Callable[..., R],
@@ -118,22 +150,6 @@ def execute(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: Literal[True],
-    verbose: Literal[True],
-    return_exceptions: Literal[False] = False,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> ExecutionResult[R]: ...
-@overload
-def execute(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: Literal[True],
     verbose: Literal[False] = False,
     return_exceptions: Literal[True],
     on_error: Literal["return"] | None = None,
@@ -165,12 +181,76 @@ def execute(
     chunksize: int | None = None,
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: bool,
+    return_exceptions: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R] | list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
     unpack: bool,
     verbose: bool = False,
     return_exceptions: bool = False,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
-) -> list[R] | list[R | Exception] | ExecutionResult[Any]: ...
+) -> list[R] | list[R | Exception]: ...
 @public_in("cotality.tuning")
 def execute(
     func: Callable[..., R],
@@ -186,7 +266,7 @@ def execute(
     return_exceptions: bool = False,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
-) -> list[R] | list[R | Exception] | ExecutionResult[Any]:
+) -> list[R] | list[R | Exception]:
     """Call *func* with each item of *data* and return the results, in order.
 
     ``execute(func, data)`` is ``[func(item) for item in data]``, as fast as the machine
@@ -208,8 +288,9 @@ def execute(
             `concurrent.futures`; ``"auto"``, the default without a plan, decides on the
             way. (``COTALITY_EXECUTOR``.)
         unpack: Call ``func(*item)``, or ``func(**item)`` if the item is a mapping.
-        verbose: Return an `ExecutionResult`, which has the results and what the run was
-            like.
+        verbose: Say on standard error, in a line before and one after, what is run
+            and what came of it, and return an `ExecutionResult`: a list of the results
+            that has the plan and a report as well.
         return_exceptions: Put the failure of an item in its place.
         on_error: As for :func:`execute_tasks_in_parallel`.
         **options: Likewise; see `Options` there. Rates, retries, a circuit breaker,
@@ -238,6 +319,7 @@ def execute(
         on_error=on_error,
         return_exceptions=return_exceptions,
         options=options,
+        face="execute",
     )
     if checked_flag("verbose", verbose):
         from .detail import in_detail

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality.core.utils._process.calls_async import Awaits, in_order_of_tasks
-from cotality.core.utils._process.checks import OnError
+from cotality.core.utils._process.checks import OnError, checked_flag
 from cotality.core.utils._process.public import public_in
 
 from .calling import call_for
@@ -17,6 +17,7 @@ from .work import Work
 
 if TYPE_CHECKING:
     from .choice import ExecutorChoice
+    from .result import ExecutionResult
 
 R = TypeVar("R")
 
@@ -34,6 +35,7 @@ def execute_async(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: Literal[False] = False,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
 ) -> Awaits[list[R]]: ...
@@ -48,9 +50,55 @@ def execute_async(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: Literal[False] = False,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
 ) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[True],
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[ExecutionResult[R]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[True],
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> Awaits[ExecutionResult[R | Exception]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: bool,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[list[R]] | Awaits[list[R | Exception]]: ...
 @public_in("cotality.tuning")
 def execute_async(
     func: Callable[..., R],
@@ -62,9 +110,10 @@ def execute_async(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
-) -> Awaits[list[R] | list[R | Exception]]:
+) -> Awaits[list[R]] | Awaits[list[R | Exception]]:
     """Call *func* with each item of *data*, while the event loop goes on with others.
 
     As :func:`execute`; *func* is a plain function. Nothing of it runs in the event
@@ -87,7 +136,12 @@ def execute_async(
         unpack=unpack,
         on_error=on_error,
         options=options,
+        face="execute_async",
     )
     if work.choice.is_sequential:
         work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
+    if checked_flag("verbose", verbose):
+        from .detail import in_detail_async
+
+        return in_detail_async(work)
     return in_order_of_tasks(call_for(work, bounded=False))

@@ -15,6 +15,8 @@ from contextvars import Context, copy_context
 from time import perf_counter
 from typing import Any, cast
 
+from cotality.core.utils._process.environment import log_is_wanted
+
 from .choice import Choice
 from .plain_loop import fail
 from .work import Work
@@ -152,7 +154,15 @@ def results_with_head_start(work: Work) -> list[Any]:
     """
     data = cast("Sequence[Any]", work.data)
     head = HeadStart(work.function, data)
-    results = head.results if head.is_enough() else results_with_core(work, data, head)
+    began = perf_counter()
+    if head.is_enough():
+        results = head.results
+        if log_is_wanted():
+            from .loop_log import log_loop
+
+            log_loop(work, results, perf_counter() - began, head.error)
+    else:
+        results = results_with_core(work, data, head)
     if head.error is not None:
         fail(work, without_our_frames(head.error), data[head.begun - 1], head.begun - 1)
     results[: head.begun] = head.results

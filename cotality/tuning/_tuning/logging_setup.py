@@ -38,7 +38,9 @@ def configure_logging(
     JSON a line is an object with ``time`` (ISO 8601, with the offset from UTC),
     ``level``, ``logger``, ``message``, whatever was given as ``extra``, and with an
     exception its traceback as text in ``exception``. Records that come from a worker
-    process have ``task_index`` and ``worker``. Each decision of a call with
+    process have ``task_index`` and ``worker``. Each call that has ended is a record of
+    level INFO, with its figures in ``call``, and so is each plan of `optimize`, in
+    ``plan``. Each decision of a call with
     ``use_processes="auto"`` is a record of level DEBUG with its figures in
     ``decision``. What JSON has no word for comes as its `repr`, infinity and what is no
     number as null. As text it is one line to read, followed by the traceback.

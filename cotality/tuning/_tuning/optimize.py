@@ -13,13 +13,18 @@ from cotality.core.utils._process.auto.estimate import MANY, Figures
 from cotality.core.utils._process.auto.sampling import sample_of
 from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.cpus import available_cpus, default_threads
-from cotality.core.utils._process.options import NEEDS_PROCESSES, Options
+from cotality.core.utils._process.options import (
+    NEEDS_PROCESSES,
+    Options,
+    checked_options,
+)
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils._process.tasks_over import TasksOver
 
 from .choice import Choice, checked_unpack
 from .head import Head, can_be_read_once
+from .loop_log import logged_plan
 from .options import RunOptions
 from .plan import Plan
 from .planning import planned
@@ -37,6 +42,7 @@ def optimize(
     max_workers: int | None = None,
     unpack: bool = False,
     fresh: bool = False,
+    verbose: bool = False,
     **options: Unpack[RunOptions],
 ) -> Plan:
     """Run the first items of *data* and say how all of them should be run.
@@ -57,6 +63,8 @@ def optimize(
         max_workers: A limit on what may be chosen.
         unpack: As for :func:`execute`.
         fresh: Measure in any case.
+        verbose: Say on standard error, in a line before and one after, what is looked
+            at and what the plan is.
         **options: What the items need to be run, such as *retries* or an *initializer*,
             as for :func:`execute`.
 
@@ -67,10 +75,24 @@ def optimize(
     function, items = checked_function(func), checked_data(data)
     as_arguments = checked_unpack(unpack)
     is_fresh = checked_flag("fresh", fresh)
-    given = checked_names({**options})
+    given = checked_names({**options}, "optimize")
     limit = Choice.of(
         None, executor=None, n_jobs=None, max_workers=max_workers, chunksize=None
     ).n_jobs
+    if checked_flag("verbose", verbose):
+        from .announcing import after_look, before_look, show
+
+        show(before_look(function, items))
+        plan = optimize(
+            func,
+            data,
+            max_workers=max_workers,
+            unpack=unpack,
+            fresh=fresh,
+            **options,
+        )
+        show(after_look(plan))
+        return plan
     tasks = TasksOver(function, items, unpack=as_arguments)
     # Where nothing but processes will do, figures are not those of another time.
     is_usual = NEEDS_PROCESSES.keys().isdisjoint(given)
@@ -78,16 +100,33 @@ def optimize(
     if kind is not None and not is_fresh:
         known = remembered(function, kind)
         if known is not None:
+            check_values(given)
             figures, profile = known
             figures = for_now(for_all(figures, tasks.total), profile.obstacle, limit)
-            return planned(figures, profile, tasks.total)
+            return logged_plan(planned(figures, profile, tasks.total))
     sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", given))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
     if kind is not None and sample.figures.wall:
         remember(function, kind, figures, profile)
     head = Head(function, items, as_arguments, sample.outcomes)
-    return planned(for_all(figures, sample.total), profile, sample.total, head)
+    figures = for_all(figures, sample.total)
+    return logged_plan(planned(figures, profile, sample.total, head))
+
+
+def check_values(options: dict[str, Any]) -> None:
+    """See that *options* are what they must be, although nothing is going to run.
+
+    Raises:
+        TypeError: One is not.
+        ValueError: One is out of range.
+    """
+    # What is written down of a run there is nothing to do with.
+    others = {name: options[name] for name in options if name not in OF_A_RUN}
+    checked_options(others, use_processes="auto")
+
+
+OF_A_RUN = {"report", "journal", "resume", "retry_failed", "dead_letters"}
 
 
 def for_all(figures: Figures, total: int | None) -> Figures:

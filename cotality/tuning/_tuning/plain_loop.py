@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cotality.core.utils._process.environment import log_is_wanted
+
 from .work import Work
 
 if TYPE_CHECKING:
@@ -21,6 +23,16 @@ def results_of_loop(work: Work) -> list[Any]:
         Exception: As from the core: with a note that names the item.
     """
     results: list[Any] = []
+    if not log_is_wanted():
+        return loop_over(work, results)
+    from .loop_log import logged
+
+    with logged(work, results):
+        return loop_over(work, results)
+
+
+def loop_over(work: Work, results: list[Any]) -> list[Any]:
+    """Add the results of *work* to *results*, and return these."""
     known = work.known_head()
     for each in known if work.take(known) else ():
         if each.error is not None:

@@ -317,6 +317,7 @@ class PoolManager:
             unpack=unpack,
             on_error=on_error,
             options=options,
+            face="manager",
         )
         return call_for(work, bounded=False)
 

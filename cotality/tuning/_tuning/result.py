@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from cotality.core.utils._process.public import public_in
 
@@ -16,22 +16,43 @@ R = TypeVar("R")
 
 
 @public_in("cotality.tuning")
-@dataclass(frozen=True)
-class ExecutionResult(Generic[R]):
-    """The results of a run, and what it was like.
+class ExecutionResult(list[R]):
+    """The results of a run, one for each item, in order; and what the run was like.
+
+    It is a list, so whatever takes the results of a plain call takes these: a loop,
+    ``len``, ``json.dumps``, a web framework. It is equal to any list of the same
+    results, whatever the plan was. A part of it, such as ``these[:10]``, is a plain
+    list.
 
     Attributes:
-        results: One for each item, in order.
         plan: How it was run: the plan it was given, or what was decided on the way,
             with the figures of the whole run. To be used again.
         report: What happened, see `RunReport`.
     """
 
-    results: list[R]
     plan: Plan
     report: RunReport
 
+    def __init__(self, results: Iterable[R], plan: Plan, report: RunReport) -> None:
+        super().__init__(results)
+        self.plan = plan
+        self.report = report
+
+    @property
+    def results(self) -> list[R]:
+        """The results alone, in a plain list: a new one each time."""
+        return list(self)
+
     @property
     def estimated_speedup(self) -> float:
-        """How many times faster than a loop it should have been."""
+        """How many times faster than a loop it was, or should have been; see `Plan`."""
         return self.plan.estimated_speedup
+
+    def __repr__(self) -> str:
+        """In one line, however many results there are: `results` shows those."""
+        from cotality.core.utils._process.report import units
+
+        return (
+            f"<ExecutionResult: {units.number(len(self), 'result')}, {self.report.done}"
+            f" done, {self.report.failed} failed, {self.plan.executor}>"
+        )

@@ -13,7 +13,7 @@ from cotality.core.utils._process.public import public_in
 from .calling import call_for
 from .options import RunOptions
 from .plan import Plan
-from .work import Work
+from .work import Work, checked_names
 
 if TYPE_CHECKING:
     from .choice import ExecutorChoice
@@ -97,6 +97,7 @@ def optimize_streaming(
         unpack=unpack,
         on_error=on_error,
         options=options,
+        face="optimize_streaming",
     )
     in_order = checked_flag("ordered", ordered)
     return values(stream(call_for(work, bounded=True).blocking(), in_order))
@@ -184,6 +185,7 @@ def process_in_batches(
         Exception: As from :func:`optimize_streaming`, after a last batch of what is
             there.
     """
+    checked_names({**options}, "process_in_batches")
     limits = Limits(
         checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
     )
@@ -198,6 +200,7 @@ def process_in_batches(
         unpack=unpack,
         on_error=on_error,
         options=options,
+        face="process_in_batches",
     )
     in_order = checked_flag("ordered", ordered)
     return batches(call_for(work, bounded=True).blocking(), in_order, limits)

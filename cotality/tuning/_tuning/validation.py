@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Unpack
 
+from cotality.core.utils._process.checks import checked_flag
 from cotality.core.utils._process.public import public_in
 from cotality.core.utils._process.report import units
 
+from .announcing import after_comparison, before_comparison, show
 from .execute import execute
 from .optimize import optimize
 from .options import RunOptions
 from .plan import Plan
+from .work import checked_data, checked_function, checked_names
 
 # Options that write something down about a run.
 WATCHING = ("report", "journal", "resume", "retry_failed", "dead_letters")
@@ -49,11 +52,15 @@ class Validation:
         return 100.0 * min(two) / max(two) if max(two) else 100.0
 
     def __str__(self) -> str:
+        return f"{self.comparison()}\n{self.optimization}"
+
+    def comparison(self) -> str:
+        """What came of the plan, in one line."""
         return (
             f"A loop took {units.seconds(self.loop_seconds)}, the plan "
             f"{units.seconds(self.seconds)}: {self.actual_speedup:.2f} times as fast, "
             f"expected was {self.optimization.estimated_speedup:.2f} (accuracy "
-            f"{self.accuracy_percentage:.0f} %).\n{self.optimization}"
+            f"{self.accuracy_percentage:.0f} %)."
         )
 
 
@@ -64,6 +71,7 @@ def validate_optimization(
     *,
     max_workers: int | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     **options: Unpack[RunOptions],
 ) -> Validation:
     """Run all items in a plain loop, and once more as a plan says, and compare.
@@ -73,6 +81,8 @@ def validate_optimization(
 
     Args:
         func: As for :func:`execute`, like the others.
+        verbose: Say on standard error, in a line before and one after, what is run and
+            what came of it.
 
     Raises:
         ValueError: An option writes down what happens in a run, such as *report*.
@@ -83,7 +93,11 @@ def validate_optimization(
             raise ValueError(
                 f"{name} belongs to one run, and this is three of them: leave it out"
             )
-    items = list(data)
+    function, is_verbose = checked_function(func), checked_flag("verbose", verbose)
+    checked_names({**options}, "validate_optimization")
+    items = list(checked_data(data))
+    if is_verbose:
+        show(before_comparison(function, items))
     plan = optimize(
         func, items, max_workers=max_workers, unpack=unpack, fresh=True, **options
     )
@@ -92,4 +106,7 @@ def validate_optimization(
     execute(func, items, executor="sequential", unpack=unpack, **options)
     between = perf_counter()
     execute(func, items, plan=plan, unpack=unpack, **options)
-    return Validation(plan, between - began, perf_counter() - between)
+    validation = Validation(plan, between - began, perf_counter() - between)
+    if is_verbose:
+        show(after_comparison(validation))
+    return validation

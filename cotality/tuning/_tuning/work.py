@@ -29,6 +29,7 @@ class Work:
     Attributes:
         on_error: As for the calls of the core, like *return_exceptions*.
         options: What the core is to do besides.
+        face: The function that was called, see `faces`.
     """
 
     function: Callable[..., Any]
@@ -39,6 +40,7 @@ class Work:
     on_error: object
     return_exceptions: object
     options: dict[str, Any]
+    face: str
 
     @classmethod
     def checked(
@@ -55,6 +57,7 @@ class Work:
         on_error: object = None,
         return_exceptions: object = False,
         options: Any,
+        face: str,
     ) -> Work:
         """The work, unless something is wrong with it.
 
@@ -77,7 +80,8 @@ class Work:
             choice,
             on_error,
             return_exceptions,
-            checked_names(options),
+            checked_names(options, face),
+            face,
         )
 
     @property
@@ -87,6 +91,14 @@ class Work:
         # None says that nothing is wanted, but for `grace`, where it is no limit.
         wanted = [name for name, value in self.options.items() if value is not None]
         return raises and not wanted and not marks_were_used()
+
+    @property
+    def planned(self) -> str:
+        """Why a plan has it run where it does; empty if no plan was followed."""
+        plan, choice = self.plan, self.choice
+        if plan is None or choice.executor != plan.executor:
+            return ""
+        return plan.reason if choice.n_jobs == plan.n_jobs else ""
 
     def known_head(self) -> Sequence[Outcome[Any]]:
         """What is known of the first items from the making of the plan.
@@ -117,23 +129,20 @@ def marks_were_used() -> bool:
     return any(map(getattr, modules, MARKS.values(), repeat(False)))
 
 
-def checked_names(options: dict[str, Any]) -> dict[str, Any]:
+def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
     """*options*, which all exist.
+
+    Args:
+        face: The function that was called.
 
     Raises:
         TypeError: One does not.
     """
     for name in options:
         if name not in RunOptions.__annotations__:
-            import difflib
+            from .faces import face_of
 
-            names = RunOptions.__annotations__
-            close = difflib.get_close_matches(name, names, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise TypeError(
-                f"there is no option {name!r}.{hint} The options are: "
-                f"{', '.join(names)}."
-            )
+            raise TypeError(face_of(face).unknown(name))
     return dict(options)
 
 
@@ -150,6 +159,6 @@ def checked_data(data: object) -> Iterable[Any]:
     if hasattr(data, "__aiter__"):
         raise TypeError(
             f"data must be an iterable, got {data!r}, which only an event loop can "
-            f"read: see execute_tasks_in_parallel_async in cotality.core.utils.process"
+            f"read. Gather its items in a list first, [item async for item in data]."
         )
     raise TypeError(f"data must be an iterable, got {data!r:.80}")

@@ -16,7 +16,7 @@ From the caller down to the worker:
 * what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
   `retry`, and those that wait for it: `retrying`;
 * who watches: `observers`; what a person is shown while it runs: `progress`, and
-  afterwards: `report`;
+  afterwards: `report`, or a line in the log: `call_log`;
 * where it runs: `backend` says what such a place can do, `backends` chooses between
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
@@ -56,6 +56,6 @@ From the caller down to the worker:
 * what outlives a run: `journal` and `dead_letters`, both of them `records`, with the
   `keys` of tasks;
 * results in lists: `batches`, by their `sizes`; what comes before and after: `around`;
-* words for people: `failures`, which are also those of a `broken_pool`, `texts`,
-  `public`.
+* words for people: those that a call may use, its `face`; `failures`, which are also
+  those of a `broken_pool`, `texts`, `public`.
 """

@@ -19,6 +19,8 @@ class Backend(Protocol):
     """A place where portions run."""
 
     workers: int
+    # How many there may come to be.
+    most_workers: int
     # The seconds running tasks get to finish once a call is to end; None: all they
     # need, because nothing can stop them.
     grace: float | None

@@ -9,6 +9,7 @@ from .arrivals import driven
 from .call import Call
 from .checks import OnError, checked_count, checked_flag
 from .engine import Run, in_turn
+from .face import BATCHES
 from .options import Options, UseProcesses
 from .public import public
 from .sizes import size_of
@@ -136,6 +137,7 @@ def process_in_batches(
         Exception: As for :func:`execute_tasks_in_parallel_streaming`; the results that
             are there are yielded before it, in a last batch.
     """
+    BATCHES.check_names({**options})
     limits = Limits(
         checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
     )
@@ -147,6 +149,7 @@ def process_in_batches(
         on_error,
         options,
         bounded=True,
+        face=BATCHES,
     )
     return batches(call.blocking(), checked_flag("ordered", ordered), limits)
 

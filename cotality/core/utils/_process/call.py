@@ -22,9 +22,11 @@ from .checks import (
 )
 from .cpus import default_workers
 from .engine import Run
+from .environment import log_is_wanted
 from .errors import ErrorPolicy
+from .face import LISTS, Face
 from .observers import Observer, Observers
-from .options import Checked, Options, UseProcesses, checked_options
+from .options import Checked, Options, UseProcesses, checked_options, where_to_run
 from .retrying import Retries
 from .source import Source, source_of
 from .task import Task
@@ -39,6 +41,8 @@ class Call(NamedTuple):
         max_workers: How many run at a time; None leaves it to where they run.
         bounded: Whether results are taken one by one.
         detailed: Whether the caller wants to know more than values and failures.
+        planned: Why it runs where it does, if a plan says so.
+        is_logged: Whether its end is to be found in the log.
     """
 
     tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
@@ -48,6 +52,8 @@ class Call(NamedTuple):
     options: Checked
     bounded: bool
     detailed: bool
+    planned: str = ""
+    is_logged: bool = True
 
     @classmethod
     def checked(
@@ -62,8 +68,12 @@ class Call(NamedTuple):
         bounded: bool,
         detailed: bool = False,
         may_be_async: bool = False,
+        face: Face = LISTS,
     ) -> Call:
         """The call, unless something is wrong with it.
+
+        Args:
+            face: What the caller sees of it, for messages.
 
         Raises:
             TypeError: A value of the wrong type.
@@ -73,7 +83,13 @@ class Call(NamedTuple):
         policy = checked_on_error(
             on_error, checked_flag("return_exceptions", return_exceptions)
         )
-        given = checked_options({**options}, use_processes=on_processes)
+        face.check_names({**options})
+        executor, on_processes = where_to_run(options.get("executor"), on_processes)
+        given = checked_options(
+            {**options, "executor": executor},
+            use_processes=on_processes,
+            processes=face.processes,
+        )
         if on_processes == "auto" and given.needs_processes:
             on_processes = True
         if policy == "raise" and given.max_failures is not None:
@@ -125,7 +141,7 @@ class Call(NamedTuple):
 
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
         options = self.options
-        observers = Observers(options.observers)
+        observers = Observers(self.observers())
         policy = ErrorPolicy(self.on_error, options.max_failures)
         measure = Measure.CPU if self.detailed else observers.measure
         total = total_of(self.tasks)
@@ -161,6 +177,18 @@ class Call(NamedTuple):
             bounded=self.bounded,
             detailed=bool(measure),
         )
+
+    def observers(self) -> tuple[Observer, ...]:
+        """Who watches; first, to be told of the end last, who writes the log."""
+        each = self.options.observers
+        if not (self.is_logged and log_is_wanted()):
+            return each
+        from .call_log import CallLog, EndedCall
+
+        if self.planned:
+            ended = EndedCall(decided_by="plan", reason=self.planned)
+            return CallLog(ended), *each
+        return CallLog(), *each
 
 
 def has_enclosing_pool() -> bool:

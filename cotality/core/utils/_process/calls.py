@@ -98,7 +98,9 @@ def execute_tasks_in_parallel(
             script needs no main guard. ``"auto"`` begins with one thread, and goes to
             more of them or to processes where the rest is done sooner. *max_workers*
             is then the most there may be: None stands for one process for each CPU,
-            and 64 threads, of which there are only as many as pay.
+            and 64 threads, of which there are only as many as pay. The option
+            *executor* says the same in words: ``"threads"``, ``"processes"``,
+            ``"auto"``.
         return_exceptions: The same as ``on_error="return"``.
         on_error: What a task that fails means. ``"raise"``, the default: the first
             failure ends the call. ``"return"``: each failure stands in the place of
@@ -320,6 +322,7 @@ def execute_tasks_in_parallel_streaming(
     """
     from .call import Call
     from .delivery import stream
+    from .face import STREAMS
 
     call = Call.checked(
         tasks,
@@ -329,5 +332,6 @@ def execute_tasks_in_parallel_streaming(
         on_error,
         options,
         bounded=True,
+        face=STREAMS,
     )
     return stream(call.blocking(), checked_flag("ordered", ordered))

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 from .call import Call
 from .checks import OnError, checked_flag
 from .engine import in_turn
+from .face import OUTCOMES, STREAMS
 from .options import Options, UseProcesses
 from .outcome import Outcome
 from .public import public
@@ -284,6 +285,7 @@ def execute_tasks_in_parallel_streaming_async(
         options,
         bounded=True,
         may_be_async=True,
+        face=STREAMS,
     )
     return stream(call, checked_flag("ordered", ordered))
 
@@ -312,6 +314,7 @@ def iter_outcomes_async(
         bounded=True,
         detailed=True,
         may_be_async=True,
+        face=OUTCOMES,
     )
     return outcomes(call, checked_flag("ordered", ordered))
 

@@ -8,6 +8,7 @@ from typing import TypeVar, Unpack
 from .call import Call
 from .checks import checked_flag
 from .delivery import outcomes
+from .face import OUTCOMES
 from .options import Options, UseProcesses
 from .outcome import Outcome
 from .public import public
@@ -52,5 +53,6 @@ def iter_outcomes(
         options,
         bounded=True,
         detailed=True,
+        face=OUTCOMES,
     )
     return outcomes(call.blocking(), checked_flag("ordered", ordered))

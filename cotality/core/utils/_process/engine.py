@@ -173,7 +173,7 @@ class Run:
         logger.debug(
             "starting: %s tasks on up to %d workers",
             "unknown" if self.total is None else self.total,
-            workers,
+            self.backend.most_workers,
         )
         self.is_announced = True
         if self.observers:

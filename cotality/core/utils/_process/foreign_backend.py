@@ -57,6 +57,7 @@ class ForeignBackend:
         self.kind = type(executor).__name__
         capacity = capacity_of(executor)
         self.workers = workers or capacity or available_cpus()
+        self.most_workers = self.workers
         # An executor that could would run what is meant to stand ready.
         self.ready_per_worker = None if self.workers == capacity or not workers else 0
         self.packer = packer

@@ -25,7 +25,7 @@ class InlineBackend:
     largest_portion: int | None = 1  # each result is there before the next task starts
     portion_cost: float | None = None
     ready_per_worker: int | None = None
-    workers = 1
+    workers = most_workers = 1
     grace: float | None = None
     look_at = math.inf
 

@@ -79,7 +79,7 @@ class DoneElsewhere(KnownHead):
     """Somebody else runs the first tasks, and sees to their results."""
 
     def settled(self, start: int, count: int) -> Settled:
-        return Settled(start, [None] * count, {})
+        return Settled(start, [None] * count, {}, is_news=True)
 
 
 def settled(outcomes: Sequence[Outcome[Any]]) -> Settled:  # Any: as above

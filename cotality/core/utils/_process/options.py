@@ -44,6 +44,14 @@ DEFAULT_GRACE = 5.0  # s
 UseProcesses: TypeAlias = bool | Literal["auto"]
 
 
+# The same in other words, for the option that may bring an executor of others.
+ExecutorName: TypeAlias = Literal["threads", "processes", "auto"]
+MEANINGS: dict[object, UseProcesses] = {
+    "threads": False,
+    "processes": True,
+    "auto": "auto",
+}
+
 # Protocols, where Callable[..., object] and ContextVar[Any] would do: an Any among the
 # options makes mypy forget which overload of a call it is.
 
@@ -108,8 +116,10 @@ class Options(TypedDict, total=False):
         initializer: Called with *initargs* in each worker before its first task. If it
             raises, the call fails. Such a call starts workers of its own.
         initargs: The arguments of *initializer*.
-        executor: Run on this executor instead of workers of ours: a
-            `concurrent.futures.Executor` of any make. It is not shut down.
+        executor: ``"threads"``, ``"processes"`` or ``"auto"``, which is another word
+            for *use_processes* False, True or ``"auto"``. Or a
+            `concurrent.futures.Executor` of any make, to run there instead of on
+            workers of ours; it is not shut down.
         inline: Run everything in the calling thread, one task after the other, with
             all other rules the same: for a debugger. No limit of time is kept.
     """
@@ -132,7 +142,7 @@ class Options(TypedDict, total=False):
     context: Sequence[Variable] | None
     initializer: Function | None
     initargs: tuple[object, ...]
-    executor: Executor | None
+    executor: Executor | ExecutorName | None
     inline: bool
 
 
@@ -183,17 +193,17 @@ NEEDS_PROCESSES = {
 
 
 def checked_options(
-    given: dict[str, Any], *, use_processes: UseProcesses
+    given: dict[str, Any], *, use_processes: UseProcesses, processes: str = ""
 ) -> Checked:  # Any: what a caller wrote
-    """The options of a call.
+    """The options of a call, which all exist.
+
+    Args:
+        processes: What to add for the tasks to run in processes.
 
     Raises:
         TypeError: An option that does not exist, or a value of the wrong type.
         ValueError: A value out of range, or options that exclude one another.
     """
-    for name in given:
-        if name not in Options.__annotations__:
-            raise TypeError(unknown_option(name))
     options = Checked(
         max_failures=checked_count("max_failures", given.get("max_failures")),
         retries=checked_retries(given.get("retries")),
@@ -210,7 +220,7 @@ def checked_options(
         executor=checked_executor(given.get("executor"), use_processes),
         inline=checked_flag("inline", given.get("inline", False)),
     )
-    check_together(options, use_processes=use_processes)
+    check_together(options, use_processes=use_processes, processes=processes)
     if use_processes and not options.inline and options.initializer is not None:
         options = with_packed_initializer(options, use_processes)
     if options.context:
@@ -300,7 +310,9 @@ def watching(
     return tuple(observers), memory
 
 
-def check_together(options: Checked, *, use_processes: UseProcesses) -> None:
+def check_together(
+    options: Checked, *, use_processes: UseProcesses, processes: str
+) -> None:
     """Refuse options that cannot be kept where the call is going to run.
 
     With *inline* all are accepted, so that a debugger needs one more word and no other
@@ -322,7 +334,7 @@ def check_together(options: Checked, *, use_processes: UseProcesses) -> None:
         if not use_processes and options.executor is None:
             raise ValueError(
                 f"{name}={value!r} needs worker processes, because {reason}. "
-                f"Add use_processes=True, or leave {name} out."
+                f"Add {processes}, or leave {name} out."
             )
     if options.executor is not None and options.initializer is not None:
         raise ValueError(
@@ -344,15 +356,6 @@ def is_ours(executor: Executor | None) -> bool:
     from .executor import IsolatedProcessPoolExecutor
 
     return isinstance(executor, IsolatedProcessPoolExecutor)
-
-
-def unknown_option(name: str) -> str:
-    import difflib
-
-    known = ", ".join(Options.__annotations__)
-    close = difflib.get_close_matches(name, Options.__annotations__, 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"there is no option {name!r}.{hint} The options are: {known}."
 
 
 def checked_retries(retries: object) -> Retry | None:
@@ -404,6 +407,31 @@ def checked_function(
     raise TypeError(f"{name} must be a function, got {function!r}")
 
 
+def where_to_run(
+    executor: object, use_processes: UseProcesses
+) -> tuple[Any, UseProcesses]:  # Any: what a caller wrote
+    """The executor of others, if *executor* is one, and *use_processes* as it says.
+
+    Raises:
+        ValueError: The two contradict one another, or *executor* is no known word.
+    """
+    if not isinstance(executor, str):
+        return executor, use_processes
+    if executor not in MEANINGS:
+        way = " Write inline=True." if executor == "sequential" else ""
+        raise ValueError(
+            f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
+            f"of concurrent.futures, got {executor!r}.{way}"
+        )
+    meaning = MEANINGS[executor]
+    if use_processes not in (False, meaning):
+        raise ValueError(
+            f"executor={executor!r} and use_processes={use_processes!r} contradict one "
+            f"another: leave out one of the two"
+        )
+    return None, meaning
+
+
 def checked_executor(
     executor: Any, use_processes: UseProcesses
 ) -> Executor | None:  # Any: what a caller wrote
@@ -415,7 +443,8 @@ def checked_executor(
         callable(getattr(executor, "submit", None))
     ):
         raise TypeError(
-            f"executor must be a concurrent.futures.Executor, got {executor!r}"
+            f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
+            f"of concurrent.futures, got {executor!r}"
         )
     if isinstance(executor, type):
         raise TypeError(f"executor must be an executor, not its class {executor!r}")

@@ -39,7 +39,7 @@ class ProcessBackend:
         max_tasks: int | None,
     ) -> None:
         self.staff = staff
-        self.workers = staff.workers
+        self.workers = self.most_workers = staff.workers
         self.ready_per_worker = 0 if staff.is_part_of_more else None
         self.packer = packer
         self.timeout = timeout

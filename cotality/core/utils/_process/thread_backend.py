@@ -40,7 +40,7 @@ class ThreadBackend:
         most_together: int | None = None,
     ) -> None:
         self.most_together = most_together
-        self.workers = workers
+        self.workers = self.most_workers = workers
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
         self.initializer = initializer

@@ -92,6 +92,7 @@ class AutoBackend:
         self.most_threads = threads.workers
         self.open_processes = open_processes
         self.most_processes = processes
+        self.most_workers = max(threads.workers, processes)
         self.processes: ProcessBackend | None = None
         self.processes_answer = False
         self.total = total

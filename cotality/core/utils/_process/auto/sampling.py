@@ -101,7 +101,7 @@ def sample_of(
     call = Call.checked(
         head, max_workers, "auto", True, None, options, bounded=True, detailed=True
     )
-    run = call.watched_by(watch).blocking()
+    run = call.watched_by(watch)._replace(is_logged=False).blocking()
     outcomes = list(outcomes_of(run, True))
     left = 0 if total is None else max(0, total - len(outcomes))
     backend, obstacle = run.backend, ""

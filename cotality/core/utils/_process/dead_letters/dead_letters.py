@@ -41,7 +41,7 @@ class DeadLetters:
     errors. A task that cannot be pickled is kept as well, to be read.
 
     Args:
-        path: The file; made when the first task fails, in a directory that exists.
+        path: The file; made when the first task fails, as are the folders it is in.
         max_entries: Keep so many, the latest; None, the default, keeps all.
         max_age: Keep them for so long, in seconds or as a `datetime.timedelta`. What is
             older goes when something else comes.

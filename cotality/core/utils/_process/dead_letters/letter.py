@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, cast
 
 from cotality.core.utils._process.public import public
@@ -12,6 +13,7 @@ from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.texts import class_and_text
 
 DIGEST = 8  # bytes
+SHOWN_ERROR = 100  # characters
 
 
 @public
@@ -23,7 +25,7 @@ class DeadLetter:
         key: What it is known by: the key that a journal would give it, if it has one.
         call: The call, shortened to one line.
         arguments: Each argument, shortened; those given by position have a number.
-        error: The class of the last exception.
+        error: The class of the last exception; empty if only its text was given.
         message: Its text.
         traceback: Its traceback as text, with the causes.
         attempts: How often the task was run the last time.
@@ -35,6 +37,9 @@ class DeadLetter:
         unpicklable: Why the task cannot be run from here; mostly empty.
         retries: How often it was run again from here, since it last came from
             somewhere else.
+        metadata: What whoever put it here has said about it.
+        needs_function: Whether it is only an item, kept without the function that has
+            failed with it.
     """
 
     key: str
@@ -53,14 +58,23 @@ class DeadLetter:
     packed: str  # the task, pickled, in base 64
     digest: str
     retries: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])  # Any: as JSON
+    needs_function: bool = False
 
     def __repr__(self) -> str:
-        return f"<DeadLetter {self.key}: {self.call}: {self.error}>"
+        what = self.error or self.message[:SHOWN_ERROR]
+        return f"<DeadLetter {self.key}: {self.call}: {what}>"
 
-    def task(self) -> Task[Any]:  # Any: nobody knows any more what it returns
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+    ) -> Task[Any]:  # Any: nobody knows any more what it returns
         """The task, to be run again.
 
         Unpickling it can run any code: so only read files that only you can write to.
+
+        Args:
+            function: What to call if the letter was kept without a function.
 
         Raises:
             DeadLetterError: It is not there, or cannot be unpickled here.
@@ -69,6 +83,11 @@ class DeadLetter:
             raise DeadLetterError(
                 f"{self.call} cannot be run again, because it could not be kept: "
                 f"{self.unpicklable}"
+            )
+        if self.needs_function and function is None:
+            raise DeadLetterError(
+                f"{self.call} was kept without the function that failed: give that to "
+                f"the queue, queue.retry(function)"
             )
         from base64 import b64decode
         from platform import python_version
@@ -82,8 +101,9 @@ class DeadLetter:
                 f"{self.call} cannot be run again: its bytes have changed"
             )
         try:
-            function, positional, arguments, label = pickle.loads(data)
-            return Task(function, arguments, positional=positional, label=label)
+            kept, positional, arguments, label = pickle.loads(data)
+            call = function if self.needs_function and function else kept
+            return Task(call, arguments, positional=positional, label=label)
         except Exception as error:
             raise DeadLetterError(
                 f"{self.call} cannot be run again here: unpickling it raised "
@@ -112,12 +132,16 @@ def letter_from(given: dict[str, Any]) -> DeadLetter | None:  # Any: as above
                 each.name: given[each.name]
                 for each in fields(DeadLetter)
                 # Older files do not have what has come later.
-                if each.name in given or each.default is MISSING
+                if each.name in given or not has_default(each)
             }
         )
     except KeyError:
         return None
     return letter if is_sensible(letter) else None
+
+
+def has_default(of: Field[Any]) -> bool:  # Any: of any type
+    return of.default is not MISSING or of.default_factory is not MISSING
 
 
 def is_sensible(letter: DeadLetter) -> bool:
@@ -128,6 +152,8 @@ def is_sensible(letter: DeadLetter) -> bool:
         all(type(given[name]) is str for name in TEXTS)
         and all(type(given[name]) is int and given[name] >= 0 for name in COUNTS)
         and all(is_time(given[name]) for name in TIMES)
+        and type(given["needs_function"]) is bool
+        and type(given["metadata"]) is dict
         and type(arguments) is dict
         and all(type(text) is str for text in arguments.values())
     )

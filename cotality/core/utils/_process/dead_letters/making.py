@@ -6,6 +6,7 @@ import base64
 import platform
 import time
 import traceback
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -46,22 +47,25 @@ def letter_about(
 
 def letter_of(
     task: Task[Any],  # Any: as above
-    error: BaseException,
+    error: BaseException | str,
     key: str | None = None,
     *,
     attempts: int = 1,
     worker: str = "",
 ) -> DeadLetter:
-    """The letter about *task*, which has failed with *error* just now."""
+    """The letter about *task*, which has failed with *error* just now.
+
+    Of a text, and nothing else, the class and the traceback are not known.
+    """
     data, unpicklable = packed(task)
     now = time.time()
     return DeadLetter(
         key=key or key_of(task, data, now),
         call=describe(task),
         arguments=shown(task),
-        error=type(error).__qualname__,
-        message=text_of(error),
-        traceback=full_traceback(error),
+        error="" if isinstance(error, str) else type(error).__qualname__,
+        message=error if isinstance(error, str) else text_of(error),
+        traceback="" if isinstance(error, str) else full_traceback(error),
         attempts=attempts,
         times=1,
         first_failed_at=now,
@@ -72,6 +76,27 @@ def letter_of(
         packed=base64.b64encode(data).decode(),
         digest=digest_of(data),
     )
+
+
+def letter_of_item(
+    item: object, error: BaseException | str, *, label: str | None = None
+) -> DeadLetter:
+    """The letter about *item*, with which some function has failed just now."""
+    letter = letter_of(Task(no_function, positional=(item,), label=label), error)
+    data = b""
+    if letter.packed:
+        data = encode((None, (item,), {}, label))
+    return replace(
+        letter,
+        call=f"item {shortened(item, SHOWN_ARGUMENT)}",
+        packed=base64.b64encode(data).decode(),
+        digest=digest_of(data),
+        needs_function=True,
+    )
+
+
+def no_function(item: object) -> None:
+    """In the place of a function that nobody knows; the key of a letter needs one."""
 
 
 def packed(task: Task[Any]) -> tuple[bytes, str]:  # Any: of any result type

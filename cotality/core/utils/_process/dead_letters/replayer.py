@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cotality.core.utils._process.outcome import Outcome, Portion, Settled
@@ -18,9 +19,10 @@ class Replayer(LetterRecorder):
 
     again = True
 
-    def __init__(self, store: Store, keys: list[str]) -> None:
+    def __init__(self, store: Store, letters: list[DeadLetter]) -> None:
         super().__init__(store)
-        self.keys = keys
+        self.letters = letters
+        self.keys = [letter.key for letter in letters]
         self.counted: set[int] = set()  # the indices of those that have been tried
         self.done: list[str] = []  # to be taken out
 
@@ -34,7 +36,18 @@ class Replayer(LetterRecorder):
             self.store.tried([self.keys[index] for index in new])
 
     def letter(self, outcome: Outcome[Any]) -> DeadLetter:  # Any: as above
-        return letter_about(outcome, self.keys[outcome.index])
+        before = self.letters[outcome.index]
+        letter = replace(letter_about(outcome, before.key), metadata=before.metadata)
+        if not before.needs_function:
+            return letter
+        # It stays what it is: an item, for whatever function comes next time.
+        return replace(
+            letter,
+            call=before.call,
+            packed=before.packed,
+            digest=before.digest,
+            needs_function=True,
+        )
 
     def settled(self, settled: Settled) -> None:
         super().settled(settled)

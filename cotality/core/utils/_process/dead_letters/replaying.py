@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cotality.core.utils._process.arrivals import driven
 from cotality.core.utils._process.call import Call
+from cotality.core.utils._process.face import REPLAYS
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.public import public
@@ -82,9 +83,14 @@ def replay_some(
     max_workers: int | None,
     use_processes: bool,
     options: Options,
+    function: Callable[..., object] | None = None,
 ) -> list[Outcome[Any]]:  # Any: as above
-    """Run those letters again that *choose* gives while nobody else replays any."""
-    if options.get("dead_letters") is not None:
+    """Run those letters again that *choose* gives while nobody else replays any.
+
+    Args:
+        function: What to call for those that were kept without a function.
+    """
+    if options.pop("dead_letters", None) is not None:
         raise ValueError(
             "replay keeps what fails in the file it is from: no dead_letters="
         )
@@ -94,7 +100,11 @@ def replay_some(
     with closing(alone(marker, trust_others=letters.trust_others)):
         try:
             return run_again(
-                letters.store(), tasks_of(choose()), max_workers, use_processes, options
+                letters.store(),
+                tasks_of(choose(), function),
+                max_workers,
+                use_processes,
+                options,
             )
         finally:
             marker.unlink(missing_ok=True)
@@ -121,12 +131,12 @@ def chosen(letters: DeadLetters, keys: Iterable[str] | None) -> list[DeadLetter]
 
 
 def tasks_of(
-    letters: list[DeadLetter],
+    letters: list[DeadLetter], function: Callable[..., object] | None
 ) -> list[tuple[DeadLetter, Task[Any]]]:  # Any: as above
     found: list[tuple[DeadLetter, Task[Any]]] = []
     for letter in letters:
         try:
-            found.append((letter, letter.task()))
+            found.append((letter, letter.task(function)))
         except DeadLetterError as error:
             logger.warning("%s", printable(str(error)))
     return found
@@ -149,10 +159,11 @@ def run_again(
         options,
         bounded=False,
         detailed=True,
+        face=REPLAYS,
     )
     from .replayer import Replayer
 
-    replayer = Replayer(store, [letter.key for letter, _ in letters])
+    replayer = Replayer(store, [letter for letter, _ in letters])
     run = call.watched_by(replayer).blocking()
     portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
     run.conclude()

@@ -17,8 +17,7 @@ SHOWN_ERROR = 100  # characters
 def one_line(letter: DeadLetter) -> str:
     """Key, when and how often, the error and the call."""
     message = " ".join(letter.message.split())
-    error = f"{letter.error}: {message}" if message else letter.error
-    shown = error[:SHOWN_ERROR]
+    shown = ": ".join(filter(None, (letter.error, message)))[:SHOWN_ERROR]
     often = f", {letter.times} times" if letter.times > 1 else ""
     return (
         f"{printable(letter.key)}  {time_of(letter.failed_at)}{often}  "
@@ -40,12 +39,21 @@ def in_full(letter: DeadLetter) -> str:
         ("retried", units.number(letter.retries, "time")),
         ("worker", letter.worker or "none"),
         ("Python", letter.python),
+        *((f"about {name}", said(value)) for name, value in letter.metadata.items()),
     ]
     if letter.unpicklable:
         rows.append(("not kept", f"it cannot be run again: {letter.unpicklable}"))
+    if letter.needs_function:
+        rows.append(("function", "not known: give it to the queue, retry(function)"))
     width = max(len(name) for name, _ in rows)
     table = "\n".join(printable(f"{name:<{width}}  {value}") for name, value in rows)
-    return f"{table}\n\n{printable(letter.traceback.rstrip(), lines=True)}"
+    error = letter.traceback.rstrip() or letter.message
+    return f"{table}\n\n{printable(error, lines=True)}"
+
+
+def said(value: object) -> str:
+    """*value*, which JSON can hold, on one line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def as_json(letters: Sequence[DeadLetter]) -> str:

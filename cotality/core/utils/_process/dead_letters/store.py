@@ -270,6 +270,16 @@ class Index:
             self.needed -= kept.size
 
 
+def make_folders(folder: Path) -> None:
+    """Make *folder*, and those that it is in, for this user alone.
+
+    What has failed must not be lost because nobody has made a folder for it before.
+    """
+    if not folder.is_dir():
+        make_folders(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 class Store:
     """Changes a file of dead letters, and keeps it within its bounds.
 
@@ -406,6 +416,7 @@ class Store:
     def open(self) -> Generator[RecordFile, None, None]:
         """The file, locked, and known to the index as it is."""
         try:
+            make_folders(self.path.parent)
             with closing(
                 RecordFile(
                     self.path,

@@ -1,0 +1,5 @@
+def double(item: int) -> int:
+    return 2 * item
+
+
+FUNCTION_MAP = {"double": double}
