@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .failures import exited
 from .frames import field_of
-from .times import Times
+from .times import Clues, Times
 
 if TYPE_CHECKING:
     from .segments import Segment
@@ -35,6 +35,9 @@ class ChunkReport:
         times: When each ran, if the chunk was asked to measure.
         worker: Who ran them.
         received_bytes: What came back from another process.
+        clues: What else its worker can say of it, if the chunk was asked to measure CPU
+            times.
+        unpacking_seconds: What it took this process to unpack what came back.
         peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
             wants to know, or can.
     """
@@ -50,6 +53,8 @@ class ChunkReport:
     received_bytes: int = 0
     peak_memory: int = 0
     cpu_seconds: float = 0.0
+    clues: Clues | None = None
+    unpacking_seconds: float = 0.0
 
 
 class Chunk(Protocol):

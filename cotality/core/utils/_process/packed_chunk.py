@@ -19,7 +19,7 @@ from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
 from . import ledger
-from .arguments import Split, Unpacker, unpack_one
+from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
@@ -27,7 +27,7 @@ from .exception_transport import pack_exception
 from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
 from .packed_functions import FUNCTIONS_KEPT
 from .segments import NoRoomError, Segment, pack
-from .stopwatch import Stopwatch
+from .stopwatch import Detective, Stopwatch
 from .task_graph import SMALL
 from .times import Measure
 from .wire import decode, encode_answer
@@ -105,15 +105,32 @@ class PackedChunk:
     script: bytes | Segment | None = None
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
+    @property
+    def size(self) -> int:
+        """The bytes of what it holds, where nothing of that is in a segment."""
+        parts = [*self.functions.values(), self.script]
+        size = sum(len(part) for part in parts if isinstance(part, bytes))
+        if isinstance(self.content, Together):
+            return size + len(self.content.data)
+        packed = [arguments for _, arguments in self.content.packed]
+        return size + sum(size_of(each) for each in packed if each is not None)
+
     def run(self, time_box: float) -> ChunkReport:
         """Run what there is time and room for.
 
         Every outcome goes into the report and into the worker's ledger, so that it
         is not lost when the next task brings the worker down.
         """
+        detective = Detective() if self.measure >= Measure.CPU else None
+        bound = 0.0
         if self.script is not None:
+            bound = perf_counter()
             bind_script(self.script)
+            bound = perf_counter() - bound
+            if detective is not None:
+                detective.forget_imports()  # most of these are ours
         memory.turn_to(self.call)
+        memory.loading_seconds = bound
         outcomes = Outcomes(self.book, self.until_failure, self.in_segments)
         watch: Stopwatch | None = None
         if self.measure:
@@ -130,6 +147,9 @@ class PackedChunk:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
             report.peak_memory = ledger.peak_memory()
+        if detective is not None:
+            loading = memory.loading_seconds
+            report.clues = detective.clues(in_thread=False, loading=loading)
         return report
 
     @property
@@ -259,7 +279,9 @@ class PackedChunk:
         if number not in loaded:
             if len(loaded) >= FUNCTIONS_KEPT:
                 loaded.clear()
+            began = perf_counter()
             loaded[number] = unpack_one(self.functions[number])
+            memory.loading_seconds += perf_counter() - began
         return self.as_called(loaded[number])
 
     def as_called(self, function: Function) -> Function:
@@ -366,6 +388,7 @@ class Memory(threading.local):
 
     def __init__(self) -> None:
         self.call = ""
+        self.loading_seconds = 0.0  # of functions, for the portion that runs
         # A function is unpacked once for each worker and call, with all it closes over.
         self.functions: dict[int, Function] = {}
         self.context: Context | None = None
