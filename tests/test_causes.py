@@ -6,12 +6,13 @@ of it is compared with what was built. Nothing is said of how fast anything is.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -54,9 +55,13 @@ def nap_and_spin(seconds: float, count: int) -> int:
     return spin(count)
 
 
-def digest(size: int) -> str:
+MUCH = bytes(12_000_000)
+
+
+def digest(times: int) -> None:
     """Computes without the interpreter's lock."""
-    return hashlib.sha256(bytes(size)).hexdigest()
+    for _ in range(times):
+        hashlib.sha256(MUCH).digest()
 
 
 def refuse(number: int) -> None:
@@ -252,9 +257,8 @@ def test_a_slow_input(kind: Kind) -> None:
     assert found.first_is("The tasks did not come fast enough", 0.6)
 
 
-async def test_a_slow_input_of_a_coroutine() -> None:
+def test_a_slow_input_of_a_coroutine() -> None:
     """It is waited for elsewhere, and called the same."""
-    import asyncio
 
     async def tasks() -> Any:  # Any: an asynchronous generator
         for _ in range(12):
@@ -262,7 +266,7 @@ async def test_a_slow_input_of_a_coroutine() -> None:
             yield Task.of(nap, 0.001)
 
     report = RunReport()
-    await execute_tasks_in_parallel_async(tasks(), 2, report=report)
+    asyncio.run(execute_tasks_in_parallel_async(tasks(), 2, report=report))
 
     assert Explained(report).first_is("The tasks did not come fast enough", 0.6)
 
@@ -287,21 +291,13 @@ def test_a_journal_that_reads_the_arguments(kind: Kind, tmp_path: Path) -> None:
     if kind is True:
         warm_up(2)
     data = [[f"{row}.{number}" for row in range(60_000)] for number in range(6)]
+    # To look at them takes ten times as long as to pack them.
     tasks = [Task.of(len, each) for each in data]
-    if kind is True:  # so that packing them is not what takes the time
-        tasks = [Task.of(len, Text(each)) for each in data]
     found = explained(tasks, 2, kind, journal=Journal(tmp_path / "run.jsonl"))
 
     assert found.first_is("The journal had to read the arguments")
     assert "label=" in found.texts[0]
     assert not any("iterable" in text for text in found.texts)
-
-
-class Text(list[str]):
-    """Many texts that are counted before they are sent."""
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return list, ()
 
 
 @on_both
@@ -390,7 +386,7 @@ def test_more_workers_than_cpus(kind: Kind) -> None:
     """Those that compute without the lock share what CPUs there are."""
     if kind is True:
         warm_up(8)
-    found = explained([Task.of(digest, 4_000_000) for _ in range(64)], 8, kind)
+    found = explained([Task.of(digest, 2) for _ in range(32)], 8, kind)
 
     assert "All CPUs were busy" in found.causes, found.known
     assert not any("turns" in text for text in found.texts), found.known
@@ -455,7 +451,8 @@ def test_a_method_that_is_made_for_each_task() -> None:
 def test_a_cold_start() -> None:
     """Workers that are not there yet are what the first tasks wait for."""
     shutdown_workers()
-    found = explained(naps(20, 0.001), 4, True)
+    tasks = [Task.of(time.sleep, 0.001) for _ in range(20)]
+    found = explained(tasks, 4, True)
 
     assert found.first_is("Workers had to be started", 0.3)
 
@@ -463,10 +460,11 @@ def test_a_cold_start() -> None:
 @on_both
 def test_a_slow_initializer(kind: Kind) -> None:
     """Its part of the start is said."""
-    found = explained(naps(20, 0.005), 2, kind, initializer=nap, initargs=(0.4,))
+    tasks = [Task.of(time.sleep, 0.005) for _ in range(20)]
+    found = explained(tasks, 2, kind, initializer=time.sleep, initargs=(0.4,))
 
     assert found.first_is("The initializer took long")
-    assert "400 ms" in found.texts[0] or "40" in found.texts[0]
+    assert re.search(r"[45]\d\d ms of the .* went into that", found.texts[0])
 
 
 SLOW_MODULE = "import time\ntime.sleep(0.3)\ndef double(value):\n    return 2 * value\n"
@@ -545,7 +543,7 @@ def test_a_rate_and_a_straggler(kind: Kind) -> None:
         warm_up(2)
     tasks = naps(40, 0.0005)
     tasks[39] = Task.of(nap, 1.0)
-    found = explained(tasks, 2, kind, rate=Rate(20, per=0.3))
+    found = explained(tasks, 2, kind, rate=Rate(20, per=0.15))
 
     assert found.causes[:2] == [
         "One task kept all others waiting",
@@ -555,11 +553,11 @@ def test_a_rate_and_a_straggler(kind: Kind) -> None:
 
 def test_a_cold_start_and_large_arguments() -> None:
     """Both are named where both cost much."""
-    tasks = [Task.of(take, [{"n": n} for n in range(60_000)], 0.001) for _ in range(6)]
+    tasks = [Task.of(len, [{"n": n} for n in range(80_000)]) for _ in range(8)]
     found = explained(tasks, 2, True)
 
-    assert {"Much of the time went into moving data"} <= set(found.causes), found.known
-    assert found.share_of("Much of the time went into moving data") <= 1.0
+    both = {"Much of the time went into moving data", "Workers had to be started"}
+    assert both <= set(found.causes), found.known
 
 
 # What the machine does besides is no invention.
@@ -581,7 +579,7 @@ def test_nothing_is_wrong(kind: Kind, options: dict[str, Any]) -> None:
 def test_what_is_sent_and_comes_back_is_counted() -> None:
     """Numbers, texts, large objects and failures, whatever they travel in."""
     many = [Task.of(abs, number) for number in range(1_000)]
-    texts = [Task.of(str, "x" * 1_000) for _ in range(100)]
+    texts = [Task.of(str, f"{number:1000}") for number in range(100)]
     shared = bytes(3_000_000)
     large = [Task.of(take, shared, 0.0) for _ in range(10)]
     for tasks, sent, received in (

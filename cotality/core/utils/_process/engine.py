@@ -338,13 +338,14 @@ class Run:
     def waits_because(self) -> int:
         """Why nothing more is handed out before something comes back."""
         schedule, source = self.schedule, self.source
-        if self.brakes.held_by is not None:
+        has_more = source.has_more and not self.policy.is_over
+        if has_more and self.brakes.held_by is not None:
             return Doing.BRAKED + self.brakes.held_by
         if schedule.portions_out >= schedule.workers:
             return Doing.WORKERS_FULL
         if self.wanting_since is not None:
             return Doing.INPUT_LATER
-        if self.policy.is_over or not source.has_more:
+        if not has_more:
             return Doing.RETRY_LATER if self.retries.waiting else Doing.ALL_OUT
         return Doing.WINDOW_FULL
 

@@ -92,10 +92,15 @@ class Observer:
             nothing has come back; None if it does not care.
         measure: What it wants to be measured of each task; with anything, what settles
             comes with its details. To measure costs more than to run a tiny task.
+        diary: Where to write down what the driving thread does; None if it does not
+            care.
+        name: What a person calls it.
     """
 
     patience: float | None = None
     measure = Measure.NOTHING
+    diary: Diary | None = None
+    name = ""
 
     def began(self, start: Start) -> None:
         """The call begins; nothing has been handed out."""

@@ -42,6 +42,7 @@ class Clues(NamedTuple):
         ready_at: When the worker process had started, by perf_counter, or the thread
             had called its initializer; 0.0 if nobody knows.
         set_up: How long (s) its initializer took.
+        born_at: When its process had begun, by perf_counter; 0.0 as above.
     """
 
     queued: float | None = None
@@ -51,6 +52,7 @@ class Clues(NamedTuple):
     packages: tuple[str, ...] = ()
     ready_at: float = 0.0
     set_up: float = 0.0
+    born_at: float = 0.0
 
 
 class Times:

@@ -273,7 +273,7 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
             worker_output.flush_output()
             link.send(Kind.UNFIT, pack_exception(error, encode_answer))
             return False
-    this_process.ready_at = time.perf_counter()
+    this_process.born_at, this_process.ready_at = began, time.perf_counter()
     if initializer is not None:
         this_process.set_up_seconds = this_process.ready_at - began
     link.send(Kind.READY, b"")

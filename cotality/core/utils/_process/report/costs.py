@@ -58,9 +58,9 @@ def costs_of(report: RunReport) -> Costs:
         diary.catch_up()
     costs = Costs()
     doings = range(Doing.BRAKED + len(report.seen.brakes) + 1)
-    for capacity, busy, overhead, starting, *doing in diary.pieces.each(
-        CAPACITY, BUSY, OVERHEAD, STARTING, *doings
-    ):
+    pieces = diary.pieces.each(CAPACITY, BUSY, OVERHEAD, STARTING, *doings)
+    all_ready = max(report.seen.ready, default=0.0) - diary.began_at
+    for place, (capacity, busy, overhead, starting, *doing) in enumerate(pieces):
         # Where fewer may run from now on, those that run go on for a while.
         left = max(capacity, busy)
         costs.capacity += left
@@ -75,9 +75,12 @@ def costs_of(report: RunReport) -> Costs:
         whole = sum(doing)
         if left <= 0.0 or whole <= 0.0:
             continue
+        is_starting = place * diary.pieces.width < all_ready
         for each, seconds in zip(doings, doing, strict=True):
-            if seconds:
-                share = left * seconds / whole
+            share = left * seconds / whole
+            if each == Doing.WORKERS_FULL and is_starting:
+                costs.starting += share  # some of them were not there yet
+            elif seconds:
                 costs.idle[each] = costs.idle.get(each, 0.0) + share
     return costs
 

@@ -73,12 +73,15 @@ class Pieces:
 CAPACITY, BUSY, OVERHEAD, STARTING = "capacity", "busy", "overhead", "starting"
 
 
+OURS = "this report"
+OF_OTHERS = (Doing.READING, Doing.LOOKING_UP, Doing.CALLER)
+
+
 class RunDiary(Diary):
     """Keeps what it is told.
 
     Attributes:
-        waited: From when until when, by perf_counter, the driving thread last waited
-            for something to come back.
+        away: For how long (s) the driving thread was in code of others.
         spent: The seconds for each observer that was told of something.
     """
 
@@ -89,7 +92,7 @@ class RunDiary(Diary):
         self.since = 0.0  # by perf_counter
         self.workers = 0
         self.workers_since = 0.0  # likewise
-        self.waited = (0.0, 0.0)
+        self.away = 0.0
         self.spent: dict[str, float] = {}
         self.is_over = False
 
@@ -102,8 +105,8 @@ class RunDiary(Diary):
         if self.began_at and not self.is_over:
             began = self.began_at
             self.pieces.add(before, since - began, now - began, now - since)
-        if before >= Doing.WORKERS_FULL:
-            self.waited = (since, now)
+        if before in OF_OTHERS:
+            self.away += now - since
         self.doing, self.since = int(doing), now
         return before
 
@@ -118,6 +121,8 @@ class RunDiary(Diary):
         self.workers, self.workers_since = workers, now
 
     def told(self, name: str, seconds: float) -> None:
+        if name != OURS:
+            self.away += seconds
         self.spent[name] = self.spent.get(name, 0.0) + seconds
 
     def catch_up(self) -> None:

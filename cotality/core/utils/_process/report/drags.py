@@ -18,9 +18,9 @@ LARGE_FUNCTION = 100_000  # bytes
 NOTABLE_PACKING = 50e-6
 # As many functions of one name are likely the same one, again and again.
 MANY_FUNCTIONS = 8
-# The interpreter's lock is contended if so many of those who waited for something had
-# to ask for it, and somebody had it for so much of the time.
-OFTEN_LATE = 0.5
+# The interpreter's lock is contended if the driving thread had to wait for it for so
+# much of the run, and somebody had it for so much of that.
+OFTEN_LATE = 0.2
 LOCK_HELD = 0.5
 FEW_ARRIVALS = 3
 # Where that could not be seen: tasks that compute keep about one CPU busy under one
@@ -166,7 +166,7 @@ def is_lock_contended(case: Case, busy: float, cpu: float, queued: float) -> boo
     if seen.arrivals >= FEW_ARRIVALS:
         # Who holds the lock computes, or wants a CPU to go on with that.
         held = (cpu + queued) / wall
-        return seen.late >= OFTEN_LATE * seen.arrivals and held >= LOCK_HELD
+        return seen.lock_wait >= OFTEN_LATE * wall and held >= LOCK_HELD
     least, most = ONE_CPU
     return least <= (cpu + queued) / wall <= most and busy >= WAITING * (cpu + queued)
 

@@ -11,19 +11,19 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from operator import sub
-from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Any
+from time import perf_counter, process_time, thread_time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotality.core.utils._process.brakes import Brake, Refusal
 from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import TaskTimeoutError, WorkerCrashedError
 from cotality.core.utils._process.observers import Observer, Start
 from cotality.core.utils._process.outcome import Portion, Settled
-from cotality.core.utils._process.stopwatch import FRESH, own
+from cotality.core.utils._process.stopwatch import FRESH, own, read_beside_threads
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.times import EPOCH, Measure, Times, Timing
 
-from .diary import BUSY, OVERHEAD, STARTING, RunDiary
+from .diary import BUSY, OURS, OVERHEAD, STARTING, RunDiary
 from .failure_groups import FailureGroups
 from .rows import Rows, SlowTask, WorkerRow
 from .seen import Seen
@@ -41,11 +41,27 @@ CLOCK_TOLERANCE = 1e-3
 SURVIVED_BY_ALL = {"threads", "inline"}  # nothing there dies of a task
 
 
+class Latest(NamedTuple):
+    """When a portion came back last, and what the driving thread had done by then.
+
+    Attributes:
+        at: By perf_counter.
+        cpu: Its CPU time, in s.
+        queued: For how long (s) it had wanted a CPU.
+        away: For how long (s) it had been in code of others.
+    """
+
+    at: float
+    cpu: float
+    queued: float
+    away: float
+
+
 class Recorder(Observer):
     """Fills *report* with what it is told of one call."""
 
     measure = Measure.CPU
-    name = "this report"
+    name = OURS
 
     def __init__(self, report: RunReport) -> None:
         self.report = report
@@ -56,7 +72,7 @@ class Recorder(Observer):
         self.seen: Seen = report.seen
         self.brakes: Sequence[Brake] = ()
         self.groups = FailureGroups(report.failure_groups)
-        self.queued = own.queued() or 0.0  # of the driving thread, in s
+        self.latest = Latest(self.began_at, thread_time(), own.queued() or 0.0, 0.0)
         self.cpu_before = process_time()
 
     def began(self, start: Start) -> None:
@@ -75,6 +91,8 @@ class Recorder(Observer):
         self.words = Words(start.at, arguments=report.arguments)
         self.rows = Rows(start.workers)
         report.rows = self.rows.each
+        if start.kind != "processes" and sys.platform.startswith("linux"):
+            read_beside_threads()
         self.cpu_before = process_time()
         self.brakes = start.brakes
         self.diary.begin(start.at, start.workers)
@@ -122,6 +140,23 @@ class Recorder(Observer):
             brake, count = report.brake, len(report.values)
             self.seen.refused[brake] = self.seen.refused.get(brake, 0) + count
 
+    def look_at_lock(self, ended_at: float) -> None:
+        """See whether this thread came to run when a thread had something for it.
+
+        It has to get a CPU for that, and the interpreter's lock. What is left of the
+        time without the first, and without what it did, is the second.
+        """
+        now = perf_counter()
+        latest = self.latest
+        self.latest = Latest(now, thread_time(), own.queued(FRESH) or 0.0, self.away)
+        passed = now - max(ended_at, latest.at)
+        done = self.latest.cpu - latest.cpu + self.away - latest.away
+        self.seen.came_after(passed - done - (self.latest.queued - latest.queued))
+
+    @property
+    def away(self) -> float:
+        return self.diary.away
+
     def look_into(self, portion: Portion, report: ChunkReport, ran: Ran) -> None:
         """Write down what the worker was busy with, and what else it has said."""
         began, ended = ran.start_of(0), ran.end_of(len(ran.times) - 1)
@@ -133,14 +168,8 @@ class Recorder(Observer):
         if clues is None:
             self.seen.unknown += 1
             return
-        waited_since, until = self.diary.waited
-        ended_at = ran.times.ended[-1]
-        if clues.in_thread and ended_at > waited_since:
-            # Who has waited for it has to get a CPU, and the interpreter's lock before
-            # it can go on. What is left of the time without the first is the second.
-            queued = own.queued(FRESH) or 0.0
-            self.seen.came_after(until - ended_at - (queued - self.queued))
-            self.queued = queued
+        if clues.in_thread:
+            self.look_at_lock(ran.times.ended[-1])
         start = self.seen.learn(clues, ran, portion.handed_out)
         if start > 0.0:
             ready = clues.ready_at - self.began_at

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .recorder import Ran
 
-# Who has waited gets the interpreter's lock at once if it is free. If a thread computes
+# Who wants to go on gets the interpreter's lock at once if it is free. If a thread computes
 # it has to ask for it, and is given it after the switch interval (5 ms).
 LATE = 0.0025  # s
 # What a task waits for outside is seen in portions that waited for a CPU for less than
@@ -31,8 +31,9 @@ class Seen:
         unknown: How many came back without.
         queued: For how long (s) threads of workers wanted a CPU in portions.
         unqueued: How many portions could not say that.
-        arrivals: How many portions of threads the driving thread was waiting for.
-        late: After how many of them it had to ask for the interpreter's lock.
+        arrivals: How many portions came back from threads.
+        lock_wait: For how long (s) the driving thread could not go on after that, for
+            another reason than that it had no CPU.
         packing: Seconds of this process, functions included.
         unpacking: Likewise, for results.
         functions: The seconds of *packing* that went into functions.
@@ -61,7 +62,7 @@ class Seen:
     queued: float = 0.0
     unqueued: int = 0
     arrivals: int = 0
-    late: int = 0
+    lock_wait: float = 0.0
     packing: float = 0.0
     unpacking: float = 0.0
     functions: float = 0.0
@@ -92,9 +93,10 @@ class Seen:
             self.function = packing.function
 
     def came_after(self, seconds: float) -> None:
-        """It took so long until the driving thread went on that had waited for it."""
+        """It took so long until the driving thread had the interpreter's lock."""
         self.arrivals += 1
-        self.late += seconds > LATE
+        if seconds > LATE:
+            self.lock_wait += seconds
 
     def learn(self, clues: Clues, ran: Ran, handed_out: float) -> float:
         """What a worker says of a portion; for how long that waited for its start.
@@ -115,7 +117,8 @@ class Seen:
         if clues.ready_at <= handed_out or clues.ready_at in self.ready:
             return 0.0
         self.ready.add(clues.ready_at)
-        waited = clues.ready_at - handed_out
+        # It was wanted before this portion was there, or nobody would have started it.
+        waited = clues.ready_at - min(handed_out, clues.born_at or handed_out)
         self.starts += 1
         self.started += waited
         self.set_up += min(waited, clues.set_up)
