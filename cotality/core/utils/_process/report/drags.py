@@ -22,6 +22,7 @@ MANY_FUNCTIONS = 8
 # much of the run, and somebody had it for so much of that.
 OFTEN_LATE = 0.2
 LOCK_HELD = 0.5
+BESIDES_CPU = 0.5
 FEW_ARRIVALS = 3
 # Where that could not be seen: tasks that compute keep about one CPU busy under one
 # lock, and take so many times the CPU time that they use.
@@ -123,7 +124,8 @@ class Lock:
         # had one.
         self.queued = min(queued, max(0.0, wall - self.cpu))
         line = self.busy - self.outside - self.cpu - self.queued
-        self.in_line = max(0.0, line) + starved(case)
+        waited = case.seen.lock_wait * len(rows)
+        self.in_line = max(0.0, line) + min(waited, starved(case))
 
 
 def one_lock(case: Case) -> Finding | None:
@@ -151,14 +153,18 @@ def one_lock(case: Case) -> Finding | None:
 
 def way_round_the_lock(case: Case) -> str:
     decision, lock = case.report.decision, case.lock
-    fewer = "fewer threads would be as fast"
+    fewer = "fewer would be as fast"
     if lock.useful and lock.useful < len(case.threads):
         fewer = f"max_workers={lock.useful} would be as fast"
     if decision is not None and decision.obstacle:
-        return f"The tasks cannot go to processes ({decision.obstacle}), but {fewer}."
+        return f"The tasks cannot go to processes ({decision.obstacle}). {upper(fewer)}."
     if case.report.cpus < 2:
-        return f"There is one CPU, so processes do not help, but {fewer}."
+        return f"There is one CPU, so processes do not help. {upper(fewer)}."
     return f"Use use_processes=True; on threads, {fewer}."
+
+
+def upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def is_lock_contended(case: Case, busy: float, cpu: float, queued: float) -> bool:
@@ -166,7 +172,10 @@ def is_lock_contended(case: Case, busy: float, cpu: float, queued: float) -> boo
     if seen.arrivals >= FEW_ARRIVALS:
         # Who holds the lock computes, or wants a CPU to go on with that.
         held = (cpu + queued) / wall
-        return seen.lock_wait >= OFTEN_LATE * wall and held >= LOCK_HELD
+        # Tasks that leave it to others wait for nothing else than a CPU.
+        is_free = busy - cpu - queued < BESIDES_CPU * queued
+        is_late = seen.lock_wait >= OFTEN_LATE * wall
+        return is_late and held >= LOCK_HELD and not is_free
     least, most = ONE_CPU
     return least <= (cpu + queued) / wall <= most and busy >= WAITING * (cpu + queued)
 
@@ -187,7 +196,8 @@ def queues(case: Case) -> tuple[float, float] | None:
     wall = report.wall_seconds
     if not seen.portions or seen.unqueued:
         return None
-    queued, waiting = seen.queued, starved(case)
+    queued = seen.queued
+    waiting = min(starved(case), seen.driver_queued * len(case.threads))
     if case.lock.is_contended:
         others = queued - seconds_in(case.threads, "queue_seconds")
         queued, waiting = others + case.lock.queued, 0.0

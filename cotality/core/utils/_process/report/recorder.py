@@ -151,6 +151,7 @@ class Recorder(Observer):
         self.latest = Latest(now, thread_time(), own.queued(FRESH) or 0.0, self.away)
         passed = now - max(ended_at, latest.at)
         done = self.latest.cpu - latest.cpu + self.away - latest.away
+        self.seen.driver_queued += self.latest.queued - latest.queued
         self.seen.came_after(passed - done - (self.latest.queued - latest.queued))
 
     @property

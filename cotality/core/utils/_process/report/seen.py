@@ -34,6 +34,7 @@ class Seen:
         arrivals: How many portions came back from threads.
         lock_wait: For how long (s) the driving thread could not go on after that, for
             another reason than that it had no CPU.
+        driver_queued: For how long (s) the driving thread wanted a CPU.
         packing: Seconds of this process, functions included.
         unpacking: Likewise, for results.
         functions: The seconds of *packing* that went into functions.
@@ -63,6 +64,7 @@ class Seen:
     unqueued: int = 0
     arrivals: int = 0
     lock_wait: float = 0.0
+    driver_queued: float = 0.0
     packing: float = 0.0
     unpacking: float = 0.0
     functions: float = 0.0
