@@ -11,10 +11,11 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.observers import Start
+from cotality.core.utils._process.observers import Doing, Start
 from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.report.diary import CAPACITY
 from cotality.core.utils._process.report.recorder import Recorder
-from cotality.core.utils._process.times import Times, Timing
+from cotality.core.utils._process.times import Clues, Times, Timing
 from cotality.core.utils.process import RunReport, Task
 
 
@@ -28,6 +29,7 @@ class MadeUpRun:
 
     Args:
         lasts: How long the run takes in all.
+        waits_because: What the driving thread does when nothing else is said.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class MadeUpRun:
         kind: str = "processes",
         total: int | None = None,
         lasts: float = 10.0,
+        waits_because: Doing = Doing.WORKERS_FULL,
     ) -> None:
         self.report = RunReport()
         observer = self.report.recorder()
@@ -46,6 +49,9 @@ class MadeUpRun:
         self.began_at = perf_counter() - lasts
         self.lasts = lasts
         self.next_index = 0
+        self.workers = workers
+        self.waits_because = waits_because
+        self.does: list[tuple[float, float, int]] = []
         self.recorder.began(Start(total, workers, kind, self.began_at))
 
     def portion(
@@ -63,11 +69,14 @@ class MadeUpRun:
         index: int | None = None,
         function: Callable[..., Any] = work,  # Any: a function of any result
         is_final: bool = True,
+        clues: Clues | None = None,
+        handed_out: float | None = None,
     ) -> None:
         """*worker* ran tasks of so many *seconds*, one after the other, from *began*.
 
         Args:
             cpu: What part of its time each kept a CPU busy.
+            handed_out: When the portion was, if not when it began.
             is_final: Whether failures are: not if the task will run again.
         """
         first = self.next_index if index is None else index
@@ -79,7 +88,8 @@ class MadeUpRun:
         for each in seconds:
             times.append(Timing(at, each, each * cpu))
             at += each
-        portion = Portion(first, tasks, {}, attempt, self.began_at + began, sent)
+        out_at = self.began_at + (began if handed_out is None else handed_out)
+        portion = Portion(first, tasks, {}, attempt, out_at, sent)
         self.recorder.handed_out(portion)
         spent = sum(seconds) + overhead
         failed = dict(errors or {})
@@ -90,12 +100,33 @@ class MadeUpRun:
             times=Times.of(times),
             worker=worker,
             received_bytes=received,
+            clues=clues,
         )
         self.recorder.came_back(portion, report)
         if is_final:
             self.recorder.settled(Settled(first, report.values, failed))
 
+    def driver(self, doing: Doing, began: float, seconds: float) -> None:
+        """The thread that drives the call does this from *began* on."""
+        self.does.append((began, began + seconds, doing))
+        if doing == Doing.READING:
+            self.recorder.read(1, seconds)
+        elif doing == Doing.CALLER:
+            self.recorder.resumed(seconds)
+
+    def write_diary(self) -> None:
+        """All of the run at once; what the recorder does by itself takes no time."""
+        diary = self.recorder.diary
+        diary.is_over = True
+        pieces, at = diary.pieces, 0.0
+        pieces.add(CAPACITY, 0.0, self.lasts, self.workers * self.lasts)
+        for begin, end, doing in [*sorted(self.does), (self.lasts, self.lasts, 0)]:
+            pieces.add(self.waits_because, at, begin, begin - at)
+            pieces.add(doing, begin, end, end - begin)
+            at = end
+
     def end(self, error: BaseException | None = None) -> RunReport:
+        self.write_diary()
         self.recorder.ended(error)
         # To the last digit what was asked for, whatever this test has taken itself.
         self.report.wall_seconds = self.lasts

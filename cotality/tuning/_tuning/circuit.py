@@ -7,11 +7,12 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
-from cotality.core.utils._process.brakes import Brake
+from cotality.core.utils._process.brakes import Brake, Told
 from cotality.core.utils._process.checks import checked_count, checked_seconds
 from cotality.core.utils._process.chunk import ChunkReport
 from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils._process.public import public_in
+from cotality.core.utils._process.report import units
 from cotality.core.utils._process.retry import Classes, Predicate, Retry
 from cotality.core.utils._process.texts import class_and_text
 
@@ -137,6 +138,19 @@ class CircuitBreaker(Brake):
                 self.circuit.half_open()  # again, it would forget probes that succeeded
             return None
 
+    def told(self, refused: int) -> Told:
+        last = f", the last one {self.last_error}" if self.last_error else ""
+        return Told(
+            f"CircuitBreaker({self.failures}, reset_after={self.reset_after:g})",
+            f"The circuit breaker was open: it refused "
+            f"{units.number(refused, 'attempt')} to run a task, beside {{runs}} that "
+            f"it let through, after {self.failures:,} failures in a "
+            f"row{escaped(last)}.",
+            f"See why they failed; a probe follows every {self.reset_after:g} s. "
+            f"retries=Retry(on=CircuitOpenError, ...) lets tasks wait for it instead "
+            f"of failing, and dead_letters keeps those that fail.",
+        )
+
     def why(self, seconds: float) -> str:
         return (
             f"not run: {self.failures} failures in a row have opened the circuit, the "
@@ -171,6 +185,11 @@ class CircuitBreaker(Brake):
                 self.probe_at = monotonic() + self.reset_after
             elif self.state == "half-open":
                 self.probe_at = 0.0  # that was a probe, and the next one may follow
+
+
+def escaped(text: str) -> str:
+    """*text* as it stands in a template for `str.format`."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def raised() -> NoReturn:

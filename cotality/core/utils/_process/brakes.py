@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from .backend import Backend
 from .chunk import ChunkReport
@@ -50,6 +52,40 @@ class Brake:
         """A worker has done what *report* says with the first tasks of *portion*."""
 
 
+    def told(self, refused: int) -> Told:
+        """What it is and does, for whoever asks why tasks did not start.
+
+        Args:
+            refused: How many tasks of the call failed by its :meth:`refusal`.
+        """
+        return Told(type(self).__name__)
+
+
+class Told(NamedTuple):
+    """What a brake says of itself, as text.
+
+    Attributes:
+        what: What it is: ``"Rate(50, per=1.0)"``.
+        why: A sentence on what it did.
+        way_out: One on what to do about it.
+    """
+
+    what: str
+    why: str = ""
+    way_out: str = ""
+
+
+@dataclass(slots=True)
+class Refusal(ChunkReport):
+    """The report of tasks that were not run, because a brake had them fail.
+
+    Attributes:
+        brake: Which, by its place among those of the call.
+    """
+
+    brake: int = 0
+
+
 class Brakes:
     """All brakes of one call, between its engine and the place where portions run."""
 
@@ -57,6 +93,7 @@ class Brakes:
         self.each = each
         self.only_to_free_workers = any(one.only_to_free_workers for one in each)
         self.opens_at = inf  # when to ask again, if there was no room
+        self.held_by: int | None = None  # the brake, by its place, that let none start
         self.refused: set[Future[ChunkReport]] = set()
 
     def largest_portion(self, limit: int | None) -> int | None:
@@ -75,6 +112,7 @@ class Brakes:
                 granted = least
             if not granted:
                 self.opens_at = brake.opens_at
+                self.held_by = place
                 break
         return granted
 
@@ -86,11 +124,11 @@ class Brakes:
         self, backend: Backend, batch: Batch, time_box: float, granted: int
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have a portion of *batch* run by *backend*, unless it is refused."""
-        for brake in self.each:
+        for place, brake in enumerate(self.each):
             error = brake.refusal()
             if error is not None:
                 self.give_back(granted)
-                return self.refuse(batch, error)
+                return self.refuse(batch, error, place)
         portion, future = backend.submit(batch, time_box)
         if self.each:
             self.give_back(granted - (len(portion.tasks) - len(portion.failures)))
@@ -99,12 +137,12 @@ class Brakes:
         return portion, future
 
     def refuse(
-        self, batch: Batch, error: Exception
+        self, batch: Batch, error: Exception, place: int
     ) -> tuple[Portion, Future[ChunkReport]]:
         count = len(batch.tasks)
         errors = {position: copy_of(error) for position in range(count)}
         future: Ticket[ChunkReport] = Ticket()
-        future.set_result(ChunkReport([None] * count, errors))
+        future.set_result(Refusal([None] * count, errors, brake=place))
         self.refused.add(future)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future
 

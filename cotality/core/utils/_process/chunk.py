@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .failures import exited
 from .frames import field_of
-from .times import Times
+from .times import Clues, Times
 
 if TYPE_CHECKING:
     from .segments import Segment
@@ -37,6 +37,9 @@ class ChunkReport:
         received_bytes: What came back from another process.
         obstacle: Why the next task could not even be loaded, if that ended the portion;
             bytes in a report that crosses a process boundary.
+        clues: What else its worker can say of it, if the chunk was asked to measure CPU
+            times.
+        unpacking_seconds: What it took this process to unpack what came back.
         peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
             wants to know, or can.
     """
@@ -53,6 +56,8 @@ class ChunkReport:
     peak_memory: int = 0
     cpu_seconds: float = 0.0
     obstacle: Any = None  # Any: see above
+    clues: Clues | None = None
+    unpacking_seconds: float = 0.0
 
 
 class Chunk(Protocol):

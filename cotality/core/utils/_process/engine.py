@@ -24,7 +24,7 @@ from .chunk import ChunkReport
 from .errors import ErrorPolicy
 from .failures import WorkerStartError
 from .frames import field_of, forget_callers, set_field
-from .observers import Observers, Start
+from .observers import NO_DIARY, Doing, Observers, Start
 from .outcome import Details, Portion, Settled
 from .retrying import LatestRun, Retries, tell_of_earlier
 from .schedule import Schedule
@@ -75,6 +75,7 @@ class Run:
         self.policy = policy
         self.retries = retries
         self.observers = observers
+        self.diary = observers.diary or NO_DIARY
         self.brakes = brakes
         self.chunksize = chunksize
         self.bounded = bounded
@@ -106,7 +107,9 @@ class Run:
                 pieces = await self.next_pieces()
                 while pieces:
                     given_at = perf_counter()
+                    before = self.diary.turn_to(Doing.CALLER)
                     yield pieces.popleft()
+                    self.diary.turn_back(before)
                     self.observers.resumed(perf_counter() - given_at)
                 self.hand_out_what_is_due()
             async with aclosing(self.finish(self.backend.grace)) as rest:
@@ -152,6 +155,7 @@ class Run:
 
     def begin(self) -> None:
         self.source = self.open_source()
+        self.source.diary = self.diary
         self.backend = self.open_backend()
         self.schedule = Schedule(
             self.backend.workers,
@@ -177,7 +181,13 @@ class Run:
         )
         self.is_announced = True
         if self.observers:
-            start = Start(self.total, workers, self.backend.kind, perf_counter())
+            start = Start(
+                self.total,
+                workers,
+                self.backend.kind,
+                perf_counter(),
+                self.brakes.each,
+            )
             self.observers.began(start)
 
     def has_more(self) -> bool:
@@ -200,7 +210,9 @@ class Run:
         self.arrivals.woken = False  # first: it may be woken while this looks around
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
+            self.diary.resize(self.backend.workers)
         self.brakes.opens_at = inf  # unless there is none now
+        self.brakes.held_by = None
         while size := self.schedule.next_portion(
             from_returned=bool(self.source.returned)
         ):
@@ -218,7 +230,9 @@ class Run:
             time_box = self.schedule.time_box(len(batch.tasks))
             # Before: this thread may lose its CPU while a worker already runs them.
             handed_out_at = perf_counter()
+            before = self.diary.turn_to(Doing.PACKING)
             portion, future = self.brakes.submit(self.backend, batch, time_box, granted)
+            self.diary.turn_back(before)
             count = len(portion.tasks)
             rest = batch.tasks[count:]
             self.source.give_back(batch.start + count, rest, batch.attempt)
@@ -228,20 +242,26 @@ class Run:
             if self.backend.portion_cost is not None:
                 self.schedule.pace.learn_cost(self.backend.portion_cost)
             if self.observers:
+                before = self.diary.turn_to(Doing.TELLING)
                 self.observers.handed_out(portion)
+                self.diary.turn_back(before)
             future.add_done_callback(self.arrivals.put)
             if self.recalled or not self.arrivals.is_empty:
                 return
 
     def take(self, size: int) -> Batch | None:
         """The next tasks to hand out; None if there are none, or none now."""
-        wanted_at = self.wanting_since or perf_counter()
-        batch = self.source.take(size)
         source = self.source
+        wanted_at = self.wanting_since or perf_counter()
+        looked_up = source.looked_up
+        before = self.diary.turn_to(Doing.READING)
+        batch = source.take(size)
+        self.diary.turn_back(before)
         is_still_wanting = batch is None and not (source.is_empty or source.known)
         self.wanting_since = wanted_at if is_still_wanting else None
         if batch is not None:
-            self.observers.read(len(batch.tasks), perf_counter() - wanted_at)
+            seconds = perf_counter() - wanted_at - (source.looked_up - looked_up)
+            self.observers.read(len(batch.tasks), seconds)
         return batch
 
     def recall(self) -> None:
@@ -299,7 +319,9 @@ class Run:
         end = min(inf if until is None else until, tell_at)
         while True:
             first = min(end, self.backend.look_at)
+            before = self.diary.turn_to(self.waits_because())
             future = await self.arrivals.next(None if first == inf else first)
+            self.diary.turn_back(before)
             if future is not None:
                 return future
             now = monotonic()
@@ -313,6 +335,20 @@ class Run:
             if self.backend.workers != self.schedule.workers:
                 return None
 
+    def waits_because(self) -> int:
+        """Why nothing more is handed out before something comes back."""
+        schedule, source = self.schedule, self.source
+        has_more = source.has_more and not self.policy.is_over
+        if has_more and self.brakes.held_by is not None:
+            return Doing.BRAKED + self.brakes.held_by
+        if schedule.portions_out >= schedule.workers:
+            return Doing.WORKERS_FULL
+        if self.wanting_since is not None:
+            return Doing.INPUT_LATER
+        if not has_more:
+            return Doing.RETRY_LATER if self.retries.waiting else Doing.ALL_OUT
+        return Doing.WINDOW_FULL
+
     def take_back(self, future: Future[ChunkReport]) -> deque[Settled]:
         """What became of the portion behind *future*, without what runs again.
 
@@ -321,13 +357,17 @@ class Run:
         portion = self.out.pop(future, None)
         if portion is None:
             return deque()
+        before = self.diary.turn_to(Doing.UNPACKING)
         report = self.brakes.collect(self.backend, portion, future)
+        self.diary.turn_back(before)
         count = len(report.values)
         rest = list(portion.tasks[count:])
         self.schedule.came_back(count, len(rest), report.seconds)
         self.source.give_back(portion.start + count, rest, portion.attempt)
         if self.observers:
+            before = self.diary.turn_to(Doing.TELLING)
             self.observers.came_back(portion, report)
+            self.diary.turn_back(before)
         again: list[int] = []
         if report.errors:
             again = self.retry_what_may_run_again(portion, report)
@@ -398,7 +438,9 @@ class Run:
         if portion.attempt > 1:  # such a portion holds one task
             self.add_earlier_errors(settled)
         if self.observers:
+            before = self.diary.turn_to(Doing.TELLING)
             self.observers.settled(settled)
+            self.diary.turn_back(before)
         return settled
 
     def add_earlier_errors(self, settled: Settled) -> None:

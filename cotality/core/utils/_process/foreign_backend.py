@@ -86,6 +86,7 @@ class ForeignBackend:
             self.chunks.add(local, time_box)
             return portion, self.accept(run_chunk, local, time_box)
         chunk, portion = self.packer.pack(batch)
+        portion.sent_bytes = chunk.size
         began = perf_counter()
         number = next(self.numbers)
         future = self.accept(run_as_guest, chunk, time_box, number)

@@ -18,7 +18,7 @@ from time import monotonic, perf_counter, thread_time
 from typing import Any, TypeAlias
 
 from .chunk import ChunkReport, task_failure
-from .stopwatch import Columns, Stopwatch
+from .stopwatch import Columns, Detective, Stopwatch
 from .task import Task
 from .times import Measure
 
@@ -106,6 +106,7 @@ class LocalChunk:
         self.began_at = monotonic()
         report = ChunkReport(self.values)
         watch: Stopwatch | None = None
+        detective = Detective() if self.measure >= Measure.CPU else None
         if self.measure:
             columns = Columns.of_size(len(self.tasks))
             watch = Stopwatch(report.values, columns, self.measure)
@@ -121,6 +122,8 @@ class LocalChunk:
         if watch is not None:
             report.times = watch.times()
             report.worker = current_thread().name
+        if detective is not None:
+            report.clues = detective.clues(in_thread=True)
         self.stop()
         self.is_over = True
         return report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from time import monotonic
 
-from .brakes import Brake
+from .brakes import Brake, Told
 from .chunk import ChunkReport
 from .memory import MB, memory_left, memory_limit_from_environment
 from .outcome import Portion
@@ -44,6 +44,8 @@ class MemoryLimit(Brake):
         self.seen = 0  # tasks that came back
         self.look_at = 0.0  # when to see again what is free
         self.free: float = inf
+        self.least_free: float = inf  # when no task was started for lack of it
+        self.fewest: float = inf  # tasks that fitted
         self.short_since: float | None = None
 
     def take(self, wanted: int) -> int:
@@ -53,7 +55,9 @@ class MemoryLimit(Brake):
         # Before a result is there nobody knows how large they are: one by one, and so
         # one for each worker.
         wanted = wanted if self.seen else 1
-        granted = max(0, min(wanted, max(1, self.fitting) - self.out))
+        fitting = max(1, self.fitting)
+        self.fewest = min(self.fewest, fitting)
+        granted = max(0, min(wanted, fitting - self.out))
         self.out += granted
         return granted
 
@@ -76,6 +80,7 @@ class MemoryLimit(Brake):
         if self.free >= self.floor:
             self.short_since = None
             return False
+        self.least_free = min(self.least_free, self.free)
         if self.out or self.short_since is None:
             self.short_since = now
         if now - self.short_since > self.patience:
@@ -88,6 +93,31 @@ class MemoryLimit(Brake):
             )
         self.opens_at = self.look_at
         return True
+
+    def told(self, refused: int) -> Told:
+        limit = f"memory_limit_mb={self.limit / MB:g}"
+        if self.least_free < inf:
+            why = (
+                f"only {self.least_free / MB:,.0f} MB of memory were free at times, "
+                f"and none starts below {self.floor / MB:,.0f} MB"
+            )
+            way_out = "End what takes the memory, or lower the limit."
+        else:
+            each = self.arguments.bytes + self.results.bytes
+            why = (
+                f"a task takes about {each / MB:,.3g} MB with its result, so that "
+                f"{self.fewest:,.0f} at a time fit"
+            )
+            way_out = (
+                "Raise the limit if there is more memory, or let tasks be given less "
+                "and return less."
+            )
+        return Told(
+            limit,
+            f"The memory limit held tasks back: with {limit} {why}, and for {{waited}} "
+            f"workers had nothing to do because of that.",
+            way_out,
+        )
 
     def give_back(self, count: int) -> None:
         self.out -= count

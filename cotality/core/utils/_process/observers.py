@@ -7,8 +7,10 @@ ends the call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from enum import IntEnum
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .outcome import Portion, Settled
@@ -17,7 +19,50 @@ from .times import Measure
 
 if TYPE_CHECKING:
     from .auto.decision import Decision
+    from .brakes import Brake
     from .chunk import ChunkReport
+
+
+class Doing(IntEnum):
+    """What the thread that drives a call does at a moment.
+
+    Workers without a task wait for it meanwhile, so this is also why they have none.
+    """
+
+    OWN_WORK = 0
+    READING = 1  # the input
+    LOOKING_UP = 2  # what a journal knows of tasks that were read
+    PACKING = 3  # and handing out
+    UNPACKING = 4
+    TELLING = 5  # observers
+    CALLER = 6  # it is not ours: the caller has results
+    # From here on it waits for something to come back, and hands nothing out because
+    WORKERS_FULL = 7  # every worker has something
+    WINDOW_FULL = 8  # the caller has to take results first
+    ALL_OUT = 9  # there is nothing left
+    RETRY_LATER = 10  # likewise, but for tasks that wait to be run again
+    INPUT_LATER = 11  # the input has nothing yet
+    BRAKED = 12  # a brake lets no task start: this one, or the next, or the next but one
+
+
+class Diary:
+    """Is told what the thread that drives a call does; this one forgets it."""
+
+    def turn_to(self, doing: int) -> int:
+        """From now on it does this; what it did before."""
+        return 0
+
+    def turn_back(self, doing: int) -> None:
+        """From now on it does again what it did before something else."""
+
+    def resize(self, workers: int) -> None:
+        """From now on so many workers run at a time."""
+
+    def told(self, name: str, seconds: float) -> None:
+        """To tell the observer *name* of something took so long."""
+
+
+NO_DIARY = Diary()
 
 
 class Start(NamedTuple):
@@ -29,12 +74,14 @@ class Start(NamedTuple):
         kind: On what: ``"threads"``, ``"processes"``, ``"inline"``, or the name of
             the class of an executor.
         at: When it began, by perf_counter.
+        brakes: What may keep tasks from starting.
     """
 
     total: int | None
     workers: int
     kind: str
     at: float
+    brakes: Sequence[Brake] = ()
 
 
 class Observer:
@@ -45,10 +92,15 @@ class Observer:
             nothing has come back; None if it does not care.
         measure: What it wants to be measured of each task; with anything, what settles
             comes with its details. To measure costs more than to run a tiny task.
+        diary: Where to write down what the driving thread does; None if it does not
+            care.
+        name: What a person calls it.
     """
 
     patience: float | None = None
     measure = Measure.NOTHING
+    diary: Diary | None = None
+    name = ""
 
     def began(self, start: Start) -> None:
         """The call begins; nothing has been handed out."""
@@ -106,6 +158,20 @@ class Observers(Observer):
         wishes = [one.patience for one in each if one.patience is not None]
         self.patience = min(wishes, default=None)
         self.measure = max((one.measure for one in each), default=Measure.NOTHING)
+        diaries = [one.diary for one in each if one.diary is not None]
+        self.diary = diaries[0] if diaries else None
+
+    def in_turn(self) -> Iterable[Observer]:
+        """Each of them; the diary, if there is one, hears how long each took."""
+        return self.each if self.diary is None else self.timed(self.diary)
+
+    def timed(self, diary: Diary) -> Iterator[Observer]:
+        before = perf_counter()
+        for observer in self.each:
+            yield observer
+            now = perf_counter()
+            diary.told(observer.name, now - before)
+            before = now
 
     def __bool__(self) -> bool:
         return bool(self.each)
@@ -123,11 +189,11 @@ class Observers(Observer):
             observer.read(tasks, seconds)
 
     def handed_out(self, portion: Portion) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.handed_out(portion)
 
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.came_back(portion, report)
 
     def will_retry(
@@ -137,11 +203,11 @@ class Observers(Observer):
             observer.will_retry(index, task, attempt, error, delay)
 
     def settled(self, settled: Settled) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.settled(settled)
 
     def recalled(self, settled: Settled) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.recalled(settled)
 
     def resumed(self, seconds: float) -> None:
@@ -153,7 +219,7 @@ class Observers(Observer):
             observer.decided(decision)
 
     def waited(self) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.waited()
 
     def ended(self, error: BaseException | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from .failures import as_raised
 from .frames import forget_callers
@@ -67,6 +67,24 @@ class Outcome(Generic[R]):
         return result
 
 
+class Packing(NamedTuple):
+    """What it took to pack a portion for another process.
+
+    Attributes:
+        seconds: All of it.
+        function_seconds: The part of that which went into functions.
+        function_bytes: The size of those that were packed for the first time.
+        function: The name of the largest of them; empty if there is none.
+        functions: How many they are.
+    """
+
+    seconds: float = 0.0
+    function_seconds: float = 0.0
+    function_bytes: int = 0
+    function: str = ""
+    functions: int = 0
+
+
 @dataclass(eq=False, slots=True)
 class Portion:
     """Tasks that follow one another in the input and are handed out together.
@@ -76,7 +94,9 @@ class Portion:
         failures: Those that failed before they were sent, by position.
         attempt: The how manieth run of these tasks this is, from 1.
         handed_out: When, by perf_counter.
-        sent_bytes: What travelled to another process, where that is known.
+        sent_bytes: What travelled to another process, as far as that is new to it: what
+            is large is sent once.
+        packing: What it took to pack them; None where nothing is packed.
     """
 
     start: int
@@ -85,6 +105,7 @@ class Portion:
     attempt: int = 1
     handed_out: float = 0.0
     sent_bytes: int = 0
+    packing: Packing | None = None
 
 
 @dataclass(eq=False, slots=True)

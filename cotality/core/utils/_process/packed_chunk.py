@@ -19,7 +19,7 @@ from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
 from . import ledger, loading
-from .arguments import Split, Unpacker, unpack_one
+from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
@@ -28,7 +28,7 @@ from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
 from .loading import explain_loading
 from .packed_functions import FUNCTIONS_KEPT
 from .segments import NoRoomError, Segment, pack
-from .stopwatch import Stopwatch
+from .stopwatch import Detective, Stopwatch
 from .task_graph import SMALL
 from .times import Measure
 from .wire import decode, encode_answer
@@ -112,15 +112,32 @@ class PackedChunk:
     gives_back: bool = False
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
+    @property
+    def size(self) -> int:
+        """The bytes of what it holds, where nothing of that is in a segment."""
+        parts = [*self.functions.values(), self.script]
+        size = sum(len(part) for part in parts if isinstance(part, bytes))
+        if isinstance(self.content, Together):
+            return size + len(self.content.data)
+        packed = [arguments for _, arguments in self.content.packed]
+        return size + sum(size_of(each) for each in packed if each is not None)
+
     def run(self, time_box: float) -> ChunkReport:
         """Run what there is time and room for.
 
         Every outcome goes into the report and into the worker's ledger, so that it
         is not lost when the next task brings the worker down.
         """
+        detective = Detective() if self.measure >= Measure.CPU else None
+        bound = 0.0
         if self.script is not None:
+            bound = perf_counter()
             bind_script(self.script)
+            bound = perf_counter() - bound
+            if detective is not None:
+                detective.forget_imports()  # most of these are ours
         memory.turn_to(self.call)
+        memory.loading_seconds = bound
         outcomes = Outcomes(
             self.book, self.until_failure, self.in_segments, self.gives_back
         )
@@ -140,6 +157,9 @@ class PackedChunk:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
             report.peak_memory = ledger.peak_memory()
+        if detective is not None:
+            took = memory.loading_seconds
+            report.clues = detective.clues(in_thread=False, loading=took)
         return report
 
     @property
@@ -280,7 +300,7 @@ class PackedChunk:
         One that holds what a task may change is loaded anew.
         """
         if number in self.stateful:
-            return self.as_called(unpack_one(self.functions[number]))
+            return self.as_called(self.load(number))
         loaded = memory.functions
         if number not in loaded:
             if len(loaded) >= FUNCTIONS_KEPT:
@@ -289,10 +309,12 @@ class PackedChunk:
         return self.as_called(loaded[number])
 
     def load(self, number: int) -> Function:
+        began = perf_counter()
         try:
             function: Function = unpack_one(self.functions[number])
         except BaseException as error:
             raise NotLoadedError(error) from error
+        memory.loading_seconds += perf_counter() - began
         return function
 
     def as_called(self, function: Function) -> Function:
@@ -416,6 +438,7 @@ class Memory(threading.local):
 
     def __init__(self) -> None:
         self.call = ""
+        self.loading_seconds = 0.0  # of functions, for the portion that runs
         # Those that hold nothing which a task may change.
         self.functions: dict[int, Function] = {}
         self.context: Context | None = None

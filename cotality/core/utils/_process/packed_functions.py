@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pickle import PickleBuffer
+from time import perf_counter
 from types import FunctionType
 
 from . import patched
@@ -12,6 +13,34 @@ from .memos import LastingMemo, is_found_by_name, noted
 from .segments import Segment, stored
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
+
+
+@dataclass(slots=True)
+class FunctionCosts:
+    """What it took to pack functions since somebody last asked.
+
+    Attributes:
+        largest: The one with most bytes.
+    """
+
+    seconds: float = 0.0
+    count: int = 0
+    bytes: int = 0
+    most_bytes: int = 0
+    largest: object = None
+
+    def forget(self) -> None:
+        self.seconds, self.count, self.bytes = 0.0, 0, 0
+        self.most_bytes, self.largest = 0, None
+
+    def add(self, function: PackedFunction, seconds: float) -> None:
+        packed = function.stored
+        size = packed.size if isinstance(packed, Segment) else len(packed or b"")
+        self.seconds += seconds
+        self.count += 1
+        self.bytes += size
+        if size > self.most_bytes:
+            self.most_bytes, self.largest = size, function.original
 
 
 @dataclass(slots=True)
@@ -33,6 +62,7 @@ class PackedFunction:
     data: bytes
     buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
     is_stateful: bool
+    costs: FunctionCosts
     stored: bytes | Segment | None = field(default=None, init=False)
 
     def packed(self) -> bytes | Segment:
@@ -42,11 +72,13 @@ class PackedFunction:
         something, need not be sent besides.
         """
         if self.stored is None:
+            began = perf_counter()
             buffers, self.buffers = self.buffers, None
             self.stored = self.data
             if buffers is not None:
                 self.stored = stored(self.function, self.data, buffers)
             self.data = b""
+            self.costs.add(self, perf_counter() - began)
         return self.stored
 
 
@@ -58,6 +90,14 @@ class PackedFunctions:
         self.numbers = itertools.count(1)
         # By identity; each entry keeps its function, so that no other gets its id.
         self.known: dict[int, PackedFunction] = {}
+        self.costs = FunctionCosts()
+
+    def take_costs(self) -> FunctionCosts:
+        """What it took since this was last asked."""
+        taken = replace(self.costs)
+        # Packed functions refer to it, so it stays the same one.
+        self.costs.forget()
+        return taken
 
     def pack(self, function: object) -> PackedFunction:
         found = self.known.get(id(function))
@@ -65,18 +105,21 @@ class PackedFunctions:
             return found
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
+        began = perf_counter()
         buffers: list[PickleBuffer] | None = [] if self.in_segments else None
         sent = patched.sendable(function)
         data, pickler = noted(sent, buffers)
         packed = PackedFunction(
             sent,
             function,
-            next(self.numbers),
+            number,
             LastingMemo(pickler),
             data,
             buffers,
             is_stateful(sent, data),
+            self.costs,
         )
+        self.costs.seconds += perf_counter() - began
         self.known[id(function)] = packed
         return packed
 

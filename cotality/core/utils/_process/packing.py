@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 from .arguments import MOST_TAKEN_OUT, Packer, Split, has_function, size_of
@@ -17,14 +18,14 @@ from .chunk import ChunkReport
 from .exception_transport import unpack_exception
 from .failures import exited
 from .frames import keep_only_places
-from .outcome import Portion
+from .outcome import Packing, Portion
 from .packed_chunk import Apart, PackedChunk, Together
 from .packed_functions import PackedFunction, PackedFunctions
 from .script_needed import Needed, collected_in
 from .segments import NoRoomError, Segment, packed_parts
 from .shared import without_marks
 from .source import Batch
-from .task import Task
+from .task import Task, name_of_function
 from .times import Measure
 from .unsendable import unpicklable_call, unreadable_result
 from .wire import decode
@@ -37,6 +38,7 @@ FEW_FUNCTIONS = 8
 # Likewise for those put into segments for this portion: to write so much takes longer
 # than handing out a portion, and what is out stays in memory.
 WRITTEN_LIMIT = 8 * 1024 * 1024
+PLAIN = 8  # bytes, about, of a result that is a number, a truth value or None
 
 
 class PortionPacker:
@@ -69,10 +71,21 @@ class PortionPacker:
 
     def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         """Pack *batch*, or the first tasks of it if together they are large."""
+        began = perf_counter()
         with collected_in(self.script):
             chunk, portion = self.pack_tasks(batch)
         chunk.script = self.packed_script()
+        if self.measure >= Measure.CPU:
+            portion.packing = self.packing_since(began)
         return chunk, portion
+
+    def packing_since(self, began: float) -> Packing:
+        functions = self.functions.take_costs()
+        name = "" if functions.largest is None else name_of_function(functions.largest)
+        seconds = perf_counter() - began
+        return Packing(
+            seconds, functions.seconds, functions.bytes, name, functions.count
+        )
 
     def packed_script(self) -> bytes | Segment | None:
         """What the tasks of this call need of their script, packed when that grows."""
@@ -209,7 +222,11 @@ def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport
     Args:
         failures: Those of tasks that were never sent; they are put in their places.
     """
-    report.received_bytes = sum(map(size_of_outcome, report.packed.values()))
+    began = perf_counter()
+    plain = len(report.values) - len(report.packed) - len(report.errors)
+    report.received_bytes = PLAIN * plain + sum(
+        map(size_of_outcome, [*report.packed.values(), *report.errors.values()])
+    )
     errors: dict[int, Exception] = {}
     for position in list(report.packed):
         try:
@@ -230,6 +247,7 @@ def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport
     settled = len(report.values)
     errors |= {place: error for place, error in failures.items() if place < settled}
     report.errors = errors
+    report.unpacking_seconds = perf_counter() - began
     return report
 
 

@@ -45,6 +45,7 @@ class ProcessBackend:
         self.timeout = timeout
         self.grace = grace
         self.largest_portion: int | None = min(max_tasks or MOST_PACKED, MOST_PACKED)
+        self.newest_sent = 0  # the number of the latest segment that was sent
         self.owner = object()  # names this call to a pool that serves others too
         self.fruitless = 0  # portions in a row that came back with nothing done
         self.servers_lost = 0  # likewise, because the fork server was killed
@@ -61,12 +62,22 @@ class ProcessBackend:
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
             body = encode((run_chunk, (chunk, time_box), {}))
+        portion.sent_bytes = len(body) + self.size_of_new(segments)
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start
         item.owner = self.owner
         item.leaves_state = bool(self.packer.packer.states)
         self.staff.pool().put(item)
         return portion, future
+
+    def size_of_new(self, segments: list[Segment]) -> int:
+        """The bytes of those that were not sent before; numbers only grow."""
+        if not segments:
+            return 0
+        newest = self.newest_sent
+        new = {each.number: each.size for each in segments if each.number > newest}
+        self.newest_sent = max(newest, *new, newest)
+        return sum(new.values())
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:

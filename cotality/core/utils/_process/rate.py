@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 
-from .brakes import Brake
+from .brakes import Brake, Told
 from .checks import checked_count, checked_seconds
 from .chunk import ChunkReport
 from .outcome import Portion
@@ -74,6 +74,16 @@ class Rate(Brake):
             granted = self.window.take(wanted, now)
             self.opens_at = self.window.opens_at(now)
         return granted
+
+    def told(self, refused: int) -> Told:
+        return Told(
+            repr(self),
+            f"The rate held tasks back: {self!r} lets {self.count:,} start in any "
+            f"{self.per:g} s, and for {{waited}} workers had nothing to do because of "
+            f"that.",
+            "If what the tasks call can take more, allow more; more workers do not "
+            "help, and fewer would do.",
+        )
 
     def give_back(self, count: int) -> None:
         with self.lock:

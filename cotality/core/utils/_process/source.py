@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
 from .checks import check_each
+from .observers import NO_DIARY, Doing
 from .outcome import Settled
 from .task import Task
 
@@ -82,6 +84,8 @@ class Source:
 
     def __init__(self) -> None:
         self.memory: Memory | None = None
+        self.looked_up = 0.0  # s, in the memory
+        self.diary = NO_DIARY
         self.known: deque[Settled] = deque()
         self.unsorted: Batch | None = None  # read, and not looked up in the memory yet
         self.next_index = 0
@@ -126,17 +130,33 @@ class Source:
             batch = self.unsorted or self.take_next(size)
             if batch is None:
                 break
-            self.take_in(memory.sort_out(batch))
+            self.take_in(self.sorted_out(batch, memory))
         if not self.returned:
             return None
         batch = self.take_returned(size)
         try:
-            memory.will_run(batch)
+            with self.aside(Doing.TELLING) as began:
+                memory.will_run(batch)
+                self.diary.told("the journal", perf_counter() - began)
         except Exception as error:
             self.stop(error)
             self.returned.clear()
             return None
         return batch
+
+    def sorted_out(self, batch: Batch, memory: Memory) -> SortedOut:
+        with self.aside(Doing.LOOKING_UP):
+            return memory.sort_out(batch)
+
+    @contextmanager
+    def aside(self, doing: Doing) -> Generator[float, None, None]:
+        """What is done in the ``with`` is not reading; when that began."""
+        began, before = perf_counter(), self.diary.turn_to(doing)
+        try:
+            yield began
+        finally:
+            self.diary.turn_back(before)
+            self.looked_up += perf_counter() - began
 
     def take_in(self, batch: SortedOut) -> None:
         for each in batch.to_run:

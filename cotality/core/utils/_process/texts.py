@@ -61,6 +61,8 @@ def shortened(value: object, limit: int) -> str:
 
     Costs what the repr costs for the types that :mod:`reprlib` does not know.
     """
+    if type(value) is bytes or type(value) is bytearray:
+        value = value[: limit + 1]  # which `reprlib` does not know, and may be large
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = limit
     try:

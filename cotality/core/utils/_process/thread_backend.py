@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from . import shared, worker_state
@@ -15,6 +16,7 @@ from .failures import WorkerStartError
 from .local_chunk import LocalChunk, LocalChunks
 from .outcome import Portion
 from .source import Batch
+from .stopwatch import own
 from .task import Task
 from .texts import class_and_text
 from .thread_team import ThreadTeam
@@ -100,8 +102,11 @@ def start_worker(initializer: Callable[[], object] | None, context: Context) -> 
     worker_state.open_states()
     if initializer is None:
         return
+    began = perf_counter()
     try:
         context.copy().run(initializer)
+        own.ready_at = perf_counter()
+        own.set_up_seconds = own.ready_at - began
     except BaseException as error:
         name = "the initializer of a worker thread"
         raise initializer_failed(name, error) from error

@@ -29,6 +29,32 @@ class Timing(NamedTuple):
     cpu_seconds: float = 0.0
 
 
+class Clues(NamedTuple):
+    """What a worker can say of a portion besides the times of its tasks.
+
+    Attributes:
+        queued: For how long (s) its thread wanted a CPU and did not get one; None where
+            the system does not say.
+        in_thread: Whether it ran in a thread of this process.
+        loading: What it took (s) to load functions.
+        modules: How many modules were imported.
+        packages: Some of them, by the names of their packages.
+        ready_at: When the worker process had started, by perf_counter, or the thread
+            had called its initializer; 0.0 if nobody knows.
+        set_up: How long (s) its initializer took.
+        born_at: When its process had begun, by perf_counter; 0.0 as above.
+    """
+
+    queued: float | None = None
+    in_thread: bool = False
+    loading: float = 0.0
+    modules: int = 0
+    packages: tuple[str, ...] = ()
+    ready_at: float = 0.0
+    set_up: float = 0.0
+    born_at: float = 0.0
+
+
 class Times:
     """The timing of each task, None for one that never began.
 

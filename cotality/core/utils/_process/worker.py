@@ -271,6 +271,7 @@ def end_group() -> None:
 
 def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
     """Run the initializer, if any; tell the parent that this worker can work."""
+    began = time.perf_counter()
     if initializer is not None:
         try:
             initializer.run()
@@ -280,6 +281,9 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
             worker_output.flush_output()
             link.send(Kind.UNFIT, pack_exception(error, encode_answer))
             return False
+    this_process.born_at, this_process.ready_at = began, time.perf_counter()
+    if initializer is not None:
+        this_process.set_up_seconds = this_process.ready_at - began
     link.send(Kind.READY, b"")
     return True
 

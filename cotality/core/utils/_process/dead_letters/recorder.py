@@ -31,6 +31,8 @@ class LetterRecorder(Observer):
     measure = Measure.TIMES
     again = False  # whether the tasks were letters before
 
+    name = "the dead letters"
+
     def __init__(self, store: Store) -> None:
         self.store = store
         self.unwritten: list[DeadLetter] = []

@@ -46,6 +46,8 @@ class Recorder(Observer):
 
     measure = Measure.TIMES
 
+    name = "the journal"
+
     def __init__(self, journal: Journal, *, resume: bool, retry_failed: bool) -> None:
         self.journal = journal
         self.resume = resume

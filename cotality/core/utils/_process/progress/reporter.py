@@ -35,6 +35,8 @@ class Reporter(Observer):
 
     patience = HEARTBEAT
 
+    name = "progress"
+
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
         self.meter: Meter | None = None  # until the call begins

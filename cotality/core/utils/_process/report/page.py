@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from . import units
 from .diagnosis import findings_of
-from .summary import facts_of, headline, name_of
+from .summary import facts_of, headline, name_of, program_of
 
 if TYPE_CHECKING:
     from .run_report import RunReport
@@ -34,6 +34,9 @@ def page_of(report: RunReport) -> str:
     return Template(part("page.html")).substitute(
         title=escape(headline(report)),
         when=escape(when(report)),
+        name=escape(name_on_page(report)),
+        failures=failures_as_html(report),
+        has_failures="" if report.failure_groups else " hidden",
         style=part("page.css"),
         script=part("page.js"),
         facts=facts_as_html(report),
@@ -54,6 +57,29 @@ def when(report: RunReport) -> str:
         return "not started"
     began = datetime.fromtimestamp(report.started_at).astimezone()
     return f"began {began:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def name_on_page(report: RunReport) -> str:
+    """The name of the run, the program and the Python: what tells it from others."""
+    parts = [report.name, program_of(report) if report.python else ""]
+    return ": ".join(filter(None, parts))
+
+
+def failures_as_html(report: RunReport) -> str:
+    """A row for those that failed alike, the most frequent first."""
+    groups = sorted(report.failure_groups, key=lambda group: -group.count)
+    rows = [
+        (
+            f"{group.count:,}",
+            group.error,
+            group.where or "unknown",
+            ", ".join(f"{index:,}" for index, _ in group.tasks)
+            + (", ..." if group.count > len(group.tasks) else ""),
+            group.tasks[0][1] if group.tasks else "",
+        )
+        for group in groups
+    ]
+    return rows_as_html(rows, figures=(0,), code=(1, 4))
 
 
 def facts_as_html(report: RunReport) -> str:

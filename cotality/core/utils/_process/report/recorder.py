@@ -6,20 +6,27 @@ done for each task by itself is done by functions of C (`sum`, `max`, `zip`).
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from operator import sub
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from time import perf_counter, process_time, thread_time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cotality.core.utils._process.brakes import Brake, Refusal
 from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import TaskTimeoutError, WorkerCrashedError
 from cotality.core.utils._process.observers import Observer, Start
 from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.stopwatch import FRESH, own, read_beside_threads
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.times import EPOCH, Measure, Times, Timing
 
+from .diary import BUSY, OURS, OVERHEAD, STARTING, RunDiary
+from .failure_groups import FailureGroups
 from .rows import Rows, SlowTask, WorkerRow
+from .seen import Seen
 from .timeline import Span
 from .words import FOR_SLOWEST, Words
 
@@ -34,16 +41,39 @@ CLOCK_TOLERANCE = 1e-3
 SURVIVED_BY_ALL = {"threads", "inline"}  # nothing there dies of a task
 
 
+class Latest(NamedTuple):
+    """When a portion came back last, and what the driving thread had done by then.
+
+    Attributes:
+        at: By perf_counter.
+        cpu: Its CPU time, in s.
+        queued: For how long (s) it had wanted a CPU.
+        away: For how long (s) it had been in code of others.
+    """
+
+    at: float
+    cpu: float
+    queued: float
+    away: float
+
+
 class Recorder(Observer):
     """Fills *report* with what it is told of one call."""
 
     measure = Measure.CPU
+    name = OURS
 
     def __init__(self, report: RunReport) -> None:
         self.report = report
         self.began_at = perf_counter()
         self.words = Words(self.began_at, arguments=report.arguments)
         self.rows = Rows(0)
+        self.diary: RunDiary = report.diary
+        self.seen: Seen = report.seen
+        self.brakes: Sequence[Brake] = ()
+        self.groups = FailureGroups(report.failure_groups)
+        self.latest = Latest(self.began_at, thread_time(), own.queued() or 0.0, 0.0)
+        self.cpu_before = process_time()
 
     def began(self, start: Start) -> None:
         report = self.report
@@ -54,11 +84,18 @@ class Recorder(Observer):
             start.total,
         )
         report.cpus = available_cpus()
+        report.script, report.python = program(), python()
+        report.has_lock = has_lock()
         report.started_at = start.at + EPOCH
         self.began_at = start.at
         self.words = Words(start.at, arguments=report.arguments)
         self.rows = Rows(start.workers)
         report.rows = self.rows.each
+        if start.kind != "processes" and sys.platform.startswith("linux"):
+            read_beside_threads()
+        self.cpu_before = process_time()
+        self.brakes = start.brakes
+        self.diary.begin(start.at, start.workers)
 
     def decided(self, decision: Decision) -> None:
         self.report.decisions.append(decision)
@@ -75,20 +112,69 @@ class Recorder(Observer):
 
     def handed_out(self, portion: Portion) -> None:
         report, size = self.report, len(portion.tasks)
+        if not report.function:
+            report.function = self.words.name_of(portion.tasks[0])
         smallest = report.smallest_portion
         report.smallest_portion = min(smallest, size) if report.portions else size
         report.largest_portion = max(report.largest_portion, size)
         report.portions += 1
         report.portion_tasks += size
         report.sent_bytes += portion.sent_bytes
+        if portion.packing is not None:
+            self.seen.packed(portion.packing)
 
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
         now = perf_counter()
         self.report.wall_seconds = now - self.began_at
         self.report.received_bytes += report.received_bytes
+        self.seen.unpacking += report.unpacking_seconds
+        self.hear_of_refusals(report)
         ran = Ran(portion, report, self.deaths_in(report), self.began_at, now)
         if ran.times:
             self.enter(ran)
+            self.look_into(portion, report, ran)
+
+    def hear_of_refusals(self, report: ChunkReport) -> None:
+        """Count the tasks that a brake let fail instead of letting them start."""
+        if isinstance(report, Refusal):
+            brake, count = report.brake, len(report.values)
+            self.seen.refused[brake] = self.seen.refused.get(brake, 0) + count
+
+    def look_at_lock(self, ended_at: float) -> None:
+        """See whether this thread came to run when a thread had something for it.
+
+        It has to get a CPU for that, and the interpreter's lock. What is left of the
+        time without the first, and without what it did, is the second.
+        """
+        now = perf_counter()
+        latest = self.latest
+        self.latest = Latest(now, thread_time(), own.queued(FRESH) or 0.0, self.away)
+        passed = now - max(ended_at, latest.at)
+        done = self.latest.cpu - latest.cpu + self.away - latest.away
+        self.seen.driver_queued += self.latest.queued - latest.queued
+        self.seen.came_after(passed - done - (self.latest.queued - latest.queued))
+
+    @property
+    def away(self) -> float:
+        return self.diary.away
+
+    def look_into(self, portion: Portion, report: ChunkReport, ran: Ran) -> None:
+        """Write down what the worker was busy with, and what else it has said."""
+        began, ended = ran.start_of(0), ran.end_of(len(ran.times) - 1)
+        pieces = self.diary.pieces
+        pieces.add(BUSY, began, ended, ran.busy)
+        if ran.overhead:
+            pieces.add(OVERHEAD, began - ran.overhead, ended, ran.overhead)
+        clues = report.clues
+        if clues is None:
+            self.seen.unknown += 1
+            return
+        if clues.in_thread:
+            self.look_at_lock(ran.times.ended[-1])
+        start = self.seen.learn(clues, ran, portion.handed_out)
+        if start > 0.0:
+            ready = clues.ready_at - self.began_at
+            pieces.add(STARTING, ready - start, ready, start)
 
     def deaths_in(self, report: ChunkReport) -> set[int]:
         """The positions of tasks that ended with their worker."""
@@ -104,6 +190,9 @@ class Recorder(Observer):
         if place == len(report.timeline.rows):
             report.timeline.add_row()
         add_to_row(row, ran)
+        if ran.clues is not None:
+            row.is_thread = ran.clues.in_thread
+            row.queue_seconds += ran.clues.queued or 0.0
         if not report.runs or ran.start_of(0) < report.startup_seconds:
             report.startup_seconds = max(0.0, ran.start_of(0))
         report.runs += len(ran.times)
@@ -178,9 +267,10 @@ class Recorder(Observer):
         report = self.report
         report.done += len(settled.values) - len(settled.errors)
         report.failed += len(settled.errors)
-        for error in settled.errors.values():
+        for position, error in settled.errors.items():
             name = type(error).__name__
             report.failures[name] = report.failures.get(name, 0) + 1
+            self.groups.add(settled, position, self.words)
 
     def recalled(self, settled: Settled) -> None:
         self.settled(settled)
@@ -190,6 +280,11 @@ class Recorder(Observer):
         report = self.report
         if report.state == "running":
             report.wall_seconds = perf_counter() - self.began_at
+        cpu_seconds = process_time() - self.cpu_before
+        in_threads = sum(row.cpu_seconds for row in report.rows if row.is_thread)
+        report.other_cpu_seconds = max(0.0, cpu_seconds - in_threads)
+        self.diary.end()
+        self.note_brakes()
         report.state = "ended"
         if isinstance(error, GeneratorExit):
             report.error = "the caller took no more results"
@@ -198,6 +293,11 @@ class Recorder(Observer):
         self.words.forget()
         self.put_rows_in_order()
 
+    def note_brakes(self) -> None:
+        """Have the brakes say in words what they did, before the caller changes them."""
+        for place, brake in enumerate(self.brakes):
+            self.seen.brakes[place] = brake.told(self.seen.refused.get(place, 0))
+
     def put_rows_in_order(self) -> None:
         """Order rows by name: they came in the order in which work came back."""
         report = self.report
@@ -205,6 +305,25 @@ class Recorder(Observer):
         order = sorted(range(len(names)), key=names.__getitem__)
         report.rows = [report.rows[place] for place in order]
         report.timeline.rows = [report.timeline.rows[place] for place in order]
+
+
+def program() -> str:
+    """The file of the program that runs; empty if there is none."""
+    main = sys.modules.get("__main__")
+    return getattr(main, "__file__", None) or ""
+
+
+def python() -> str:
+    """``"CPython 3.11.7 on linux"``."""
+    name = platform.python_implementation()
+    lock = "" if has_lock() else " without the GIL"
+    return f"{name} {platform.python_version()}{lock} on {sys.platform}"
+
+
+def has_lock() -> bool:
+    """Whether one thread at a time runs Python code."""
+    asked = getattr(sys, "_is_gil_enabled", None)  # since 3.13
+    return asked is None or bool(asked())
 
 
 def name_to_sort_by(name: str) -> list[tuple[int, str]]:
@@ -246,6 +365,7 @@ class Ran:
         self.start, self.tasks = portion.start, portion.tasks
         self.attempt = portion.attempt
         self.worker = report.worker or "a worker"
+        self.clues = report.clues
         self.errors: dict[int, Exception] = report.errors
         self.positions, self.times = timed(portion, report, deaths, now)
         self.deaths = deaths
@@ -256,7 +376,8 @@ class Ran:
         self.starts = self.times.began
         self.seconds = list(map(sub, self.times.ended, self.starts))
         self.busy, self.cpu = sum(self.seconds), sum(self.times.cpu)
-        self.overhead = max(0.0, report.seconds - self.busy)
+        loading = 0.0 if report.clues is None else report.clues.loading
+        self.overhead = max(0.0, loading, report.seconds - self.busy)
         self.offset = -began_at + clock_difference(portion, self.times, now)
         self.wasted = 0.0
         if self.errors:

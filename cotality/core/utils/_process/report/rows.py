@@ -23,6 +23,8 @@ class WorkerRow:
         deaths: How many of these it did not survive.
         busy_seconds: The time it spent in tasks.
         cpu_seconds: The CPU time of its thread in tasks.
+        queue_seconds: The time its thread wanted a CPU in portions and did not get one;
+            0.0 as well where the system does not say.
         overhead_seconds: The time it spent on portions and not in tasks: packing and
             unpacking, mostly.
         began: When it first ran a task, in seconds since the run began.
@@ -37,9 +39,11 @@ class WorkerRow:
     busy_seconds: float = 0.0
     cpu_seconds: float = 0.0
     overhead_seconds: float = 0.0
+    queue_seconds: float = 0.0
     began: float = 0.0
     ended: float = 0.0
     is_dead: bool = False
+    is_thread: bool = False
 
     def idle_seconds(self, wall_seconds: float) -> float:
         """The time in a run of *wall_seconds* in which it had nothing to do."""

@@ -6,10 +6,14 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 from cotality.core.utils._process.checks import checked_flag
+from cotality.core.utils._process.observers import Doing
 from cotality.core.utils._process.public import public
 from cotality.core.utils._process.texts import printable
 
+from .diary import RunDiary
+from .failure_groups import FailureGroup
 from .rows import Slowest, SlowTask, WorkerRow
+from .seen import Seen
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -33,14 +37,19 @@ class RunReport:
     and memory for at most 20,000 spans. Without a report nothing is recorded.
 
     Args:
+        name: What the run is called in the summary and on the page; a text of yours.
         arguments: Say what tasks were called with, and the texts of their exceptions.
             With False, the name of the function and the class of the exception have to
             do in the summary, the page and the trace: the rest may hold secrets.
 
     Raises:
-        TypeError: *arguments* is not a bool.
+        TypeError: *arguments* is not a bool, or *name* no text.
 
     Attributes:
+        name: What it was called; mostly empty.
+        script: The program that made the call; empty if that is typed in by hand.
+        python: Which Python it ran on: ``"CPython 3.11.7 on linux"``.
+        function: What the first task called.
         kind: On what the tasks ran: ``"threads"``, ``"processes"``, ``"inline"``,
             ``"auto"``, or the class of an executor.
         workers: How many ran at a time, at most.
@@ -50,6 +59,8 @@ class RunReport:
         done: How many tasks returned a value.
         failed: How many failed for good.
         failures: How many for each class of exception.
+        failure_groups: The same, those together that differ in numbers at most, with
+            the line that raised them and the first tasks of each; at most 51 groups.
         recalled: How many of those were not run, because the journal of an earlier run
             knew what becomes of them.
         retries: How often a failed task was run again.
@@ -57,6 +68,9 @@ class RunReport:
         error: What ended the call before its tasks did, as text; mostly empty.
         task_seconds: The sum of the times that tasks ran.
         cpu_seconds: The sum of their CPU times.
+        queue_seconds: The time that workers wanted a CPU and did not get one; None
+            where the system does not say (it does on Linux).
+        other_cpu_seconds: The CPU time of this process outside of tasks.
         wasted_seconds: The part of *task_seconds* that ended in a failure.
         overhead_seconds: The time workers spent on portions and not in tasks.
         startup_seconds: From the start of the call until the first task ran.
@@ -64,8 +78,12 @@ class RunReport:
         consumer_seconds: The time the caller spent on results of a stream before it
             asked for more.
         retry_wait_seconds: The longest time a single task waited to be run again.
-        sent_bytes: What went to worker processes, as far as is known.
-        received_bytes: What came back from them.
+        lookup_seconds: What it took to find tasks in a journal, by their contents.
+        packing_seconds: What it took to pack tasks for other processes.
+        unpacking_seconds: What it took to unpack what came back.
+        sent_bytes: What went to worker processes, packed; what is large, once.
+        received_bytes: What came back from them: results and failures, packed, and 8
+            bytes for a number or None.
         portions: How many portions were handed out.
         smallest_portion: The number of tasks in the smallest one.
         largest_portion: Likewise, in the largest one.
@@ -75,8 +93,13 @@ class RunReport:
         timeline: When each worker was busy.
     """
 
-    def __init__(self, *, arguments: bool = True) -> None:
+    def __init__(self, *, name: str = "", arguments: bool = True) -> None:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(f"the name of a RunReport must be a text, got {name!r}")
+        self.name = name
         self.arguments = checked_flag("arguments", arguments)
+        self.script = self.python = self.function = ""
+        self.has_lock = True
         self.state: State = "new"
         self.kind = ""
         self.workers = 0
@@ -86,9 +109,11 @@ class RunReport:
         self.wall_seconds = 0.0
         self.done = self.failed = self.recalled = self.retries = self.deaths = 0
         self.failures: dict[str, int] = {}
+        self.failure_groups: list[FailureGroup] = []
         self.error = ""
         self.task_seconds = self.cpu_seconds = self.wasted_seconds = 0.0
         self.overhead_seconds = self.startup_seconds = 0.0
+        self.other_cpu_seconds = 0.0
         self.input_seconds = self.consumer_seconds = self.retry_wait_seconds = 0.0
         self.sent_bytes = self.received_bytes = 0
         self.portions = self.smallest_portion = self.largest_portion = 0
@@ -98,6 +123,8 @@ class RunReport:
         self.rows: list[WorkerRow] = []
         self.slowest_so_far = Slowest()
         self.timeline = Timeline()
+        self.diary = RunDiary()
+        self.seen = Seen()
 
     def __repr__(self) -> str:
         return f"<RunReport: {self.state}, {self.done} done, {self.failed} failed>"
@@ -122,6 +149,27 @@ class RunReport:
     def slowest(self) -> list[SlowTask]:
         """The five slowest tasks, the slowest first."""
         return self.slowest_so_far.tasks()
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """The time that workers wanted a CPU and did not get one."""
+        seen = self.seen
+        return seen.queued if seen.portions > seen.unqueued else None
+
+    @property
+    def lookup_seconds(self) -> float:
+        """What it took to find tasks in a journal."""
+        return self.diary.pieces.total(Doing.LOOKING_UP)
+
+    @property
+    def packing_seconds(self) -> float:
+        """What it took to pack tasks for other processes."""
+        return self.seen.packing
+
+    @property
+    def unpacking_seconds(self) -> float:
+        """What it took to unpack what came back from them."""
+        return self.seen.unpacking
 
     @property
     def decision(self) -> Decision | None:

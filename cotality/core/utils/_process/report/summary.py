@@ -37,8 +37,9 @@ def headline(report: RunReport) -> str:
     if report.total is not None:
         count = report.total
     so_far = " so far" if report.state == "running" else ""
+    name = f"{report.name}: " if report.name else ""
     return (
-        f"{units.number(count, 'task')} on {place_of(report)}: "
+        f"{name}{units.number(count, 'task')} on {place_of(report)}: "
         f"{units.seconds(report.wall_seconds)}{so_far}"
     )
 
@@ -66,11 +67,24 @@ def facts_of(report: RunReport) -> list[tuple[str, str]]:
         facts.append(("portions", portions_of(report)))
     if report.sent_bytes or report.received_bytes:
         facts.append(("data", data_of(report)))
+    if report.seen.portions:
+        facts.append(("CPU queue", queue_of(report)))
     if waits := waits_of(report):
         facts.append(("outside", waits))
     if report.error:
         facts.append(("ended by", report.error))
+    if report.python:
+        facts.append(("program", program_of(report)))
     return facts
+
+
+def program_of(report: RunReport) -> str:
+    """``"nightly.py on CPython 3.11.7 on linux"``; with its folder if that may be."""
+    script = report.script or "typed in by hand"
+    if not report.arguments:
+        script = script.replace("\\", "/").rpartition("/")[2]
+    calls = f"{report.function} in " if report.function else ""
+    return f"{calls}{script}, {report.python}"
 
 
 def decisions_of(report: RunReport) -> str:
@@ -141,6 +155,14 @@ def data_of(report: RunReport) -> str:
         f"{units.size(report.sent_bytes)} to the workers, "
         f"{units.size(report.received_bytes)} back"
     )
+
+
+def queue_of(report: RunReport) -> str:
+    """For how long workers were ready to run and had no CPU."""
+    queued = report.queue_seconds
+    if queued is None:
+        return "unknown: this system does not say for how long workers wanted a CPU"
+    return f"workers wanted a CPU for {units.seconds(queued)} more than they got"
 
 
 NOTABLE = 0.01  # of the run's time; less is not worth a line
