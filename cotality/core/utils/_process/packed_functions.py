@@ -112,7 +112,7 @@ class PackedFunctions:
         packed = PackedFunction(
             sent,
             function,
-            number,
+            next(self.numbers),
             LastingMemo(pickler),
             data,
             buffers,
