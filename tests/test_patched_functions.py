@@ -79,6 +79,63 @@ def test_the_replacement_of_a_method_runs(
     assert run(shop.Shop.fetch, shop.Shop()) == "fake"
 
 
+def call(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    return function(*arguments, *named.values())
+
+
+def call_for_each(function: Callable[..., Any], large: list[int]) -> Any:
+    return function()
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda fetch: Task.of(call, fetch),
+        lambda fetch: Task(call, {"function": fetch}),
+        lambda fetch: Task.of(call_for_each, fetch, [0] * 100_000),
+        lambda fetch: Task.of(functools.partial(fetch)),
+        lambda fetch: Task.of(functools.partial(call, fetch)),
+        lambda fetch: Task.of(functools.partial(call, call, named=fetch)),
+        lambda fetch: Task.of(call, functools.partial(call, functools.partial(fetch))),
+    ],
+    ids=[
+        *(
+            "positional",
+            "named",
+            "beside what is large",
+            "partial",
+            "held by a partial",
+        ),
+        *("named in a partial", "in a partial that is given"),
+    ],
+)
+def test_the_replacement_is_an_argument(
+    give: Callable[[object], Task[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is called by the function that it was given to."""
+    monkeypatch.setattr(shop, "fetch", under_its_name)
+    task = give(shop.fetch)
+
+    assert (
+        execute_tasks_in_parallel([task] * 2, 1, True)
+        == ["fake of the real service"] * 2
+    )
+    with IsolatedProcessPoolExecutor(1) as executor:
+        given = task.positional, task.arguments
+        future = executor.submit(task.callback_function, *given[0], **given[1])
+        assert future.result() == "fake of the real service"
+
+
+def test_a_method_that_was_replaced_is_an_argument(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its object."""
+    fake = functools.wraps(shop.Shop.fetch)(lambda self: "fake")
+    monkeypatch.setattr(shop.Shop, "fetch", fake)
+
+    assert run(call, shop.Shop().fetch) == "fake"
+
+
 def test_a_mock_that_cannot_travel_says_so() -> None:
     """The original is not run in its place; in the thread of the test the mock is."""
     with mock.patch.object(shop, "fetch", autospec=True, return_value="fake"):

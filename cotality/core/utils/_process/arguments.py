@@ -16,6 +16,7 @@ from .captured import Captured
 from .copies import Copies
 from .memos import Memo, dumped_plainly, noted
 from .packed_functions import PackedFunction
+from .patched import is_other, sendable_arguments
 from .segments import LARGE, MOST_SENT, Segment, dumped, pack
 from .shared import Shared
 from .task import Task
@@ -108,11 +109,15 @@ class Packer:
         are_small = True
         for value in named.values():
             if type(value) not in SMALL:
+                if is_other(value):
+                    return self.pack(as_sendable(task), function)
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
         for value in positional:
             if type(value) not in SMALL:
+                if is_other(value):
+                    return self.pack(as_sendable(task), function)
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
@@ -197,6 +202,12 @@ class Packer:
             self.states[key] = mark, name, packed
         _, name, packed = self.states[key]
         return name, packed
+
+
+def as_sendable(task: Task[Any]) -> Task[Any]:  # Any: of any result type
+    """*task* with functions among its arguments that a worker will find right."""
+    positional, named = sendable_arguments(task.positional, task.arguments)
+    return Task(task.callback_function, named, positional=positional, label=task.label)
 
 
 def looks_large(value: object) -> bool:

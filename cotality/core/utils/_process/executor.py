@@ -101,7 +101,8 @@ class IsolatedProcessPoolExecutor(Executor):
         """
         future: Future[T] = Future()
         try:
-            packed = pack((patched.sendable(fn), args, kwargs))
+            given = patched.sendable_arguments(args, kwargs)
+            packed = pack((patched.sendable(fn), *given))
             segments: list[Segment] = []
             if isinstance(packed, bytes):
                 body = packed

@@ -16,7 +16,8 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from importlib import import_module
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
@@ -35,7 +36,36 @@ def sendable(function: object) -> object:
         return ByName(function)
     if type(function) is MethodType and not is_own(function):
         return Method(function)
+    kind: type[object] = type(function)
+    if kind is partial and any(map(is_other, parts_of(function))):
+        return Partial(function)
     return function
+
+
+def parts_of(held: Any) -> tuple[object, ...]:  # Any: any `partial`
+    return held.func, *held.args, *held.keywords.values()
+
+
+def is_other(value: object) -> bool:
+    """Whether *value* is a function that must not be sent as it is."""
+    return type(value) in FUNCTIONS and sendable(value) is not value
+
+
+def sendable_arguments(
+    positional: tuple[Any, ...], named: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:  # Any: arguments of any function
+    """The same with what becomes the right functions, where they are some themselves.
+
+    What else holds a function is not looked through.
+    """
+    if not FUNCTIONS.isdisjoint(map(type, positional)):
+        positional = tuple(map(sendable, positional))
+    if not FUNCTIONS.isdisjoint(map(type, named.values())):
+        named = {name: sendable(value) for name, value in named.items()}
+    return positional, named
+
+
+FUNCTIONS = frozenset([FunctionType, MethodType, partial])
 
 
 def is_own(method: MethodType) -> bool:
@@ -127,6 +157,29 @@ class Method:
     def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle wants
         function = sendable(self.method.__func__)
         return MethodType, (function, self.method.__self__)
+
+
+class Partial:
+    """Stands for a `partial` on its way: for its function, and what it adds."""
+
+    def __init__(self, held: Any) -> None:  # Any: as above
+        self.held = held
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle wants
+        held = self.held
+        given = sendable_arguments(held.args, held.keywords)
+        return partial_of, (sendable(held.func), *given, vars(held))
+
+
+def partial_of(
+    function: Callable[..., object],
+    positional: tuple[Any, ...],  # Any: arguments of any function
+    named: dict[str, Any],
+    attributes: dict[str, Any],
+) -> partial[object]:
+    made = partial(function, *positional, **named)
+    vars(made).update(attributes)
+    return made
 
 
 def packed_by_value(function: FunctionType) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any
 
 from .inner_codes import with_inner_codes
 from .memos import VALUES, Kind, is_found_by_name
-from .patched import ByName, Method
+from .patched import ByName, Method, Partial
 
 CONSTANTS = VALUES | {type(...), type(NotImplemented), range}
 # A pickle that ends like this one is the name of something: nothing of it is packed.
@@ -57,6 +57,8 @@ def parts_of(thing: Any) -> Iterable[object] | None:  # Any: what a function may
         return list(thing)
     if isinstance(thing, Method):
         thing = thing.method
+    elif isinstance(thing, Partial):
+        thing = thing.held
     if isinstance(thing, MethodType):
         return thing.__func__, thing.__self__
     if type(thing) is partial and not vars(thing):
