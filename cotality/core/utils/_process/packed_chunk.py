@@ -252,12 +252,10 @@ class PackedChunk:
             return self.unpacked(number, arguments)
         function = self.function(number)
         try:
-            named = decode(arguments)
+            given: Any = decode(arguments)  # Any: in one of two forms
         except BaseException as error:
             raise NotLoadedError(error) from error
-        if type(named) is dict:
-            return function, (), named
-        positional, named = named
+        positional, named = ((), given) if type(given) is dict else given
         return function, positional, named
 
     def unpacked(
