@@ -255,7 +255,9 @@ class PackedChunk:
             given: Any = decode(arguments)  # Any: in one of two forms
         except BaseException as error:
             raise NotLoadedError(error) from error
-        positional, named = ((), given) if type(given) is dict else given
+        if type(given) is dict:
+            return function, (), cast("dict[str, Any]", given)  # Any: of any function
+        positional, named = given
         return function, positional, named
 
     def unpacked(
