@@ -194,22 +194,19 @@ def is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).startswith(OURS)
 
 
-def obstacle_in(packed: bytes) -> str:
-    """Why no worker should load what is *packed*; mostly empty.
+def obstacle_of(function: object) -> str:
+    """Why no worker should import what *function* needs; mostly empty.
 
-    A pickle names modules in plain text. A name that happens to be in it by chance only
-    keeps on threads what could have gone to processes.
+    What else a task needs is seen in the worker, before it begins.
     """
-    for name in modules_being_imported():
-        if packed.find(name.encode()) >= 0:
-            return f"module {name!r} is being imported, and a worker would do so too"
+    called = getattr(function, "func", function)  # of a partial
+    for thing in (called, type(getattr(called, "__self__", called))):
+        name = getattr(thing, "__module__", None)
+        while isinstance(name, str) and name:
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if getattr(spec, "_initializing", False) is True:
+                return (
+                    f"module {name!r} is being imported, and a worker would do so too"
+                )
+            name = name.rpartition(".")[0]  # the package around it comes first
     return ""
-
-
-def modules_being_imported() -> list[str]:
-    """The names of the modules whose bodies are executed right now, in any thread."""
-    specs = [
-        (name, getattr(module, "__spec__", None))
-        for name, module in sys.modules.copy().items()
-    ]
-    return [name for name, spec in specs if getattr(spec, "_initializing", False)]
