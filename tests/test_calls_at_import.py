@@ -118,11 +118,18 @@ def test_a_module_that_calls_at_import_is_told_so(call: str, tmp_path: Path) -> 
     assert ended.runs <= 3
 
 
-def test_a_module_that_lets_the_machine_decide_runs_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("function", ["load", "partial(load)", "Loader().load"])
+def test_a_module_that_lets_the_machine_decide_runs_once(
+    function: str, tmp_path: Path
+) -> None:
     """Where its items run is the program's own process, since no worker could."""
     source = FUNCTION + (
+        "from functools import partial\n"
+        "class Loader:\n"
+        "    def load(self, name):\n"
+        "        return load(name)\n"
         "from cotality.tuning import execute\n"
-        "DATA = execute(load, range(60))\n"
+        f"DATA = execute({function}, range(60))\n"
         "print(len(DATA))\n"
     )
 

@@ -149,6 +149,31 @@ print(execute_tasks_in_parallel([Task.of(abs, -1)], 1, use_processes=True))
     assert printed.endswith("[1]\n")
 
 
+def test_an_app_that_calls_when_it_is_ready_is_told_so(tmp_path: Path) -> None:
+    """In the program it may; in each worker it would do so again."""
+    early = """
+import logging, os, sys
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
+with open("shop/apps.py", "a") as file:
+    file.write("""
+    early += repr(
+        "        from cotality.core.utils import process\n"
+        "        tasks = [process.Task.of(abs, -1)] * 4\n"
+        "        process.execute_tasks_in_parallel(tasks, 2, True)\n"
+    )
+    early += ")\n"
+    program = "print(execute_tasks_in_parallel([Task.of(abs, -2)], 1, True))\n"
+
+    printed = run(program, tmp_path, early=early)
+
+    assert (
+        "module 'shop.apps' makes a call with processes while it is set up" in printed
+    )
+    assert printed.endswith("[2]\n")
+    # The program, and its one worker.
+    assert len((tmp_path / "ready.txt").read_text().splitlines()) == 2
+
+
 def test_connections_of_threads_are_closed(tmp_path: Path) -> None:
     """When a call ends, its threads do, and no server keeps what they have opened."""
     program = """

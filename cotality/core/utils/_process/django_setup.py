@@ -17,6 +17,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from . import loading
 from .texts import class_and_text
 
 logger = logging.getLogger("cotality.core.utils.process")
@@ -50,8 +51,9 @@ def set_up(settings: str) -> None:
     """
     os.environ.setdefault(SETTINGS_VARIABLE, settings)
     try:
-        django: Any = import_module("django")  # Any: not a dependency
-        django.setup()
+        with loading.setting_up():
+            django: Any = import_module("django")  # Any: not a dependency
+            django.setup()
     except BaseException as error:
         logger.warning(
             "Django could not be set up in a worker process with the settings %r of "

@@ -12,6 +12,8 @@ import they import by mistake.
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -42,8 +44,9 @@ def refuse(module: str) -> NoReturn:
     if refused not in sys.meta_path:
         sys.meta_path.insert(0, refused)
     latest = RuntimeError(
-        f"module {module!r} makes a call with processes while it is imported. A worker "
-        f"process has to import it too, and would make the call again. Put the call "
+        f"module {module!r} makes a call with processes while it is "
+        f"{'set up' if is_being_set_up else 'imported'}. A worker process has to do "
+        f"that too, and would make the call again. Put the call "
         f'into a function that the program calls, or under if __name__ == "__main__":'
     )
     raise latest
@@ -86,8 +89,25 @@ NOT_SET_UP = (
 )
 
 
+# Whether a framework is being set up here, which imports what it likes and calls it.
+is_being_set_up = False
+
+
+@contextmanager
+def setting_up() -> Generator[None, None, None]:
+    """Set a framework up, before there is any work."""
+    global is_being_set_up
+    is_being_set_up = True
+    try:
+        yield
+    finally:
+        is_being_set_up = False
+
+
 def module_that_calls(frame: FrameType | None) -> str | None:
     """The module that makes a call in *frame* and must not; None if all is well."""
+    if is_being_set_up:
+        return outside_of_ours(frame)
     if this_process.is_worker:
         return module_being_loaded(frame)
     if has_no_work():
@@ -120,6 +140,16 @@ def module_being_loaded(frame: FrameType | None) -> str | None:
             continue
         frame = frame.f_back
     return None
+
+
+def outside_of_ours(frame: FrameType | None) -> str:
+    """The name of the module that has called us."""
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if not name.startswith("cotality."):
+            return name
+        frame = frame.f_back
+    return "__main__"
 
 
 def body_of(frame: FrameType | None) -> str:
@@ -164,22 +194,19 @@ def is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).startswith(OURS)
 
 
-def obstacle_in(packed: bytes) -> str:
-    """Why no worker should load what is *packed*; mostly empty.
+def obstacle_of(function: object) -> str:
+    """Why no worker should import what *function* needs; mostly empty.
 
-    A pickle names modules in plain text. A name that happens to be in it by chance only
-    keeps on threads what could have gone to processes.
+    What else a task needs is seen in the worker, before it begins.
     """
-    for name in modules_being_imported():
-        if packed.find(name.encode()) >= 0:
-            return f"module {name!r} is being imported, and a worker would do so too"
+    called = getattr(function, "func", function)  # of a partial
+    for thing in (called, type(getattr(called, "__self__", called))):
+        name = getattr(thing, "__module__", None)
+        while isinstance(name, str) and name:
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if getattr(spec, "_initializing", False) is True:
+                return (
+                    f"module {name!r} is being imported, and a worker would do so too"
+                )
+            name = name.rpartition(".")[0]  # the package around it comes first
     return ""
-
-
-def modules_being_imported() -> list[str]:
-    """The names of the modules whose bodies are executed right now, in any thread."""
-    specs = [
-        (name, getattr(module, "__spec__", None))
-        for name, module in sys.modules.copy().items()
-    ]
-    return [name for name, spec in specs if getattr(spec, "_initializing", False)]

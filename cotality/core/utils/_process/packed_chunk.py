@@ -274,12 +274,12 @@ class PackedChunk:
             return self.unpacked(number, arguments)
         function = self.function(number)
         try:
-            named = decode(arguments)
+            given: Any = decode(arguments)  # Any: in one of two forms
         except BaseException as error:
             raise NotLoadedError(error) from error
-        if type(named) is dict:
-            return function, (), named
-        positional, named = named
+        if type(given) is dict:
+            return function, (), cast("dict[str, Any]", given)  # Any: of any function
+        positional, named = given
         return function, positional, named
 
     def unpacked(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from cotality.core.utils._process.loading import obstacle_in
+from cotality.core.utils._process.loading import obstacle_of
 from cotality.core.utils._process.task import Task, describe
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.wire import encode
@@ -88,7 +88,8 @@ class Evidence:
         """*tasks* are about to run: see what it takes to send them."""
         arguments = [(task.positional, dict(task.arguments)) for task in tasks[:MANY]]
         try:
-            self.obstacle = obstacle_in(encode(tasks[0].callback_function))
+            encode(tasks[0].callback_function)
+            self.obstacle = obstacle_of(tasks[0].callback_function)
             self.sending = seconds_to_travel(arguments)
         except Exception as error:
             self.obstacle = cannot_be_pickled(describe(tasks[0]), error)
