@@ -36,7 +36,8 @@ for _ in range(2):  # also by workers that know the script already
         Task(itself), Task(give), Task(give_deep), Task(echo, positional=(helper,))
     ])
     print(same is itself, [a is b for a, b in zip(given, give(), strict=True)])
-    print(deep["a"][0][0] is helper, deep["a"][0][1] is Kind, deep["a"][1].func is helper)
+    (function, kind), partial = deep["a"]
+    print(function is helper, kind is Kind, partial.func is helper)
     print(one is helper)
 """
 

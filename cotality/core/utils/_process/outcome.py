@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
@@ -67,7 +67,7 @@ class Outcome(Generic[R]):
         return result
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Portion:
     """Tasks that follow one another in the input and are handed out together.
 
@@ -77,6 +77,8 @@ class Portion:
         attempt: The how manieth run of these tasks this is, from 1.
         handed_out: When, by perf_counter.
         sent_bytes: What travelled to another process, where that is known.
+        began: Tells when its first task began, by the monotonic clock; None as long as
+            it has not. Is None itself where nobody can tell before it comes back.
     """
 
     start: int
@@ -85,6 +87,7 @@ class Portion:
     attempt: int = 1
     handed_out: float = 0.0
     sent_bytes: int = 0
+    began: Callable[[], float | None] | None = None
 
 
 @dataclass(eq=False, slots=True)
