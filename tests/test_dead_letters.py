@@ -358,7 +358,11 @@ def test_they_can_be_run_again(
     """All of them or one; the exit code says whether all have succeeded."""
     run(knocks(gate, 3), dead_letters=letters)
 
-    assert "0 of 3 done" in said("retry", letters.path, status=1)
+    again = said("retry", letters.path, status=1)
+    assert "0 of 3 done" in again
+    for letter in letters.entries():  # each by its key, its call and its error
+        line = f"{letter.key}  {letter.call}: failed again: Failure: {letter.message}"
+        assert line in again.splitlines()
     gate.open()
     key = letters.entries()[0].key
     assert "1 of 1 done" in said("retry", letters.path, key)

@@ -65,7 +65,9 @@ def test_the_keys_of_failed_tasks_can_be_listed(
     )
 
     assert main([str(journal.path), "--failed"]) == 1
-    assert capsys.readouterr().out == "no 3\tFailure: odd and more\n"
+    assert capsys.readouterr().out == (
+        "no 3\tFailure: odd and more\tfail_from_two(number=3)\n"
+    )
     assert main([str(journal.path), "--failed", "--json"]) == 1
     (failed,) = json.loads(capsys.readouterr().out)
     assert (failed["key"], failed["call"]) == ("no 3", "fail_from_two(number=3)")
@@ -144,7 +146,7 @@ def test_what_is_no_journal_is_an_error(
     assert said.out == ""
     first, second = said.err.splitlines()
     assert "is no journal" in first
-    assert "No such file" in second
+    assert "there is no file" in second
 
 
 def test_it_is_a_command(journal: Journal) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -20,6 +22,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
+    shutdown_workers,
 )
 from tests.helpers import Failure, echo
 
@@ -212,3 +215,94 @@ def test_a_rate_says_what_is_wrong_with_it() -> None:
         Rate(1, per=float("inf"))
     with pytest.raises(TypeError, match=r"rate must be a Rate, got 50\. Rate\(50"):
         execute_tasks_in_parallel([], rate=50)  # type: ignore[call-overload]
+
+
+# By the clocks of the tasks.
+
+
+TOLERANCE = 0.005  # s
+
+
+def start_of_a_nap(seconds: float) -> float:
+    """When it began, by a clock that all processes share."""
+    began = monotonic()
+    time.sleep(seconds)
+    return began
+
+
+def check_windows(starts: list[float], count: int, per: float) -> None:
+    """In no time of *per* seconds more than *count* tasks have started."""
+    ordered = sorted(starts)
+    for place in range(len(ordered) - count):
+        assert ordered[place + count] - ordered[place] >= per - TOLERANCE
+
+
+@pytest.mark.parametrize("where", [False, True, "auto"])
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.15])
+def test_no_window_has_more_starts_by_the_tasks_own_clocks(
+    where: Any, seconds: float
+) -> None:
+    """Also of tasks that take longer than the window, and of workers that are new."""
+    shutdown_workers()
+    naps = [Task(start_of_a_nap, {"seconds": seconds}) for _ in range(60)]
+
+    starts = execute_tasks_in_parallel(naps, 6, where, rate=Rate(20, per=0.1))
+
+    check_windows(starts, 20, 0.1)
+
+
+def test_a_worker_that_starts_late_does_not_make_a_burst() -> None:
+    """What waits for it keeps its place in the window until it has begun."""
+    tasks = [Task(monotonic) for _ in range(3 * COUNT)]
+
+    starts = execute_tasks_in_parallel(
+        tasks, 3, True, rate=Rate(COUNT, PER), initializer=time.sleep, initargs=(0.3,)
+    )
+
+    check_windows(starts, COUNT, PER)
+
+
+def test_calls_that_share_a_rate_keep_it_together() -> None:
+    """On threads and on processes at the same time."""
+    rate = Rate(10, per=0.1)
+
+    def call(use_processes: bool) -> list[float]:
+        naps = [Task(start_of_a_nap, {"seconds": 0.02}) for _ in range(30)]
+        return execute_tasks_in_parallel(naps, 4, use_processes, rate=rate)
+
+    with ThreadPoolExecutor(2) as callers:
+        found = list(callers.map(call, [False, True]))
+
+    check_windows([*found[0], *found[1]], 10, 0.1)
+
+
+def test_a_call_that_was_struck_takes_no_place_for_ever() -> None:
+    """What it had out counts as begun, and nothing more is known of it."""
+    rate = Rate(2, per=0.05)
+    stream = execute_tasks_in_parallel_streaming(
+        [Task(fail_slowly)] * 2, 2, True, rate=rate, grace=0
+    )
+    with pytest.raises(Failure):
+        list(stream)
+    del stream
+    gc.collect()
+
+    assert (
+        execute_tasks_in_parallel([Task(abs, positional=(-1,))] * 4, rate=rate)
+        == [1] * 4
+    )
+    assert rate.out == []
+
+
+def fail_slowly() -> None:
+    time.sleep(0.01)
+    raise Failure
+
+
+def test_a_rate_with_an_executor_of_others_is_known_when_tasks_are_back() -> None:
+    """From then on it counts from when they started."""
+    with ThreadPoolExecutor(4) as executor:
+        naps = [Task(start_of_a_nap, {"seconds": 0.0}) for _ in range(20)]
+        starts = execute_tasks_in_parallel(naps, executor=executor, rate=Rate(5, 0.05))
+
+    check_windows(starts, 5, 0.05)

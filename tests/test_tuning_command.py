@@ -155,7 +155,7 @@ def test_bench_says_what_cannot_be_done_one_way(folder: Path) -> None:
         (("run", "nothing:at", "--data", "-"), "cannot import 'nothing'"),
         (("run", "work:nothing", "--data", "-"), "module 'work' has no 'nothing'"),
         (("run", "work:__name__", "--data", "-"), "work:__name__ is no function"),
-        (("run", "work:double", "--data", "none"), "No such file or directory: 'none'"),
+        (("run", "work:double", "--data", "none"), "there is no file 'none'"),
         (("run", "work:double", "--data", "work.py"), "line 2 of work.py is no JSON"),
         (
             ("run", "work:double", "--data", "data.jsonl", "--n-jobs", "0"),

@@ -25,12 +25,18 @@ from typing import Any
 
 from ._process.dead_letters.dead_letters import DeadLetters as DeadLetters
 from ._process.dead_letters.letter import DeadLetter as DeadLetter
+from ._process.dead_letters.replaying import chosen, replayed
 from ._process.dead_letters.replaying import replay as replay
 from ._process.dead_letters.shown import as_json, in_full, one_line
+from ._process.outcome import Outcome
 from ._process.records.errors import DeadLetterError as DeadLetterError
 from ._process.records.errors import JournalError as JournalError
-from ._process.task import describe
-from ._process.texts import class_and_text, printable, shortened
+from ._process.texts import (
+    class_and_text,
+    printable,
+    said_by_system,
+    shortened,
+)
 
 __all__ = [
     "DeadLetter",
@@ -51,10 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     do: Callable[[argparse.Namespace], int] = given.do
     try:
-        if not given.file.exists():
-            raise DeadLetterError(f"there is no file {given.file}")
+        given.file.stat()  # not to be taken for one without letters
         return do(given)
-    except (OSError, JournalError, NotOneLetterError) as error:
+    except OSError as error:
+        print(said_by_system(error), file=sys.stderr)
+        return 2
+    except (JournalError, NotOneLetterError) as error:
         print(printable(str(error), lines=True), file=sys.stderr)
         return 2
 
@@ -113,19 +121,27 @@ def retry(given: argparse.Namespace) -> int:
     keys = [letter_in(given.file, key).key for key in given.keys] or None
     there = {letter.key for letter in letters.entries()}
     wanted = len(there) if keys is None else len(keys)
-    outcomes = replay(
-        letters, keys=keys, max_workers=given.workers, use_processes=given.processes
+    ended = replayed(
+        letters,
+        lambda: chosen(letters, keys),
+        given.workers,
+        given.processes,
+        {},
     )
-    for outcome in outcomes:
-        said = "done"
-        if outcome.error is not None:
-            said = f"failed again: {shortened(outcome.error, SHOWN_ERROR)}"
-        label = outcome.task.label
-        name = describe(outcome.task) if label is None else label
-        print(f"{printable(name)}: {said}")
-    done = sum(outcome.ok for outcome in outcomes)
-    print(f"{done} of {wanted} done, {wanted - len(outcomes)} could not be run")
+    for letter, outcome in ended:
+        print(printable(f"{letter.key}  {letter.call}: {what_became_of(outcome)}"))
+    done = sum(outcome.ok for _, outcome in ended)
+    print(f"{done} of {wanted} done, {wanted - len(ended)} could not be run")
     return int(done < wanted)
+
+
+def what_became_of(outcome: Outcome[Any]) -> str:  # Any: of any result type
+    if outcome.error is None:
+        return "done"
+    text = " ".join(class_and_text(outcome.error).split())
+    if len(text) > SHOWN_ERROR:
+        text = f"{text[: SHOWN_ERROR - 3]}..."
+    return f"failed again: {text}"
 
 
 def purge(given: argparse.Namespace) -> int:

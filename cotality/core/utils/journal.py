@@ -2,8 +2,8 @@
 
 Prints how many tasks have finished, failed, and are running, with which errors and for
 how long. It may be asked at any time, also while a run is writing to the journal.
-``--failed`` prints the key of each task that has failed, one a line, and the error
-behind a tab; ``--json`` prints either as JSON.
+``--failed`` prints the key of each task that has failed, one a line, and behind a tab
+each the error and the call; ``--json`` prints either as JSON.
 
 Ends with 0 if nothing has failed, 1 if something has or a line cannot be read, and 2
 if there is no such journal.
@@ -22,7 +22,7 @@ from ._process.journal import Skipped as Skipped
 from ._process.journal.summary import Summary
 from ._process.records.errors import JournalError as JournalError
 from ._process.records.errors import JournalInUseError as JournalInUseError
-from ._process.texts import printable
+from ._process.texts import printable, said_by_system
 
 __all__ = ["Journal", "JournalError", "JournalInUseError", "Skipped", "main"]
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         summary = Summary.of(given.file)
     except (OSError, JournalError) as error:
-        print(words_of(error, given.file), file=sys.stderr)
+        print(words_of(error), file=sys.stderr)
         return 2
     if given.failed:
         print_failed(summary, as_json=given.json)
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--failed",
         action="store_true",
-        help="print the key of each failed task, and its error behind a tab",
+        help="print the key, the error and the call of each failed task, with tabs",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -66,13 +66,14 @@ def print_failed(summary: Summary, *, as_json: bool) -> None:
     for key, fields in summary.failed.items():
         message = " ".join(str(fields["message"]).split())
         error = printable(f"{fields['error']}: {message}")
-        print(f"{json.dumps(key)[1:-1]}\t{error}")
+        call = printable(str(fields.get("call", "")))
+        print(f"{json.dumps(key)[1:-1]}\t{error}\t{call}")
 
 
-def words_of(error: Exception, path: Path) -> str:
+def words_of(error: Exception) -> str:
     """What went wrong, and with which file."""
     if isinstance(error, OSError):
-        return printable(f"{path}: {error.strerror or error}")
+        return said_by_system(error)
     return printable(str(error), lines=True)
 
 

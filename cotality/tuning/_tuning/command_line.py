@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cotality.core.utils._process.tasks_over import NotUnpackableError
-from cotality.core.utils._process.texts import printable
+from cotality.core.utils._process.texts import printable, said_by_system
 
 from .choice import NAMES
 from .comparison import compare, table
@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Nobody reads on, as with `| head`. Nor is the rest to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (CannotDoError, NotUnpackableError, OSError, ValueError) as error:
+    except OSError as error:
+        print(said_by_system(error), file=sys.stderr)
+        return 2
+    except (CannotDoError, NotUnpackableError, ValueError) as error:
         print(printable(str(error), lines=True), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

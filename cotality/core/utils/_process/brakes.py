@@ -17,6 +17,7 @@ from .chunk import ChunkReport
 from .outcome import Portion
 from .source import Batch
 from .ticket import Ticket
+from .times import Measure
 
 
 class Brake:
@@ -26,12 +27,17 @@ class Brake:
         largest_portion: The most tasks that should travel together; None for no limit.
         only_to_free_workers: Whether a task has to start as soon as it is handed out,
             so that none may stand ready for a worker that is busy.
+        longest_portion: For how many seconds tasks that travel together may go on to
+            start, at most.
+        measure: What has to be measured of each task.
         opens_at: When to ask again if there was no room, by the monotonic clock. Never
             infinity while nothing of the call is out.
     """
 
     largest_portion: int | None = None
     only_to_free_workers = False
+    longest_portion = inf
+    measure = Measure.NOTHING
     opens_at = inf
 
     def take(self, wanted: int) -> int:
@@ -92,6 +98,7 @@ class Brakes:
     def __init__(self, each: Sequence[Brake] = ()) -> None:
         self.each = each
         self.only_to_free_workers = any(one.only_to_free_workers for one in each)
+        self.longest_portion = min((one.longest_portion for one in each), default=inf)
         self.opens_at = inf  # when to ask again, if there was no room
         self.held_by: int | None = None  # the brake, by its place, that let none start
         self.refused: set[Future[ChunkReport]] = set()

@@ -144,6 +144,7 @@ class Call(NamedTuple):
         observers = Observers(self.observers())
         policy = ErrorPolicy(self.on_error, options.max_failures)
         measure = Measure.CPU if self.detailed else observers.measure
+        measure = max([measure, *(brake.measure for brake in options.brakes)])
         total = total_of(self.tasks)
 
         def open_backend_for_call() -> Backend:

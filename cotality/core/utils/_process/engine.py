@@ -227,7 +227,9 @@ class Run:
             if batch is None:
                 self.brakes.give_back(granted)
                 return
-            time_box = self.schedule.time_box(len(batch.tasks))
+            time_box = min(
+                self.schedule.time_box(len(batch.tasks)), self.brakes.longest_portion
+            )
             # Before: this thread may lose its CPU while a worker already runs them.
             handed_out_at = perf_counter()
             before = self.diary.turn_to(Doing.PACKING)

@@ -52,7 +52,9 @@ class InlineBackend:
         chunk.is_in_caller = True
         with worker_state.standing_in(self.states):
             future.set_result(run_chunk(chunk, time_box))
-        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+        portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
+        portion.began = chunk.when_it_began
+        return portion, future
 
     def initialize(self) -> None:
         """Make a worker of the caller, before its first task."""

@@ -229,6 +229,12 @@ class Ledger:
             return None
         return position, self.times[STARTED]
 
+    def first_began(self, item: int) -> float | None:
+        """When the first task of *item* began, if its tasks are measured."""
+        if self.words[ITEM] != item or self.words[MEASURED] != item:
+            return None
+        return self.clocks.began[0] or None
+
     def recall(self, item: int) -> None:
         """Have *item* and all after it come back, but what was taken; see `taken`.
 

@@ -100,6 +100,10 @@ class LocalChunk:
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
     is_over: bool = field(default=False, init=False)
 
+    def when_it_began(self) -> float | None:
+        """When it began to run; None if it has not."""
+        return self.began_at
+
     def run(self, time_box: float) -> ChunkReport:
         """Run until nothing is left; `LocalChunks` sees to the time box."""
         self.thread, self.cpu_began = get_ident(), thread_time()

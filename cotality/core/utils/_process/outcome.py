@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple
 
@@ -85,7 +85,7 @@ class Packing(NamedTuple):
     functions: int = 0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Portion:
     """Tasks that follow one another in the input and are handed out together.
 
@@ -97,6 +97,8 @@ class Portion:
         sent_bytes: What travelled to another process, as far as that is new to it: what
             is large is sent once.
         packing: What it took to pack them; None where nothing is packed.
+        began: Tells when its first task began, by the monotonic clock; None as long as
+            it has not. Is None itself where nobody can tell before it comes back.
     """
 
     start: int
@@ -106,6 +108,7 @@ class Portion:
     handed_out: float = 0.0
     sent_bytes: int = 0
     packing: Packing | None = None
+    began: Callable[[], float | None] | None = None
 
 
 @dataclass(eq=False, slots=True)

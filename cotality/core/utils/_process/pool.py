@@ -201,6 +201,22 @@ class Pool:
             self.join()
             relay.wait_until_handled()  # what its workers have logged and printed
 
+    def when_began(self, item: Item) -> float | None:
+        """When the first task of *item* began, by perf_counter; None if not yet.
+
+        Known of an item that has its tasks measured. From any thread: what the worker
+        notes is looked at, and thrown away if it has gone on meanwhile.
+        """
+        watcher = self.claim.get(WATCHER)
+        if watcher is None:
+            return None
+        for worker in watcher.workers.copy():
+            number = worker.number
+            if worker.item is item:
+                began = worker.slot.ledger.first_began(number)
+                return began if worker.item is item else None
+        return None
+
     def join(self) -> None:
         """Wait for the end of a pool that is closed, not for handlers of anybody."""
         watcher = self.claim.get(WATCHER)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from concurrent.futures import CancelledError, Future
+from functools import partial
+from time import monotonic, perf_counter
 
 from .chunk import ChunkReport, run_chunk
 from .crash import entry_of, is_of_server
@@ -13,6 +15,7 @@ from .ledger import Entry
 from .outcome import Portion
 from .packed_chunk import PackedChunk
 from .packing import MOST_PACKED, PortionPacker, unpacked
+from .pool import Pool
 from .requests import SERVERS_LOST, START_ATTEMPTS, Item
 from .segments import Segment, sent_along
 from .source import Batch
@@ -67,7 +70,10 @@ class ProcessBackend:
         item.first_task = portion.start
         item.owner = self.owner
         item.leaves_state = bool(self.packer.packer.states)
-        self.staff.pool().put(item)
+        pool = self.staff.pool()
+        if self.packer.measure:
+            portion.began = partial(when_began, pool, item)
+        pool.put(item)
         return portion, future
 
     def size_of_new(self, segments: list[Segment]) -> int:
@@ -146,3 +152,11 @@ class ProcessBackend:
         self.packer.forget()
         all_ended = all_ended and not struck
         self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)
+
+
+def when_began(pool: Pool, item: Item) -> float | None:
+    """When the first task of *item* began, by the monotonic clock; None if not yet."""
+    if item.future.done():
+        return monotonic()  # at the latest; whoever takes it back knows better
+    began = pool.when_began(item)
+    return None if began is None else monotonic() - (perf_counter() - began)

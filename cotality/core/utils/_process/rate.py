@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 from time import monotonic, perf_counter
+from weakref import ref
 
 from .brakes import Brake, Told
 from .checks import checked_count, checked_seconds
 from .chunk import ChunkReport
 from .outcome import Portion
 from .public import public
+from .times import Measure
 
 # How exactly starts are written down, as a part of the time that a rate speaks of: so
 # no rate needs memory for more than a thousand of them.
@@ -21,6 +24,9 @@ EXACTNESS = 1e-3
 # Tasks that travel together start one after the other; so much time (s) is what they
 # may be late by.
 MOST_LATE = 0.005
+# Where all places are held by tasks that have not begun, as far as is known: how long
+# (s) until somebody looks again, within these bounds.
+LOOK_LEAST, LOOK_MOST = 0.001, 0.02
 
 
 @public
@@ -28,9 +34,8 @@ class Rate(Brake):
     """At most so many tasks start in any time of so many seconds.
 
     ``rate=Rate(50)`` starts at most 50 tasks in any one second, however many workers
-    there are: the limit is kept where tasks are handed out. A second attempt counts
-    like a first one. The same object given to several calls, also in several threads,
-    limits them together.
+    there are. A second attempt counts like a first one. The same object given to
+    several calls, also in several threads, limits them together.
 
     The first *count* tasks may start at once. For an even pace say ``Rate(1, 0.02)`` in
     place of ``Rate(50)``.
@@ -43,13 +48,17 @@ class Rate(Brake):
         TypeError: An argument is not a number.
         ValueError: An argument is out of range.
 
-    Tasks are counted when they are handed to a free worker, which is some milliseconds
-    before they run. One that turns out to have run later than that, because its worker
-    process had to be started, is counted then. Costs about 2 microseconds for each
-    portion.
+    What counts is when a task starts, by its own clock: a place is free again *per*
+    seconds after the known start of the task that had it. That is known while the task
+    runs, on threads and on worker processes of ours. With an executor of others it is
+    known once the task is back; until then it counts from when it was handed out.
+
+    Costs about 4 microseconds for each portion, and times are measured of each task.
     """
 
     only_to_free_workers = True
+    longest_portion = MOST_LATE / 2
+    measure = Measure.TIMES
 
     def __init__(self, count: int, per: float = 1.0) -> None:
         checked = checked_count("count", count)
@@ -63,6 +72,8 @@ class Rate(Brake):
         self.per = seconds
         self.largest_portion = max(1, math.floor(checked / seconds * MOST_LATE))
         self.window = Window(checked, seconds)
+        self.out: list[Out] = []  # of which nobody knows yet whether they have begun
+        self.interval = max(LOOK_LEAST, min(seconds / 4, LOOK_MOST))
         self.lock = threading.Lock()  # held while the window changes
 
     def __repr__(self) -> str:
@@ -71,8 +82,12 @@ class Rate(Brake):
     def take(self, wanted: int) -> int:
         with self.lock:
             now = monotonic()
-            granted = self.window.take(wanted, now)
-            self.opens_at = self.window.opens_at(now)
+            self.look(now)
+            held = sum(each.count for each in self.out)
+            granted = self.window.take(wanted, now, held)
+            self.opens_at = self.window.opens_at(now, held)
+            if held:
+                self.opens_at = min(self.opens_at, now + self.interval)
         return granted
 
     def told(self, refused: int) -> Told:
@@ -84,16 +99,58 @@ class Rate(Brake):
             "If what the tasks call can take more, allow more; more workers do not "
             "help, and fewer would do.",
         )
+    def look(self, now: float) -> None:
+        """Put down the starts of those that have begun meanwhile."""
+        for each in self.out.copy():
+            portion = each.portion()
+            # Of a call that has ended nobody hears any more; it began before now.
+            tell = None if portion is None else portion.began
+            began = now if tell is None else tell()
+            if began is not None:
+                late = self.longest_portion if each.count > 1 else 0.0
+                self.settle(each, [began + late] * each.count)
+
+    def settle(self, out: Out, starts: Iterable[float]) -> None:
+        # Twice for a moment rather than never: an exception may strike in between.
+        for at in starts:
+            self.window.write(1, at)
+        self.out.remove(out)
 
     def give_back(self, count: int) -> None:
         with self.lock:
             self.window.give_back(count)
 
+    def handed_out(self, portion: Portion) -> None:
+        count = len(portion.tasks) - len(portion.failures)
+        if portion.began is None or not count:
+            return
+        with self.lock:
+            self.out.append(Out(ref(portion), count))
+            self.window.give_back(count)  # it counts as one of those that are out
+
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
-        late = perf_counter() - report.seconds - portion.handed_out
-        if late > MOST_LATE:
-            with self.lock:
-                self.window.postpone(len(report.values), monotonic() - report.seconds)
+        now = monotonic()
+        to_monotonic = now - perf_counter()
+        starts = [each + to_monotonic for each in report.times.began if each]
+        if not starts:
+            starts = [now - report.seconds] * len(report.values)
+        with self.lock:
+            for each in self.out:
+                if each.portion() is portion:
+                    self.settle(each, starts)
+                    return
+            handed_out = portion.handed_out + to_monotonic
+            for at in starts:
+                if portion.began is None and at - handed_out > MOST_LATE:
+                    self.window.postpone(1, at)
+
+
+@dataclass(eq=False, slots=True)
+class Out:
+    """So many tasks that were handed out together."""
+
+    portion: ref[Portion]
+    count: int
 
 
 class Window:
@@ -115,11 +172,15 @@ class Window:
         """How many of them there are."""
         return sum(each.count for each in self.starts)
 
-    def take(self, wanted: int, now: float) -> int:
-        """How many of *wanted* may start *now*; they are counted."""
+    def take(self, wanted: int, now: float, held: int = 0) -> int:
+        """How many of *wanted* may start *now*; they are counted.
+
+        Args:
+            held: How many have room already, of which nobody knows when they start.
+        """
         while self.starts and self.starts[0].at + self.per <= now:
             self.starts.popleft()
-        granted = max(0, min(wanted, self.count - self.taken))
+        granted = max(0, min(wanted, self.count - self.taken - held))
         if granted:
             self.write(granted, now)
         return granted
@@ -159,10 +220,12 @@ class Window:
             if not starts.count:
                 pop()
 
-    def opens_at(self, now: float) -> float:
-        """When the next task may start."""
-        if self.taken < self.count or not self.starts:
+    def opens_at(self, now: float, held: int = 0) -> float:
+        """When the next task may start, as far as that is known."""
+        if self.taken + held < self.count:
             return now
+        if not self.starts:
+            return inf if held else now
         return self.starts[0].at + self.per
 
 

@@ -84,3 +84,14 @@ def attribute_or_none(thing: object, name: str) -> object:
         raise
     except BaseException:
         return None
+
+
+def said_by_system(error: OSError) -> str:
+    """*error* in one sentence, the same for all command lines; printable."""
+    file: object = error.filename
+    name = shortened(file if isinstance(file, str) else str(file), 300)
+    if isinstance(error, FileNotFoundError) and file is not None:
+        return printable(f"there is no file {name}")
+    if file is None or error.strerror is None:
+        return printable(str(error), lines=True)
+    return printable(f"{name}: {error.strerror}")

@@ -71,7 +71,9 @@ class ThreadBackend:
             )
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
-        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+        portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
+        portion.began = chunk.when_it_began
+        return portion, future
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:

@@ -90,6 +90,19 @@ def replay_some(
     Args:
         function: What to call for those that were kept without a function.
     """
+    ended = replayed(letters, choose, max_workers, use_processes, options, function)
+    return [outcome for _, outcome in ended]
+
+
+def replayed(
+    letters: DeadLetters,
+    choose: Callable[[], list[DeadLetter]],
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+    function: Callable[..., object] | None = None,
+) -> list[tuple[DeadLetter, Outcome[Any]]]:  # Any: as above
+    """The same, with the letter of each outcome."""
     if options.pop("dead_letters", None) is not None:
         raise ValueError(
             "replay keeps what fails in the file it is from: no dead_letters="
@@ -99,15 +112,13 @@ def replay_some(
     marker = letters.path.with_name(f"{letters.path.name}.replaying")
     with closing(alone(marker, trust_others=letters.trust_others)):
         try:
-            return run_again(
-                letters.store(),
-                tasks_of(choose(), function),
-                max_workers,
-                use_processes,
-                options,
+            some = tasks_of(choose(), function)
+            outcomes = run_again(
+                letters.store(), some, max_workers, use_processes, options
             )
         finally:
             marker.unlink(missing_ok=True)
+    return [(some[outcome.index][0], outcome) for outcome in outcomes]
 
 
 def alone(marker: Path, *, trust_others: bool) -> RecordFile:

@@ -141,7 +141,14 @@ class Summary:
             "task_seconds": round(self.task_seconds, 6),
             "retries": self.retries,
             "started_again": self.again,
-            "errors": [{"error": error, "keys": keys} for error, keys in self.groups()],
+            "errors": [
+                {
+                    "error": error,
+                    "keys": keys,
+                    "calls": [self.failed[key].get("call", "") for key in keys],
+                }
+                for error, keys in self.groups()
+            ],
             "slowest": [
                 {"key": key, "seconds": seconds} for seconds, key in self.slowest
             ],
