@@ -150,7 +150,7 @@ def test_a_rate(kind: Kind) -> None:
     waited = re.search(r"for (\d+) ms workers had nothing to do", found.texts[0])
     assert waited is not None
     # The third twenty of sixty may start after twice 0.2 s.
-    assert 300 <= int(waited[1])
+    assert int(waited[1]) >= 300
 
 
 @on_all

@@ -51,7 +51,6 @@ class Brake:
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
         """A worker has done what *report* says with the first tasks of *portion*."""
 
-
     def told(self, refused: int) -> Told:
         """What it is and does, for whoever asks why tasks did not start.
 

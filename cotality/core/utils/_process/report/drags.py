@@ -157,7 +157,9 @@ def way_round_the_lock(case: Case) -> str:
     if lock.useful and lock.useful < len(case.threads):
         fewer = f"max_workers={lock.useful} would be as fast"
     if decision is not None and decision.obstacle:
-        return f"The tasks cannot go to processes ({decision.obstacle}). {upper(fewer)}."
+        return (
+            f"The tasks cannot go to processes ({decision.obstacle}). {upper(fewer)}."
+        )
     if case.report.cpus < 2:
         return f"There is one CPU, so processes do not help. {upper(fewer)}."
     return f"Use use_processes=True; on threads, {fewer}."
@@ -181,7 +183,7 @@ def is_lock_contended(case: Case, busy: float, cpu: float, queued: float) -> boo
 
 
 def seconds_in(rows: list[WorkerRow], name: str) -> float:
-    return sum(getattr(row, name) for row in rows)
+    return float(sum(getattr(row, name) for row in rows))
 
 
 # CPUs.
