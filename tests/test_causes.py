@@ -170,6 +170,22 @@ def test_a_circuit_breaker(kind: Kind) -> None:
     assert "the last one ConnectionError: no answer to" in found.texts[0]
 
 
+def test_a_circuit_breaker_keeps_secrets() -> None:
+    """Without arguments the report does not say what the exception says."""
+    report = RunReport(arguments=False)
+    execute_tasks_in_parallel(
+        [Task.of(refuse, number) for number in range(30)],
+        2,
+        on_error="return",
+        report=report,
+        circuit_breaker=CircuitBreaker(3, reset_after=60),
+    )
+
+    text = Explained(report).texts[0]
+    assert "the last one ConnectionError." in text
+    assert "no answer" not in text
+
+
 @on_both
 def test_a_circuit_breaker_that_is_waited_for(kind: Kind) -> None:
     """Tasks that are tried again when it closes have waited for it, not for retries."""
@@ -360,8 +376,8 @@ def test_the_lock(busy: int) -> None:
     with other_programs(busy):
         found = explained([Task.of(spin, 150_000) for _ in range(60)], 6)
 
-    assert "took" in found.causes[0] or "too many threads" in found.causes[0]
-    assert found.shares[0] >= 0.3, found.known
+    assert "took turns" in found.causes[0] or "too many" in found.causes[0], found.known
+    assert found.shares[0] >= 0.25, found.known
     assert "use_processes=True" in found.texts[0]
 
 

@@ -309,8 +309,8 @@ class Recorder(Observer):
 
 def program() -> str:
     """The file of the program that runs; empty if there is none."""
-    main = sys.modules.get("__main__")
-    return getattr(main, "__file__", None) or ""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return file if isinstance(file, str) else ""
 
 
 def python() -> str:
