@@ -140,7 +140,7 @@ def a_real_run(*, arguments: bool = True) -> RunReport:
 
 
 def test_a_page_groups_failures(tmp_path: Path) -> None:
-    """Those that differ in numbers are one, with the line, the first tasks and calls."""
+    """Those that differ in numbers are one, with the line and the first tasks."""
     report = a_real_run()
     page = page_of(report, tmp_path)
 
