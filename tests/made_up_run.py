@@ -116,7 +116,7 @@ class MadeUpRun:
 
     def write_diary(self) -> None:
         """All of the run at once; what the recorder does by itself takes no time."""
-        diary = self.recorder.diary
+        diary = self.recorder.run_diary
         diary.is_over = True
         pieces, at = diary.pieces, 0.0
         pieces.add(CAPACITY, 0.0, self.lasts, self.workers * self.lasts)

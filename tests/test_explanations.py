@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import pytest
-
 from cotality.core.utils._process.observers import Doing
 from cotality.core.utils._process.times import Clues
 from cotality.core.utils.process import (

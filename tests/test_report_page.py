@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -122,6 +123,74 @@ def failing_run() -> RunReport:
     run.portion("process 3", 0.0, [1.0], errors={0: WorkerCrashedError("gone")})
     run.portion("process 4", 2.0, [1.0, 1.0, 1.0])
     return run.end()
+
+
+def refuse(order: int) -> None:
+    raise ConnectionError(f"no answer for {order}")
+
+
+def a_real_run(*, arguments: bool = True) -> RunReport:
+    report = RunReport(name="nightly <import>", arguments=arguments)
+    tasks: list[Task[Any]] = [  # Any: of different results
+        Task(refuse, {"order": number}) for number in range(20)
+    ]
+    tasks += [Task(echo, {"value": 1}), Task.of(int, "secret")]
+    execute_tasks_in_parallel(tasks, 2, on_error="return", report=report)
+    return report
+
+
+def test_a_page_groups_failures(tmp_path: Path) -> None:
+    """Those that differ in numbers are one, with the line and the first tasks."""
+    report = a_real_run()
+    page = page_of(report, tmp_path)
+
+    first, second = sorted(report.failure_groups, key=lambda group: -group.count)
+    assert (first.count, second.count) == (20, 1)
+    assert first.where.startswith("test_report_page.py, line ")
+    assert first.where.endswith(", in refuse")
+    assert len(first.tasks) == 3
+    assert f'<td class="code">{first.error}</td>' in page
+    assert first.error.startswith("ConnectionError: no answer for ")
+    assert second.tasks == [(21, "int('secret')")]
+
+
+def test_a_page_names_the_run_its_program_and_its_python(tmp_path: Path) -> None:
+    """So that two pages can be told apart."""
+    report = a_real_run()
+    page = page_of(report, tmp_path)
+
+    assert "<h1>nightly &lt;import&gt;: 22 tasks on 2 threads" in page
+    assert report.script.rpartition("/")[2] in page
+    assert f"CPython {sys.version_info[0]}.{sys.version_info[1]}." in page
+    assert report.function == "refuse"
+
+
+def test_a_page_without_arguments_has_none_in_its_groups(tmp_path: Path) -> None:
+    """What exceptions say, and the folder of the program, are left out as well."""
+    report = a_real_run(arguments=False)
+    page = page_of(report, tmp_path)
+
+    assert "no answer" not in page
+    assert "secret" not in page
+    if report.script:
+        assert str(Path(report.script).parent) not in page
+    assert {group.error for group in report.failure_groups} == {
+        "ConnectionError",
+        "ValueError",
+    }
+
+
+def test_failures_of_many_kinds_are_bounded() -> None:
+    """What comes after fifty kinds is counted together."""
+    run = MadeUpRun(workers=1, total=80)
+    for number in range(80):
+        name = "x" * (number + 1)
+        run.portion("w", number / 10, [0.01], errors={0: ValueError(name)})
+    groups = run.end().failure_groups
+
+    assert len(groups) == 51
+    assert sum(group.count for group in groups) == 80
+    assert groups[-1].count == 30
 
 
 # In a browser.
@@ -303,6 +372,22 @@ def test_a_page_suits_any_number_of_workers(open_page: Open, workers: int) -> No
     assert not driver.execute_script(
         "return document.documentElement.scrollWidth > innerWidth"
     )
+
+
+@needs_a_browser
+@pytest.mark.parametrize("width", [420, 1200])
+def test_a_page_suits_any_width(open_page: Open, width: int) -> None:
+    """On a telephone nothing is cut off, and failures are there as well."""
+    driver = open_page(a_real_run())
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    settle(driver)
+
+    assert driver.execute_script(
+        "return document.documentElement.scrollWidth <= innerWidth"
+    )
+    assert "ConnectionError: no answer for" in by_id(driver, "failures-table").text
+    assert complaints(driver) == []
 
 
 @needs_a_browser

@@ -139,16 +139,17 @@ class CircuitBreaker(Brake):
             return None
 
     def told(self, refused: int) -> Told:
-        last = f", the last one {self.last_error}" if self.last_error else ""
+        last = ", the last one {error}" if self.last_error else ""
         return Told(
             f"CircuitBreaker({self.failures}, reset_after={self.reset_after:g})",
             f"The circuit breaker was open: it refused "
             f"{units.number(refused, 'attempt')} to run a task, beside {{runs}} that "
             f"it let through, after {self.failures:,} failures in a "
-            f"row{escaped(last)}.",
+            f"row{last}.",
             f"See why they failed; a probe follows every {self.reset_after:g} s. "
             f"retries=Retry(on=CircuitOpenError, ...) lets tasks wait for it instead "
             f"of failing, and dead_letters keeps those that fail.",
+            self.last_error,
         )
 
     def why(self, seconds: float) -> str:
@@ -185,11 +186,6 @@ class CircuitBreaker(Brake):
                 self.probe_at = monotonic() + self.reset_after
             elif self.state == "half-open":
                 self.probe_at = 0.0  # that was a probe, and the next one may follow
-
-
-def escaped(text: str) -> str:
-    """*text* as it stands in a template for `str.format`."""
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def raised() -> NoReturn:

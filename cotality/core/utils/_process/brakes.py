@@ -57,7 +57,6 @@ class Brake:
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
         """A worker has done what *report* says with the first tasks of *portion*."""
 
-
     def told(self, refused: int) -> Told:
         """What it is and does, for whoever asks why tasks did not start.
 
@@ -72,13 +71,17 @@ class Told(NamedTuple):
 
     Attributes:
         what: What it is: ``"Rate(50, per=1.0)"``.
-        why: A sentence on what it did.
+        why: A sentence on what it did. ``{waited}`` in it is for how long workers had
+            no task because of it, ``{runs}`` how many runs of tasks there were, and
+            ``{error}`` its *error*.
         way_out: One on what to do about it.
+        error: What a task failed with that has to do with it, if any.
     """
 
     what: str
     why: str = ""
     way_out: str = ""
+    error: str = ""
 
 
 @dataclass(slots=True)

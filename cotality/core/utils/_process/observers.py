@@ -42,7 +42,9 @@ class Doing(IntEnum):
     ALL_OUT = 9  # there is nothing left
     RETRY_LATER = 10  # likewise, but for tasks that wait to be run again
     INPUT_LATER = 11  # the input has nothing yet
-    BRAKED = 12  # a brake lets no task start: this one, or the next, or the next but one
+    BRAKED = (
+        12  # a brake lets no task start: this one, or the next, or the next but one
+    )
 
 
 class Diary:

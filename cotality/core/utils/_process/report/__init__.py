@@ -1,12 +1,15 @@
 """What a person is shown of a run afterwards, one idea a file.
 
-* what is known of a run: `run_report`, with `rows` (workers, slowest tasks) and
-  `timeline` (when they were busy);
+* what is known of a run: `run_report`, with `rows` (workers, slowest tasks), `timeline`
+  (when they were busy), `diary` (what else went on meanwhile), `seen` (what workers say
+  besides) and `failure_groups`;
 * who writes it down while the run goes on: `recorder`, with `words` for what tasks are
   called;
-* how it is shown: `summary` (text), `diagnosis` (why it was not faster), `trace` (a
-  file for Perfetto), `page` (a page for a browser, from `page.html`, `page.css` and
-  `page.js`);
+* why it was not faster: `diagnosis` asks for each `finding`, `waits` for what workers
+  without a task waited for, `drags` for what made tasks take longer, by what all of it
+  has `costs`;
+* how it is shown: `summary` (text), `trace` (a file for Perfetto), `page` (a page for a
+  browser, from `page.html`, `page.css` and `page.js`);
 * figures with their units: `units`.
 """
 

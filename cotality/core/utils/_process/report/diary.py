@@ -15,6 +15,7 @@ from cotality.core.utils._process.observers import Diary, Doing
 
 FINEST = 0.5e-3  # s, of a piece at first; it doubles when there are too many
 MOST_PIECES = 2048
+LONGEST = 1e9  # s, of a run; what is later comes of a clock that is wrong
 
 
 class Pieces:
@@ -26,7 +27,7 @@ class Pieces:
 
     def add(self, kind: str | int, begin: float, end: float, amount: float) -> None:
         """*amount* of a kind, spread evenly from *begin* to *end* (s of the run)."""
-        begin = max(0.0, begin)
+        begin, end = max(0.0, begin), min(end, LONGEST)
         if end <= begin:
             end = begin + 1e-9
         while end >= self.width * MOST_PIECES:

@@ -123,7 +123,8 @@ class Lock:
         # One of them at a time can use a CPU; the others would not get further if they
         # had one.
         self.queued = min(queued, max(0.0, wall - self.cpu))
-        line = self.busy - self.outside - self.cpu - self.queued
+        # Between nothing and the most that they can have waited for outside.
+        line = self.busy - self.outside / 2 - self.cpu - self.queued
         waited = case.seen.lock_wait * len(rows)
         self.in_line = max(0.0, line) + min(waited, starved(case))
 
@@ -157,7 +158,8 @@ def way_round_the_lock(case: Case) -> str:
     if lock.useful and lock.useful < len(case.threads):
         fewer = f"max_workers={lock.useful} would be as fast"
     if decision is not None and decision.obstacle:
-        return f"The tasks cannot go to processes ({decision.obstacle}). {upper(fewer)}."
+        why = f" ({decision.obstacle})" if case.report.arguments else ""
+        return f"The tasks cannot go to processes{why}. {upper(fewer)}."
     if case.report.cpus < 2:
         return f"There is one CPU, so processes do not help. {upper(fewer)}."
     return f"Use use_processes=True; on threads, {fewer}."
@@ -181,7 +183,7 @@ def is_lock_contended(case: Case, busy: float, cpu: float, queued: float) -> boo
 
 
 def seconds_in(rows: list[WorkerRow], name: str) -> float:
-    return sum(getattr(row, name) for row in rows)
+    return float(sum(getattr(row, name) for row in rows))
 
 
 # CPUs.

@@ -46,7 +46,7 @@ class FailureGroups:
 
     def add(self, settled: Settled, position: int, words: Words) -> None:
         error = settled.errors[position]
-        group = self.group_of(words.error_of(error), place_of(error))
+        group = self.group_of(words.error_if_cheap(error), place_of(error))
         group.count += 1
         if len(group.tasks) < SHOWN:
             details, call = settled.details, ""

@@ -34,7 +34,7 @@ def page_of(report: RunReport) -> str:
     return Template(part("page.html")).substitute(
         title=escape(headline(report)),
         when=escape(when(report)),
-        name=escape(name_on_page(report)),
+        program=escape(program_of(report) if report.python else ""),
         failures=failures_as_html(report),
         has_failures="" if report.failure_groups else " hidden",
         style=part("page.css"),
@@ -57,12 +57,6 @@ def when(report: RunReport) -> str:
         return "not started"
     began = datetime.fromtimestamp(report.started_at).astimezone()
     return f"began {began:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def name_on_page(report: RunReport) -> str:
-    """The name of the run, the program and the Python: what tells it from others."""
-    parts = [report.name, program_of(report) if report.python else ""]
-    return ": ".join(filter(None, parts))
 
 
 def failures_as_html(report: RunReport) -> str:

@@ -23,7 +23,7 @@ from cotality.core.utils._process.stopwatch import FRESH, own, read_beside_threa
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.times import EPOCH, Measure, Times, Timing
 
-from .diary import BUSY, OURS, OVERHEAD, STARTING, RunDiary
+from .diary import BUSY, OURS, OVERHEAD, STARTING
 from .failure_groups import FailureGroups
 from .rows import Rows, SlowTask, WorkerRow
 from .seen import Seen
@@ -68,7 +68,7 @@ class Recorder(Observer):
         self.began_at = perf_counter()
         self.words = Words(self.began_at, arguments=report.arguments)
         self.rows = Rows(0)
-        self.diary: RunDiary = report.diary
+        self.diary = self.run_diary = report.diary
         self.seen: Seen = report.seen
         self.brakes: Sequence[Brake] = ()
         self.groups = FailureGroups(report.failure_groups)
@@ -95,7 +95,7 @@ class Recorder(Observer):
             read_beside_threads()
         self.cpu_before = process_time()
         self.brakes = start.brakes
-        self.diary.begin(start.at, start.workers)
+        self.run_diary.begin(start.at, start.workers)
 
     def decided(self, decision: Decision) -> None:
         self.report.decisions.append(decision)
@@ -156,12 +156,12 @@ class Recorder(Observer):
 
     @property
     def away(self) -> float:
-        return self.diary.away
+        return self.run_diary.away
 
     def look_into(self, portion: Portion, report: ChunkReport, ran: Ran) -> None:
         """Write down what the worker was busy with, and what else it has said."""
         began, ended = ran.start_of(0), ran.end_of(len(ran.times) - 1)
-        pieces = self.diary.pieces
+        pieces = self.run_diary.pieces
         pieces.add(BUSY, began, ended, ran.busy)
         if ran.overhead:
             pieces.add(OVERHEAD, began - ran.overhead, ended, ran.overhead)
@@ -283,7 +283,7 @@ class Recorder(Observer):
         cpu_seconds = process_time() - self.cpu_before
         in_threads = sum(row.cpu_seconds for row in report.rows if row.is_thread)
         report.other_cpu_seconds = max(0.0, cpu_seconds - in_threads)
-        self.diary.end()
+        self.run_diary.end()
         self.note_brakes()
         report.state = "ended"
         if isinstance(error, GeneratorExit):
@@ -294,7 +294,7 @@ class Recorder(Observer):
         self.put_rows_in_order()
 
     def note_brakes(self) -> None:
-        """Have the brakes say in words what they did, before the caller changes them."""
+        """Have the brakes say what they did, before the caller changes them."""
         for place, brake in enumerate(self.brakes):
             self.seen.brakes[place] = brake.told(self.seen.refused.get(place, 0))
 
@@ -309,8 +309,8 @@ class Recorder(Observer):
 
 def program() -> str:
     """The file of the program that runs; empty if there is none."""
-    main = sys.modules.get("__main__")
-    return getattr(main, "__file__", None) or ""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return file if isinstance(file, str) else ""
 
 
 def python() -> str:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from .recorder import Ran
 
-# Who wants to go on gets the interpreter's lock at once if it is free. If a thread computes
-# it has to ask for it, and is given it after the switch interval (5 ms).
+# Who wants to go on gets the interpreter's lock at once if it is free. If a thread
+# computes it has to ask for it, and is given it after the switch interval (5 ms).
 LATE = 0.0025  # s
 # What a task waits for outside is seen in portions that waited for a CPU for less than
 # this part of that.

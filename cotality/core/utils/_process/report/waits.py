@@ -27,7 +27,8 @@ def brakes(case: Case) -> list[Finding]:
             lost += case.costs.idle_in(Doing.RETRY_LATER)
             if missing > lost:
                 lost, whole = missing, "all attempts"
-        what = told.why.format(waited=waited, runs=runs)
+        error = told.error if report.arguments else told.error.partition(":")[0]
+        what = told.why.format(waited=waited, runs=runs, error=error)
         found.append(Finding(lost, what, told.way_out, whole))
     return found
 

@@ -57,6 +57,15 @@ class Words:
         """What *error* is, on one line."""
         return error_text(error) if self.arguments else type(error).__name__
 
+    def error_if_cheap(self, error: BaseException) -> str:
+        """The same, or its class if that has to do: a ``__str__`` may take long."""
+        now = perf_counter()
+        if self.spent > GRANT + SHARE * (now - self.began):
+            return type(error).__name__
+        text = self.error_of(error)
+        self.spent += perf_counter() - now
+        return text
+
     def forget(self) -> None:
         """Hold on to nothing of the caller's."""
         self.function = None
