@@ -37,6 +37,8 @@ class ChunkReport:
         received_bytes: What came back from another process.
         peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
             wants to know, or can.
+        others_cpu_seconds: The CPU time that other threads of the process have had
+            meanwhile; 0 if nobody wants to know.
     """
 
     values: list[Any]  # Any: what tasks return
@@ -50,6 +52,7 @@ class ChunkReport:
     received_bytes: int = 0
     peak_memory: int = 0
     cpu_seconds: float = 0.0
+    others_cpu_seconds: float = 0.0
 
 
 class Chunk(Protocol):

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
-from threading import current_thread, get_ident
-from time import monotonic, perf_counter, thread_time
+from threading import current_thread, get_ident, get_native_id
+from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
 from .chunk import ChunkReport, task_failure
@@ -82,9 +82,12 @@ class LocalChunk:
         context: What each task runs in a copy of.
         measure: What to measure of each task.
         is_in_caller: Whether the thread is the caller's: then a Ctrl-C is as well.
+        is_observed: Whether somebody wants to know what held it up.
         began_at: When it began to run, by the monotonic clock.
         thread: Which thread runs it.
+        native_id: Likewise, as the system calls it.
         cpu_began: The CPU time that this thread had had then, in seconds.
+        all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
     """
 
@@ -93,16 +96,21 @@ class LocalChunk:
     context: Context
     measure: Measure = Measure.NOTHING
     is_in_caller: bool = False
+    is_observed: bool = False
     time_box: float = math.inf
     began_at: float | None = field(default=None, init=False)
     thread: int = field(default=0, init=False)
+    native_id: int = field(default=0, init=False)
     cpu_began: float = field(default=0.0, init=False)
+    all_began: float = field(default=0.0, init=False)
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
     is_over: bool = field(default=False, init=False)
 
     def run(self, time_box: float) -> ChunkReport:
         """Run until nothing is left; `LocalChunks` sees to the time box."""
         self.thread, self.cpu_began = get_ident(), thread_time()
+        if self.is_observed:
+            self.native_id, self.all_began = get_native_id(), process_time()
         self.began_at = monotonic()
         report = ChunkReport(self.values)
         watch: Stopwatch | None = None
@@ -118,6 +126,9 @@ class LocalChunk:
                 break
         report.seconds = perf_counter() - began
         report.cpu_seconds = thread_time() - self.cpu_began
+        if self.is_observed:
+            others = process_time() - self.all_began - report.cpu_seconds
+            report.others_cpu_seconds = max(0.0, others)
         if watch is not None:
             report.times = watch.times()
             report.worker = current_thread().name

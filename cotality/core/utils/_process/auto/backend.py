@@ -17,13 +17,15 @@ from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
 from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.run_queue import seconds_in_queue
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
 
 from .decision import Decision
+from .disturbance import Disturbance
 from .estimate import Figures, Place, better_place
-from .evidence import Evidence
+from .evidence import Evidence, Seen
 from .probe import cpu_seconds_of, is_lock_held, short_turns
 
 if TYPE_CHECKING:
@@ -55,6 +57,12 @@ LONGER = 3
 ALL_THE_TIME = 0.5
 # When one lock seems to be what threads wait for: that many CPUs are busy.
 BUSY = 0.8
+# Threads, or processes, that do not do so much more than a loop are given up. They
+# have each had so many portions by then.
+PAYS = 1.05
+ENOUGH_PORTIONS = 2
+# After so many times as long as that took they are tried again.
+TRIED_AGAIN = 10
 THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
 
 
@@ -112,6 +120,8 @@ class AutoBackend:
         self.cpus = available_cpus()
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
+        self.disturbance = Disturbance()
+        self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
     # What the engine asks for.
 
@@ -124,6 +134,7 @@ class AutoBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:
         self.portions += 1
         if self.look_next == math.inf:
+            self.disturbance.begin()
             self.began_at = monotonic()
             self.look_next = self.began_at + FIRST_LOOK
         if self.place == "processes" and self.processes is not None:
@@ -138,6 +149,7 @@ class AutoBackend:
             self.wants_sample = True  # of the results as well
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
+        chunk.is_observed = True
         portion, future = self.threads.send(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
@@ -173,9 +185,9 @@ class AutoBackend:
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         self.count_out -= len(portion.tasks)
-        if self.out.pop(future, None) is not None:
+        chunk = self.out.pop(future, None)
+        if chunk is not None:
             report = self.threads.collect(portion, future)
-            alone = self.is_alone
         else:
             self.sent.discard(future)
             assert self.processes is not None
@@ -184,16 +196,29 @@ class AutoBackend:
             except WorkerStartError as error:  # nothing of it has begun
                 self.give_up_processes(error)
                 return ChunkReport([])
-            alone = not self.out  # or there are more than CPUs
-            self.processes_answer = self.processes_answer or bool(report.values)
-        self.learn(report, alone)
+            if report.values and not self.processes_answer:
+                self.processes_answer = True
+                self.generation = Generation()
+        self.learn(report, chunk)
         self.reconsider(monotonic())
         return report
 
-    def learn(self, report: ChunkReport, alone: bool) -> None:
-        evidence, count = self.evidence, len(report.values)
-        evidence.saw(count, report.seconds, report.cpu_seconds, alone)
-        self.generation.saw(count, report.cpu_seconds)
+    def learn(self, report: ChunkReport, chunk: LocalChunk | None) -> None:
+        evidence = self.evidence
+        seen = Seen(len(report.values), report.seconds, report.cpu_seconds)
+        if chunk is not None:
+            seen = self.disturbance.told_apart(
+                seen,
+                chunk.native_id,
+                report.others_cpu_seconds,
+                alone=self.place == "one thread",
+            )
+        self.generation.saw(seen)
+        # What ran in a process may have waited for a CPU; nobody says.
+        evidence.saw(seen, alone=chunk is not None and self.is_alone)
+        if chunk is not None and self.place == "one thread" and not self.sent:
+            evidence.alone.saw(seen)
+            self.disturbance.sample()
         if self.wants_sample and report.values and not report.errors:
             self.wants_sample = False
             evidence.saw_results(report.values)
@@ -221,10 +246,18 @@ class AutoBackend:
         cpu = cpu_seconds_of(chunk.thread)
         if cpu is not None:
             glance = self.first_glance(chunk, now, cpu)
-            seconds, cpu = now - glance.at, cpu - glance.cpu
-            if seconds:
-                computes = cpu > seconds / 2
-                self.evidence.saw_running(seconds, cpu, self.is_alone)
+            seen = Seen(1, now - glance.at, cpu - glance.cpu)
+            others = self.disturbance.others_now() - glance.others
+            seen = self.disturbance.told_apart(
+                seen,
+                chunk.native_id,
+                max(0.0, others - seen.cpu),
+                since=glance.queued,
+                alone=self.place == "one thread",
+            )
+            if seen.cpu or seen.wait:
+                computes = seen.cpu > seen.wait
+                self.evidence.saw_running(seen, alone=self.is_alone)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
             self.probe(chunk)
 
@@ -235,17 +268,22 @@ class AutoBackend:
         it ran already at the last look, if no other one has ended since.
         """
         done = len(chunk.values)
-        if done == 0:
-            self.glance = Glance(chunk, 0, chunk.began_at or now, chunk.cpu_began)
-        elif self.glance is None or self.glance[:2] != (chunk, done):
-            self.glance = Glance(chunk, done, now, cpu)
+        if self.glance is None or self.glance[:2] != (chunk, done):
+            others = self.disturbance.others_now()
+            if done == 0:
+                at, cpu = chunk.began_at or now, chunk.cpu_began
+                known = self.disturbance.known_of(chunk.native_id)
+                self.glance = Glance(chunk, 0, at, cpu, known, chunk.all_began)
+            else:
+                queued = self.disturbance.queue_of(chunk.native_id)
+                self.glance = Glance(chunk, done, now, cpu, queued or 0.0, others)
         return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
         """See whether the task that *chunk* runs keeps the interpreter's lock."""
         began, done = monotonic(), len(chunk.values)
         cpu_began = cpu_seconds_of(chunk.thread) or 0.0
-        is_held = is_lock_held()
+        is_held = is_lock_held(seconds_in_queue)
         seconds = monotonic() - began
         computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
         # A task that ended meanwhile, or has begun to wait, has let go of it, and says
@@ -258,7 +296,11 @@ class AutoBackend:
     def is_alone(self) -> bool:
         """Whether tasks on threads do not have to wait for the lock, or for a CPU."""
         if self.place == "threads":
-            return self.generation.busy < BUSY / 2
+            generation = self.generation
+            # All of them have to have come back: what one has computed that still runs
+            # nobody has counted, and a thread without a CPU computes little.
+            is_known = generation.portions >= self.workers
+            return is_known and self.wanting < BUSY / 2
         return self.place == "one thread" and not self.sent
 
     def is_worth_a_probe(self) -> bool:
@@ -286,10 +328,21 @@ class AutoBackend:
             transport=evidence.transport,
             start=self.start_seconds,
             cpus=self.cpus,
-            threads=self.most_threads,
-            processes=self.most_processes if self.may_travel else 0,
+            threads=1 if self.is_given_up("threads") else self.most_threads,
+            processes=self.figure_of_processes(),
             running=self.seconds_of_running(),
+            others=self.disturbance.programs,
+            machine=self.disturbance.machine,
         )
+
+    def figure_of_processes(self) -> int:
+        if self.is_given_up("processes") or not self.may_travel:
+            return 0
+        return self.most_processes
+
+    def is_given_up(self, place: Place) -> bool:
+        """Whether it was tried a while ago, and did not do more than a loop."""
+        return monotonic() < self.given_up.get(place, 0.0)
 
     @property
     def start_seconds(self) -> float:
@@ -310,6 +363,9 @@ class AutoBackend:
 
     def reconsider(self, now: float) -> None:
         self.learn_of_lock()
+        if self.does_not_pay():
+            self.take_back(now)
+            return
         figures = self.figures()
         if not figures.wall or (not figures.left and not self.decisions):
             return
@@ -327,6 +383,49 @@ class AutoBackend:
             # A thread goes on until the processes do.
             self.workers = self.most_processes + (not self.processes_answer)
 
+    def does_not_pay(self) -> bool:
+        """Whether no more tasks a second are done here than in a loop.
+
+        Unless they have changed: threads that mostly wait for something outside, or
+        processes that keep more than one CPU busy, do what a loop could not.
+        """
+        generation, alone = self.generation, self.evidence.alone
+        if self.place == "one thread" or not alone.tasks or not self.left:
+            return False
+        if self.place == "processes" and not self.processes_answer:
+            return False
+        portions = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
+            return False
+        if generation.rate_now * alone.each >= PAYS:
+            return False
+        if self.place == "processes":
+            # Where others want the CPUs too, to have few says nothing.
+            return generation.busy < PAYS and not self.disturbance.is_busy
+        return self.wanting > BUSY / 2
+
+    @property
+    def wanting(self) -> float:
+        """How many threads compute, or would if they had a CPU, on average.
+
+        Where nobody can tell those from threads that wait it may be any number.
+        """
+        return math.inf if self.disturbance.is_unsure else self.generation.wanting
+
+    def take_back(self, now: float) -> None:
+        """Run the rest as a loop does, or where else it is done soonest."""
+        place = self.place
+        self.given_up[place] = now + TRIED_AGAIN * self.generation.seconds
+        self.evidence.cpu = self.evidence.alone.cpu / self.evidence.alone.tasks
+        self.go("one thread", self.figures(), now, self.no_gain(place))
+
+    def no_gain(self, place: Place) -> str:
+        rate = self.generation.rate_now * self.evidence.alone.each
+        return (
+            f"on {self.workers} {place} no more was done than in a loop "
+            f"({rate:.2g} times as much)"
+        )
+
     def learn_of_lock(self) -> None:
         """See how far threads that compute get into each other's way."""
         generation = self.generation
@@ -338,7 +437,7 @@ class AutoBackend:
             lock = (most / generation.busy - 1) / (most - 1)
             self.evidence.lock = min(1.0, max(0.0, lock))
 
-    def go(self, place: Place, figures: Figures, now: float) -> None:
+    def go(self, place: Place, figures: Figures, now: float, reason: str = "") -> None:
         """Have what is handed out from now on run in *place*."""
         if self.place == "threads":
             for future in self.out:
@@ -358,7 +457,7 @@ class AutoBackend:
         else:
             self.workers = 1
         self.generation = Generation(rate=self.generation.rate_now)
-        self.tell(figures, now)
+        self.tell(figures, now, reason)
 
     def grow(self, figures: Figures, now: float) -> None:
         """Have more threads for tasks that wait, as long as more are done for it."""
@@ -380,13 +479,19 @@ class AutoBackend:
             self.workers = wanted
             self.tell(figures, now)
 
-    def tell(self, figures: Figures, now: float) -> None:
+    def tell(self, figures: Figures, now: float, reason: str = "") -> None:
         workers = self.workers
         if self.place == "processes":
             workers = self.most_processes
         at = now - self.began_at
         decision = Decision.of(
-            self.place, workers, at, self.reason(), figures, self.evidence.obstacle
+            self.place,
+            workers,
+            at,
+            reason or self.reason(),
+            figures,
+            self.evidence.obstacle,
+            self.evidence.alone,
         )
         self.decisions += 1
         if logger.isEnabledFor(logging.DEBUG):
@@ -433,12 +538,16 @@ class Glance(NamedTuple):
         done: How many tasks of the portion had ended.
         at: When that was, by the monotonic clock.
         cpu: The CPU time that the thread had had then, in seconds.
+        queued: How long it had wanted a CPU by then.
+        others: The CPU time of the whole process by then.
     """
 
     chunk: LocalChunk
     done: int
     at: float
     cpu: float
+    queued: float
+    others: float
 
 
 def start_of_processes() -> float:
@@ -469,6 +578,7 @@ class Generation:
         self.portions = 0
         self.tasks = 0
         self.cpu = 0.0  # s
+        self.queued = 0.0  # s
 
     @property
     def seconds(self) -> float:
@@ -483,7 +593,13 @@ class Generation:
         """How many CPUs were busy with what has come back."""
         return self.cpu / self.seconds
 
-    def saw(self, tasks: int, cpu_seconds: float) -> None:
+    @property
+    def wanting(self) -> float:
+        """How many threads had a CPU, or wanted one, on average."""
+        return (self.cpu + self.queued) / self.seconds
+
+    def saw(self, seen: Seen) -> None:
         self.portions += 1
-        self.tasks += tasks
-        self.cpu += cpu_seconds
+        self.tasks += seen.tasks
+        self.cpu += seen.cpu
+        self.queued += seen.queued

@@ -9,6 +9,7 @@ from cotality.core.utils._process.public import public
 from cotality.core.utils._process.report import units
 
 from .estimate import Figures
+from .evidence import Alone
 
 
 @public
@@ -30,6 +31,10 @@ class Decision:
         obstacle: Why nothing can go to a process; mostly empty.
         expected_seconds: For each choice how long the rest of the call was expected to
             take there; infinity where it cannot run.
+        alone_seconds: How long a task took that ran alone, without what kept it from a
+            CPU; 0 if none did.
+        alone_tasks: How many have.
+        busy_programs: How many threads of other programs wanted a CPU then.
     """
 
     choice: str
@@ -43,6 +48,9 @@ class Decision:
     transport_seconds: float
     obstacle: str
     expected_seconds: dict[str, float]
+    alone_seconds: float = 0.0
+    alone_tasks: int = 0
+    busy_programs: float = 0.0
 
     @classmethod
     def of(
@@ -53,6 +61,7 @@ class Decision:
         reason: str,
         figures: Figures,
         obstacle: str,
+        alone: Alone,
     ) -> Decision:
         return cls(
             choice,
@@ -66,6 +75,9 @@ class Decision:
             figures.transport,
             obstacle,
             figures.all_seconds(),
+            alone.undisturbed,
+            alone.tasks,
+            figures.others,
         )
 
     def __str__(self) -> str:
