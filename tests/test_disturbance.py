@@ -185,6 +185,7 @@ class MadeUpThreads:
         class Chunk:
             native_id = 7
             is_running = False
+            began_at = None
             values: tuple[()] = ()
             thread = 1
 
@@ -321,7 +322,7 @@ def test_threads_that_were_given_up_are_tried_again(
     while call.backend.place == "threads":
         call.come_back(0.01 * call.backend.workers, 0.01, 0.01)
 
-    for _ in range(1000):
+    for _ in range(1000):  # now each waits, whatever the others do
         call.come_back(0.01, 0.001, 0.01 / call.backend.workers)
 
     assert call.backend.place == "threads"

@@ -38,7 +38,7 @@ def test_a_good_run_is_called_that() -> None:
     """Nothing is found fault with where workers were busy nearly all of the time."""
     assert explained(even_run().end()).startswith(
         "It went well: 2 workers spent 92 % of the time in tasks, and the run was 1.8 "
-        "times as fast as the sum of their times."
+        "times as fast as a loop."
     )
 
 

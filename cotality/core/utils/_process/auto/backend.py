@@ -121,6 +121,7 @@ class AutoBackend:
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
         self.disturbance = Disturbance()
+        self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
     # What the engine asks for.
@@ -215,8 +216,9 @@ class AutoBackend:
             )
         self.generation.saw(seen)
         # What ran in a process may have waited for a CPU; nobody says.
-        evidence.saw(seen, alone=chunk is not None and self.is_alone)
-        if chunk is not None and self.place == "one thread" and not self.sent:
+        alone = chunk is not None and self.is_alone and self.was_alone(chunk)
+        evidence.saw(seen, alone=alone)
+        if alone and self.place == "one thread":
             evidence.alone.saw(seen)
             self.disturbance.sample()
         if self.wants_sample and report.values and not report.errors:
@@ -291,6 +293,12 @@ class AutoBackend:
         is_same = len(chunk.values) == done and not chunk.is_over
         if is_held or (is_same and computed > ALL_THE_TIME * seconds):
             self.evidence.lock = float(is_held)
+
+    def was_alone(self, chunk: LocalChunk) -> bool:
+        """Whether *chunk*, which is back, had no others of a crowd beside it."""
+        if self.place == "threads":
+            return True
+        return not self.out and (chunk.began_at or 0.0) >= self.crowd_until
 
     @property
     def is_alone(self) -> bool:
@@ -417,6 +425,9 @@ class AutoBackend:
         place = self.place
         self.given_up[place] = now + TRIED_AGAIN * self.generation.seconds
         self.evidence.cpu = self.evidence.alone.cpu / self.evidence.alone.tasks
+        if place == "threads":
+            # Whatever they wait for together, it is as if it were the lock.
+            self.evidence.lock = 1.0
         self.go("one thread", self.figures(), now, self.no_gain(place))
 
     def no_gain(self, place: Place) -> str:
@@ -456,6 +467,7 @@ class AutoBackend:
             self.workers = max(2, min(self.workers, self.most_threads))
         else:
             self.workers = 1
+            self.crowd_until = now
         self.generation = Generation(rate=self.generation.rate_now)
         self.tell(figures, now, reason)
 

@@ -33,6 +33,7 @@ class Decision:
             take there; infinity where it cannot run.
         alone_seconds: How long a task took that ran alone, without what kept it from a
             CPU; 0 if none did.
+        alone_cpu_seconds: The CPU time of that.
         alone_tasks: How many have.
         busy_programs: How many threads of other programs wanted a CPU then.
     """
@@ -49,6 +50,7 @@ class Decision:
     obstacle: str
     expected_seconds: dict[str, float]
     alone_seconds: float = 0.0
+    alone_cpu_seconds: float = 0.0
     alone_tasks: int = 0
     busy_programs: float = 0.0
 
@@ -76,6 +78,7 @@ class Decision:
             obstacle,
             figures.all_seconds(),
             alone.undisturbed,
+            alone.cpu / max(1, alone.tasks),
             alone.tasks,
             figures.others,
         )

@@ -7,6 +7,7 @@
 * how it is shown: `summary` (text), `diagnosis` (why it was not faster), `trace` (a
   file for Perfetto), `page` (a page for a browser, from `page.html`, `page.css` and
   `page.js`);
+* how much faster than a loop it was: `yardstick`;
 * figures with their units: `units`.
 """
 

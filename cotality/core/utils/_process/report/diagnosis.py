@@ -262,6 +262,17 @@ DIAGNOSES: tuple[Callable[[RunReport], Finding | None], ...] = (
 )
 
 
+LITTLE_GAIN = 1.1  # times as fast as a loop: that is none
+
+
+def gained(report: RunReport) -> str:
+    """How much faster than a loop the run was, as far as that is known."""
+    gain = report.gain
+    if gain is None:
+        return f", {units.ratio(report.speed_up)} tasks at a time"
+    return f", and the run was {units.ratio(gain.speed_up)} times as fast as a loop"
+
+
 def verdict(report: RunReport) -> str:
     """What to say when nothing stands out."""
     used = report.task_seconds / report.capacity if report.capacity else 0.0
@@ -283,10 +294,18 @@ def verdict(report: RunReport) -> str:
             f"{units.share(report.task_seconds, report.capacity)} of the time in "
             f"tasks. Raise max_workers to gain more."
         )
+    gain = report.gain
+    is_little = gain is not None and gain.high < LITTLE_GAIN
+    if gain is not None and is_little and report.decision is not None:
+        return (
+            f"Nothing was gained: {units.number(report.workers, 'worker')} ran "
+            f"{units.ratio(report.speed_up)} tasks at a time, which got into each "
+            f"other's way: together they were {units.ratio(gain.speed_up)} times as "
+            f"fast as a plain loop."
+        )
     if used >= GOOD:
         return (
-            f"It went well: {shares}, and the run was "
-            f"{units.ratio(report.speed_up)} times as fast as the sum of their times. "
+            f"It went well: {shares}{gained(report)}. "
             f"To gain more, use more workers or make "
             f"the tasks themselves faster."
         )

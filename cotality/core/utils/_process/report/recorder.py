@@ -6,6 +6,7 @@ done for each task by itself is done by functions of C (`sum`, `max`, `zip`).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from operator import sub
@@ -54,6 +55,7 @@ class Recorder(Observer):
             start.total,
         )
         report.cpus = available_cpus()
+        report.machine = os.cpu_count() or 1
         report.started_at = start.at + EPOCH
         self.began_at = start.at
         self.words = Words(start.at, arguments=report.arguments)
