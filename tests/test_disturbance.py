@@ -186,6 +186,7 @@ class MadeUpThreads:
             native_id = 7
             is_running = False
             began_at = None
+            belongs = None
             values: tuple[()] = ()
             thread = 1
 

@@ -201,6 +201,8 @@ class Run:
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
         self.brakes.opens_at = inf  # unless there is none now
+        if self.arrivals.is_with_deputy and not self.source.is_plain:
+            return  # the caller is back before long
         while size := self.schedule.next_portion(
             from_returned=bool(self.source.returned)
         ):

@@ -17,10 +17,13 @@ from threading import current_thread, get_ident, get_native_id
 from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
+from . import worker_state
+from .belongings import belongs_elsewhere
 from .chunk import ChunkReport, task_failure
 from .stopwatch import Columns, Stopwatch
 from .task import Task
 from .times import Measure
+from .worker_state import States
 
 # After so many seconds to look again at a portion that no thread has taken: when one
 # does, a portion comes back, so mostly somebody looks before.
@@ -79,14 +82,18 @@ class LocalChunk:
     Attributes:
         tasks: What has not ended is in here; the list is the chunk's own.
         siblings: The portions of the same call.
+        states: What the thread has made for tasks, if it is no worker's.
         context: What each task runs in a copy of.
         measure: What to measure of each task.
         is_in_caller: Whether the thread is the caller's: then a Ctrl-C is as well.
+        can_stay: Whether a task that belongs to the thread of the caller may be handed
+            back: it runs there then.
         is_observed: Whether somebody wants to know what held it up.
         began_at: When it began to run, by the monotonic clock.
         thread: Which thread runs it.
         native_id: Likewise, as the system calls it.
         cpu_began: The CPU time that this thread had had then, in seconds.
+        belongs: What a task has raised because it belongs to another thread.
         all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
     """
@@ -96,6 +103,8 @@ class LocalChunk:
     context: Context
     measure: Measure = Measure.NOTHING
     is_in_caller: bool = False
+    can_stay: bool = False
+    states: States | None = None
     is_observed: bool = False
     time_box: float = math.inf
     began_at: float | None = field(default=None, init=False)
@@ -104,10 +113,17 @@ class LocalChunk:
     cpu_began: float = field(default=0.0, init=False)
     all_began: float = field(default=0.0, init=False)
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
+    belongs: BaseException | None = field(default=None, init=False)
     is_over: bool = field(default=False, init=False)
 
     def run(self, time_box: float) -> ChunkReport:
         """Run until nothing is left; `LocalChunks` sees to the time box."""
+        if self.states is None or not worker_state.was_used:
+            return self.run_all()
+        with worker_state.standing_in(self.states):
+            return self.run_all()
+
+    def run_all(self) -> ChunkReport:
         self.thread, self.cpu_began = get_ident(), thread_time()
         if self.is_observed:
             self.native_id, self.all_began = get_native_id(), process_time()
@@ -169,6 +185,10 @@ class LocalChunk:
         """The task that was running raised *error*."""
         if self.is_in_caller and isinstance(error, KeyboardInterrupt):
             raise error
+        if self.can_stay and belongs_elsewhere(error):
+            self.belongs = error
+            self.stop()
+            return
         report.errors[len(report.values)] = task_failure(error)
         report.values.append(None)
         if self.siblings.until_failure:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from .checks import check_each
 from .outcome import Settled
 from .task import Task
+from .tasks_over import TasksOver
 
 READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
 
@@ -81,6 +82,7 @@ class Source:
     """
 
     def __init__(self) -> None:
+        self.is_plain = False  # whether any thread may read the input
         self.memory: Memory | None = None
         self.known: deque[Settled] = deque()
         self.unsorted: Batch | None = None  # read, and not looked up in the memory yet
@@ -193,6 +195,7 @@ class SequenceSource(Source):
 
     def __init__(self, tasks: Sequence[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
+        self.is_plain = True
         self.tasks = tasks if isinstance(tasks, list) else list(tasks)
 
     def read(self, size: int) -> list[Task[Any]]:
@@ -206,6 +209,7 @@ class IterableSource(Source):
 
     def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
+        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
         self.iterator = iter(tasks)
 
     def read(self, size: int) -> list[Task[Any]]:

@@ -21,6 +21,7 @@ from cotality.core.utils._process.run_queue import seconds_in_queue
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
+from cotality.core.utils._process.worker_state import States
 
 from .decision import Decision
 from .disturbance import Disturbance
@@ -29,6 +30,7 @@ from .evidence import Evidence, Seen
 from .probe import cpu_seconds_of, is_lock_held, short_turns
 
 if TYPE_CHECKING:
+    from cotality.core.utils._process.desk import Desk
     from cotality.core.utils._process.process_backend import ProcessBackend
 
 logger = logging.getLogger("cotality.core.utils.process")
@@ -78,6 +80,8 @@ class AutoBackend:
         total: How many tasks there are; None if nobody knows.
         obstacle: Why nothing can go to a process; empty if nothing is known.
         decided: Is told of each decision.
+        desk: Where the caller runs tasks; None if it cannot.
+        begins_at_desk: Whether it shall, as long as there is one thread.
     """
 
     kind = "auto"
@@ -95,6 +99,8 @@ class AutoBackend:
         total: int | None,
         obstacle: str,
         decided: Callable[[Decision], None],
+        desk: Desk | None = None,
+        begins_at_desk: bool = False,
     ) -> None:
         self.threads = threads
         self.most_threads = threads.workers
@@ -104,6 +110,10 @@ class AutoBackend:
         self.processes_answer = False
         self.total = total
         self.decided = decided
+        self.desk = desk
+        self.is_at_desk = desk is not None and begins_at_desk
+        self.is_bound = ""  # why tasks cannot leave the thread of the caller
+        self.states = States()  # of the caller, as a worker
         self.place: Place = "one thread"
         self.workers = 1
         self.evidence = Evidence()
@@ -151,10 +161,29 @@ class AutoBackend:
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
         chunk.is_observed = True
-        portion, future = self.threads.send(chunk, batch, time_box)
+        portion, future = self.run_here(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
+
+    def run_here(
+        self, chunk: LocalChunk, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have *chunk* run in a thread of this process: the caller's, or another."""
+        desk = self.desk
+        if desk is None or not self.is_for_desk(desk):
+            chunk.can_stay = desk is not None and not self.is_bound
+            return self.threads.send(chunk, batch, time_box)
+        chunk.states = self.states
+        self.threads.chunks.add(chunk, time_box)
+        future = desk.put(chunk, time_box)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def is_for_desk(self, desk: Desk) -> bool:
+        if self.is_bound:
+            return not desk.has_job
+        is_free = not (desk.is_busy or desk.has_job)
+        return self.is_at_desk and is_free and self.place == "one thread"
 
     @property
     def may_travel(self) -> bool:
@@ -189,6 +218,8 @@ class AutoBackend:
         chunk = self.out.pop(future, None)
         if chunk is not None:
             report = self.threads.collect(portion, future)
+            if chunk.belongs is not None and not self.is_bound:
+                self.stay(chunk.belongs)
         else:
             self.sent.discard(future)
             assert self.processes is not None
@@ -203,6 +234,14 @@ class AutoBackend:
         self.learn(report, chunk)
         self.reconsider(monotonic())
         return report
+
+    def stay(self, error: BaseException) -> None:
+        """What runs in this process runs in the thread of the caller from now on."""
+        said = class_and_text(error)[:200]
+        self.is_bound = f"the tasks belong to the thread that called ({said})"
+        if self.place == "threads":
+            now = monotonic()
+            self.go("one thread", self.figures(), now)
 
     def learn(self, report: ChunkReport, chunk: LocalChunk | None) -> None:
         evidence = self.evidence
@@ -336,7 +375,7 @@ class AutoBackend:
             transport=evidence.transport,
             start=self.start_seconds,
             cpus=self.cpus,
-            threads=1 if self.is_given_up("threads") else self.most_threads,
+            threads=1 if self.is_without_threads else self.most_threads,
             processes=self.figure_of_processes(),
             running=self.seconds_of_running(),
             others=self.disturbance.programs,
@@ -347,6 +386,10 @@ class AutoBackend:
         if self.is_given_up("processes") or not self.may_travel:
             return 0
         return self.most_processes
+
+    @property
+    def is_without_threads(self) -> bool:
+        return bool(self.is_bound) or self.is_given_up("threads")
 
     def is_given_up(self, place: Place) -> bool:
         """Whether it was tried a while ago, and did not do more than a loop."""
@@ -514,7 +557,11 @@ class AutoBackend:
     def reason(self) -> str:
         evidence = self.evidence
         if self.place == "one thread":
-            return evidence.obstacle or "anything else would take longer to start"
+            return (
+                self.is_bound
+                or evidence.obstacle
+                or "anything else would take longer to start"
+            )
         if self.place == "processes":
             return "the tasks compute and hold the interpreter's lock"
         if not evidence.computes:
@@ -541,6 +588,9 @@ class AutoBackend:
         if self.processes is not None:
             self.processes.close(all_ended, struck=struck)
         self.threads.close(all_ended, struck=struck)
+        if self.desk is not None:
+            self.desk.close()
+        self.states.close()
 
 
 class Glance(NamedTuple):
