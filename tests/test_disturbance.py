@@ -178,14 +178,15 @@ class MadeUpThreads:
 
     look_at = float("inf")
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, clock: Callable[[], float]) -> None:
         self.workers = workers
+        self.clock = clock
 
     def chunk_of(self, batch: Batch) -> Any:
         class Chunk:
             native_id = 7
             is_running = False
-            began_at = None
+            began_at = self.clock()
             belongs = None
             values: tuple[()] = ()
             thread = 1
@@ -218,7 +219,7 @@ class Call:
         monkeypatch.setattr(auto_backend, "monotonic", lambda: self.now)
         monkeypatch.setattr(auto_backend, "available_cpus", lambda: 2)
         self.decisions: list[Decision] = []
-        self.threads = MadeUpThreads(threads)
+        self.threads = MadeUpThreads(threads, lambda: self.now)
         self.backend = AutoBackend(
             self.threads,  # type: ignore[arg-type]
             lambda: pytest.fail("no processes here"),
@@ -253,6 +254,7 @@ def test_tasks_that_want_to_run_get_no_threads(monkeypatch: pytest.MonkeyPatch) 
     call = Call(monkeypatch, lambda _: queued[0])
 
     for _ in range(100):
+        call.hand_out()
         queued[0] += 0.045
         call.come_back(0.05, 0.005, 0.05)
 

@@ -62,6 +62,8 @@ class HeadStart:
         self.beginning = threading.Lock()  # held while the next item begins
         self.is_over = threading.Event()
         self.desk: Desk | None = None
+        self.caller = threading.get_native_id()
+        self.queued = 0.0  # s, that the caller has waited for a CPU, when last looked
         self.settled: list[Settled] = []
         self.replacing = threading.Lock()  # held while it is decided who goes on
         self.thread = threading.Thread(
@@ -152,11 +154,21 @@ class HeadStart:
         while not self.is_over.wait(pause):
             now, count = perf_counter(), len(self.results)
             if self.would_pay(count, count - done, now - began):
+                if not count and self.is_held_up(now - began):
+                    continue
                 self.stop()
                 if not self.is_over.wait(PATIENCE):
                     self.stand_in()
                 return
             pause, done, began = min(2 * pause, LATER), count, now
+
+    def is_held_up(self, seconds: float) -> bool:
+        """Whether the loop has had no CPU yet, since others keep them busy."""
+        from cotality.core.utils._process.run_queue import seconds_in_queue
+
+        queued = (seconds_in_queue(self.caller) or 0.0) - self.queued
+        self.queued += queued
+        return seconds - queued < SOON / 2
 
     def would_pay(self, count: int, lately: int, seconds: float) -> bool:
         """Whether the rest is worth more than a loop.
@@ -178,23 +190,24 @@ class HeadStart:
 
     def stand_in(self) -> None:
         """Begin with the others, until the caller is back."""
-        from cotality.core.utils._process.desk import Desk, Ending
+        from cotality.core.utils._process.desk import BATON, DEPUTY, Desk, Ending
 
         desk = Desk()
         desk.deputy = threading.current_thread()
-        with desk.baton:
-            with self.replacing:
-                if self.is_over.is_set():
-                    return
-                desk.is_busy = True
-                desk.caller = 0  # not this thread; it says so when it is back
-                self.desk = desk
-            try:
-                desk.step = self.steps(desk)
-            except BaseException as error:
-                desk.ending = Ending(None, error)
-                desk.close()
-            desk.drive()
+        desk.baton.holder[BATON] = DEPUTY
+        with self.replacing:
+            if self.is_over.is_set():
+                return
+            desk.is_busy = True
+            desk.caller = 0  # not this thread; it says so when it is back
+            self.desk = desk
+        try:
+            desk.step = self.steps(desk)
+        except BaseException as error:
+            desk.ending = Ending(None, error)
+            desk.close()
+        desk.drive()
+        desk.baton.give_back()
         desk.deputize()
 
     def steps(self, desk: Desk) -> Coroutine[Any, Any, None]:  # Any: see `desk`

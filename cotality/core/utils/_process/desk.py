@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from contextlib import aclosing
 from contextvars import copy_context
 from math import inf
-from queue import Empty
+from queue import Empty, SimpleQueue
 from threading import get_ident, get_native_id
 from time import monotonic
 from types import coroutine
@@ -43,6 +43,41 @@ SLICE = 0.05  # s
 LOOKS_IN_VAIN = 5
 
 
+class Baton:
+    """Who has it drives the engine: at first the caller.
+
+    Not a lock: an exception from a signal handler may strike the caller between two
+    lines, and then nobody knows whether it has the lock. Here each step is one of C
+    code, and who takes what it has, has it still.
+    """
+
+    def __init__(self) -> None:
+        self.holder = {BATON: CALLER}
+        self.returned: SimpleQueue[None] = SimpleQueue()
+
+    def is_taken_by(self, who: str) -> bool:
+        """Take it, if nobody else has it; whether *who* has it now."""
+        return self.holder.setdefault(BATON, who) == who
+
+    def leave(self) -> None:
+        self.holder.pop(BATON, None)
+
+    def give_back(self) -> None:
+        """Leave it to the caller, who waits for it."""
+        self.leave()
+        self.returned.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Until it is given back, or so long, or shorter."""
+        try:
+            self.returned.get(timeout=seconds)
+        except Empty:
+            pass  # whoever waits looks again
+
+
+BATON, CALLER, DEPUTY = "baton", "caller", "deputy"
+
+
 class Desk:
     """Where the caller runs a portion, and the deputy who looks after the call then.
 
@@ -60,13 +95,10 @@ class Desk:
         self.arrivals: SharedArrivals | None = None
         self.step: Step[Any] | None = None  # Any: the engine's next one, as suspended
         self.ending: Ending | None = None  # what came of it, if the deputy saw that
-        # The caller has it from the moment there is a deputy. One that can be taken
-        # twice: an exception that strikes between two lines must not leave it waiting
-        # for what it has.
-        self.baton = threading.RLock()
+        self.baton = Baton()
         self.deputy: threading.Thread | None = None
         self.is_asleep = False  # for longer, since nothing was to be looked after
-        self.is_called = threading.Event()
+        self.calls: SimpleQueue[None] = SimpleQueue()  # to wake it
         self.is_closed = False
 
     def put(self, chunk: LocalChunk, time_box: float) -> Future[ChunkReport]:
@@ -115,8 +147,9 @@ class Desk:
             self.see_to_deputy()
             self.busy_since = monotonic()
             self.is_busy = True
-            self.call_deputy()
-            self.baton.release()
+            if self.is_asleep:
+                self.calls.put(None)
+            self.baton.leave()
             self.run(*job)
         except BaseException as error:
             struck = error
@@ -148,14 +181,13 @@ class Desk:
         while True:
             try:
                 self.is_busy = False
-                if self.baton.acquire(blocking=False):
-                    return struck
-                if self.arrivals is not None:
-                    self.arrivals.queue.put(None)
-                if self.baton.acquire(timeout=SLICE):
+                if self.baton.is_taken_by(CALLER):
                     return struck
                 if self.deputy is None or not self.deputy.is_alive():
                     return struck  # a child of `os.fork` has none
+                if self.arrivals is not None:
+                    self.arrivals.queue.put(None)
+                self.baton.wait(SLICE)
             except BaseException as error:
                 struck = error
 
@@ -177,16 +209,15 @@ class Desk:
     def close(self) -> None:
         """Send the deputy home."""
         self.is_closed = True
-        self.is_called.set()
+        self.calls.put(None)
         deputy = self.deputy
         if deputy is not None and deputy is not threading.current_thread():
             deputy.join()
 
     def see_to_deputy(self) -> None:
-        """See that there is one, and that the caller has the baton to give."""
+        """See that there is one."""
         if self.deputy is not None:
             return
-        self.baton.acquire()
         self.deputy = threading.Thread(
             target=self.context.run,
             args=(self.deputize,),
@@ -199,34 +230,26 @@ class Desk:
             # No room for another thread. So nobody looks after the call meanwhile.
             self.deputy = threading.current_thread()
 
-    def call_deputy(self) -> None:
-        if self.is_asleep:
-            self.is_asleep = False
-            self.is_called.set()
-
     # The deputy.
 
     def deputize(self) -> None:
         """What the deputy does: sleep, and look after the call now and then."""
         in_vain = 0
         while not self.is_closed:
-            if in_vain < LOOKS_IN_VAIN:
-                self.is_called.wait(FIRST_LOOK)
-            else:
-                self.is_called.clear()
-                self.is_asleep = True
-                self.is_called.wait(None if not self.is_busy else FIRST_LOOK)
-                self.is_called.clear()
+            self.is_asleep = in_vain >= LOOKS_IN_VAIN
+            is_long = self.is_asleep and not self.is_busy
+            try:
+                self.calls.get(timeout=None if is_long else FIRST_LOOK)
                 in_vain = 0
-                continue
-            in_vain += 1
-            if self.is_wanted() and self.baton.acquire(blocking=False):
+            except Empty:
+                in_vain += 1
+            if self.is_wanted() and self.baton.is_taken_by(DEPUTY):
                 in_vain = 0
                 try:
                     if self.is_busy:
                         self.drive()
                 finally:
-                    self.baton.release()
+                    self.baton.give_back()
 
     def is_wanted(self) -> bool:
         """Whether the caller has been busy for a while."""
@@ -303,6 +326,9 @@ class SharedArrivals(BlockingArrivals):
             if self.is_with_deputy:
                 if not desk.is_busy:
                     await left()  # the caller is back
+                    # It may do what was not for the deputy, such as to read the input.
+                    self.woken = True
+                    return None
             elif self.is_empty and desk.has_job:
                 await left()
             # Short waits only while the two may have to meet.
