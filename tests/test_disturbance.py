@@ -41,7 +41,6 @@ def test_the_system_says_how_long_a_thread_has_wanted_a_cpu() -> None:
     assert mine is not None
     assert mine >= 0
     assert run_queue.seconds_in_queue(2**30) is None
-    assert threading.get_native_id() in run_queue.threads_here()
     runnable = run_queue.runnable_now()
     assert runnable is not None
     assert runnable >= 1
@@ -66,61 +65,55 @@ def test_what_the_scheduler_writes(text: bytes, seconds: float | None) -> None:
 # What follows.
 
 
-def disturbance(
-    queued: dict[int, list[float]], others: int = 0
-) -> tuple[Disturbance, dict[int, list[float]]]:
-    """One that is told, look by look, how long threads have been in the queue."""
-
-    def queue_of(thread: int) -> float | None:
-        looks = queued.get(thread)
-        if looks is None:
-            return None
-        return looks.pop(0) if len(looks) > 1 else looks[0]
-
-    found = Disturbance(queue_of, lambda: 1 + others, lambda: list(queued))
-    return found, queued
+def disturbance(queued: float | None, others: int = 0) -> Disturbance:
+    """One that is told how long threads have been in the queue."""
+    return Disturbance(lambda _: queued, lambda: 1 + others)
 
 
 def test_time_in_the_queue_is_no_waiting() -> None:
     """Nor is what other threads of the program took, who may have had the lock."""
-    found, _ = disturbance({7: [0.5]})
-
-    seen = found.told_apart(Seen(1, 1.0, 0.1), 7, 0.15)
+    seen = disturbance(1.5).told_apart(Seen(1, 1.0, 0.2), 7, 1.0, 0.15)
 
     assert seen.queued == 0.5
-    assert seen.wait == pytest.approx(0.25)
+    assert seen.wait == pytest.approx(0.15)
 
 
-def test_a_thread_with_the_lock_that_has_no_cpu_holds_up_the_others() -> None:
-    """They wait for the lock as long as it waits for a CPU."""
-    found, _ = disturbance({7: [0.0], 8: [0.0, 0.6]})
-    found.begin()
-
-    assert found.told_apart(Seen(1, 1.0, 0.4), 7, 0.0).wait == pytest.approx(0.0)
-    # What was seen once is not seen again.
-    assert found.told_apart(Seen(1, 1.0, 0.4), 7, 0.0).wait == pytest.approx(0.6)
+def test_who_waits_does_not_want_the_lock() -> None:
+    """So others take nothing from a task that mostly waits for something outside."""
+    assert Seen(1, 1.0, 0.1, queued=0.2, others=0.5).wait == pytest.approx(0.7)
+    assert Seen(1, 1.0, 0.3, queued=0.2, others=0.4).wait == pytest.approx(0.1)
 
 
-def test_a_look_at_what_still_runs_forgets_nothing() -> None:
-    """The whole of its time in the queue is known when it is done."""
-    found, _ = disturbance({7: [0.0, 0.3, 0.5]})
-    found.begin()
+def test_no_more_is_taken_out_than_there_was() -> None:
+    """Whatever the scheduler counts."""
+    seen = disturbance(9.0).told_apart(Seen(1, 1.0, 0.4), 7, 1.0, 5.0)
 
-    running = found.told_apart(Seen(1, 0.4, 0.1), 7, 0.0, since=found.known_of(7))
-    done = found.told_apart(Seen(1, 0.6, 0.1), 7, 0.0)
-
-    assert running.queued == pytest.approx(0.3)
-    assert done.queued == pytest.approx(0.5)
+    assert seen.queued == pytest.approx(0.6)
+    assert seen.wait == 0
 
 
-def test_where_nobody_can_tell_that_is_known() -> None:
+@pytest.mark.parametrize(("now", "since"), [(None, 1.0), (1.0, None)])
+def test_where_nobody_can_tell_that_is_known(
+    now: float | None, since: float | None
+) -> None:
     """Then what looks like waiting may be anything."""
-    found = Disturbance(lambda _: None, lambda: None, list)
+    found = disturbance(now)
 
-    found.told_apart(Seen(1, 1.0, 0.1), 7, 0.0)
+    found.told_apart(Seen(1, 1.0, 0.1), 7, since, 0.0)
 
     assert found.is_unsure
-    assert found.programs == 0
+
+
+def test_who_looks_says_how_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And sleeps the longer for it."""
+    queued = iter([5.0, 5.25, 5.25])
+    monkeypatch.setattr(run_queue, "seconds_in_queue", lambda _: next(queued))
+    lateness = run_queue.Lateness()
+
+    assert lateness.pause(0.002) == 0.002
+    assert lateness.pause(0.002) == pytest.approx(2.5)
+    assert lateness.pause(0.002) == 0.002
+    assert lateness.total == pytest.approx(0.25)
 
 
 def test_the_yardstick_is_what_tasks_took_alone() -> None:
@@ -178,15 +171,23 @@ class MadeUpThreads:
 
     look_at = float("inf")
 
-    def __init__(self, workers: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        workers: int,
+        clock: Callable[[], float],
+        queue_of: Callable[[int], float | None],
+    ) -> None:
         self.workers = workers
         self.clock = clock
+        self.queue_of = queue_of
 
     def chunk_of(self, batch: Batch) -> Any:
         class Chunk:
             native_id = 7
-            is_running = False
+            is_running = is_in_caller = False
             began_at = self.clock()
+            queue_began = self.queue_of(7)
+            late_began = 0.0
             belongs = None
             values: tuple[()] = ()
             thread = 1
@@ -219,7 +220,7 @@ class Call:
         monkeypatch.setattr(auto_backend, "monotonic", lambda: self.now)
         monkeypatch.setattr(auto_backend, "available_cpus", lambda: 2)
         self.decisions: list[Decision] = []
-        self.threads = MadeUpThreads(threads, lambda: self.now)
+        self.threads = MadeUpThreads(threads, lambda: self.now, queue_of)
         self.backend = AutoBackend(
             self.threads,  # type: ignore[arg-type]
             lambda: pytest.fail("no processes here"),
@@ -228,7 +229,7 @@ class Call:
             obstacle=obstacle,
             decided=self.decisions.append,
         )
-        self.backend.disturbance = Disturbance(queue_of, lambda: 1, lambda: [7])
+        self.backend.disturbance = Disturbance(queue_of, lambda: 1)
         self.next = 0
         self.out: list[tuple[Portion, Future[Any]]] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.auto.decision import Decision
+from cotality.core.utils._process.auto.evidence import Alone
 from cotality.core.utils.process import RunReport
 from cotality.tuning._tuning.hindsight import plan_of_run
 from tests.made_up_run import MadeUpRun
@@ -24,9 +25,7 @@ PROCESSES = Decision(
     transport_seconds=0.0,
     obstacle="",
     expected_seconds={},
-    alone_seconds=0.01,
-    alone_cpu_seconds=0.01,
-    alone_tasks=20,
+    alone=Alone(20, 0.2, 0.2, 0.0),
 )
 
 
@@ -62,7 +61,7 @@ def test_what_tasks_took_in_a_crowd_is_no_speed_up() -> None:
 
 def test_tasks_that_wait_gain_what_they_did_at_a_time() -> None:
     """They take as long in a crowd as alone."""
-    known = threads(10, alone_seconds=0.1, alone_cpu_seconds=0.001)
+    known = threads(10, alone=Alone(20, 2.0, 0.02, 1.98))
     report = crowd(known, takes=0.1, cpu=0.01, lasts=1.1, workers=10)
 
     gain = report.gain
@@ -72,7 +71,7 @@ def test_tasks_that_wait_gain_what_they_did_at_a_time() -> None:
 
 def test_it_is_never_more_than_the_workers() -> None:
     """Whatever was measured of the first tasks."""
-    known = threads(4, alone_seconds=1.0, alone_cpu_seconds=0.001)
+    known = threads(4, alone=Alone(20, 20.0, 0.02, 19.98))
     report = crowd(known, takes=0.1, cpu=0.01, lasts=1.0)
 
     gain = report.gain

@@ -27,6 +27,7 @@ from typing import Any, TypeAlias, TypeVar
 from .arrivals import WAIT_SLICE, Arrivals, BlockingArrivals
 from .chunk import ChunkReport, run_chunk
 from .local_chunk import LocalChunk
+from .run_queue import Lateness
 from .ticket import Ticket
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Desk:
         self.is_asleep = False  # for longer, since nothing was to be looked after
         self.calls: SimpleQueue[None] = SimpleQueue()  # to wake it
         self.is_closed = False
+        self.lateness = Lateness()  # of the deputy
 
     def put(self, chunk: LocalChunk, time_box: float) -> Future[ChunkReport]:
         """Have the caller run *chunk*, as soon as nothing else keeps it."""
@@ -239,7 +241,8 @@ class Desk:
             self.is_asleep = in_vain >= LOOKS_IN_VAIN
             is_long = self.is_asleep and not self.is_busy
             try:
-                self.calls.get(timeout=None if is_long else FIRST_LOOK)
+                pause = self.lateness.pause(FIRST_LOOK)
+                self.calls.get(timeout=None if is_long else pause)
                 in_vain = 0
             except Empty:
                 in_vain += 1

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from . import worker_state
 from .belongings import belongs_elsewhere
 from .chunk import ChunkReport, task_failure
+from .run_queue import seconds_in_queue
 from .stopwatch import Columns, Stopwatch
 from .task import Task
 from .times import Measure
@@ -93,6 +94,9 @@ class LocalChunk:
         thread: Which thread runs it.
         native_id: Likewise, as the system calls it.
         cpu_began: The CPU time that this thread had had then, in seconds.
+        queue_began: For how long its thread had waited for a CPU then, in seconds;
+            None if nobody can tell.
+        late_began: Likewise those who look at it, with the lock in their hands.
         belongs: What a task has raised because it belongs to another thread.
         all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
@@ -112,6 +116,8 @@ class LocalChunk:
     native_id: int = field(default=0, init=False)
     cpu_began: float = field(default=0.0, init=False)
     all_began: float = field(default=0.0, init=False)
+    queue_began: float | None = field(default=None, init=False)
+    late_began: float = field(default=0.0, init=False)
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
     belongs: BaseException | None = field(default=None, init=False)
     is_over: bool = field(default=False, init=False)
@@ -127,6 +133,7 @@ class LocalChunk:
         self.thread, self.cpu_began = get_ident(), thread_time()
         if self.is_observed:
             self.native_id, self.all_began = get_native_id(), process_time()
+            self.queue_began = seconds_in_queue(self.native_id)
         self.began_at = monotonic()
         report = ChunkReport(self.values)
         watch: Stopwatch | None = None

@@ -8,9 +8,12 @@ outside; only the scheduler knows the difference.
 from __future__ import annotations
 
 import os
+from threading import get_native_id
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
 NANO = 1e-9
+# Whoever looks sleeps so many times as long as it was late.
+LONGER = 10
 
 
 def seconds_in_queue(native_id: int) -> float | None:
@@ -23,12 +26,33 @@ def seconds_in_queue(native_id: int) -> float | None:
     return parsed(content(f"/proc/self/task/{native_id}/schedstat", SHORT_FILE))
 
 
-def threads_here() -> list[int]:
-    """The threads of this process, as the system calls them; empty if nobody says."""
-    try:
-        return [int(name) for name in os.listdir("/proc/self/task")]
-    except (OSError, ValueError):
-        return []
+class Lateness:
+    """How late a thread is that wakes up to look at others.
+
+    Until it has had its CPU it may keep the interpreter's lock from them: what it waits
+    they wait as well. So on a busy machine it shall look less often.
+
+    Attributes:
+        total: Seconds that it was late, all of its wakes together.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.thread = 0
+        self.queued = 0.0  # s
+
+    def of_this_wake(self) -> float:
+        """Seconds that this thread has waited for a CPU since it was last asked."""
+        thread = get_native_id()
+        queued = seconds_in_queue(thread) or 0.0
+        before = self.queued if thread == self.thread else queued
+        self.thread, self.queued = thread, queued
+        self.total += queued - before
+        return queued - before
+
+    def pause(self, usual: float) -> float:
+        """How long (s) to sleep now, *usual* where the CPUs are free."""
+        return max(usual, LONGER * self.of_this_wake())
 
 
 def parsed(text: bytes) -> float | None:

@@ -17,7 +17,7 @@ from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
 from cotality.core.utils._process.outcome import Portion
-from cotality.core.utils._process.run_queue import seconds_in_queue
+from cotality.core.utils._process.run_queue import Lateness, seconds_in_queue
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
@@ -55,6 +55,9 @@ GROWTH_PAYS = 1.2
 # overhead. If it did not pay, for so many times as long before it is tried again.
 LEAST_GENERATION = 0.01
 LONGER = 3
+# For so long (s) it has to have computed, or waited for something outside: what it did
+# for less than that, on a machine that is busy with others, says nothing.
+LEAST_SEEN = FIRST_LOOK / 2
 # A task that was looked at for a moment has computed for so much of that.
 ALL_THE_TIME = 0.5
 # When one lock seems to be what threads wait for: that many CPUs are busy.
@@ -131,6 +134,7 @@ class AutoBackend:
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
         self.disturbance = Disturbance()
+        self.lateness = Lateness()
         self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
@@ -145,7 +149,7 @@ class AutoBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:
         self.portions += 1
         if self.look_next == math.inf:
-            self.disturbance.begin()
+            self.disturbance.sample()
             self.began_at = monotonic()
             self.look_next = self.began_at + FIRST_LOOK
         if self.place == "processes" and self.processes is not None:
@@ -161,10 +165,17 @@ class AutoBackend:
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
         chunk.is_observed = True
+        chunk.late_began = self.late_seconds
         portion, future = self.run_here(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
+
+    @property
+    def late_seconds(self) -> float:
+        """How long threads that look after the call have waited for a CPU."""
+        mine = self.lateness.total
+        return mine if self.desk is None else mine + self.desk.lateness.total
 
     def run_here(
         self, chunk: LocalChunk, batch: Batch, time_box: float
@@ -247,11 +258,14 @@ class AutoBackend:
         evidence = self.evidence
         seen = Seen(len(report.values), report.seconds, report.cpu_seconds)
         if chunk is not None:
+            if not chunk.is_in_caller:
+                self.lateness.of_this_wake()
+            late = self.late_seconds - chunk.late_began
             seen = self.disturbance.told_apart(
                 seen,
                 chunk.native_id,
-                report.others_cpu_seconds,
-                alone=self.place == "one thread",
+                chunk.queue_began,
+                report.others_cpu_seconds + late,
             )
         self.generation.saw(seen)
         # What ran in a process may have waited for a CPU; nobody says.
@@ -260,6 +274,10 @@ class AutoBackend:
         if alone and self.place == "one thread":
             evidence.alone.saw(seen)
             self.disturbance.sample()
+        elif self.is_first_of_all(chunk, seen):
+            # It began alone, and took so long that others did not wait for it.
+            evidence.alone.saw(seen)
+            evidence.cpu, evidence.wait = seen.cpu / seen.tasks, seen.wait / seen.tasks
         if self.wants_sample and report.values and not report.errors:
             self.wants_sample = False
             evidence.saw_results(report.values)
@@ -274,7 +292,8 @@ class AutoBackend:
             self.examine(chunk, now)
         self.reconsider(monotonic())
         now = monotonic()
-        pause = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        usual = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        pause = self.lateness.pause(usual)
         self.look_next = now + pause
 
     def longest_running(self) -> LocalChunk | None:
@@ -288,15 +307,12 @@ class AutoBackend:
         if cpu is not None:
             glance = self.first_glance(chunk, now, cpu)
             seen = Seen(1, now - glance.at, cpu - glance.cpu)
-            others = self.disturbance.others_now() - glance.others
+            others = self.disturbance.others_now() - glance.others - seen.cpu
+            late = self.late_seconds - glance.late
             seen = self.disturbance.told_apart(
-                seen,
-                chunk.native_id,
-                max(0.0, others - seen.cpu),
-                since=glance.queued,
-                alone=self.place == "one thread",
+                seen, chunk.native_id, glance.queued, max(0.0, others) + late
             )
-            if seen.cpu or seen.wait:
+            if seen.cpu + seen.wait > LEAST_SEEN:
                 computes = seen.cpu > seen.wait
                 self.evidence.saw_running(seen, alone=self.is_alone)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
@@ -310,14 +326,21 @@ class AutoBackend:
         """
         done = len(chunk.values)
         if self.glance is None or self.glance[:2] != (chunk, done):
-            others = self.disturbance.others_now()
             if done == 0:
-                at, cpu = chunk.began_at or now, chunk.cpu_began
-                known = self.disturbance.known_of(chunk.native_id)
-                self.glance = Glance(chunk, 0, at, cpu, known, chunk.all_began)
+                self.glance = Glance(
+                    chunk,
+                    0,
+                    chunk.began_at or now,
+                    chunk.cpu_began,
+                    chunk.queue_began,
+                    chunk.all_began,
+                    chunk.late_began,
+                )
             else:
-                queued = self.disturbance.queue_of(chunk.native_id)
-                self.glance = Glance(chunk, done, now, cpu, queued or 0.0, others)
+                others = self.disturbance.others_now()
+                queued = self.disturbance.queued_of(chunk.native_id)
+                late = self.late_seconds
+                self.glance = Glance(chunk, done, now, cpu, queued, others, late)
         return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
@@ -332,6 +355,11 @@ class AutoBackend:
         is_same = len(chunk.values) == done and not chunk.is_over
         if is_held or (is_same and computed > ALL_THE_TIME * seconds):
             self.evidence.lock = float(is_held)
+
+    def is_first_of_all(self, chunk: LocalChunk | None, seen: Seen) -> bool:
+        if chunk is None or not chunk.is_in_caller or not seen.tasks:
+            return False
+        return not self.evidence.alone.tasks
 
     def was_alone(self, chunk: LocalChunk) -> bool:
         """Whether *chunk*, which is back, had no others of a crowd beside it."""
@@ -602,14 +630,16 @@ class Glance(NamedTuple):
         cpu: The CPU time that the thread had had then, in seconds.
         queued: How long it had wanted a CPU by then.
         others: The CPU time of the whole process by then.
+        late: How late those were who looked, until then.
     """
 
     chunk: LocalChunk
     done: int
     at: float
     cpu: float
-    queued: float
+    queued: float | None
     others: float
+    late: float
 
 
 def start_of_processes() -> float:

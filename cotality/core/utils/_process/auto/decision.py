@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isinf
 
 from cotality.core.utils._process.public import public
@@ -31,10 +31,7 @@ class Decision:
         obstacle: Why nothing can go to a process; mostly empty.
         expected_seconds: For each choice how long the rest of the call was expected to
             take there; infinity where it cannot run.
-        alone_seconds: How long a task took that ran alone, without what kept it from a
-            CPU; 0 if none did.
-        alone_cpu_seconds: The CPU time of that.
-        alone_tasks: How many have.
+        alone: What tasks took that ran alone, by the end of the call.
         busy_programs: How many threads of other programs wanted a CPU then.
     """
 
@@ -49,9 +46,7 @@ class Decision:
     transport_seconds: float
     obstacle: str
     expected_seconds: dict[str, float]
-    alone_seconds: float = 0.0
-    alone_cpu_seconds: float = 0.0
-    alone_tasks: int = 0
+    alone: Alone = field(default_factory=Alone, repr=False, compare=False)
     busy_programs: float = 0.0
 
     @classmethod
@@ -77,11 +72,24 @@ class Decision:
             figures.transport,
             obstacle,
             figures.all_seconds(),
-            alone.undisturbed,
-            alone.cpu / max(1, alone.tasks),
-            alone.tasks,
+            alone,
             figures.others,
         )
+
+    @property
+    def alone_seconds(self) -> float:
+        """How long one took alone, without what kept it from a CPU; 0 if none did."""
+        return self.alone.undisturbed
+
+    @property
+    def alone_cpu_seconds(self) -> float:
+        """The CPU time of that."""
+        return self.alone.cpu / max(1, self.alone.tasks)
+
+    @property
+    def alone_tasks(self) -> int:
+        """How many have run alone."""
+        return self.alone.tasks
 
     def __str__(self) -> str:
         expected = ", ".join(

@@ -38,8 +38,14 @@ class Seen(NamedTuple):
 
     @property
     def wait(self) -> float:
-        """What is left: seconds that it waited for something outside."""
-        return max(0.0, self.seconds - self.cpu - self.queued - self.others)
+        """What is left: seconds that it waited for something outside.
+
+        Other threads can only have kept the lock from one that wanted it: from one that
+        waits for the most part they took nothing.
+        """
+        rest = max(0.0, self.seconds - self.cpu - self.queued)
+        least = max(0.0, rest - self.others)
+        return rest if least > self.cpu else least
 
 
 @dataclass(slots=True)
