@@ -76,10 +76,21 @@ class Arrivals(Protocol):
         ...
 
 
+def finished(step: Coroutine[Any, Any, T]) -> T:  # Any: it awaits nothing
+    """The result of *step*, which runs to its end without being suspended."""
+    try:
+        step.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a step of the engine was suspended outside of an event loop")
+
+
 class BlockingArrivals:
     """For a caller whose thread has nothing else to do."""
 
     woken = False
+    finished = staticmethod(finished)
 
     def __init__(self) -> None:
         # None wakes who waits.
@@ -117,10 +128,6 @@ class BlockingArrivals:
     def is_cancellation(self, error: BaseException) -> bool:
         return False
 
-    def finished(self, step: Coroutine[Any, Any, T]) -> T:  # Any: it awaits nothing
-        """The result of *step*, which runs to its end."""
-        return finished(step)
-
 
 def driven(
     steps: AsyncGenerator[T, None], arrivals: Arrivals
@@ -138,13 +145,3 @@ def driven(
             del item  # or it would be kept while the next one is made
     finally:
         finished(steps.aclose())
-
-
-def finished(step: Coroutine[Any, Any, T]) -> T:  # Any: it awaits nothing
-    """The result of *step*, which runs to its end without being suspended."""
-    try:
-        step.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise AssertionError("a step of the engine was suspended outside of an event loop")

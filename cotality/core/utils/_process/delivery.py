@@ -12,26 +12,31 @@ from .outcome import Outcome, Settled
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
-    portions = sorted(all_settled(run), key=lambda portion: portion.start)
+    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = sorted(steps, key=lambda portion: portion.start)
     run.conclude()
     return joined(portions)
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
-    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
-    portions = all_settled(run)
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = list(steps)
     run.conclude()
     return joined(portions)
 
 
+def is_lonely(run: Run) -> bool:
+    """Whether the caller alone drives it."""
+    return type(run.arrivals) is BlockingArrivals
+
+
 def all_settled(run: Run) -> list[Settled]:
-    arrivals = run.arrivals
-    if type(arrivals) is BlockingArrivals:
-        return list(driven(run.settled(), arrivals))
+    """What settles in a run that a deputy may drive as well."""
     from .desk import SharedArrivals, all_of
 
-    assert isinstance(arrivals, SharedArrivals)
-    return arrivals.finished(all_of(run.settled()))
+    assert isinstance(run.arrivals, SharedArrivals)
+    return run.arrivals.finished(all_of(run.settled()))
 
 
 def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above

@@ -136,8 +136,25 @@ class Desk:
         except StopIteration as end:
             result: T = end.value
             return result
+        except BaseException as error:
+            self.tell(step, error)
+            raise
         finally:
             self.step = None
+
+    def tell(self, step: Step[Any], error: BaseException) -> None:  # Any: as above
+        """Have *step* know that *error* has struck, if it did not come from there."""
+        self.come_back()
+        try:
+            step.throw(error)
+            while True:
+                step.send(None)
+        except StopIteration:
+            pass  # *error* is raised whatever it has come to
+        except BaseException as raised:
+            is_over = isinstance(raised, RuntimeError) and "reuse" in str(raised)
+            if raised is not error and not is_over:
+                raise
 
     def serve(self) -> BaseException | None:
         """Run the portion that lies here; the exception that has struck meanwhile."""

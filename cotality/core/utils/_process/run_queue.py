@@ -7,7 +7,6 @@ outside; only the scheduler knows the difference.
 
 from __future__ import annotations
 
-import os
 from threading import get_native_id
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
@@ -78,12 +77,7 @@ def runnable_now() -> int | None:
 def content(path: str, most: int) -> bytes:
     """What is in a file of the kernel; empty if there is no such file."""
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        with open(path, "rb", buffering=0) as file:
+            return file.read(most) or b""
     except OSError:
-        return b""
-    try:
-        return os.read(fd, most)
-    except OSError:
-        return b""  # the thread has ended meanwhile
-    finally:
-        os.close(fd)
+        return b""  # or the thread has ended meanwhile

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from cotality.core.utils._process.arrivals import driven
 from cotality.core.utils._process.call import Call
-from cotality.core.utils._process.delivery import all_settled
 from cotality.core.utils._process.options import Options
 from cotality.core.utils._process.outcome import Outcome
 from cotality.core.utils._process.public import public
@@ -154,6 +154,8 @@ def run_again(
 
     replayer = Replayer(store, [letter.key for letter, _ in letters])
     run = call.watched_by(replayer).blocking()
-    portions = sorted(all_settled(run), key=lambda portion: portion.start)
+    portions = sorted(
+        driven(run.settled(), run.arrivals), key=lambda portion: portion.start
+    )
     run.conclude()
     return [outcome for portion in portions for outcome in portion.take_outcomes()]
