@@ -76,6 +76,23 @@ def test_little_work_needs_no_workers() -> None:
     assert "Run 5 tasks in a plain loop." in str(found)
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, "Tasks that do not wait for each other: to send one takes 10.0 µs"),
+        ({"transport": 0.02}, "Tasks that do more each: to send one and its result"),
+        ({"wall": 1e-6, "cpu": 1e-6, "transport": 0.0}, "less than it costs to hand"),
+        ({"others": 2.0}, "Free CPUs: other programs kept about 2.0 of them busy"),
+    ],
+)
+def test_only_what_was_measured_is_a_reason(changed: dict[str, Any], says: str) -> None:
+    """Tasks that lock each other out look as if they could not be sent."""
+    found = advice(replace(COMPUTES, **changed), threads=0.11, processes=0.115)
+
+    assert found.choice == "one thread"
+    assert says in found.would_change[0]
+
+
 def test_what_cannot_travel_stays_here() -> None:
     """The reason is told, and what could be done about it."""
     found = advice(COMPUTES, 0.11, None, obstacle="a result cannot be pickled")

@@ -36,8 +36,8 @@ def even_run() -> MadeUpRun:
 def test_a_good_run_is_called_that() -> None:
     """Nothing is found fault with where workers were busy nearly all of the time."""
     assert explained(even_run().end()).startswith(
-        "It went well: 2 workers spent 92 % of the time in tasks, 1.8 of which ran at "
-        "a time."
+        "It went well: 2 workers spent 92 % of the time in tasks, and the run was 1.8 "
+        "times as fast as a loop."
     )
 
 

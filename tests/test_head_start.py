@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
 from cotality.tuning._tuning.head_start import LITTLE, TINY, HeadStart
+from cotality.tuning._tuning.work import Work
 from tests.helpers import Failure, Gate, Marks
 from tests.programs import Program
 
@@ -143,6 +144,20 @@ def test_marks_are_read_by_the_core(executor: Any) -> None:
     assert execute(len, items, executor=executor) == [2, 1]
 
 
+def work_on(function: Any, data: Any) -> Work:
+    return Work.checked(
+        function,
+        data,
+        plan=None,
+        executor=None,
+        n_jobs=None,
+        max_workers=None,
+        chunksize=None,
+        unpack=False,
+        options={},
+    )
+
+
 LEFT = st.integers(2, 10**6)
 
 
@@ -152,7 +167,7 @@ def test_a_loop_goes_on_for_tiny_items_and_for_few(
     done: int, left: int, each: float
 ) -> None:
     """Whatever is expected to take longer than a few milliseconds is handed on."""
-    head = HeadStart(abs, range(done + left))
+    head = HeadStart(work_on(abs, range(done + left)))
 
     would_pay = head.would_pay(done, done, done * each)
 
@@ -163,23 +178,27 @@ def test_a_loop_goes_on_for_tiny_items_and_for_few(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
-def test_ctrl_c_waits_for_the_item_that_runs(
-    tmp_path: Path, gate: Gate, marks: Marks
+@pytest.mark.parametrize("items", [1, 20])
+def test_ctrl_c_interrupts_the_item_of_the_caller(
+    tmp_path: Path, gate: Gate, marks: Marks, items: int
 ) -> None:
-    """Nothing can stop a thread; then it is raised."""
+    """As in a loop, also when another thread has begun with the others."""
     source = (
         "from cotality.tuning import execute\n"
-        "def work(_):\n"
-        "    marks.leave('begun')\n"
-        "    gate.wait()\n"
-        "    marks.leave('ended')\n"
-        "execute(work, [1])\n"
+        "def work(number):\n"
+        "    if number == 0:\n"
+        "        marks.leave('begun')\n"
+        "        gate.wait()\n"
+        "        marks.leave('ended')\n"
+        "    else:\n"
+        "        marks.leave(f'other {number}')\n"
+        f"execute(work, list(range({items})))\n"
     )
     with Program(source, tmp_path) as program:
-        marks.wait_for(1)
+        marks.wait_for(2 if items > 1 else 1)
         program.send(signal.SIGINT)
-        gate.open()
         assert program.exit_code() != 0
         assert "KeyboardInterrupt" in program.printed()
 
-    assert marks.names() == {"begun", "ended"}
+    assert "begun" in marks.names()
+    assert "ended" not in marks.names()

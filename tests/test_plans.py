@@ -10,7 +10,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cotality.core.utils._process import run_queue
 from cotality.core.utils._process.auto.estimate import Figures
 from cotality.core.utils.process import DeadLetters, Journal, RunReport
 from cotality.tuning import (
@@ -34,6 +35,13 @@ from cotality.tuning import (
 from cotality.tuning._tuning.planning import planned
 from tests.helpers import Failure, Gate, echo
 from tests.limits import LONG_S
+
+
+@pytest.fixture(autouse=True)
+def no_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as anybody here is told: what is measured beside some is not kept."""
+    monkeypatch.setattr(run_queue, "runnable_now", lambda: 1)
+
 
 PROFILE = Profile("work", "cpu_bound", 0.01, 0.01, 1.0, 1e-5, 100, 100, "", 5, 0)
 
@@ -536,8 +544,56 @@ def test_plans_of_other_versions_of_this_program_are_known_by_their_fields() -> 
         "total",
         "expected_seconds",
         "cpus",
+        "speedup_range",
         "head",
     ]
+    # Those that a file of an earlier version may lack have a usual value.
+    assert [each.name for each in fields(Plan) if each.default is not MISSING] == [
+        "speedup_range",
+        "head",
+    ]
+
+
+def test_what_is_measured_beside_busy_programs_is_not_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is marked, and the next plan is made anew."""
+    monkeypatch.setattr(run_queue, "runnable_now", lambda: 4)
+    work = Counting()
+    busy = optimize(work, range(1000, 3000))
+    seen = len(work.calls)
+
+    assert busy.profile.is_of_busy_machine
+    assert busy.profile.busy_programs == 3
+    assert "measured beside other programs that kept about 3.0 CPUs" in str(busy)
+
+    monkeypatch.setattr(run_queue, "runnable_now", lambda: 1)
+    quiet = optimize(work, range(1000, 3000))
+
+    assert len(work.calls) > seen
+    assert not quiet.profile.is_of_busy_machine
+    assert "other programs" not in str(quiet)
+
+
+@pytest.mark.parametrize("left", [3, 1000])
+def test_a_plan_expects_no_more_than_its_workers(left: int) -> None:
+    """Whatever the figures say."""
+    plan = planned(figures(left=left, cpu=1e-5), PROFILE, left)
+
+    assert plan.estimated_speedup <= plan.n_jobs
+
+
+def test_a_plan_of_a_file_without_what_came_later_can_be_read(tmp_path: Path) -> None:
+    """A range is one of two numbers again."""
+    plan = replace(planned(figures(), PROFILE, 1000), speedup_range=(1.5, 1.75))
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json").speedup_range == (1.5, 1.75)
+
+    given = json.loads((tmp_path / "plan.json").read_text("utf-8"))
+    del given["speedup_range"], given["profile"]["busy_programs"]
+    (tmp_path / "plan.json").write_text(json.dumps(given), "utf-8")
+
+    assert Plan.load(tmp_path / "plan.json").speedup_range is None
 
 
 # Checking.

@@ -1,19 +1,19 @@
 """The first items of some data, run before it is known whether more than that pays.
 
-A loop in a thread beside the caller's, which needs nothing of the core: for a few
-trivial items that is all there is to do, and to set up anything else would take longer
-than they do. In the caller's own thread nobody could see that an item takes long, and
-begin with the others.
+A loop in the thread of the caller, which needs nothing of the core: for a few trivial
+items that is all there is to do, and to set up anything else would take longer than
+they do. Beside it a thread sleeps, and looks now and then how far the loop has come:
+the caller itself would not see that an item takes long. If one does, that thread begins
+with the others, as a deputy: see `desk` in the core.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import Context, copy_context
 from time import perf_counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cotality.core.utils._process.environment import log_is_wanted
 
@@ -21,9 +21,20 @@ from .choice import Choice
 from .plain_loop import fail
 from .work import Work
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from cotality.core.utils._process.call import Call
+    from cotality.core.utils._process.desk import Desk
+    from cotality.core.utils._process.outcome import Settled
+    from cotality.core.utils._process.task import Task
+
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.
 SOON = 0.001
 LATER = 0.05
+# So long (s) an item may take that runs when the loop is stopped: if it takes longer
+# the others do not wait for it.
+PATIENCE = 0.002
 # What is expected to take less than this (s) is not worth more than a loop. As in the
 # core, see `estimate`.
 LITTLE = 0.005
@@ -32,43 +43,60 @@ TINY = 3e-6
 
 
 class HeadStart:
-    """Runs *function* over *data* in a thread until all is done, or it is stopped.
+    """Runs the items of *work* in this thread until all is done, or it is stopped.
 
     Attributes:
         results: Of the first items, in order.
         error: What the item after these has raised; None if none has.
         begun: How many items have begun; no other ones will once it is stopped.
+        desk: Where the caller is missed, if another thread has begun with the others.
     """
 
-    def __init__(
-        self,
-        function: Callable[[Any], Any],  # Any: as below, items and results of any type
-        data: Sequence[Any],
-    ) -> None:
-        self.function = function
-        self.data = data
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.function = work.function
+        self.data = cast("Sequence[Any]", work.data)  # Any: items of any type
         self.context = copy_context()
-        self.results: list[Any] = []
+        self.results: list[Any] = []  # Any: as above
         self.error: BaseException | None = None
         self.begun = 0
         self.is_stopped = False
         self.beginning = threading.Lock()  # held while the next item begins
         self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self.run, name="cotality", daemon=True)
+        self.desk: Desk | None = None
+        self.caller = threading.get_native_id()
+        self.queued = 0.0  # s, that the caller has waited for a CPU, when last looked
+        self.settled: list[Settled] = []
+        self.replacing = threading.Lock()  # held while it is decided who goes on
+        self.thread = threading.Thread(
+            target=copy_context().run,
+            args=(self.watch,),
+            name="cotality deputy",
+            daemon=True,
+        )
 
-    def run(self) -> None:
+    def run(self) -> list[Any]:  # Any: as above
+        """The results of all items; up to the one that has failed, if one has."""
+        try:
+            self.thread.start()
+        except RuntimeError:
+            pass  # there is no room for a thread; nobody sees then that an item is long
+        try:
+            self.loop()
+            return self.rest()
+        except BaseException as struck:  # a Ctrl-C, or the failure of another item
+            self.leave(struck)
+            raise
+
+    def loop(self) -> None:
         try:
             while self.begun < len(self.data) and not self.is_stopped:
                 context = self.context.copy()
                 context.run(self.run_some, context)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             self.error = error
-        finally:
-            if "django.db" in sys.modules:
-                from cotality.core.utils._process.django_setup import close_connections
-
-                close_connections()
-            self.is_over.set()
 
     def run_some(self, context: Context) -> None:
         """Run items until *context* is not what the caller's was any more.
@@ -86,29 +114,63 @@ class HeadStart:
             if context:
                 return
 
-    def is_enough(self) -> bool:
-        """Begin, and return when all is done, or when more than this loop would pay.
+    def rest(self) -> list[Any]:  # Any: as above
+        """The results, with those of the items that the loop has not begun."""
+        with self.replacing:
+            self.is_over.set()
+        if self.desk is not None:
+            self.desk.rejoin()
+            return self.results_of_call()
+        self.join()
+        if self.error is None and self.begun < len(self.data):
+            call = self.call()
+            from cotality.core.utils._process.delivery import in_list
 
-        True if all is done: then there is a result for each item, or an error. False
-        if not: then of the items that have begun the last one may still run.
-        """
-        try:
-            self.thread.start()
-            return self.watch()
-        except BaseException:  # a Ctrl-C
-            self.end()
-            raise
+            try:
+                return in_list(call.blocking())
+            except HeadFailedError:
+                return []
+        return self.results
 
-    def watch(self) -> bool:
+    def leave(self, struck: BaseException) -> None:
+        """Leave nothing running after *struck*, which the caller raises then."""
+        self.stop()
+        with self.replacing:
+            self.is_over.set()
+        if self.desk is not None:
+            try:
+                self.desk.rejoin(struck)
+            except BaseException as error:
+                if error is not struck:
+                    raise
+        self.join()
+
+    def join(self) -> None:
+        if self.thread.ident is not None:
+            self.thread.join()
+
+    # The other thread.
+
+    def watch(self) -> None:
         pause, done, began = SOON, 0, perf_counter()
         while not self.is_over.wait(pause):
             now, count = perf_counter(), len(self.results)
             if self.would_pay(count, count - done, now - began):
+                if not count and self.is_held_up(now - began):
+                    continue
                 self.stop()
-                return False
+                if not self.is_over.wait(PATIENCE):
+                    self.stand_in()
+                return
             pause, done, began = min(2 * pause, LATER), count, now
-        self.thread.join()
-        return True
+
+    def is_held_up(self, seconds: float) -> bool:
+        """Whether the loop has had no CPU yet, since others keep them busy."""
+        from cotality.core.utils._process.run_queue import seconds_in_queue
+
+        queued = (seconds_in_queue(self.caller) or 0.0) - self.queued
+        self.queued += queued
+        return seconds - queued < SOON / 2
 
     def would_pay(self, count: int, lately: int, seconds: float) -> bool:
         """Whether the rest is worth more than a loop.
@@ -128,12 +190,70 @@ class HeadStart:
         with self.beginning:
             self.is_stopped = True
 
-    def end(self) -> None:
-        """Begin no other item, and wait for the one that runs: nothing can stop it."""
-        self.stop()
-        if self.begun:
-            # Not for the thread: a Ctrl-C may have come before it was known to run.
-            self.is_over.wait()
+    def stand_in(self) -> None:
+        """Begin with the others, until the caller is back."""
+        from cotality.core.utils._process.desk import BATON, DEPUTY, Desk, Ending
+
+        desk = Desk()
+        desk.deputy = threading.current_thread()
+        desk.baton.holder[BATON] = DEPUTY
+        with self.replacing:
+            if self.is_over.is_set():
+                return
+            desk.is_busy = True
+            desk.caller = 0  # not this thread; it says so when it is back
+            self.desk = desk
+        try:
+            desk.step = self.steps(desk)
+        except BaseException as error:
+            desk.ending = Ending(None, error)
+            desk.close()
+        desk.drive()
+        desk.baton.give_back()
+        desk.deputize()
+
+    def steps(self, desk: Desk) -> Coroutine[Any, Any, None]:  # Any: see `desk`
+        """The call for the others, as one step that the caller and its deputy drive."""
+        from cotality.core.utils._process.desk import SharedArrivals, all_of
+        from cotality.core.utils._process.source import source_of
+
+        call = self.call()
+        tasks = cast("Iterable[Task[Any]]", call.tasks)  # Any: of any result type
+        run = call.run(SharedArrivals(desk), lambda: source_of(tasks))
+
+        async def to_the_end() -> None:
+            try:
+                self.settled = await all_of(run.settled())
+                run.conclude()
+            except HeadFailedError:
+                pass  # that is raised instead
+            finally:
+                desk.close()
+
+        return to_the_end()
+
+    def call(self) -> Call:
+        """For the items that have not begun; the results of the others are void."""
+        from cotality.core.utils._process.known_head import DoneElsewhere
+        from cotality.core.utils._process.task import Task
+
+        from .calling import checked_call, knowing
+        from .head import TasksAfter
+
+        work = self.work
+        first = [Task(work.function)] * self.begun
+        rest = until_failure(self.data, self)
+        tasks = TasksAfter(first, work.function, rest, False, len(self.data))
+        tasks.is_plain = True
+        return knowing(checked_call(work, tasks, False), DoneElsewhere(self.begun))
+
+    def results_of_call(self) -> list[Any]:  # Any: as above
+        from cotality.core.utils._process.delivery import joined
+
+        self.join()
+        settled = sorted(self.settled, key=lambda portion: portion.start)
+        self.settled = []
+        return joined(settled)
 
 
 def can_have_head_start(work: Work) -> bool:
@@ -152,43 +272,19 @@ def results_with_head_start(work: Work) -> list[Any]:
     Raises:
         Exception: As from the core.
     """
-    data = cast("Sequence[Any]", work.data)
-    head = HeadStart(work.function, data)
+    head = HeadStart(work)
     began = perf_counter()
-    if head.is_enough():
-        results = head.results
-        if log_is_wanted():
-            from .loop_log import log_loop
+    results = head.run()
+    all_by_loop = head.begun == len(head.data) or head.error is not None
+    if head.desk is None and all_by_loop and log_is_wanted():
+        from .loop_log import log_loop
 
-            log_loop(work, results, perf_counter() - began, head.error)
-    else:
-        results = results_with_core(work, data, head)
+        log_loop(work, results, perf_counter() - began, head.error)
     if head.error is not None:
-        fail(work, without_our_frames(head.error), data[head.begun - 1], head.begun - 1)
+        place = head.begun - 1
+        fail(work, without_our_frames(head.error), head.data[place], place)
     results[: head.begun] = head.results
     return results
-
-
-def results_with_core(work: Work, data: Sequence[Any], head: HeadStart) -> list[Any]:
-    """Results of which the first ones, those of the items that *head* has, are void."""
-    from cotality.core.utils._process.delivery import in_list
-    from cotality.core.utils._process.known_head import DoneElsewhere
-    from cotality.core.utils._process.task import Task
-
-    from .calling import checked_call, knowing
-    from .head import TasksAfter
-
-    first = [Task(work.function)] * head.begun
-    tasks = TasksAfter(
-        first, work.function, until_failure(data, head), False, len(data)
-    )
-    call = knowing(checked_call(work, tasks, False), DoneElsewhere(head.begun))
-    try:
-        return in_list(call.blocking())
-    except HeadFailedError:
-        return []
-    finally:
-        head.end()
 
 
 class HeadFailedError(Exception):

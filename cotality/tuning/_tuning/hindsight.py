@@ -11,6 +11,7 @@ from cotality.core.utils._process.auto.decision import Decision
 from cotality.core.utils._process.auto.estimate import Figures, Place, portion_for
 from cotality.core.utils._process.cpus import available_cpus, default_threads
 from cotality.core.utils._process.report import RunReport
+from cotality.core.utils._process.report.yardstick import cpu_share, loop_seconds
 from cotality.core.utils._process.task import name_of_function
 
 from .plan import Plan
@@ -22,7 +23,7 @@ def plan_of_run(
     report: RunReport, function: object, data: object, results: Sequence[object]
 ) -> Plan:
     """The plan that a run of *function* over *data* has followed."""
-    decision = report.decision
+    decision = report.main_decision
     total = report.done + report.failed
     figures = figures_of(report, decision, total)
     # Of an iterator the items are gone.
@@ -40,21 +41,25 @@ def plan_of_run(
         "" if decision is None else decision.obstacle,
         report.runs,
         report.failed,
+        0.0 if decision is None else decision.busy_programs,
     )
     made = planned(figures, profile, total)
+    gain = report.gain
+    # What was measured; of an executor of others nobody can tell.
+    speed_up = gain.speed_up if gain is not None else 1.0
     place = place_of(report, decision)
     workers = decision.workers if decision is not None else report.workers
-    seconds = figures.all_seconds()
     return Plan(
         NAMES[place],
         workers if place != "one thread" else 1,
         portion_for(figures, workers),
-        seconds["one thread"] / seconds[place] if total else 1.0,
+        speed_up if total else 1.0,
         decision.reason if decision is not None else "it was asked for",
         profile,
         total,
         made.expected_seconds,
         made.cpus,
+        speedup_range=None if gain is None else (gain.low, gain.high),
     )
 
 
@@ -74,6 +79,12 @@ def figures_of(report: RunReport, decision: Decision | None, total: int) -> Figu
     if decision is not None and decision.wall_seconds:
         # Of a task alone, which those that ran together can not tell.
         wall, cpu = decision.wall_seconds, max(1e-9, decision.cpu_seconds)
+        likeliest = loop_seconds(report)
+        if decision.alone_tasks and likeliest:
+            waits = decision.alone_seconds - decision.alone_cpu_seconds
+            loop = likeliest[0] / runs
+            cpu = max(1e-9, (loop - max(0.0, waits)) * cpu_share(report))
+            wall = cpu + max(0.0, waits)
     can_travel = decision is None or not decision.obstacle
     return Figures(
         left=total,

@@ -55,7 +55,8 @@ def optimize(
 
     Work that is like some that was measured before is not measured again: the same
     *func*, with a first item of the same type and about the same size, or magnitude if
-    it is a number. Then nothing is run.
+    it is a number. Then nothing is run. What was measured while other programs kept
+    CPUs busy is not remembered, and the plan says so.
 
     Args:
         func: What to call.
@@ -107,7 +108,9 @@ def optimize(
     sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", given))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
-    if kind is not None and sample.figures.wall:
+    # What was measured beside others that keep the CPUs busy holds for now alone.
+    is_true = not profile.is_of_busy_machine
+    if kind is not None and sample.figures.wall and is_true:
         remember(function, kind, figures, profile)
     head = Head(function, items, as_arguments, sample.outcomes)
     figures = for_all(figures, sample.total)
@@ -144,6 +147,7 @@ def for_now(figures: Figures, obstacle: str, limit: int | None) -> Figures:
         threads=limit or default_threads(),
         processes=processes if processes > 1 else 0,
         start=start_of_processes(),
+        others=0.0,
     )
 
 

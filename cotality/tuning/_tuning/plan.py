@@ -28,14 +28,18 @@ class Plan:
         executor: ``"sequential"``, ``"threads"`` or ``"processes"``.
         n_jobs: How many items run at a time.
         chunksize: How many items travel together.
-        estimated_speedup: How many times faster than a loop all of it should be. With
-            worker processes that are not running yet, their start is included.
+        estimated_speedup: How many times faster than a loop all of it should be, or was
+            if it has been run; never more than *n_jobs*. With worker processes that are
+            not running yet, their start is included.
         reason: Why, in a few words.
         profile: What was measured.
         total: How many items it is for; None if nobody knew: then it is for a thousand.
         expected_seconds: How long they should take with each executor; infinity where
             they cannot run.
         cpus: How many CPUs there were.
+        speedup_range: Of a run that has ended, from the smaller to the larger estimate
+            of what was gained; *estimated_speedup* is the likelier of the two. None
+            for a plan that `optimize` has made, or if nobody can tell.
     """
 
     executor: ExecutorName
@@ -47,6 +51,7 @@ class Plan:
     total: int | None
     expected_seconds: dict[str, float]
     cpus: int
+    speedup_range: tuple[float, float] | None = None
     head: Head | None = field(default=None, repr=False, compare=False)  # see there
 
     def __str__(self) -> str:

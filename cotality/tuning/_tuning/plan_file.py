@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,15 +49,20 @@ def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
             f"{origin} holds no plan of version {VERSION}, which this program reads "
             f"(its version: {found.get('version')!r}). Make it again with optimize()."
         )
-    missing = sorted({*names} - {*found})
+    missing = sorted({*names} - {*found} - optional(Plan))
     profile: dict[str, Any] = found.get("profile", {})
     if isinstance(profile, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # whatever the file says
-        missing += sorted({*in_profile} - {*profile})
+        missing += sorted({*in_profile} - {*profile} - optional(Profile))
     if missing:
         raise ValueError(f"the plan in {origin} lacks {', '.join(missing)}")
-    checked = {name: found[name] for name in names}
+    checked = {name: found[name] for name in names if name in found}
+    between = checked.get("speedup_range")
+    if isinstance(between, list):  # JSON has no tuples
+        checked["speedup_range"] = tuple(cast("list[object]", between))
     check_fields(checked, origin)
-    checked["profile"] = Profile(**{name: profile[name] for name in in_profile})
+    checked["profile"] = Profile(
+        **{name: profile[name] for name in in_profile if name in profile}
+    )
     try:
         checked["expected_seconds"] = {
             name: float("inf") if seconds is None else float(seconds)
@@ -72,6 +77,11 @@ def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
 
 def names_of(kind: type[Plan | Profile]) -> list[str]:
     return [each.name for each in fields(kind) if each.name != "head"]
+
+
+def optional(kind: type[Plan | Profile]) -> set[str]:
+    """What a file of an earlier version may lack."""
+    return {each.name for each in fields(kind) if each.default is not MISSING}
 
 
 def check_fields(given: dict[str, Any], origin: str) -> None:  # Any: as above

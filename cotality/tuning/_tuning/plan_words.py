@@ -17,12 +17,16 @@ def advice(plan: Plan) -> str:
         return f"Run {items} in a plain loop: anything else would not be faster."
     one = {"threads": "thread", "processes": "process"}[plan.executor]
     workers = units.number(plan.n_jobs, one, plan.executor)
+    between = ""
+    if plan.speedup_range is not None:
+        low, high = (f"{each:.2g}" for each in plan.speedup_range)
+        between = f" ({low} to {high})" if low != high else ""
     portions = "one by one"
     if plan.chunksize > 1:
         portions = f"up to {plan.chunksize} in a portion"
     return (
         f"Run {items} on {workers}, {portions}: about "
-        f"{plan.estimated_speedup:.2g} times as fast as a loop."
+        f"{plan.estimated_speedup:.2g} times as fast as a loop{between}."
     )
 
 
@@ -43,6 +47,12 @@ def figures(plan: Plan) -> list[str]:
         for name, each in plan.expected_seconds.items()
     )
     lines = [measured, f"Expected for all of them: {expected}."]
+    if profile.is_of_busy_machine:
+        lines.append(
+            f"It was measured beside other programs that kept about "
+            f"{profile.busy_programs:.1f} CPUs busy: where they do not, another plan "
+            f"may be better. It is not remembered."
+        )
     if profile.items_failed:
         failed = units.number(profile.items_failed, "item")
         lines.append(f"Of those measured {failed} failed.")

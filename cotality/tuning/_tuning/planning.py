@@ -35,13 +35,13 @@ def planned(
         NAMES[place],
         n_jobs,
         portion_for(figures, n_jobs),
-        seconds["one thread"] / seconds[place] if seconds[place] else 1.0,
+        min(n_jobs, seconds["one thread"] / seconds[place]) if seconds[place] else 1.0,
         reason_for(place, figures, profile),
         profile,
         total,
         {NAMES[each]: seconds[each] for each in NAMES},
         figures.cpus,
-        head,
+        head=head,
     )
 
 

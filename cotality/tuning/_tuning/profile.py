@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from cotality.core.utils._process.auto.disturbance import BUSY_PROGRAMS
 from cotality.core.utils._process.auto.estimate import Figures
 from cotality.core.utils._process.auto.sampling import Sample
 from cotality.core.utils._process.outcome import Outcome
@@ -42,6 +43,7 @@ class Profile:
         obstacle: Why items cannot be sent to another process; mostly empty.
         items_seen: How many were measured.
         items_failed: How many of these have failed.
+        busy_programs: How many threads of other programs wanted a CPU meanwhile.
     """
 
     function: str
@@ -55,6 +57,7 @@ class Profile:
     obstacle: str
     items_seen: int
     items_failed: int
+    busy_programs: float = 0.0
 
     @classmethod
     def of_sample(cls, function: object, sample: Sample) -> Profile:
@@ -71,7 +74,13 @@ class Profile:
             sample.obstacle,
             len(outcomes),
             sum(not each.ok for each in outcomes),
+            sample.figures.others,
         )
+
+    @property
+    def is_of_busy_machine(self) -> bool:
+        """Whether other programs wanted the CPUs while it was made."""
+        return self.busy_programs >= BUSY_PROGRAMS
 
 
 def workload_type(figures: Figures) -> WorkloadType:

@@ -20,7 +20,9 @@ From the caller down to the worker:
 * where it runs: `backend` says what such a place can do, `backends` chooses between
   `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
-  `inline_backend`; `auto` decides between threads and processes on the way;
+  `inline_backend`; `auto` decides between threads and processes on the way, by what the
+  tasks do and what waits in the `run_queue`; it begins at the `desk` of the caller,
+  where `belongings` of a thread may have to stay;
 * worker processes that are kept: `warm`, unless they are `measured`, for as long as the
   `program_state` is that in which they were started, with the `django_databases`
   that the program has, and a `django_setup` like its own; the executor for everybody:

@@ -43,6 +43,14 @@ class Arrivals(Protocol):
         """Whether there is nothing to take without waiting."""
         ...
 
+    @property
+    def is_with_deputy(self) -> bool:
+        """Whether it is not the caller who drives the engine now, see `desk`.
+
+        Then nothing may happen that has to happen in the thread of the caller.
+        """
+        ...
+
     async def next(self, until: float | None) -> Future[ChunkReport] | None:
         """The next future that is done.
 
@@ -68,18 +76,36 @@ class Arrivals(Protocol):
         ...
 
 
+def finished(step: Coroutine[Any, Any, T]) -> T:  # Any: it awaits nothing
+    """The result of *step*, which runs to its end without being suspended."""
+    try:
+        step.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a step of the engine was suspended outside of an event loop")
+
+
 class BlockingArrivals:
     """For a caller whose thread has nothing else to do."""
 
     woken = False
+    finished = staticmethod(finished)
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[Future[ChunkReport]] = SimpleQueue()
-        self.put = self.queue.put
+        # None wakes who waits.
+        self.queue: SimpleQueue[Future[ChunkReport] | None] = SimpleQueue()
+
+    def put(self, future: Future[ChunkReport], /) -> None:
+        self.queue.put(future)
 
     @property
     def is_empty(self) -> bool:
         return self.queue.empty()
+
+    @property
+    def is_with_deputy(self) -> bool:
+        return False
 
     async def next(self, until: float | None) -> Future[ChunkReport] | None:
         while True:
@@ -103,8 +129,12 @@ class BlockingArrivals:
         return False
 
 
-def driven(steps: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-    """*steps*, which are never suspended, as a plain generator."""
+def driven(
+    steps: AsyncGenerator[T, None], arrivals: Arrivals
+) -> Generator[T, None, None]:
+    """*steps* of an engine that waits in *arrivals*, as a plain generator."""
+    assert isinstance(arrivals, BlockingArrivals)
+    finished = arrivals.finished
     try:
         while True:
             try:
@@ -115,13 +145,3 @@ def driven(steps: AsyncGenerator[T, None]) -> Generator[T, None, None]:
             del item  # or it would be kept while the next one is made
     finally:
         finished(steps.aclose())
-
-
-def finished(step: Coroutine[Any, Any, T]) -> T:  # Any: it awaits nothing
-    """The result of *step*, which runs to its end without being suspended."""
-    try:
-        step.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise AssertionError("a step of the engine was suspended outside of an event loop")

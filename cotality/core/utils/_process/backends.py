@@ -13,6 +13,7 @@ from .times import Measure
 
 if TYPE_CHECKING:
     from .auto.decision import Decision
+    from .desk import Desk
     from .process_backend import ProcessBackend
     from .staffing import Staff
     from .thread_backend import ThreadBackend
@@ -31,6 +32,8 @@ def open_backend(
     may_be_endless: bool,
     total: int | None,
     decided: Callable[[Decision], None],
+    desk: Desk | None = None,
+    is_shown: bool = False,
 ) -> Backend:
     """Where the portions of a call run.
 
@@ -41,6 +44,9 @@ def open_backend(
         may_be_endless: Whether nobody knows that the input comes to an end.
         total: How many tasks there are; None if nobody knows.
         decided: Is told where tasks run, if that is decided on the way.
+        desk: Where the caller runs tasks then; None if it cannot.
+        is_shown: Whether somebody is told all the time how far the call is, which the
+            caller could not see to while it runs a task.
     """
     if options.inline:
         from .inline_backend import InlineBackend
@@ -84,6 +90,8 @@ def open_backend(
             total=total,
             obstacle=options.obstacle,
             decided=decided,
+            desk=desk,
+            begins_at_desk=not is_shown and options.initializer_call() is None,
         )
     assert workers is not None
     return open_threads(workers, options, until_failure, measure)

@@ -222,7 +222,7 @@ def batches(
     run: Run, ordered: bool, limits: Limits
 ) -> Generator[list[Any], None, None]:  # Any: what the tasks return
     run.most_ahead = limits.most_ahead
-    portions = driven(in_turn(run, ordered))
+    portions = driven(in_turn(run, ordered), run.arrivals)
     batch: list[Any] = []  # Any: as above
     try:
         for portion in portions:

@@ -123,7 +123,18 @@ class Call(NamedTuple):
     def blocking(self) -> Run:
         """The call, to be driven by a thread that does nothing else."""
         tasks = cast("Iterable[Task[Any]]", self.tasks)  # Any: as above
+        if self.is_auto:
+            from .desk import Desk, SharedArrivals
+
+            return self.run(SharedArrivals(Desk()), lambda: source_of(tasks))
         return self.run(BlockingArrivals(), lambda: source_of(tasks))
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether it is decided on the way where the tasks run."""
+        options = self.options
+        is_open = not options.inline and options.executor is None
+        return self.use_processes == "auto" and is_open
 
     def in_event_loop(self) -> Run:
         """The call, to be driven by a coroutine of the running event loop."""
@@ -157,6 +168,8 @@ class Call(NamedTuple):
                 may_be_endless=self.bounded and total is None,
                 total=total,
                 decided=observers.decided,
+                desk=getattr(arrivals, "desk", None),
+                is_shown=observers.patience is not None,
             )
 
         def open_source_with_memory() -> Source:

@@ -42,6 +42,8 @@ class ChunkReport:
         unpacking_seconds: What it took this process to unpack what came back.
         peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
             wants to know, or can.
+        others_cpu_seconds: The CPU time that other threads of the process have had
+            meanwhile; 0 if nobody wants to know.
     """
 
     values: list[Any]  # Any: what tasks return
@@ -58,6 +60,7 @@ class ChunkReport:
     obstacle: Any = None  # Any: see above
     clues: Clues | None = None
     unpacking_seconds: float = 0.0
+    others_cpu_seconds: float = 0.0
 
 
 class Chunk(Protocol):

@@ -6,22 +6,37 @@ from collections.abc import Generator, Iterable
 from itertools import chain
 from typing import Any
 
-from .arrivals import driven
+from .arrivals import BlockingArrivals, driven
 from .engine import Run, in_turn
 from .outcome import Outcome, Settled
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
-    portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
+    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = sorted(steps, key=lambda portion: portion.start)
     run.conclude()
     return joined(portions)
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
-    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
-    portions = list(driven(run.settled()))
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = list(steps)
     run.conclude()
     return joined(portions)
+
+
+def is_lonely(run: Run) -> bool:
+    """Whether the caller alone drives it."""
+    return type(run.arrivals) is BlockingArrivals
+
+
+def all_settled(run: Run) -> list[Settled]:
+    """What settles in a run that a deputy may drive as well."""
+    from .desk import SharedArrivals, all_of
+
+    assert isinstance(run.arrivals, SharedArrivals)
+    return run.arrivals.finished(all_of(run.settled()))
 
 
 def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above
@@ -31,7 +46,7 @@ def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above
 def stream(
     run: Run, ordered: bool
 ) -> Generator[tuple[int, Any], None, None]:  # Any: as above
-    portions = driven(in_turn(run, ordered))
+    portions = driven(in_turn(run, ordered), run.arrivals)
     try:
         for portion in portions:
             count = len(portion.values)
@@ -48,7 +63,7 @@ def stream(
 def outcomes(
     run: Run, ordered: bool
 ) -> Generator[Outcome[Any], None, None]:  # Any: as above
-    portions = driven(in_turn(run, ordered))
+    portions = driven(in_turn(run, ordered), run.arrivals)
     try:
         for portion in portions:
             count = len(portion.values)

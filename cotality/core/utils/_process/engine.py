@@ -213,6 +213,8 @@ class Run:
             self.diary.resize(self.backend.workers)
         self.brakes.opens_at = inf  # unless there is none now
         self.brakes.held_by = None
+        if self.arrivals.is_with_deputy and not self.source.is_plain:
+            return  # the caller is back before long
         while size := self.schedule.next_portion(
             from_returned=bool(self.source.returned)
         ):

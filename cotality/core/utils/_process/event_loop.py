@@ -73,6 +73,10 @@ class LoopArrivals:
         self.bell = asyncio.Event()
         self.woken = False
 
+    @property
+    def is_with_deputy(self) -> bool:
+        return False
+
     def put(self, future: Future[ChunkReport]) -> None:
         self.done.append(future)
         self.ring()

@@ -13,14 +13,18 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
-from threading import current_thread, get_ident
-from time import monotonic, perf_counter, thread_time
+from threading import current_thread, get_ident, get_native_id
+from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
+from . import worker_state
+from .belongings import belongs_elsewhere
 from .chunk import ChunkReport, task_failure
+from .run_queue import seconds_in_queue
 from .stopwatch import Columns, Detective, Stopwatch
 from .task import Task
 from .times import Measure
+from .worker_state import States
 
 # After so many seconds to look again at a portion that no thread has taken: when one
 # does, a portion comes back, so mostly somebody looks before.
@@ -79,12 +83,22 @@ class LocalChunk:
     Attributes:
         tasks: What has not ended is in here; the list is the chunk's own.
         siblings: The portions of the same call.
+        states: What the thread has made for tasks, if it is no worker's.
         context: What each task runs in a copy of.
         measure: What to measure of each task.
         is_in_caller: Whether the thread is the caller's: then a Ctrl-C is as well.
+        can_stay: Whether a task that belongs to the thread of the caller may be handed
+            back: it runs there then.
+        is_observed: Whether somebody wants to know what held it up.
         began_at: When it began to run, by the monotonic clock.
         thread: Which thread runs it.
+        native_id: Likewise, as the system calls it.
         cpu_began: The CPU time that this thread had had then, in seconds.
+        queue_began: For how long its thread had waited for a CPU then, in seconds;
+            None if nobody can tell.
+        late_began: Likewise those who look at it, with the lock in their hands.
+        belongs: What a task has raised because it belongs to another thread.
+        all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
     """
 
@@ -93,11 +107,19 @@ class LocalChunk:
     context: Context
     measure: Measure = Measure.NOTHING
     is_in_caller: bool = False
+    can_stay: bool = False
+    states: States | None = None
+    is_observed: bool = False
     time_box: float = math.inf
     began_at: float | None = field(default=None, init=False)
     thread: int = field(default=0, init=False)
+    native_id: int = field(default=0, init=False)
     cpu_began: float = field(default=0.0, init=False)
+    all_began: float = field(default=0.0, init=False)
+    queue_began: float | None = field(default=None, init=False)
+    late_began: float = field(default=0.0, init=False)
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
+    belongs: BaseException | None = field(default=None, init=False)
     is_over: bool = field(default=False, init=False)
 
     def when_it_began(self) -> float | None:
@@ -106,7 +128,16 @@ class LocalChunk:
 
     def run(self, time_box: float) -> ChunkReport:
         """Run until nothing is left; `LocalChunks` sees to the time box."""
+        if self.states is None or not worker_state.was_used:
+            return self.run_all()
+        with worker_state.standing_in(self.states):
+            return self.run_all()
+
+    def run_all(self) -> ChunkReport:
         self.thread, self.cpu_began = get_ident(), thread_time()
+        if self.is_observed:
+            self.native_id, self.all_began = get_native_id(), process_time()
+            self.queue_began = seconds_in_queue(self.native_id)
         self.began_at = monotonic()
         report = ChunkReport(self.values)
         watch: Stopwatch | None = None
@@ -123,6 +154,9 @@ class LocalChunk:
                 break
         report.seconds = perf_counter() - began
         report.cpu_seconds = thread_time() - self.cpu_began
+        if self.is_observed:
+            others = process_time() - self.all_began - report.cpu_seconds
+            report.others_cpu_seconds = max(0.0, others)
         if watch is not None:
             report.times = watch.times()
             report.worker = current_thread().name
@@ -165,6 +199,10 @@ class LocalChunk:
         """The task that was running raised *error*."""
         if self.is_in_caller and isinstance(error, KeyboardInterrupt):
             raise error
+        if self.can_stay and belongs_elsewhere(error):
+            self.belongs = error
+            self.stop()
+            return
         report.errors[len(report.values)] = task_failure(error)
         report.values.append(None)
         if self.siblings.until_failure:

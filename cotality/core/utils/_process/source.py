@@ -14,6 +14,7 @@ from .checks import check_each
 from .observers import NO_DIARY, Doing
 from .outcome import Settled
 from .task import Task
+from .tasks_over import TasksOver
 
 READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
 
@@ -83,6 +84,7 @@ class Source:
     """
 
     def __init__(self) -> None:
+        self.is_plain = False  # whether any thread may read the input
         self.memory: Memory | None = None
         self.looked_up = 0.0  # s, in the memory
         self.diary = NO_DIARY
@@ -213,6 +215,7 @@ class SequenceSource(Source):
 
     def __init__(self, tasks: Sequence[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
+        self.is_plain = True
         self.tasks = tasks if isinstance(tasks, list) else list(tasks)
 
     def read(self, size: int) -> list[Task[Any]]:
@@ -226,6 +229,7 @@ class IterableSource(Source):
 
     def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
+        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
         self.iterator = iter(tasks)
 
     def read(self, size: int) -> list[Task[Any]]:

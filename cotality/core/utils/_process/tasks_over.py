@@ -48,6 +48,8 @@ class TasksOver(CountedTasks[R]):
         self.function = function
         self.data = data
         self.make = unpacked if unpack else single
+        # Whether any thread may read it: there is no code of others in that.
+        self.is_plain = type(data) in (list, tuple, range)
         if total is None and isinstance(data, Sized):
             try:
                 self.total = len(data)

@@ -3,6 +3,7 @@
 * `estimate`: what the rest of a call would cost on one thread, on several, and on
   processes, and which of them to take: pure arithmetic;
 * `evidence`: what has been seen of the tasks so far;
+* `disturbance`: what else goes on, so that who wants to run does not count as waiting;
 * `probe`: what can be seen of a task while it runs;
 * `decision`: what a person is told;
 * `backend`: the place where portions run, which moves from one to the other;

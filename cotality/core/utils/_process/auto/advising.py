@@ -15,6 +15,7 @@ from cotality.core.utils._process.report import units
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.tasks_over import total_of
 
+from .disturbance import BUSY_PROGRAMS
 from .estimate import (
     LEAST_RATIO,
     LEAST_SAVING,
@@ -30,6 +31,8 @@ from .trials import Trials
 # How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
 TRIAL = 0.1
 MOST_TASKS = 2000
+# What takes less (s) is sooner done than handed out, see `estimate`.
+TINY = 2e-6
 
 
 @public
@@ -215,6 +218,32 @@ def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
         yield "There is one CPU, which processes would have to share."
 
 
+def why_not_processes(figures: Figures) -> str:
+    """What would make processes pay that did no more than one thread."""
+    sent, runs = units.seconds(figures.transport), units.seconds(figures.wall)
+    if figures.transport > figures.wall:
+        return (
+            f"Tasks that do more each: to send one and its result takes {sent}, and to "
+            f"run it {runs}."
+        )
+    if figures.wall < TINY:
+        return (
+            f"Tasks that do more each: to run one takes {runs}, which is less than it "
+            f"costs to hand it out."
+        )
+    if figures.others >= BUSY_PROGRAMS:
+        return (
+            f"Free CPUs: other programs kept about {figures.others:.1f} of them busy "
+            f"while this was measured."
+        )
+    return (
+        f"Tasks that do not wait for each other: to send one takes {sent}, to run it "
+        f"{runs}, and yet several processes did no more than one thread. Something "
+        f"that they share limits them, such as a locked file, a disk or the memory; "
+        f"what it is was not measured."
+    )
+
+
 def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
     """What would make another place the best one."""
     if trials.obstacle:
@@ -224,7 +253,7 @@ def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
     saved = figures.wall - trials.seconds["processes"] / len(trials.tasks)
     if saved <= 0:
         if place == "one thread":
-            yield "Tasks that do more each: to send one takes longer than to run it."
+            yield why_not_processes(figures)
         return
     enough = ceil((figures.start + LEAST_SAVING) / saved)
     if place == "processes":

@@ -17,16 +17,20 @@ from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
 from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.run_queue import Lateness, seconds_in_queue
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
+from cotality.core.utils._process.worker_state import States
 
 from .decision import Decision
+from .disturbance import Disturbance
 from .estimate import Figures, Place, better_place
-from .evidence import Evidence
+from .evidence import Evidence, Seen
 from .probe import cpu_seconds_of, is_lock_held, short_turns
 
 if TYPE_CHECKING:
+    from cotality.core.utils._process.desk import Desk
     from cotality.core.utils._process.process_backend import ProcessBackend
 
 logger = logging.getLogger("cotality.core.utils.process")
@@ -51,10 +55,19 @@ GROWTH_PAYS = 1.2
 # overhead. If it did not pay, for so many times as long before it is tried again.
 LEAST_GENERATION = 0.01
 LONGER = 3
+# For so long (s) it has to have computed, or waited for something outside: what it did
+# for less than that, on a machine that is busy with others, says nothing.
+LEAST_SEEN = FIRST_LOOK / 2
 # A task that was looked at for a moment has computed for so much of that.
 ALL_THE_TIME = 0.5
 # When one lock seems to be what threads wait for: that many CPUs are busy.
 BUSY = 0.8
+# Threads, or processes, that do not do so much more than a loop are given up. They
+# have each had so many portions by then.
+PAYS = 1.05
+ENOUGH_PORTIONS = 2
+# After so many times as long as that took they are tried again.
+TRIED_AGAIN = 10
 THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
 
 
@@ -70,6 +83,8 @@ class AutoBackend:
         total: How many tasks there are; None if nobody knows.
         obstacle: Why nothing can go to a process; empty if nothing is known.
         decided: Is told of each decision.
+        desk: Where the caller runs tasks; None if it cannot.
+        begins_at_desk: Whether it shall, as long as there is one thread.
     """
 
     kind = "auto"
@@ -87,6 +102,8 @@ class AutoBackend:
         total: int | None,
         obstacle: str,
         decided: Callable[[Decision], None],
+        desk: Desk | None = None,
+        begins_at_desk: bool = False,
     ) -> None:
         self.threads = threads
         self.most_threads = threads.workers
@@ -97,6 +114,10 @@ class AutoBackend:
         self.processes_answer = False
         self.total = total
         self.decided = decided
+        self.desk = desk
+        self.is_at_desk = desk is not None and begins_at_desk
+        self.is_bound = ""  # why tasks cannot leave the thread of the caller
+        self.states = States()  # of the caller, as a worker
         self.place: Place = "one thread"
         self.workers = 1
         self.evidence = Evidence()
@@ -113,6 +134,10 @@ class AutoBackend:
         self.cpus = available_cpus()
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
+        self.disturbance = Disturbance()
+        self.lateness = Lateness()
+        self.crowd_until = 0.0  # by the monotonic clock: until then there were several
+        self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
     # What the engine asks for.
 
@@ -125,6 +150,7 @@ class AutoBackend:
     ) -> tuple[Portion, Future[ChunkReport]]:
         self.portions += 1
         if self.look_next == math.inf:
+            self.disturbance.sample()
             self.began_at = monotonic()
             self.look_next = self.began_at + FIRST_LOOK
         if self.place == "processes" and self.processes is not None:
@@ -139,10 +165,37 @@ class AutoBackend:
             self.wants_sample = True  # of the results as well
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
-        portion, future = self.threads.send(chunk, batch, time_box)
+        chunk.is_observed = True
+        chunk.late_began = self.late_seconds
+        portion, future = self.run_here(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
+
+    @property
+    def late_seconds(self) -> float:
+        """How long threads that look after the call have waited for a CPU."""
+        mine = self.lateness.total
+        return mine if self.desk is None else mine + self.desk.lateness.total
+
+    def run_here(
+        self, chunk: LocalChunk, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have *chunk* run in a thread of this process: the caller's, or another."""
+        desk = self.desk
+        if desk is None or not self.is_for_desk(desk):
+            chunk.can_stay = desk is not None and not self.is_bound
+            return self.threads.send(chunk, batch, time_box)
+        chunk.states = self.states
+        self.threads.chunks.add(chunk, time_box)
+        future = desk.put(chunk, time_box)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def is_for_desk(self, desk: Desk) -> bool:
+        if self.is_bound:
+            return not desk.has_job
+        is_free = not (desk.is_busy or desk.has_job)
+        return self.is_at_desk and is_free and self.place == "one thread"
 
     @property
     def may_travel(self) -> bool:
@@ -174,9 +227,11 @@ class AutoBackend:
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         self.count_out -= len(portion.tasks)
-        if self.out.pop(future, None) is not None:
+        chunk = self.out.pop(future, None)
+        if chunk is not None:
             report = self.threads.collect(portion, future)
-            alone = self.is_alone
+            if chunk.belongs is not None and not self.is_bound:
+                self.stay(chunk.belongs)
         else:
             self.sent.discard(future)
             assert self.processes is not None
@@ -187,16 +242,45 @@ class AutoBackend:
                 return ChunkReport([])
             if report.obstacle is not None:  # the rest of it has not begun
                 self.give_up_processes(report.obstacle)
-            alone = not self.out  # or there are more than CPUs
-            self.processes_answer = self.processes_answer or bool(report.values)
-        self.learn(report, alone)
+            if report.values and not self.processes_answer:
+                self.processes_answer = True
+                self.generation = Generation()
+        self.learn(report, chunk)
         self.reconsider(monotonic())
         return report
 
-    def learn(self, report: ChunkReport, alone: bool) -> None:
-        evidence, count = self.evidence, len(report.values)
-        evidence.saw(count, report.seconds, report.cpu_seconds, alone)
-        self.generation.saw(count, report.cpu_seconds)
+    def stay(self, error: BaseException) -> None:
+        """What runs in this process runs in the thread of the caller from now on."""
+        said = class_and_text(error)[:200]
+        self.is_bound = f"the tasks belong to the thread that called ({said})"
+        if self.place == "threads":
+            now = monotonic()
+            self.go("one thread", self.figures(), now)
+
+    def learn(self, report: ChunkReport, chunk: LocalChunk | None) -> None:
+        evidence = self.evidence
+        seen = Seen(len(report.values), report.seconds, report.cpu_seconds)
+        if chunk is not None:
+            if not chunk.is_in_caller:
+                self.lateness.of_this_wake()
+            late = self.late_seconds - chunk.late_began
+            seen = self.disturbance.told_apart(
+                seen,
+                chunk.native_id,
+                chunk.queue_began,
+                report.others_cpu_seconds + late,
+            )
+        self.generation.saw(seen)
+        # What ran in a process may have waited for a CPU; nobody says.
+        alone = chunk is not None and self.is_alone and self.was_alone(chunk)
+        evidence.saw(seen, alone=alone)
+        if alone and self.place == "one thread":
+            evidence.alone.saw(seen)
+            self.disturbance.sample()
+        elif self.is_first_of_all(chunk, seen):
+            # It began alone, and took so long that others did not wait for it.
+            evidence.alone.saw(seen)
+            evidence.cpu, evidence.wait = seen.cpu / seen.tasks, seen.wait / seen.tasks
         if self.wants_sample and report.values and not report.errors:
             self.wants_sample = False
             evidence.saw_results(report.values)
@@ -211,7 +295,8 @@ class AutoBackend:
             self.examine(chunk, now)
         self.reconsider(monotonic())
         now = monotonic()
-        pause = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        usual = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        pause = self.lateness.pause(usual)
         self.look_next = now + pause
 
     def longest_running(self) -> LocalChunk | None:
@@ -224,10 +309,15 @@ class AutoBackend:
         cpu = cpu_seconds_of(chunk.thread)
         if cpu is not None:
             glance = self.first_glance(chunk, now, cpu)
-            seconds, cpu = now - glance.at, cpu - glance.cpu
-            if seconds:
-                computes = cpu > seconds / 2
-                self.evidence.saw_running(seconds, cpu, self.is_alone)
+            seen = Seen(1, now - glance.at, cpu - glance.cpu)
+            others = self.disturbance.others_now() - glance.others - seen.cpu
+            late = self.late_seconds - glance.late
+            seen = self.disturbance.told_apart(
+                seen, chunk.native_id, glance.queued, max(0.0, others) + late
+            )
+            if seen.cpu + seen.wait > LEAST_SEEN:
+                computes = seen.cpu > seen.wait
+                self.evidence.saw_running(seen, alone=self.is_alone)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
             self.probe(chunk)
 
@@ -238,17 +328,29 @@ class AutoBackend:
         it ran already at the last look, if no other one has ended since.
         """
         done = len(chunk.values)
-        if done == 0:
-            self.glance = Glance(chunk, 0, chunk.began_at or now, chunk.cpu_began)
-        elif self.glance is None or self.glance[:2] != (chunk, done):
-            self.glance = Glance(chunk, done, now, cpu)
+        if self.glance is None or self.glance[:2] != (chunk, done):
+            if done == 0:
+                self.glance = Glance(
+                    chunk,
+                    0,
+                    chunk.began_at or now,
+                    chunk.cpu_began,
+                    chunk.queue_began,
+                    chunk.all_began,
+                    chunk.late_began,
+                )
+            else:
+                others = self.disturbance.others_now()
+                queued = self.disturbance.queued_of(chunk.native_id)
+                late = self.late_seconds
+                self.glance = Glance(chunk, done, now, cpu, queued, others, late)
         return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
         """See whether the task that *chunk* runs keeps the interpreter's lock."""
         began, done = monotonic(), len(chunk.values)
         cpu_began = cpu_seconds_of(chunk.thread) or 0.0
-        is_held = is_lock_held()
+        is_held = is_lock_held(seconds_in_queue)
         seconds = monotonic() - began
         computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
         # A task that ended meanwhile, or has begun to wait, has let go of it, and says
@@ -257,11 +359,26 @@ class AutoBackend:
         if is_held or (is_same and computed > ALL_THE_TIME * seconds):
             self.evidence.lock = float(is_held)
 
+    def is_first_of_all(self, chunk: LocalChunk | None, seen: Seen) -> bool:
+        if chunk is None or not chunk.is_in_caller or not seen.tasks:
+            return False
+        return not self.evidence.alone.tasks
+
+    def was_alone(self, chunk: LocalChunk) -> bool:
+        """Whether *chunk*, which is back, had no others of a crowd beside it."""
+        if self.place == "threads":
+            return True
+        return not self.out and (chunk.began_at or 0.0) >= self.crowd_until
+
     @property
     def is_alone(self) -> bool:
         """Whether tasks on threads do not have to wait for the lock, or for a CPU."""
         if self.place == "threads":
-            return self.generation.busy < BUSY / 2
+            generation = self.generation
+            # All of them have to have come back: what one has computed that still runs
+            # nobody has counted, and a thread without a CPU computes little.
+            is_known = generation.portions >= self.workers
+            return is_known and self.wanting < BUSY / 2
         return self.place == "one thread" and not self.sent
 
     def is_worth_a_probe(self) -> bool:
@@ -289,10 +406,25 @@ class AutoBackend:
             transport=evidence.transport,
             start=self.start_seconds,
             cpus=self.cpus,
-            threads=self.most_threads,
-            processes=self.most_processes if self.may_travel else 0,
+            threads=1 if self.is_without_threads else self.most_threads,
+            processes=self.figure_of_processes(),
             running=self.seconds_of_running(),
+            others=self.disturbance.programs,
+            machine=self.disturbance.machine,
         )
+
+    def figure_of_processes(self) -> int:
+        if self.is_given_up("processes") or not self.may_travel:
+            return 0
+        return self.most_processes
+
+    @property
+    def is_without_threads(self) -> bool:
+        return bool(self.is_bound) or self.is_given_up("threads")
+
+    def is_given_up(self, place: Place) -> bool:
+        """Whether it was tried a while ago, and did not do more than a loop."""
+        return monotonic() < self.given_up.get(place, 0.0)
 
     @property
     def start_seconds(self) -> float:
@@ -313,6 +445,9 @@ class AutoBackend:
 
     def reconsider(self, now: float) -> None:
         self.learn_of_lock()
+        if self.does_not_pay():
+            self.take_back(now)
+            return
         figures = self.figures()
         if not figures.wall or (not figures.left and not self.decisions):
             return
@@ -330,6 +465,52 @@ class AutoBackend:
             # A thread goes on until the processes do.
             self.workers = self.most_processes + (not self.processes_answer)
 
+    def does_not_pay(self) -> bool:
+        """Whether no more tasks a second are done here than in a loop.
+
+        Unless they have changed: threads that mostly wait for something outside, or
+        processes that keep more than one CPU busy, do what a loop could not.
+        """
+        generation, alone = self.generation, self.evidence.alone
+        if self.place == "one thread" or not alone.tasks or not self.left:
+            return False
+        if self.place == "processes" and not self.processes_answer:
+            return False
+        portions = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
+            return False
+        if generation.rate_now * alone.each >= PAYS:
+            return False
+        if self.place == "processes":
+            # Where others want the CPUs too, to have few says nothing.
+            return generation.busy < PAYS and not self.disturbance.is_busy
+        return self.wanting > BUSY / 2
+
+    @property
+    def wanting(self) -> float:
+        """How many threads compute, or would if they had a CPU, on average.
+
+        Where nobody can tell those from threads that wait it may be any number.
+        """
+        return math.inf if self.disturbance.is_unsure else self.generation.wanting
+
+    def take_back(self, now: float) -> None:
+        """Run the rest as a loop does, or where else it is done soonest."""
+        place = self.place
+        self.given_up[place] = now + TRIED_AGAIN * self.generation.seconds
+        self.evidence.cpu = self.evidence.alone.cpu / self.evidence.alone.tasks
+        if place == "threads":
+            # Whatever they wait for together, it is as if it were the lock.
+            self.evidence.lock = 1.0
+        self.go("one thread", self.figures(), now, self.no_gain(place))
+
+    def no_gain(self, place: Place) -> str:
+        rate = self.generation.rate_now * self.evidence.alone.each
+        return (
+            f"on {self.workers} {place} no more was done than in a loop "
+            f"({rate:.2g} times as much)"
+        )
+
     def learn_of_lock(self) -> None:
         """See how far threads that compute get into each other's way."""
         generation = self.generation
@@ -341,7 +522,7 @@ class AutoBackend:
             lock = (most / generation.busy - 1) / (most - 1)
             self.evidence.lock = min(1.0, max(0.0, lock))
 
-    def go(self, place: Place, figures: Figures, now: float) -> None:
+    def go(self, place: Place, figures: Figures, now: float, reason: str = "") -> None:
         """Have what is handed out from now on run in *place*."""
         if self.place == "threads":
             for future in self.out:
@@ -360,8 +541,9 @@ class AutoBackend:
             self.workers = max(2, min(self.workers, self.most_threads))
         else:
             self.workers = 1
+            self.crowd_until = now
         self.generation = Generation(rate=self.generation.rate_now)
-        self.tell(figures, now)
+        self.tell(figures, now, reason)
 
     def grow(self, figures: Figures, now: float) -> None:
         """Have more threads for tasks that wait, as long as more are done for it."""
@@ -383,13 +565,19 @@ class AutoBackend:
             self.workers = wanted
             self.tell(figures, now)
 
-    def tell(self, figures: Figures, now: float) -> None:
+    def tell(self, figures: Figures, now: float, reason: str = "") -> None:
         workers = self.workers
         if self.place == "processes":
             workers = self.most_processes
         at = now - self.began_at
         decision = Decision.of(
-            self.place, workers, at, self.reason(), figures, self.evidence.obstacle
+            self.place,
+            workers,
+            at,
+            reason or self.reason(),
+            figures,
+            self.evidence.obstacle,
+            self.evidence.alone,
         )
         self.decisions += 1
         if logger.isEnabledFor(logging.DEBUG):
@@ -400,7 +588,11 @@ class AutoBackend:
     def reason(self) -> str:
         evidence = self.evidence
         if self.place == "one thread":
-            return evidence.obstacle or "anything else would take longer to start"
+            return (
+                self.is_bound
+                or evidence.obstacle
+                or "anything else would take longer to start"
+            )
         if self.place == "processes":
             return "the tasks compute and hold the interpreter's lock"
         if not evidence.computes:
@@ -427,6 +619,9 @@ class AutoBackend:
         if self.processes is not None:
             self.processes.close(all_ended, struck=struck)
         self.threads.close(all_ended, struck=struck)
+        if self.desk is not None:
+            self.desk.close()
+        self.states.close()
 
 
 class Glance(NamedTuple):
@@ -436,12 +631,18 @@ class Glance(NamedTuple):
         done: How many tasks of the portion had ended.
         at: When that was, by the monotonic clock.
         cpu: The CPU time that the thread had had then, in seconds.
+        queued: How long it had wanted a CPU by then.
+        others: The CPU time of the whole process by then.
+        late: How late those were who looked, until then.
     """
 
     chunk: LocalChunk
     done: int
     at: float
     cpu: float
+    queued: float | None
+    others: float
+    late: float
 
 
 def start_of_processes() -> float:
@@ -472,6 +673,7 @@ class Generation:
         self.portions = 0
         self.tasks = 0
         self.cpu = 0.0  # s
+        self.queued = 0.0  # s
 
     @property
     def seconds(self) -> float:
@@ -486,7 +688,13 @@ class Generation:
         """How many CPUs were busy with what has come back."""
         return self.cpu / self.seconds
 
-    def saw(self, tasks: int, cpu_seconds: float) -> None:
+    @property
+    def wanting(self) -> float:
+        """How many threads had a CPU, or wanted one, on average."""
+        return (self.cpu + self.queued) / self.seconds
+
+    def saw(self, seen: Seen) -> None:
         self.portions += 1
-        self.tasks += tasks
-        self.cpu += cpu_seconds
+        self.tasks += seen.tasks
+        self.cpu += seen.cpu
+        self.queued += seen.queued

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isinf
 
 from cotality.core.utils._process.public import public
 from cotality.core.utils._process.report import units
 
 from .estimate import Figures
+from .evidence import Alone
 
 
 @public
@@ -30,6 +31,8 @@ class Decision:
         obstacle: Why nothing can go to a process; mostly empty.
         expected_seconds: For each choice how long the rest of the call was expected to
             take there; infinity where it cannot run.
+        alone: What tasks took that ran alone, by the end of the call.
+        busy_programs: How many threads of other programs wanted a CPU then.
     """
 
     choice: str
@@ -43,6 +46,8 @@ class Decision:
     transport_seconds: float
     obstacle: str
     expected_seconds: dict[str, float]
+    alone: Alone = field(default_factory=Alone, repr=False, compare=False)
+    busy_programs: float = 0.0
 
     @classmethod
     def of(
@@ -53,6 +58,7 @@ class Decision:
         reason: str,
         figures: Figures,
         obstacle: str,
+        alone: Alone,
     ) -> Decision:
         return cls(
             choice,
@@ -66,7 +72,24 @@ class Decision:
             figures.transport,
             obstacle,
             figures.all_seconds(),
+            alone,
+            figures.others,
         )
+
+    @property
+    def alone_seconds(self) -> float:
+        """How long one took alone, without what kept it from a CPU; 0 if none did."""
+        return self.alone.undisturbed
+
+    @property
+    def alone_cpu_seconds(self) -> float:
+        """The CPU time of that."""
+        return self.alone.cpu / max(1, self.alone.tasks)
+
+    @property
+    def alone_tasks(self) -> int:
+        """How many have run alone."""
+        return self.alone.tasks
 
     def __str__(self) -> str:
         expected = ", ".join(

@@ -42,11 +42,14 @@ class Figures:
             code, 0 to 1.
         transport: The time of this process that a task takes which travels to another
             one: to pickle its arguments and to unpickle its result.
-        start: How long it takes until worker processes answer.
+        start: How long it takes until worker processes answer, where nothing else wants
+            a CPU.
         cpus: How many CPUs there are for us.
         threads: How many threads there may be.
         processes: How many worker processes there may be; 0 if there can be none.
         running: How long what runs on a thread will go on.
+        others: How many threads of other programs want a CPU as well.
+        machine: How many CPUs those and ours share; 0 if that is *cpus*.
     """
 
     left: int
@@ -59,11 +62,26 @@ class Figures:
     threads: int
     processes: int
     running: float = 0.0
+    others: float = 0.0
+    machine: int = 0
+
+    def cpus_for(self, wanting: int) -> float:
+        """How many CPUs so many threads get that want one, all of them together.
+
+        The scheduler gives each that wants one the same share, ours and others'.
+        """
+        machine = max(self.machine, self.cpus)
+        return min(self.cpus, wanting * min(1.0, machine / (wanting + self.others)))
+
+    @property
+    def alone(self) -> float:
+        """How long a task takes alone here and now, while others want CPUs as well."""
+        return self.wall + self.cpu * (1 / self.cpus_for(1) - 1)
 
     def seconds(self, place: Place) -> float:
         """How long all that is left would take there; infinity if that cannot be."""
         if place == "one thread":
-            return self.running + self.left * (self.wall + COST_ON_THREADS)
+            return self.running + self.left * (self.alone + COST_ON_THREADS)
         if place == "threads":
             return self.seconds_on_threads(self.useful_threads)
         return self.seconds_on_processes()
@@ -90,9 +108,9 @@ class Figures:
     def seconds_on_threads(self, threads: int) -> float:
         if threads < 2:
             return self.seconds("one thread")
-        rate = min(self.rate_with_lock(threads), self.cpus / self.cpu)
-        last = ceil(self.left / threads) * self.wall  # no task is shared
-        rounds = max(self.left / rate, min(last, self.left * self.wall))
+        rate = min(self.rate_with_lock(threads), self.cpus_for(threads) / self.cpu)
+        last = ceil(self.left / threads) * self.alone  # no task is shared
+        rounds = max(self.left / rate, min(last, self.left * self.alone))
         return max(self.running, rounds + threads * THREAD_START)
 
     def rate_with_lock(self, threads: int) -> float:
@@ -102,8 +120,9 @@ class Figures:
         approximation of Schweitzer and Bard: a thread that comes finds the queue that
         there is on average, its own part left out.
         """
-        service = self.cpu * self.lock * COMPETITION + COST_ON_THREADS
-        delay = max(0.0, self.wall - self.cpu * self.lock)
+        locked = self.cpu * self.lock / self.cpus_for(1)
+        service = locked * COMPETITION + COST_ON_THREADS
+        delay = max(0.0, self.alone - locked)
         half = (service * threads - delay) / 2
         return threads / (half + sqrt(half**2 + service * delay) + delay)
 
@@ -113,12 +132,17 @@ class Figures:
         here = self.transport + COST_ON_PROCESSES
         # What is large is copied here; there it is mapped.
         there = min(self.transport, MOST_UNPACKING) + COST_ON_PROCESSES
+        cpus = self.cpus_for(self.processes)
+        wait = max(0.0, self.wall - self.cpu)
+        one = self.cpu * self.processes / cpus + wait  # each has its share of a CPU
+        one = max(one, self.wall)
         each = max(
-            (self.wall + self.transport + there) / self.processes,
-            (self.cpu + here + there) / self.cpus,
+            (one + self.transport + there) / self.processes,
+            (self.cpu + here + there) / cpus,
             here,
         )
-        return max(self.running, max(self.left * each, self.wall) + self.start)
+        start = self.start / self.cpus_for(1)
+        return max(self.running, max(self.left * each, one) + start)
 
     def all_seconds(self) -> dict[str, float]:
         return {place: self.seconds(place) for place in PLACES}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from cotality.core.utils._process.loading import obstacle_of
 from cotality.core.utils._process.task import Task, describe
@@ -19,6 +20,64 @@ LONG_ENOUGH = 100e-6
 COPIES = 2
 
 
+class Seen(NamedTuple):
+    """What became of the time in which a worker ran tasks.
+
+    Attributes:
+        seconds: All of it, by the clock on the wall.
+        cpu: What it had a CPU for.
+        queued: What it wanted a CPU for and had none.
+        others: The CPU time that other threads of this program have had meanwhile. That
+            is how long it can have waited for the interpreter's lock.
+    """
+
+    tasks: int
+    seconds: float
+    cpu: float
+    queued: float = 0.0
+    others: float = 0.0
+
+    @property
+    def wait(self) -> float:
+        """What is left: seconds that it waited for something outside.
+
+        Other threads can only have kept the lock from one that wanted it: from one that
+        waits for the most part they took nothing.
+        """
+        rest = max(0.0, self.seconds - self.cpu - self.queued)
+        least = max(0.0, rest - self.others)
+        return rest if least > self.cpu else least
+
+
+@dataclass(slots=True)
+class Alone:
+    """What tasks took that ran alone, one after the other: the yardstick.
+
+    It stays what it was when they run in a crowd, where each takes longer.
+    """
+
+    tasks: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+    wait: float = 0.0
+
+    def saw(self, seen: Seen) -> None:
+        self.tasks += seen.tasks
+        self.seconds += seen.seconds
+        self.cpu += seen.cpu
+        self.wait += seen.wait
+
+    @property
+    def each(self) -> float:
+        """Seconds that one took, whatever else disturbed it; 0 if none was seen."""
+        return self.seconds / self.tasks if self.tasks else 0.0
+
+    @property
+    def undisturbed(self) -> float:
+        """Seconds that one takes where there is nothing else."""
+        return (self.cpu + self.wait) / self.tasks if self.tasks else 0.0
+
+
 class Evidence:
     """Means of what has come back, each new portion counting as much as all before.
 
@@ -27,7 +86,10 @@ class Evidence:
     Attributes:
         settled: How many tasks have come back.
         cpu: Seconds of CPU time that a task takes.
-        wait: Seconds that it takes besides, when it runs alone.
+        wait: Seconds that it waits besides for something outside of this program. Not
+            for a CPU, nor for the interpreter's lock: who waits for those would not be
+            done sooner among more of its kind.
+        alone: What tasks took that ran alone: what came of a plain loop.
         lock: The part of those in which it holds the interpreter's lock; None if that
             was not looked at.
         obstacle: Why a task or its result cannot travel; empty if nothing is known.
@@ -37,6 +99,7 @@ class Evidence:
         self.settled = 0
         self.cpu = 0.0
         self.wait = 0.0
+        self.alone = Alone()
         self.lock: float | None = None
         self.sending = 0.0  # s, of the arguments of a task
         self.answering = 0.0  # s, of its result
@@ -55,30 +118,30 @@ class Evidence:
     def computes(self) -> bool:
         return self.cpu > COMPUTES * self.wall
 
-    def saw(self, tasks: int, seconds: float, cpu_seconds: float, alone: bool) -> None:
-        """*tasks* tasks have come back of one worker.
+    def saw(self, seen: Seen, *, alone: bool) -> None:
+        """Some tasks have come back of one worker.
 
         Args:
             alone: Whether nothing else ran that they had to share the lock with. If
                 something did, nobody knows how long they waited for that.
         """
-        if tasks == 0:
+        if seen.tasks == 0:
             return
         is_first = self.settled == 0
-        self.settled += tasks
-        self.cpu = mean(self.cpu, cpu_seconds / tasks, is_first)
+        self.settled += seen.tasks
+        self.cpu = mean(self.cpu, seen.cpu / seen.tasks, is_first)
         if alone:
-            wait = max(0.0, seconds - cpu_seconds)
-            self.wait = mean(self.wait, wait / tasks, is_first)
+            self.wait = mean(self.wait, seen.wait / seen.tasks, is_first)
 
-    def saw_running(self, seconds: float, cpu_seconds: float, alone: bool) -> None:
+    def saw_running(self, seen: Seen, *, alone: bool) -> None:
         """A task has been running for so long, and has not come back.
 
         Nobody knows for how long it goes on. For about as long again is a good guess
         for anything whose age is all that is known of it.
         """
-        if 2 * cpu_seconds > self.cpu:
-            self.cpu = 2 * cpu_seconds
+        if 2 * seen.cpu > self.cpu:
+            self.cpu = 2 * seen.cpu
+        seconds = seen.cpu + seen.wait
         if alone and 2 * seconds > self.wall:
             self.wait = max(0.0, 2 * seconds - self.cpu)
 

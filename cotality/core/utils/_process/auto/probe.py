@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from sys import getswitchinterval, setswitchinterval
 from time import perf_counter, sleep
@@ -24,17 +24,25 @@ def cpu_seconds_of(thread: int) -> float | None:
         return None
 
 
-def is_lock_held() -> bool:
+def is_lock_held(queue_of: Callable[[int], float | None]) -> bool:
     """Whether what runs keeps the interpreter's lock to itself.
 
     Whoever sleeps for a moment gets the lock back at once if it is free; if not, only
     when the interpreter asks for it, which it does after the switch interval (5 ms).
-    So this takes that long. On a machine that is busy with other things it may be
-    wrong: then it says that the lock is held.
+    So this takes that long. For how long it waited for a CPU is left out; where nobody
+    can tell, it may say on a busy machine that the lock is held when it is not.
+
+    Args:
+        queue_of: Says for how long a thread has waited for a CPU, see `run_queue`.
     """
+    thread = threading.get_native_id()
+    queued = queue_of(thread) or 0.0
     began = perf_counter()
     sleep(NAP)
-    return perf_counter() - began - NAP > getswitchinterval() / 2
+    late = perf_counter() - began - NAP
+    if late > getswitchinterval() / 2:
+        late -= (queue_of(thread) or 0.0) - queued
+    return late > getswitchinterval() / 2
 
 
 using_interval = threading.Lock()

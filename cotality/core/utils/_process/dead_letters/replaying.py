@@ -176,6 +176,8 @@ def run_again(
 
     replayer = Replayer(store, [letter for letter, _ in letters])
     run = call.watched_by(replayer).blocking()
-    portions = sorted(driven(run.settled()), key=lambda portion: portion.start)
+    portions = sorted(
+        driven(run.settled(), run.arrivals), key=lambda portion: portion.start
+    )
     run.conclude()
     return [outcome for portion in portions for outcome in portion.take_outcomes()]

@@ -8,6 +8,7 @@
 * why it was not faster: `diagnosis` asks for each `finding`, `waits` for what workers
   without a task waited for, `drags` for what made tasks take longer, by what all of it
   has `costs`;
+* how much faster than a loop it was: `yardstick`;
 * how it is shown: `summary` (text), `trace` (a file for Perfetto), `page` (a page for a
   browser, from `page.html`, `page.css` and `page.js`);
 * figures with their units: `units`.

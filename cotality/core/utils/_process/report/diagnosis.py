@@ -90,6 +90,17 @@ DIAGNOSES: tuple[Callable[[Case], Finding | None], ...] = (
 )
 
 
+LITTLE_GAIN = 1.1  # times as fast as a loop: that is none
+
+
+def gained(report: RunReport) -> str:
+    """How much faster than a loop the run was, as far as that is known."""
+    gain = report.gain
+    if gain is None:
+        return f", {units.ratio(report.speed_up)} of which ran at a time"
+    return f", and the run was {units.ratio(gain.speed_up)} times as fast as a loop"
+
+
 def verdict(case: Case) -> str:
     """What to say when nothing stands out."""
     report = case.report
@@ -108,10 +119,18 @@ def verdict(case: Case) -> str:
             f"{in_tasks} of the time in tasks. Raise max_workers to gain more."
         )
     workers = units.number(report.workers, "worker")
+    gain = report.gain
+    is_little = gain is not None and gain.high < LITTLE_GAIN
+    if gain is not None and is_little and report.decision is not None:
+        return (
+            f"Nothing was gained: {workers} ran {units.ratio(report.speed_up)} tasks "
+            f"at a time, which got into each other's way: together they were "
+            f"{units.ratio(gain.speed_up)} times as fast as a plain loop."
+        )
     if used >= GOOD:
         return (
-            f"It went well: {workers} spent {in_tasks} of the time in tasks, "
-            f"{units.ratio(report.speed_up)} of which ran at a time. {more(case)}"
+            f"It went well: {workers} spent {in_tasks} of the time in "
+            f"tasks{gained(report)}. {more(case)}"
         )
     return unknown(case, f"{workers} spent {in_tasks} of the time in tasks")
 

@@ -6,6 +6,7 @@ done for each task by itself is done by functions of C (`sum`, `max`, `zip`).
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -86,6 +87,7 @@ class Recorder(Observer):
         report.cpus = available_cpus()
         report.script, report.python = program(), python()
         report.has_lock = has_lock()
+        report.machine = os.cpu_count() or 1
         report.started_at = start.at + EPOCH
         self.began_at = start.at
         self.words = Words(start.at, arguments=report.arguments)

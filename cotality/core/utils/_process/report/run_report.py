@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.auto.decision import Decision
     from cotality.core.utils._process.observers import Observer
 
+    from .yardstick import Gain
+
 State = Literal["new", "taken", "running", "ended"]
 
 
@@ -103,7 +105,7 @@ class RunReport:
         self.state: State = "new"
         self.kind = ""
         self.workers = 0
-        self.cpus = 0
+        self.cpus = self.machine = 0
         self.total: int | None = None
         self.started_at = 0.0
         self.wall_seconds = 0.0
@@ -177,6 +179,27 @@ class RunReport:
         return self.decisions[-1] if self.decisions else None
 
     @property
+    def main_decision(self) -> Decision | None:
+        """The `Decision` by which most tasks ran; the latest of equals."""
+        best: Decision | None = None
+        most, end = -1, 0
+        for each in reversed(self.decisions):
+            if each.left - end > most:
+                best, most = each, each.left - end
+            end = each.left
+        return best
+
+    @property
+    def gain(self) -> Gain | None:
+        """How many times as fast as a plain loop it was; None if nobody can tell.
+
+        By what a task takes alone. It is never more than there were workers.
+        """
+        from .yardstick import gain_of
+
+        return gain_of(self)
+
+    @property
     def capacity(self) -> float:
         """The seconds that all workers had together."""
         return self.workers * self.wall_seconds
@@ -188,10 +211,10 @@ class RunReport:
 
     @property
     def speed_up(self) -> float:
-        """How many times faster than the sum of the times that tasks ran.
+        """How many tasks ran at a time, on average: no speed-up, for all its name.
 
         Tasks that get into each other's way run longer than they would alone, so this
-        may say 4 where nothing was gained: see *cpus_busy*.
+        may say 4 where nothing was gained: see *gain*, and *cpus_busy*.
         """
         return self.task_seconds / self.wall_seconds if self.wall_seconds else 0.0
 

@@ -48,8 +48,8 @@ def place_of(report: RunReport) -> str:
     one = {"processes": "process", "threads": "thread"}.get(report.kind)
     if report.kind == "inline":
         return "the calling thread"
-    if report.decision is not None:
-        choice, workers = report.decision.choice, report.decision.workers
+    if report.main_decision is not None:
+        choice, workers = report.main_decision.choice, report.main_decision.workers
         return f"{choice if workers == 1 else f'{workers} {choice}'} (auto)"
     if one is None:
         return f"{report.kind}, {units.number(report.workers, 'worker')}"
@@ -60,7 +60,9 @@ def facts_of(report: RunReport) -> list[tuple[str, str]]:
     """What there is to say, each with its name."""
     facts = [("tasks", tasks_of(report))]
     if report.runs:
-        facts += [("workers", use_of(report)), ("speed-up", speed_up_of(report))]
+        facts += [("workers", use_of(report)), ("at a time", at_a_time_of(report))]
+        if gain := gain_in_words(report):
+            facts.append(("speed-up", gain))
     if report.decision is not None:
         facts.append(("decided", decisions_of(report)))
     if report.portions:
@@ -130,11 +132,26 @@ def use_of(report: RunReport) -> str:
     )
 
 
-def speed_up_of(report: RunReport) -> str:
+def at_a_time_of(report: RunReport) -> str:
     return (
-        f"{units.ratio(report.speed_up)} times as fast as the sum of the tasks "
-        f"({units.seconds(report.task_seconds)}), "
+        f"{units.ratio(report.speed_up)} tasks (their times add up to "
+        f"{units.seconds(report.task_seconds)}), "
         f"{units.ratio(report.cpus_busy)} CPUs busy"
+    )
+
+
+def gain_in_words(report: RunReport) -> str:
+    """``"1.8 times as fast as a loop (1.7 to 1.9), by what a task takes alone"``."""
+    gain = report.gain
+    if gain is None:
+        return ""
+    between = ""
+    low, high = units.ratio(gain.low), units.ratio(gain.high)
+    if low != high:
+        between = f" ({low} to {high})"
+    return (
+        f"{units.ratio(gain.speed_up)} times as fast as a loop{between}, by what a "
+        f"task takes alone"
     )
 
 

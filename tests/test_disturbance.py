@@ -1,0 +1,379 @@
+"""What keeps a task from running is not what it waits for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from cotality.core.utils._process import run_queue
+from cotality.core.utils._process.auto import backend as auto_backend
+from cotality.core.utils._process.auto.backend import AutoBackend
+from cotality.core.utils._process.auto.decision import Decision
+from cotality.core.utils._process.auto.disturbance import Disturbance
+from cotality.core.utils._process.auto.estimate import Figures
+from cotality.core.utils._process.auto.evidence import Alone, Seen
+from cotality.core.utils._process.auto.probe import is_lock_held
+from cotality.core.utils._process.chunk import ChunkReport
+from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.source import Batch
+from cotality.core.utils._process.ticket import Ticket
+from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says")
+
+
+# What the system says.
+
+
+@on_linux
+def test_the_system_says_how_long_a_thread_has_wanted_a_cpu() -> None:
+    """Of any thread of this process, and of none that is not there."""
+    mine = run_queue.seconds_in_queue(threading.get_native_id())
+
+    assert mine is not None
+    assert mine >= 0
+    assert run_queue.seconds_in_queue(2**30) is None
+    runnable = run_queue.runnable_now()
+    assert runnable is not None
+    assert runnable >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (b"5000000 2500000000 12\n", 2.5),
+        (b"5000000 0 12\n", 0.0),
+        (b"0 0 0\n", None),  # the statistics are turned off
+        (b"", None),
+        (b"5000000", None),
+        (b"5000000 many 1", None),
+    ],
+)
+def test_what_the_scheduler_writes(text: bytes, seconds: float | None) -> None:
+    """Three numbers, of which the second is meant, or nothing that is known."""
+    assert run_queue.parsed(text) == seconds
+
+
+# What follows.
+
+
+def disturbance(queued: float | None, others: int = 0) -> Disturbance:
+    """One that is told how long threads have been in the queue."""
+    return Disturbance(lambda _: queued, lambda: 1 + others)
+
+
+def test_time_in_the_queue_is_no_waiting() -> None:
+    """Nor is what other threads of the program took, who may have had the lock."""
+    seen = disturbance(1.5).told_apart(Seen(1, 1.0, 0.2), 7, 1.0, 0.15)
+
+    assert seen.queued == 0.5
+    assert seen.wait == pytest.approx(0.15)
+
+
+def test_who_waits_does_not_want_the_lock() -> None:
+    """So others take nothing from a task that mostly waits for something outside."""
+    assert Seen(1, 1.0, 0.1, queued=0.2, others=0.5).wait == pytest.approx(0.7)
+    assert Seen(1, 1.0, 0.3, queued=0.2, others=0.4).wait == pytest.approx(0.1)
+
+
+def test_no_more_is_taken_out_than_there_was() -> None:
+    """Whatever the scheduler counts."""
+    seen = disturbance(9.0).told_apart(Seen(1, 1.0, 0.4), 7, 1.0, 5.0)
+
+    assert seen.queued == pytest.approx(0.6)
+    assert seen.wait == 0
+
+
+@pytest.mark.parametrize(("now", "since"), [(None, 1.0), (1.0, None)])
+def test_where_nobody_can_tell_that_is_known(
+    now: float | None, since: float | None
+) -> None:
+    """Then what looks like waiting may be anything."""
+    found = disturbance(now)
+
+    found.told_apart(Seen(1, 1.0, 0.1), 7, since, 0.0)
+
+    assert found.is_unsure
+
+
+def test_who_looks_says_how_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And sleeps the longer for it."""
+    queued = iter([5.0, 5.25, 5.25])
+    monkeypatch.setattr(run_queue, "seconds_in_queue", lambda _: next(queued))
+    lateness = run_queue.Lateness()
+
+    assert lateness.pause(0.002) == 0.002
+    assert lateness.pause(0.002) == pytest.approx(2.5)
+    assert lateness.pause(0.002) == 0.002
+    assert lateness.total == pytest.approx(0.25)
+
+
+def test_the_yardstick_is_what_tasks_took_alone() -> None:
+    """As it was, and as it would be without what disturbed them."""
+    alone = Alone()
+
+    alone.saw(Seen(2, 1.0, 0.2, queued=0.4))
+    alone.saw(Seen(2, 0.2, 0.2))
+
+    assert alone.each == pytest.approx(0.3)
+    assert alone.undisturbed == pytest.approx(0.2)
+
+
+def test_the_probe_leaves_out_what_it_waited_for_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or a busy machine would look like a lock that is held."""
+    now = [0.0]
+    monkeypatch.setattr("cotality.core.utils._process.auto.probe.sleep", now.append)
+    times = iter([0.0, 0.01, 0.0, 0.01])
+    monkeypatch.setattr(
+        "cotality.core.utils._process.auto.probe.perf_counter", lambda: next(times)
+    )
+    queue = iter([1.0, 1.0099])
+
+    assert not is_lock_held(lambda _: next(queue))
+    assert is_lock_held(lambda _: 1.0)
+
+
+@pytest.mark.parametrize(
+    ("wanting", "others", "cpus"),
+    [(1, 0, 1), (2, 0, 2), (4, 0, 2), (1, 2, 2 / 3), (2, 2, 1.0), (2, 1, 4 / 3)],
+)
+def test_cpus_are_shared_with_others(wanting: int, others: int, cpus: float) -> None:
+    """Each that wants one gets the same of them."""
+    figures = Figures(100, 0.01, 0.01, 1.0, 0.0, 0.1, 2, 64, 2, others=others)
+
+    assert figures.cpus_for(wanting) == pytest.approx(cpus)
+
+
+def test_what_is_gained_beside_others() -> None:
+    """Two processes beside two programs get one CPU, where a loop got two thirds."""
+    figures = Figures(1000, 0.01, 0.01, 1.0, 0.0, 0.0, 2, 64, 2, others=2)
+
+    seconds = figures.all_seconds()
+
+    assert seconds["one thread"] / seconds["processes"] == pytest.approx(1.5, 0.01)
+
+
+# What is decided, of made-up measurements.
+
+
+class MadeUpThreads:
+    """In the place of threads: portions come back as a test says."""
+
+    look_at = float("inf")
+
+    def __init__(
+        self,
+        workers: int,
+        clock: Callable[[], float],
+        queue_of: Callable[[int], float | None],
+    ) -> None:
+        self.workers = workers
+        self.clock = clock
+        self.queue_of = queue_of
+
+    def chunk_of(self, batch: Batch) -> Any:
+        class Chunk:
+            native_id = 7
+            is_running = is_in_caller = False
+            began_at = self.clock()
+            queue_began = self.queue_of(7)
+            late_began = 0.0
+            belongs = None
+            values: tuple[()] = ()
+            thread = 1
+
+        return Chunk()
+
+    def send(self, chunk: Any, batch: Batch, time_box: float) -> tuple[Portion, Any]:
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), Ticket()
+
+    def collect(self, portion: Portion, future: Any) -> ChunkReport:
+        raise AssertionError("replaced by the test")
+
+    def look(self) -> None:
+        """Nothing runs."""
+
+
+class Call:
+    """A call with "auto" on a machine that does as it is told."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        queue_of: Callable[[int], float | None],
+        *,
+        total: int = 10_000,
+        threads: int = 64,
+        obstacle: str = "they cannot travel",
+    ) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(auto_backend, "monotonic", lambda: self.now)
+        monkeypatch.setattr(auto_backend, "available_cpus", lambda: 2)
+        self.decisions: list[Decision] = []
+        self.threads = MadeUpThreads(threads, lambda: self.now, queue_of)
+        self.backend = AutoBackend(
+            self.threads,  # type: ignore[arg-type]
+            lambda: pytest.fail("no processes here"),
+            processes=0,
+            total=total,
+            obstacle=obstacle,
+            decided=self.decisions.append,
+        )
+        self.backend.disturbance = Disturbance(queue_of, lambda: 1)
+        self.next = 0
+        self.out: list[tuple[Portion, Future[Any]]] = []
+
+    def hand_out(self) -> None:
+        while len(self.out) < self.backend.workers:
+            batch = Batch(self.next, 1, [Task(abs, positional=(1,))])
+            self.next += 1
+            self.out.append(self.backend.submit(batch, 0.05))
+
+    def come_back(self, seconds: float, cpu: float, passed: float) -> None:
+        """The oldest portion is back, so long after what happened before."""
+        self.hand_out()
+        portion, future = self.out.pop(0)
+        self.now += passed
+        report = ChunkReport([1], seconds=seconds, cpu_seconds=cpu)
+        self.threads.collect = lambda portion, future: report  # type: ignore[method-assign]
+        self.backend.collect(portion, future)
+
+
+def test_tasks_that_want_to_run_get_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine tenths of their time they are in the run queue, and wait for nothing."""
+    queued = [0.0]
+    call = Call(monkeypatch, lambda _: queued[0])
+
+    for _ in range(100):
+        call.hand_out()
+        queued[0] += 0.045
+        call.come_back(0.05, 0.005, 0.05)
+
+    assert call.backend.place == "one thread"
+    assert call.backend.evidence.computes
+
+
+def test_tasks_that_wait_for_something_else_get_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as do more and more."""
+    call = Call(monkeypatch, lambda _: 0.0)
+
+    for _ in range(500):
+        call.come_back(0.05, 0.0005, 0.05 / call.backend.workers)
+
+    assert call.backend.place == "threads"
+    assert call.backend.workers >= 32
+
+
+def test_threads_that_do_no_more_than_a_loop_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loop is what was measured before, not what each takes in the crowd."""
+    call = Call(monkeypatch, lambda _: 0.0)
+    for _ in range(10):  # they seem to wait
+        call.come_back(0.01, 0.001, 0.01)
+    assert call.backend.place == "threads"
+
+    while call.backend.place == "threads" and call.next < 1000:
+        workers = call.backend.workers
+        # In truth they take turns: each takes so much longer, and computes.
+        call.come_back(0.01 * workers, 0.01, 0.01)
+
+    assert call.backend.place == "one thread"
+    assert call.next < 100
+    last = call.decisions[-1]
+    assert "no more was done than in a loop" in last.reason
+    assert last.alone_seconds == pytest.approx(0.01)
+
+
+def test_where_nobody_can_tell_threads_have_to_pay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though what they do looks like waiting all the time."""
+    call = Call(monkeypatch, lambda _: None)
+    for _ in range(10):
+        call.come_back(0.05, 0.002, 0.05)
+    assert call.backend.place == "threads"
+    most = 0
+
+    while call.backend.place == "threads" and call.next < 1000:
+        workers = call.backend.workers
+        most = max(most, workers)
+        call.come_back(0.05 * workers, 0.002, 0.05)
+
+    assert call.backend.place == "one thread"
+    assert most <= 6  # the CPUs, and four more
+
+
+def test_threads_that_were_given_up_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Later: tasks may change."""
+    call = Call(monkeypatch, lambda _: 0.0)
+    for _ in range(10):
+        call.come_back(0.01, 0.001, 0.01)
+    while call.backend.place == "threads":
+        call.come_back(0.01 * call.backend.workers, 0.01, 0.01)
+
+    for _ in range(1000):  # now each waits, whatever the others do
+        call.come_back(0.01, 0.001, 0.01 / call.backend.workers)
+
+    assert call.backend.place == "threads"
+
+
+# With real programs beside, what holds always.
+
+
+@contextmanager
+def busy_programs(count: int) -> Generator[None, None, None]:
+    """So many that keep a CPU busy each."""
+    source = "print(flush=True)\nwhile True: pass"
+    others = [
+        subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
+        for _ in range(count)
+    ]
+    try:
+        for other in others:
+            assert other.stdout is not None
+            other.stdout.readline()
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+            assert other.stdout is not None
+            other.stdout.close()
+
+
+def add_up(number: int) -> int:
+    return sum(i * i for i in range(number))
+
+
+@on_linux
+@pytest.mark.one_python
+def test_python_code_never_waits_because_others_are_busy() -> None:
+    """So it gets no more threads than there are CPUs, whatever the machine does."""
+    tasks = [Task(add_up, positional=(40_000,)) for _ in range(150)]
+    report = RunReport()
+
+    with busy_programs(2 * (os.cpu_count() or 1)):
+        execute_tasks_in_parallel(tasks, use_processes="auto", report=report)
+
+    assert report.decision is not None
+    assert report.decision.cpu_seconds > report.decision.wall_seconds / 2
+    for decision in report.decisions:
+        assert "wait more than they compute" not in decision.reason
+        if decision.choice == "threads":
+            assert decision.workers <= max(2, report.cpus)
+    assert any(each.busy_programs > 0 for each in report.decisions)
