@@ -200,9 +200,8 @@ def obstacle_of(function: object) -> str:
     What else a task needs is seen in the worker, before it begins.
     """
     called: Any = getattr(function, "func", function)  # Any: that of a partial
-    kind: type[Any] = type(getattr(called, "__self__", called))  # Any: of any class
-    things: tuple[object, ...] = (called, kind)
-    for thing in things:
+    owner: object = getattr(called, "__self__", called)  # of a bound method
+    for thing in (called, owner.__class__):
         name = getattr(thing, "__module__", None)
         while isinstance(name, str) and name:
             spec = getattr(sys.modules.get(name), "__spec__", None)
