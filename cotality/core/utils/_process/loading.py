@@ -199,8 +199,9 @@ def obstacle_of(function: object) -> str:
 
     What else a task needs is seen in the worker, before it begins.
     """
-    called = getattr(function, "func", function)  # of a partial
-    for thing in (called, type(getattr(called, "__self__", called))):
+    called: Any = getattr(function, "func", function)  # Any: that of a partial
+    owner: object = getattr(called, "__self__", called)  # of a bound method
+    for thing in (called, owner.__class__):
         name = getattr(thing, "__module__", None)
         while isinstance(name, str) and name:
             spec = getattr(sys.modules.get(name), "__spec__", None)
