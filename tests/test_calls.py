@@ -457,7 +457,7 @@ def test_a_generator_that_yields_something_else(
         ({"tasks": [Task(pow), add]}, TypeError, r"tasks\[1\] must be a Task"),
         ({"tasks": (Task(pow), None)}, TypeError, r"tasks\[1\] must be a Task"),
         ({"timeot": 3}, TypeError, "no option 'timeot'. Did you mean 'timeout'"),
-        ({"zzz": 3}, TypeError, "no option 'zzz'. The options are: max_fail"),
+        ({"zzz": 3}, TypeError, "no option 'zzz'. The options are: max_work"),
         ({"grace": -1}, ValueError, "grace must be at least 0 seconds, got -1"),
         ({"grace": "5"}, TypeError, "grace must be a number of seconds or None"),
         ({"grace": float("nan")}, ValueError, "grace must be at least 0 seconds"),
