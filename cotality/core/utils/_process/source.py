@@ -229,8 +229,8 @@ class IterableSource(Source):
 
     def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
-        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
         self.iterator = iter(tasks)
+        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
 
     def read(self, size: int) -> list[Task[Any]]:
         tasks: list[Task[Any]] = []

@@ -20,6 +20,7 @@ from cotality.core.utils._process.tasks_over import CountedTasks
 from .backend import AutoBackend, start_of_processes
 from .decision import Decision
 from .estimate import Figures
+from .evidence import Alone
 
 # For how long (s) to look, unless it is clear before where tasks should run.
 LONG_ENOUGH = 0.05
@@ -105,11 +106,13 @@ def sample_of(
     outcomes = list(outcomes_of(run, True))
     left = 0 if total is None else max(0, total - len(outcomes))
     backend, obstacle = run.backend, ""
+    alone = Alone()
     if isinstance(backend, AutoBackend):
+        alone = backend.evidence.alone
         figures, obstacle = backend.figures(), backend.evidence.obstacle
     else:  # nothing else than processes could keep what the options ask for
         figures = on_processes_alone(backend.workers)
-    figures = with_means(replace(figures, left=left, running=0.0), outcomes)
+    figures = with_means(replace(figures, left=left, running=0.0), outcomes, alone)
     return Sample(outcomes, figures, obstacle, len(outcomes) if head.is_all else total)
 
 
@@ -131,6 +134,7 @@ def on_processes_alone(workers: int) -> Figures:
 def with_means(
     figures: Figures,
     outcomes: list[Outcome[Any]],  # Any: as above
+    known: Alone,
 ) -> Figures:
     """*figures* of an average task, without what it takes to measure one.
 
@@ -144,4 +148,7 @@ def with_means(
         return figures
     wall = sum(each.seconds for each in alone) / len(alone)
     cpu = sum(each.cpu_seconds for each in alone) / len(alone)
+    if known.tasks:
+        # What it waited for a CPU, or for others of this program, is no part of it.
+        wall = min(wall, cpu + known.wait / known.tasks)
     return replace(figures, wall=max(wall, 1e-9), cpu=max(1e-9, min(cpu, wall)))
