@@ -99,6 +99,7 @@ class Rate(Brake):
             "If what the tasks call can take more, allow more; more workers do not "
             "help, and fewer would do.",
         )
+
     def look(self, now: float) -> None:
         """Put down the starts of those that have begun meanwhile."""
         for each in self.out.copy():
