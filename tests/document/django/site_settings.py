@@ -15,3 +15,4 @@ DATABASES = {
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = os.environ["SHOP_MAILS"]
 LOGGING_CONFIG = None
+DEBUG_PROPAGATE_EXCEPTIONS = True  # to the server, which writes them down
