@@ -258,21 +258,12 @@ def test_the_service_of_fastapi(start: Start, api: str) -> None:
     assert service.end() == []
 
 
-# Needs the items in the thread of the caller for as long as a loop would do.
-IN_THE_MAIN_THREAD = pytest.mark.xfail(strict=False, reason="signals need that thread")
-
-
-def patterns() -> list[object]:
+def patterns() -> list[str]:
     """The functions of the module that take nothing: each uses a block."""
     text = (DOCUMENT / "patterns.py").read_text("utf-8")
     names = re.findall(r"^def (\w+)\(\):$", text, re.MULTILINE)
     assert len(names) > 10
-    return [
-        pytest.param(name, marks=IN_THE_MAIN_THREAD)
-        if name == "timeout_protection"
-        else name
-        for name in names
-    ]
+    return names
 
 
 @pytest.mark.parametrize("name", patterns())
