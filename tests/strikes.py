@@ -26,6 +26,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -52,6 +53,7 @@ STUCK_S = 30  # that one round may take
 GONE_S = 10.0  # that threads and processes get to end
 ROUNDS_A_LOOK = 20  # between two looks whether anything is left over
 COUNT = 6  # tasks of a call
+LONG_S = 0.005  # of a task that a call does not wait for before it begins with others
 
 
 class LateError(Exception):
@@ -199,6 +201,20 @@ class Auto(WarmCall):
     where = "auto"
 
 
+class LongAuto(Auto):
+    """Tasks so long that another thread takes over from the caller's."""
+
+    def tasks(self) -> list[Task[int]]:
+        self.run += 1
+        run = f"{self.run}"
+        return [Task.of(slow_square, self.log, run, i) for i in range(COUNT)]
+
+
+def slow_square(log: str, run: str, number: int) -> int:
+    time.sleep(LONG_S)
+    return noted_square(log, run, number)
+
+
 class OwnWorkers(WarmCall):
     """Workers for this call alone."""
 
@@ -331,6 +347,17 @@ class Execute(Scenario):
         return list(execute(Square(self.log, f"{self.run}"), range(COUNT)))
 
 
+class LongExecute(Scenario):
+    """Items so long that another thread takes over from the caller's."""
+
+    def act(self) -> None:
+        self.again()
+
+    def again(self) -> object:
+        self.run += 1
+        return execute(partial(slow_square, self.log, f"{self.run}"), range(COUNT))
+
+
 class Journalled(Scenario):
     """A journal: what it holds afterwards is right, and the run can go on."""
 
@@ -410,6 +437,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "first": FirstCall,
     "threads": Threads,
     "auto": Auto,
+    "long-auto": LongAuto,
     "own-workers": OwnWorkers,
     "stream": Stream,
     "thread-stream": ThreadStream,
@@ -418,6 +446,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "manager": Manager,
     "worker-pool": WorkerPool,
     "execute": Execute,
+    "long-execute": LongExecute,
     "journal": Journalled,
     "journal-processes": JournalledOnProcesses,
     "letters": Letters,

@@ -111,7 +111,11 @@ def test_a_line_says_who_decided_and_why(calls: Calls) -> None:
 
     by_auto, planned, by_plan, by_caller = calls()
     assert by_auto["decided_by"] == "auto"
-    assert "before anything else would have paid" in by_auto["reason"]
+    # By the loop alone, or on a busy machine by who stands in for it.
+    assert by_auto["reason"].split(" would ")[0] in (
+        "all was done before anything else",
+        "anything else",
+    )
     assert planned["reason"] == plan.reason
     assert (by_plan["decided_by"], by_plan["reason"]) == ("plan", plan.reason)
     assert (by_caller["decided_by"], by_caller["workers"]) == ("caller", 2)

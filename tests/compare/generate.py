@@ -179,8 +179,8 @@ def tasks_of(dice: random.Random, entry: str, place: str, timeout: object) -> li
     if timeout is not None:
         weights["late"] = 0.3
         weights.pop("nested")  # may have to start processes, which takes its time
-    if place == "inline":
-        weights.pop("interrupt", None)  # would be the caller's own
+    if place in ("inline", "auto"):
+        weights.pop("interrupt", None)  # would be the caller's own, in its thread
     if place not in ON_PROCESSES:
         weights.pop("changes")  # others see it, whoever comes first
     if place in ("auto", "process executor"):

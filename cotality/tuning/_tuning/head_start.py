@@ -61,13 +61,18 @@ class HeadStart:
         self.error: BaseException | None = None
         self.begun = 0
         self.is_stopped = False
-        self.beginning = threading.Lock()  # held while the next item begins
-        self.is_over = threading.Event()
+        # Held while the next item begins. An exception that strikes the caller may leave
+        # it held: so the caller can take it again, and the other thread never waits for
+        # it once the loop is over.
+        self.beginning = threading.RLock()
+        self.is_over = False  # the loop, and nobody is to stand in for it
+        self.gate = threading.Lock()  # open when the loop is over
+        self.gate.acquire()
         self.desk: Desk | None = None
         self.caller = threading.get_native_id()
         self.queued = 0.0  # s, that the caller has waited for a CPU, when last looked
         self.settled: list[Settled] = []
-        self.replacing = threading.Lock()  # held while it is decided who goes on
+        self.replacing = threading.RLock()  # held while it is decided who goes on
         self.thread = threading.Thread(
             target=copy_context().run,
             args=(self.watch,),
@@ -116,8 +121,7 @@ class HeadStart:
 
     def rest(self) -> list[Any]:  # Any: as above
         """The results, with those of the items that the loop has not begun."""
-        with self.replacing:
-            self.is_over.set()
+        self.end_loop()
         if self.desk is not None:
             self.desk.rejoin()
             return self.results_of_call()
@@ -134,9 +138,8 @@ class HeadStart:
 
     def leave(self, struck: BaseException) -> None:
         """Leave nothing running after *struck*, which the caller raises then."""
-        self.stop()
-        with self.replacing:
-            self.is_over.set()
+        self.is_stopped = True
+        self.end_loop()
         if self.desk is not None:
             try:
                 self.desk.rejoin(struck)
@@ -144,6 +147,13 @@ class HeadStart:
                 if error is not struck:
                     raise
         self.join()
+
+    def end_loop(self) -> None:
+        """From here on the other thread does not begin with anything."""
+        with self.replacing:
+            self.is_over = True
+            if self.gate.locked():
+                self.gate.release()
 
     def join(self) -> None:
         if self.thread.ident is not None:
@@ -153,13 +163,13 @@ class HeadStart:
 
     def watch(self) -> None:
         pause, done, began = SOON, 0, perf_counter()
-        while not self.is_over.wait(pause):
+        while not self.is_over_within(pause):
             now, count = perf_counter(), len(self.results)
             if self.would_pay(count, count - done, now - began):
                 if not count and self.is_held_up(now - began):
                     continue
                 self.stop()
-                if not self.is_over.wait(PATIENCE):
+                if not self.is_over_within(PATIENCE):
                     self.stand_in()
                 return
             pause, done, began = min(2 * pause, LATER), count, now
@@ -185,10 +195,22 @@ class HeadStart:
         each = seconds / lately if lately else seconds
         return each > TINY and left * each > LITTLE
 
+    def is_over_within(self, seconds: float) -> bool:
+        """Whether the loop is over by then."""
+        return self.is_over or self.gate.acquire(timeout=seconds)
+
     def stop(self) -> None:
-        """Begin no other item."""
-        with self.beginning:
+        """Have the loop begin no other item."""
+        if self.has(self.beginning):
             self.is_stopped = True
+            self.beginning.release()
+
+    def has(self, lock: threading.RLock) -> bool:
+        """Take *lock*; False if the loop is over before the caller lets go of it."""
+        while not lock.acquire(timeout=LATER):
+            if self.is_over:
+                return False
+        return True
 
     def stand_in(self) -> None:
         """Begin with the others, until the caller is back."""
@@ -197,12 +219,16 @@ class HeadStart:
         desk = Desk()
         desk.deputy = threading.current_thread()
         desk.baton.holder[BATON] = DEPUTY
-        with self.replacing:
-            if self.is_over.is_set():
+        if not self.has(self.replacing):
+            return
+        try:
+            if self.is_over:
                 return
             desk.is_busy = True
             desk.caller = 0  # not this thread; it says so when it is back
             self.desk = desk
+        finally:
+            self.replacing.release()
         try:
             desk.step = self.steps(desk)
         except BaseException as error:

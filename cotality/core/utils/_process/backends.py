@@ -140,7 +140,7 @@ def open_processes(
 
 def staff_for(workers: int | None, options: Checked) -> Staff:
     """Whose worker processes a call runs on."""
-    from . import warm, worker_state
+    from . import warm
     from .executor import IsolatedProcessPoolExecutor
     from .handle import WorkerPlan
     from .launch import default_context
@@ -164,10 +164,7 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
             return one_more(Hired(what_is_left(workers), plan))
         return Hired(workers, plan)
     if pool is None and options.names_no_number:
-        if not worker_state.was_used:
-            return Leased(workers, is_shared=True)
-        # What a call has made in workers no other call may find there.
-        return one_more(Leased(what_is_left(workers)))
+        return Leased(workers, is_shared=True)
     if pool is None:
         return Leased(workers)
     if isinstance(pool, Pool):

@@ -70,7 +70,7 @@ class ProcessBackend:
         item.first_task = portion.start
         item.owner = self.owner
         item.leaves_state = bool(self.packer.packer.states)
-        pool = self.staff.pool()
+        pool = self.staff.pool(has_states=item.leaves_state)
         if self.packer.measure:
             portion.began = partial(when_began, pool, item)
         pool.put(item)
@@ -140,11 +140,13 @@ class ProcessBackend:
 
     def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            self.staff.pool().halt(futures)
+            for pool in self.staff.pools():
+                pool.halt(futures)
 
     def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            self.staff.pool().kill(futures)
+            for pool in self.staff.pools():
+                pool.kill(futures)
 
     def close(self, all_ended: bool, *, struck: bool = False) -> None:
         # A failure that is kept may refer to frames that refer to this (3.12, 3.13).

@@ -24,8 +24,17 @@ class Staff(Protocol):
     # Whether the pool may run more at a time than *workers*.
     is_part_of_more: bool
 
-    def pool(self) -> Pool:
-        """The pool that the portions of the call go to."""
+    def pool(self, *, has_states: bool = False) -> Pool:
+        """The pool that the next portion of the call goes to.
+
+        Args:
+            has_states: Whether the call has made something in workers, or is about to,
+                that no other call may find there.
+        """
+        ...
+
+    def pools(self) -> list[Pool]:
+        """Those that portions of the call have gone to."""
         ...
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
@@ -48,8 +57,11 @@ class Borrowed:
         self.workers = min(workers or pool.max_workers, pool.max_workers)
         self.is_part_of_more = self.workers < pool.max_workers
 
-    def pool(self) -> Pool:
+    def pool(self, *, has_states: bool = False) -> Pool:
         return self.borrowed
+
+    def pools(self) -> list[Pool]:
+        return [self.borrowed]
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         """They stay where they are."""
@@ -92,10 +104,13 @@ class Lent:
         self.is_part_of_more = self.workers < most
         self.loan: Loan | None = None
 
-    def pool(self) -> Pool:
+    def pool(self, *, has_states: bool = False) -> Pool:
         if self.loan is None:
             self.loan = self.lender.lend()
         return self.loan.pool
+
+    def pools(self) -> list[Pool]:
+        return [] if self.loan is None else [self.loan.pool]
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         if self.loan is None:
@@ -118,15 +133,27 @@ class Leased:
         self.workers = workers
         self.is_shared = is_shared
         self.lease: warm.Warm | None = None
+        self.own: Leased | None = None  # for what may not be shared
 
-    def pool(self) -> Pool:
+    def pool(self, *, has_states: bool = False) -> Pool:
+        if self.is_shared and has_states:
+            if self.own is None:
+                self.own = Leased(what_is_left(self.workers))
+                one_more(self.own)
+            return self.own.pool()
         if self.lease is None:
             take = partial(warm.share, self) if self.is_shared else warm.lease
             self.lease = take(self.workers)
         return self.lease.pool
 
+    def pools(self) -> list[Pool]:
+        own = [] if self.own is None else self.own.pools()
+        return own if self.lease is None else [self.lease.pool, *own]
+
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         alone.discard(self)
+        if self.own is not None:
+            self.own.dismiss(owner, all_ended=all_ended, for_good=for_good)
         if self.lease is None:
             return
         pool = self.lease.pool
@@ -136,7 +163,7 @@ class Leased:
             self.lease = None
         elif not all_ended:
             pool.kill_all()
-        elif for_good:
+        elif for_good and not self.is_shared:
             pool.close(wait=True, cancel=True)
         else:
             warm.bring_back(self.lease)
@@ -154,10 +181,13 @@ class Hired:
         self.plan = plan
         self.hired: warm.Owned | None = None
 
-    def pool(self) -> Pool:
+    def pool(self, *, has_states: bool = False) -> Pool:
         if self.hired is None:
             self.hired = warm.Owned(Pool(self.workers, self.plan, for_calls=True))
         return self.hired.pool
+
+    def pools(self) -> list[Pool]:
+        return [] if self.hired is None else [self.hired.pool]
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         alone.discard(self)
