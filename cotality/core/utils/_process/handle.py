@@ -299,6 +299,8 @@ class WorkerHandle:
                 yield from self.inbox.read(self.link)
             except BlockingIOError:
                 return
+            if self.inbox.is_drained and reads <= READS_IN_A_ROW:
+                return  # if there is more after all, the selector says so
 
     def dismiss(self) -> None:
         """Tell the worker to end once it has answered; it has a limit for that."""

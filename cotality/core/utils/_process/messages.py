@@ -117,6 +117,7 @@ class Inbox:
         self.number = self.microseconds = 0
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
+        self.is_drained = False  # by the last read, as far as that can be told
         self.fds: list[int] = []  # that came with a header which is not complete
         self.fds_here: list[int] = []  # of the message that is being read
 
@@ -138,6 +139,7 @@ class Inbox:
             self.filled += count
         if count == 0:
             raise EOFError
+        self.is_drained = self.body is None and count < READ_AT_ONCE
         return self.split(data)
 
     def split(self, data: bytes) -> deque[Message]:

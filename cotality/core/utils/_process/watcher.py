@@ -24,7 +24,7 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import crash, farewell, relay
 from .exception_transport import unpack_exception
@@ -73,6 +73,11 @@ class Watcher:
         self.idle: list[WorkerHandle] = []
         self.lent: dict[object, WorkerHandle] = {}
         self.was_answered = False  # since it last slept
+        self.wakes_at = 0.0  # when something is due by itself
+        # What futures are told before this thread sleeps. Later than all else, so that
+        # workers have something to do first, and who waits for a future finds the
+        # interpreter free.
+        self.outcomes: deque[tuple[Future[Any], Message]] = deque()
         self.workers: set[WorkerHandle] = set()
         self.assembly: list[Future[None]] = []  # who waits until all workers are there
         self.failed_starts = 0  # in a row
@@ -89,6 +94,7 @@ class Watcher:
             while True:
                 self.take_requests()
                 if self.is_finished():
+                    self.settle_outcomes()
                     break
                 self.start_a_worker_if_needed()
                 self.tell_if_all_are_there()
@@ -141,8 +147,16 @@ class Watcher:
         """Wait until there is something to do; what has happened on links and ends."""
         self.pool.is_full = self.is_full()
         self.pool.is_asleep = True
-        # Only now: what comes from here on rings.
-        limit = 0.0 if self.pool.inbox else self.pause()
+        # Only now: what comes from here on rings, also what callbacks hand over.
+        wakes_at = self.wakes_at = self.next_due()
+        if self.outcomes:
+            self.settle_outcomes()
+        if self.pool.inbox:
+            limit: float | None = 0.0
+        elif wakes_at == math.inf:
+            limit = None
+        else:
+            limit = max(0.0, wakes_at - perf_counter())
         events = self.selector.select(limit)
         self.pool.is_asleep = False
         return events
@@ -444,7 +458,11 @@ class Watcher:
         self.take_requests(worker)
         self.update_events(worker)
         if item is not None and not is_back:
-            settle(item.future, message)
+            self.outcomes.append((item.future, message))
+
+    def settle_outcomes(self) -> None:
+        while self.outcomes:
+            settle(*self.outcomes.popleft())
 
     def take_back(self, item: Item) -> None:
         """A worker that had *item* has not begun with it, and never will."""
@@ -521,6 +539,8 @@ class Watcher:
     # Workers that begin.
 
     def start_a_worker_if_needed(self) -> None:
+        if not (self.pending or self.assembly):
+            return
         starting = sum(not (w.is_ready or w.is_leaving) for w in self.workers)
         wanted = len(self.pending) > starting + len(self.idle)
         if self.assembly and not self.pool.is_closing:
@@ -693,8 +713,8 @@ class Watcher:
 
     # Time.
 
-    def pause(self) -> float | None:
-        """Seconds until something is due by itself; None if nothing is."""
+    def next_due(self) -> float:
+        """When something is due by itself, by perf_counter; infinity if nothing is."""
         now = perf_counter()
         # While answers come in, callers need not ring for items they give themselves.
         # First this, then the looks: one of the two sides sees what the other did.
@@ -709,11 +729,12 @@ class Watcher:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
             # Having slept for as long as it may stay parked, the thread looks again.
             due.append(min(self.pool.parked.copy(), default=now + self.pool.idle_limit))
-        wakes_at = min((each for each in due if each is not None), default=math.inf)
-        return None if wakes_at == math.inf else max(0.0, wakes_at - now)
+        return min((each for each in due if each is not None), default=math.inf)
 
     def keep_limits(self) -> None:
         now = perf_counter()
+        if now < self.wakes_at:
+            return
         for worker in list(self.workers):
             if len(worker.held) > 1:
                 self.see_to_waiting(worker, now)
@@ -745,6 +766,7 @@ class Watcher:
         failure.__cause__ = error
         self.pool.broken = failure
         self.pool.is_closing = True
+        self.settle_outcomes()
         workers, self.workers = self.workers, set()
         self.idle.clear()
         for worker in workers:
