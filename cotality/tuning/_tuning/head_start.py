@@ -61,9 +61,9 @@ class HeadStart:
         self.error: BaseException | None = None
         self.begun = 0
         self.is_stopped = False
-        # Held while the next item begins. An exception that strikes the caller may leave
-        # it held: so the caller can take it again, and the other thread never waits for
-        # it once the loop is over.
+        # Held while the next item begins. An exception that strikes the caller may
+        # leave it held: so the caller can take it again, and the other thread never
+        # waits for it once the loop is over.
         self.beginning = threading.RLock()
         self.is_over = False  # the loop, and nobody is to stand in for it
         self.gate = threading.Lock()  # open when the loop is over
