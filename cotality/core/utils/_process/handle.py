@@ -318,7 +318,8 @@ class WorkerHandle:
         """End the process and those it has started, with a signal it cannot refuse."""
         self.end_reason = self.end_reason or reason
         self.is_leaving = True
-        self.signal_group()
+        if not self.ending.has_come:  # else its number may be another's by now
+            self.signal_group()
 
     def signal_group(self) -> None:
         if sys.platform == "win32":

@@ -279,7 +279,7 @@ class Watcher:
         if not self.pending:
             self.idle.clear()  # first: nobody can borrow one from here on
             for worker in self.workers:
-                if not (worker.held or worker.is_leaving or self.is_lent(worker)):
+                if self.is_free(worker) and not worker.is_leaving:
                     worker.dismiss()
         return not (self.workers or self.pending or self.lent or pool.inbox)
 
@@ -331,6 +331,14 @@ class Watcher:
     def is_lent(self, worker: WorkerHandle) -> bool:
         return bool(self.lent) and worker in self.lent.values()
 
+    def is_free(self, worker: WorkerHandle) -> bool:
+        """Whether *worker* has nothing to do and nobody can give it anything.
+
+        A caller may do so at this moment. So the places are looked at in the order in
+        which the worker goes through them: what leaves one is seen in the next.
+        """
+        return not (worker in self.idle or self.is_lent(worker) or worker.held)
+
     def settle_doubt(self, doubt: Doubt) -> None:
         """A caller was struck while it gave an item to a worker; see `loan`."""
         worker = self.lent.pop(doubt.key, None)
@@ -338,12 +346,7 @@ class Watcher:
             return
         if doubt.item in tuple(worker.held):
             worker.kill("in doubt")
-        elif not (
-            worker.held
-            or worker.is_leaving
-            or worker in self.idle
-            or self.is_lent(worker)
-        ):
+        elif self.is_free(worker) and not worker.is_leaving:
             self.idle.append(worker)
 
     def begin(self, item: Item) -> bool:
