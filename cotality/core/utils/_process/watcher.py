@@ -29,7 +29,14 @@ from typing import TYPE_CHECKING
 from . import crash, farewell, relay
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
-from .handle import EOF_LIMIT, MOST_AHEAD, READS_IN_A_ROW, WorkerHandle
+from .handle import (
+    EOF_LIMIT,
+    MOST_AHEAD,
+    READS_IN_A_ROW,
+    RECALL_AFTER,
+    RECALL_LATEST,
+    WorkerHandle,
+)
 from .messages import Kind, Message
 from .requests import (
     SERVERS_LOST,
@@ -706,8 +713,8 @@ class Watcher:
         if self.was_answered:
             due.append(now + LOOK_INTERVAL)
             self.was_answered = False
-        if self.idle or self.may_start():
-            due += [worker.recall_at for worker in self.workers]
+        patience = self.patience
+        due += [worker.recall_at(patience) for worker in self.workers]
         if self.pool.for_calls:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
             # Having slept for as long as it may stay parked, the thread looks again.
@@ -723,12 +730,19 @@ class Watcher:
             if worker.look(now, LOOK_INTERVAL):
                 self.bury(worker)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that items may wait behind another."""
+        if self.idle or self.may_start():
+            return RECALL_AFTER
+        return RECALL_LATEST if len(self.workers) > 1 else math.inf
+
     def see_to_waiting(self, worker: WorkerHandle, now: float) -> None:
         """Let any worker have what has waited too long behind an item of this one.
 
         That may be one that is still to be started: another one may have died.
         """
-        if now >= worker.recall_at and (self.idle or self.may_start()):
+        if now >= worker.recall_at(self.patience):
             worker.recall(now)
         items = worker.recalled(now)
         for item in reversed(items):
