@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process import backends, cpus
+from cotality.core.utils._process import backends, cpus, staffing
+from cotality.core.utils._process import worker_state as worker_state_module
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,
@@ -214,6 +215,59 @@ def test_what_one_call_makes_in_workers_no_other_finds(tmp_path: Path) -> None:
             for _ in range(4)
         ]
     assert all(max(each.result()) <= 3 for each in calls)
+
+
+def test_nor_if_its_tasks_are_the_first_to_ask_for_any(
+    monkeypatch: pytest.MonkeyPatch, marks: Marks, gate: Gate
+) -> None:
+    """It has begun among others then. What it makes is closed with it."""
+    monkeypatch.setattr(worker_state_module, "was_used", False)
+    other = execute_tasks_in_parallel_streaming(
+        [Task(echo, {"value": 1}), Task(gate.wait)], use_processes=True
+    )
+    assert next(other) == (0, 1)
+
+    def tasks() -> Iterator[Task[int]]:
+        yield Task(append, {"things": [], "number": 0})
+        things = worker_state(things_closed, marks)
+        for number in range(6):
+            yield Task(append, {"things": things, "number": number})
+
+    for turn in range(1, 3):
+        monkeypatch.setattr(worker_state_module, "was_used", False)
+        answers = execute_tasks_in_parallel(tasks(), use_processes=True, chunksize=1)
+        assert max(answers) <= 6
+        made, closed = ({n for n in marks.names() if n[0] == c} for c in "mc")
+        assert len(made) == len(closed) >= turn
+    gate.open()
+    assert next(other)[0] == 1
+    other.close()
+
+
+def things_closed(marks: Marks) -> Iterator[list[int]]:
+    marks.leave(f"made by {os.getpid()}")
+    yield []
+    marks.leave(f"closed by {os.getpid()}")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_forked_child_has_all_for_itself(marks: Marks, gate: Gate) -> None:
+    """What calls of its parent have is none of its business."""
+    stream = execute_tasks_in_parallel_streaming(
+        [Task(echo, {"value": 1}), Task(gate.wait)],
+        use_processes=True,
+        initializer=int,
+    )
+    assert next(stream) == (0, 1)
+    child = os.fork()
+    if child == 0:
+        left = staffing.what_is_left(CPUS)
+        os._exit(left)
+    _, status = os.waitpid(child, 0)
+    gate.open()
+    stream.close()
+
+    assert os.waitstatus_to_exitcode(status) == CPUS
 
 
 # Threads.

@@ -19,7 +19,7 @@ from .pool import Pool
 from .requests import SERVERS_LOST, START_ATTEMPTS, Item
 from .segments import Segment, sent_along
 from .source import Batch
-from .staffing import Staff
+from .staffing import Leased, Staff
 from .ticket import Ticket
 from .wire import encode
 
@@ -42,6 +42,7 @@ class ProcessBackend:
         max_tasks: int | None,
     ) -> None:
         self.staff = staff
+        self.before: Staff | None = None  # the staff that has what was sent before
         self.workers = self.most_workers = staff.workers
         self.ready_per_worker = 0 if staff.is_part_of_more else None
         self.packer = packer
@@ -70,11 +71,28 @@ class ProcessBackend:
         item.first_task = portion.start
         item.owner = self.owner
         item.leaves_state = bool(self.packer.packer.states)
+        if item.leaves_state:
+            self.set_apart()
         pool = self.staff.pool()
         if self.packer.measure:
             portion.began = partial(when_began, pool, item)
         pool.put(item)
         return portion, future
+
+    def set_apart(self) -> None:
+        """What this call makes in workers, no other call may find there.
+
+        Mostly that is known before it has any. Not where the first `worker_state` of
+        the program is made by the iterable of its tasks.
+        """
+        apart = self.staff.apart() if isinstance(self.staff, Leased) else None
+        if apart is not None:
+            self.before, self.staff = self.staff, apart
+            self.workers = self.most_workers = apart.workers
+
+    @property
+    def staffs(self) -> list[Staff]:
+        return [self.staff] if self.before is None else [self.before, self.staff]
 
     def size_of_new(self, segments: list[Segment]) -> int:
         """The bytes of those that were not sent before; numbers only grow."""
@@ -140,17 +158,21 @@ class ProcessBackend:
 
     def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            self.staff.pool().halt(futures)
+            for staff in self.staffs:
+                staff.pool().halt(futures)
 
     def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            self.staff.pool().kill(futures)
+            for staff in self.staffs:
+                staff.pool().kill(futures)
 
     def close(self, all_ended: bool, *, struck: bool = False) -> None:
         # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
         has_states = bool(self.packer.packer.states)
         self.packer.forget()
         all_ended = all_ended and not struck
+        if self.before is not None:
+            self.before.dismiss(self.owner, all_ended=all_ended, for_good=False)
         self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)
 
 

@@ -7,6 +7,7 @@ however that came about, the workers are free again, or are ended.
 
 from __future__ import annotations
 
+import os
 import weakref
 from functools import partial
 from typing import Protocol
@@ -119,6 +120,10 @@ class Leased:
         self.is_shared = is_shared
         self.lease: warm.Warm | None = None
 
+    def apart(self) -> Staff | None:
+        """Workers that this call has alone, if these serve others too."""
+        return one_more(Leased(what_is_left(self.workers))) if self.is_shared else None
+
     def pool(self) -> Pool:
         if self.lease is None:
             take = partial(warm.share, self) if self.is_shared else warm.lease
@@ -182,3 +187,7 @@ def one_more(staff: Staff) -> Staff:
     """*staff*, which counts for :func:`what_is_left` until it is dismissed."""
     alone.add(staff)
     return staff
+
+
+if hasattr(os, "register_at_fork"):  # the calls of the parent are none of the child's
+    os.register_at_fork(after_in_child=alone.clear)
