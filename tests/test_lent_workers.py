@@ -71,7 +71,7 @@ def test_a_worker_that_has_just_got_an_item_is_not_let_go_of(
     marks: Marks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its item was accepted before the shutdown, so it is done, however long it takes."""
+    """Its item was accepted before the shutdown, so it is done in any case."""
     slow = Slow(monkeypatch)
     futures: list[Future[str]] = []
     caller = threading.Thread(
