@@ -45,6 +45,7 @@ class ProcessBackend:
         self.before: Staff | None = None  # the staff that has what was sent before
         self.workers = self.most_workers = staff.workers
         self.ready_per_worker = 0 if staff.is_part_of_more else None
+        self.pools: list[Pool] = []  # that something was sent to
         self.packer = packer
         self.timeout = timeout
         self.grace = grace
@@ -63,6 +64,13 @@ class ProcessBackend:
         self, chunk: PackedChunk, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have *portion* run, which is packed as *chunk*."""
+        has_states = bool(self.packer.packer.states)
+        if has_states:
+            self.set_apart()
+        pool = self.staff.pool()
+        if pool not in self.pools:
+            self.pools.append(pool)
+        chunk.beside = pool.users.beside(self.packer.call, self)
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
             body = encode((run_chunk, (chunk, time_box), {}))
@@ -70,10 +78,7 @@ class ProcessBackend:
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start
         item.owner = self.owner
-        item.leaves_state = bool(self.packer.packer.states)
-        if item.leaves_state:
-            self.set_apart()
-        pool = self.staff.pool()
+        item.leaves_state = has_states
         if self.packer.measure:
             portion.began = partial(when_began, pool, item)
         pool.put(item)
@@ -170,6 +175,8 @@ class ProcessBackend:
         # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
         has_states = bool(self.packer.packer.states)
         self.packer.forget()
+        for pool in self.pools:
+            pool.users.leave(self.packer.call)
         all_ended = all_ended and not struck
         if self.before is not None:
             self.before.dismiss(self.owner, all_ended=all_ended, for_good=False)
