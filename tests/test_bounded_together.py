@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from cotality.core.utils._process import backends, cpus
+from cotality.core.utils._process import backends, cpus, staffing
+from cotality.core.utils._process import worker_state as worker_state_module
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
+    share,
     shutdown_workers,
     worker_state,
 )
@@ -214,6 +219,124 @@ def test_what_one_call_makes_in_workers_no_other_finds(tmp_path: Path) -> None:
             for _ in range(4)
         ]
     assert all(max(each.result()) <= 3 for each in calls)
+
+
+def test_nor_if_its_tasks_are_the_first_to_ask_for_any(
+    monkeypatch: pytest.MonkeyPatch, marks: Marks, gate: Gate
+) -> None:
+    """It has begun among others then. What it makes is closed with it."""
+    monkeypatch.setattr(worker_state_module, "was_used", False)
+    other = execute_tasks_in_parallel_streaming(
+        [Task(echo, {"value": 1}), Task(gate.wait)], use_processes=True
+    )
+    assert next(other) == (0, 1)
+
+    def tasks() -> Iterator[Task[int]]:
+        yield Task(append, {"things": [], "number": 0})
+        things = worker_state(things_closed, marks)
+        for number in range(6):
+            yield Task(append, {"things": things, "number": number})
+
+    for turn in range(1, 3):
+        monkeypatch.setattr(worker_state_module, "was_used", False)
+        answers = execute_tasks_in_parallel(tasks(), use_processes=True, chunksize=1)
+        assert max(answers) <= 6
+        made, closed = ({n for n in marks.names() if n[0] == c} for c in "mc")
+        assert len(made) == len(closed) >= turn
+    gate.open()
+    assert next(other)[0] == 1
+    other.close()
+
+
+def things_closed(marks: Marks) -> Iterator[list[int]]:
+    marks.leave(f"made by {os.getpid()}")
+    yield []
+    marks.leave(f"closed by {os.getpid()}")
+
+
+class Loads:
+    """Leaves a mark wherever it is loaded."""
+
+    def __init__(self, marks: Marks, name: str) -> None:
+        self.marks, self.name = marks, name
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # Any: as in `__init__`
+        vars(self).update(state)
+        self.marks.leave(f"{self.name} in {os.getpid()}: {time.monotonic_ns()}")
+
+
+def test_what_is_shared_is_loaded_once_although_calls_take_turns(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each worker, for each call."""
+    monkeypatch.setenv("COTALITY_MAX_WORKERS", "1")
+
+    def work(name: str) -> None:
+        loads = share(Loads(marks, name))
+        stream = execute_tasks_in_parallel_streaming(
+            (Task(echo_first, {"value": n, "loads": loads}) for n in range(10)),
+            use_processes=True,
+            chunksize=1,
+        )
+        streams.append(stream)
+
+    streams: list[Iterator[tuple[int, int]]] = []
+    work("one")
+    work("other")
+    found = [next(stream) for _ in range(10) for stream in streams]
+
+    assert found == [(n, n) for n in range(10) for _ in streams]
+    assert len(marks.names()) == 2
+
+
+def echo_first(value: int, loads: Loads) -> int:
+    return value
+
+
+def test_of_a_call_that_is_over_workers_keep_nothing(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although another one goes on, and has had the same worker at the same time."""
+    monkeypatch.setenv("COTALITY_MAX_WORKERS", "1")
+    endless = (Task(echo, {"value": n}) for n in itertools.count())
+    long = execute_tasks_in_parallel_streaming(endless, use_processes=True, chunksize=1)
+    next(long)
+    loads = share(Tells(marks, "one"))
+    tasks = [Task(echo_first, {"value": 1, "loads": loads})] * 5
+    assert execute_tasks_in_parallel(tasks, use_processes=True, chunksize=1) == [1] * 5
+    end = time.monotonic() + LONG_S
+    while not marks.names():
+        next(long)
+        assert time.monotonic() < end
+    long.close()
+
+
+class Tells(Loads):
+    """Leaves a mark where a worker lets go of it."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # Any: as above
+        vars(self).update(state)
+        weakref.finalize(self, self.marks.leave, "gone").atexit = False
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_forked_child_has_all_for_itself(marks: Marks, gate: Gate) -> None:
+    """What calls of its parent have is none of its business."""
+    stream = execute_tasks_in_parallel_streaming(
+        [Task(echo, {"value": 1}), Task(gate.wait)],
+        use_processes=True,
+        initializer=int,
+    )
+    assert next(stream) == (0, 1)
+    child = os.fork()
+    if child == 0:
+        left = staffing.what_is_left(CPUS)
+        os._exit(left)
+    _, status = os.waitpid(child, 0)
+    gate.open()
+    stream.close()
+
+    assert os.waitstatus_to_exitcode(status) == CPUS
 
 
 # Threads.

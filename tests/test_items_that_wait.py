@@ -119,6 +119,29 @@ def test_a_whole_queue_behind_a_long_item_goes_to_another_worker(
             assert long.result(LIMIT) == go.name
 
 
+def test_it_does_not_wait_while_what_came_later_is_done(tmp_path: Path) -> None:
+    """Although that leaves no other worker idle."""
+    over = threading.Event()
+    go = tmp_path / "go"
+    with IsolatedProcessPoolExecutor(2) as executor:
+
+        def one_more(_: Future[int]) -> None:
+            if not over.is_set():
+                executor.submit(same, 1).add_done_callback(one_more)
+
+        for _ in range(60):
+            executor.submit(same, 1).add_done_callback(one_more)
+        try:
+            long = executor.submit(wait_for, go)
+            quick = [executor.submit(same, each) for each in range(100)]
+            assert [each.result(LIMIT / 2) for each in quick] == list(range(100))
+            assert not long.done()
+        finally:
+            over.set()
+            go.touch()
+        assert long.result(LIMIT) == go.name
+
+
 def test_of_a_queue_only_the_item_that_runs_dies_with_its_worker(
     tmp_path: Path,
 ) -> None:

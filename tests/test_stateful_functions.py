@@ -115,6 +115,42 @@ def counting_itself(items: list[int]) -> Callable[..., int]:
     return push
 
 
+def numbering_itself(items: list[int]) -> Callable[..., int]:
+    start = len(items)
+
+    def push(item: int) -> int:
+        push.count = getattr(push, "count", start) + 1  # type: ignore[attr-defined]
+        return int(push.count)  # type: ignore[attr-defined]
+
+    return push
+
+
+def numbering_another(items: list[int]) -> Callable[..., int]:
+    start = len(items)
+
+    def another() -> int:
+        return start
+
+    def push(item: int) -> int:
+        setattr(another, "count", getattr(another, "count", start) + 1)  # noqa: B010
+        return int(another.count)  # type: ignore[attr-defined]
+
+    return push
+
+
+def numbering_by_another(items: list[int]) -> Callable[..., int]:
+    start = len(items)
+
+    def count(function: Any) -> int:  # Any: it is given an attribute
+        function.count = getattr(function, "count", start) + 1
+        return int(function.count)
+
+    def push(item: int) -> int:
+        return count(push)
+
+    return push
+
+
 def length_after(items: list[int], item: int) -> int:
     return len(append_and_return(items, item))
 
@@ -137,6 +173,9 @@ HOLDING: dict[str, Callable[[list[int]], Callable[..., int]]] = {
     "counter": counting,
     "counter within": counting_within,
     "attribute of a function": counting_itself,
+    "new attribute of a function": numbering_itself,
+    "new attribute of another": numbering_another,
+    "new attribute, set by another": numbering_by_another,
 }
 
 

@@ -41,7 +41,8 @@ From the caller down to the worker:
   `segments` for what is large, behind a `descriptor`;
 * in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
   `packed_chunk`, or in a thread a `local_chunk`, `stopwatch` for the `times` of tasks,
-  and `worker_state` for what it makes once;
+  `worker_state` for what it makes once, and the calls `beside`, of which it keeps what
+  it has loaded;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `packed_functions`, of which some

@@ -41,8 +41,10 @@ ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
 # they are, the more of its time it would wait for the next. Half go out at a time.
 ROOM = ((200, 8), (1000, 2))
 SLOW = 2**32  # us, of a worker of which nothing is known
-# Items wait behind another for so long (s); then any worker may have them.
+# Items wait behind another for so long (s); then any worker may have them that is idle,
+# and later also one that others keep busy: what came after them would go there.
 RECALL_AFTER = 0.005
+RECALL_LATEST = 0.05
 MOST_AHEAD = 16 * 1024  # bytes of an item that may wait behind another
 
 
@@ -249,11 +251,10 @@ class WorkerHandle:
             self.recalled_at, self.recalled_to = now, self.items_given
             self.slot.ledger.recall(self.number + 1)
 
-    @property
-    def recall_at(self) -> float:
-        """When to recall what waits here, if another worker is idle."""
+    def recall_at(self, patience: float) -> float:
+        """When to recall what waits here, if it may wait for *patience* seconds."""
         wants_it = len(self.held) > 1 and self.items_answered >= self.recalled_to
-        return self.began_at + RECALL_AFTER if wants_it else math.inf
+        return self.began_at + patience if wants_it else math.inf
 
     def recalled(self, now: float) -> list[Item]:
         """The items that waited here, once they are sure not to run here.
@@ -320,7 +321,8 @@ class WorkerHandle:
         """End the process and those it has started, with a signal it cannot refuse."""
         self.end_reason = self.end_reason or reason
         self.is_leaving = True
-        self.signal_group()
+        if not self.ending.has_come:  # else its number may be another's by now
+            self.signal_group()
 
     def signal_group(self) -> None:
         if sys.platform == "win32":

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias, cast
 from . import ledger, loading
 from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
+from .beside import ALONE, Beside
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .contexts import PackedContext
 from .exception_transport import pack_exception
@@ -97,6 +98,7 @@ class PackedChunk:
         script: What these tasks need of the script, packed, if anything.
         gives_back: Whether a task that cannot be loaded ends the portion, because it
             can be run elsewhere; otherwise that is its failure.
+        beside: The other calls that these workers serve.
     """
 
     call: str
@@ -110,6 +112,7 @@ class PackedChunk:
     in_segments: bool = True
     script: bytes | Segment | None = None
     gives_back: bool = False
+    beside: Beside = ALONE
     call_in: CallIn | None = None  # how to call a function, if not as it is
 
     @property
@@ -136,7 +139,7 @@ class PackedChunk:
             bound = perf_counter() - bound
             if detective is not None:
                 detective.forget_imports()  # most of these are ours
-        memory.turn_to(self.call)
+        memory.turn_to(self.call, self.beside)
         memory.loading_seconds = bound
         outcomes = Outcomes(
             self.book, self.until_failure, self.in_segments, self.gives_back
@@ -237,7 +240,7 @@ class PackedChunk:
 
     def direct(self, number: int) -> Function:
         """The function of that number, or what loads it when it is called."""
-        if number in memory.functions:
+        if number in memory.of_call.functions:
             return self.function(number)
         return partial(self.load_and_call, number)
 
@@ -287,7 +290,7 @@ class PackedChunk:
     ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
         """A call whose arguments came in parts, the function perhaps with them."""
         try:
-            function, positional, named = memory.unpacker.unpack(split)
+            function, positional, named = memory.of_call.unpacker.unpack(split)
         except BaseException as error:
             raise NotLoadedError(error) from error
         if function is None:
@@ -301,7 +304,7 @@ class PackedChunk:
         """
         if number in self.stateful:
             return self.as_called(self.load(number))
-        loaded = memory.functions
+        loaded = memory.of_call.functions
         if number not in loaded:
             if len(loaded) >= FUNCTIONS_KEPT:
                 loaded.clear()
@@ -430,8 +433,23 @@ def bind_script(packed: bytes | Segment) -> None:
         bind(packed)
 
 
+@dataclass(slots=True)
+class Kept:
+    """What a worker keeps of one call.
+
+    Attributes:
+        number: See `Beside`.
+        functions: Those that hold nothing which a task may change.
+    """
+
+    number: int = 0
+    functions: dict[int, Function] = field(default_factory=dict[int, Function])
+    context: Context | None = None
+    unpacker: Unpacker = field(default_factory=Unpacker)
+
+
 class Memory(threading.local):
-    """What a worker keeps of the call it worked for last.
+    """What a worker keeps of the call it worked for last, and of those beside it.
 
     For each thread: in a worker of other make several may work in one process.
     """
@@ -439,18 +457,21 @@ class Memory(threading.local):
     def __init__(self) -> None:
         self.call = ""
         self.loading_seconds = 0.0  # of functions, for the portion that runs
-        # Those that hold nothing which a task may change.
-        self.functions: dict[int, Function] = {}
-        self.context: Context | None = None
-        self.unpacker = Unpacker()
+        self.of_call = Kept()
+        self.others: dict[str, Kept] = {}
 
-    def turn_to(self, call: str) -> None:
-        """Forget what belongs to another call than *call*."""
+    def turn_to(self, call: str, beside: Beside) -> None:
+        """Forget what belongs to another call than *call* and those *beside* it."""
         if call != self.call:
+            self.others[self.call] = self.of_call
             self.call = call
-            self.functions.clear()
-            self.context = None
-            self.unpacker = Unpacker()
+            self.of_call = self.others.pop(call, Kept(beside.number))
+        if self.others:
+            self.others = {
+                name: kept
+                for name, kept in self.others.items()
+                if name in beside.names or kept.number > beside.latest
+            }
 
 
 memory = Memory()
@@ -458,9 +479,10 @@ memory = Memory()
 
 def context_of_call(packed: bytes) -> Context:
     """The context of the call; loaded once for each worker and call."""
-    context = memory.context
+    kept = memory.of_call
+    context = kept.context
     if context is None:
-        context = memory.context = cast("PackedContext", decode(packed)).load()
+        context = kept.context = cast("PackedContext", decode(packed)).load()
     return context
 
 

@@ -22,6 +22,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from . import django_databases, farewell, loading, nesting, relay
+from .beside import Users
 from .failures import WorkerStartError, no_room_for_thread
 from .handle import WorkerPlan
 from .ledger import SLOT
@@ -93,6 +94,7 @@ class Pool:
         self.parked: list[float] = []
         # Whether a worker that is started now is like the others; None does not matter.
         self.is_as_before: Callable[[], bool] | None = None
+        self.users = Users()
         # From here on: never set back.
         self.is_mixed = False  # not all of its workers are alike
         self.broken: WorkerStartError | None = None

@@ -44,6 +44,7 @@ class ProcessBackend:
         self.staff = staff
         self.workers = self.most_workers = staff.workers
         self.ready_per_worker = 0 if staff.is_part_of_more else None
+        self.pools: list[Pool] = []  # that something was sent to
         self.packer = packer
         self.timeout = timeout
         self.grace = grace
@@ -62,6 +63,11 @@ class ProcessBackend:
         self, chunk: PackedChunk, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have *portion* run, which is packed as *chunk*."""
+        has_states = bool(self.packer.packer.states)
+        pool = self.staff.pool(has_states=has_states)
+        if pool not in self.pools:
+            self.pools.append(pool)
+        chunk.beside = pool.users.beside(self.packer.call, self)
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
             body = encode((run_chunk, (chunk, time_box), {}))
@@ -69,8 +75,7 @@ class ProcessBackend:
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start
         item.owner = self.owner
-        item.leaves_state = bool(self.packer.packer.states)
-        pool = self.staff.pool(has_states=item.leaves_state)
+        item.leaves_state = has_states
         if self.packer.measure:
             portion.began = partial(when_began, pool, item)
         pool.put(item)
@@ -140,18 +145,20 @@ class ProcessBackend:
 
     def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            for pool in self.staff.pools():
+            for pool in self.pools:
                 pool.halt(futures)
 
     def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
         if futures:
-            for pool in self.staff.pools():
+            for pool in self.pools:
                 pool.kill(futures)
 
     def close(self, all_ended: bool, *, struck: bool = False) -> None:
         # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
         has_states = bool(self.packer.packer.states)
         self.packer.forget()
+        for pool in self.pools:
+            pool.users.leave(self.packer.call)
         all_ended = all_ended and not struck
         self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)
 

@@ -7,6 +7,7 @@ however that came about, the workers are free again, or are ended.
 
 from __future__ import annotations
 
+import os
 import weakref
 from functools import partial
 from typing import Protocol
@@ -33,10 +34,6 @@ class Staff(Protocol):
         """
         ...
 
-    def pools(self) -> list[Pool]:
-        """Those that portions of the call have gone to."""
-        ...
-
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         """The call is over.
 
@@ -59,9 +56,6 @@ class Borrowed:
 
     def pool(self, *, has_states: bool = False) -> Pool:
         return self.borrowed
-
-    def pools(self) -> list[Pool]:
-        return [self.borrowed]
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         """They stay where they are."""
@@ -109,9 +103,6 @@ class Lent:
             self.loan = self.lender.lend()
         return self.loan.pool
 
-    def pools(self) -> list[Pool]:
-        return [] if self.loan is None else [self.loan.pool]
-
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         if self.loan is None:
             return
@@ -145,10 +136,6 @@ class Leased:
             take = partial(warm.share, self) if self.is_shared else warm.lease
             self.lease = take(self.workers)
         return self.lease.pool
-
-    def pools(self) -> list[Pool]:
-        own = [] if self.own is None else self.own.pools()
-        return own if self.lease is None else [self.lease.pool, *own]
 
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         alone.discard(self)
@@ -186,9 +173,6 @@ class Hired:
             self.hired = warm.Owned(Pool(self.workers, self.plan, for_calls=True))
         return self.hired.pool
 
-    def pools(self) -> list[Pool]:
-        return [] if self.hired is None else [self.hired.pool]
-
     def dismiss(self, owner: object, *, all_ended: bool, for_good: bool) -> None:
         alone.discard(self)
         if self.hired is None:
@@ -212,3 +196,7 @@ def one_more(staff: Staff) -> Staff:
     """*staff*, which counts for :func:`what_is_left` until it is dismissed."""
     alone.add(staff)
     return staff
+
+
+if hasattr(os, "register_at_fork"):  # the calls of the parent are none of the child's
+    os.register_at_fork(after_in_child=alone.clear)

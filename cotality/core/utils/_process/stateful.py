@@ -27,6 +27,10 @@ NAME = b"\x93\x94."  # STACK_GLOBAL, MEMOIZE, STOP
 # What binds a variable of a closure anew.
 BINDING = frozenset([opmap["STORE_DEREF"], opmap["DELETE_DEREF"]])
 
+# What sets an attribute of something.
+SETTING = frozenset([opmap["STORE_ATTR"], opmap["DELETE_ATTR"]])
+SETTERS = frozenset(["setattr", "delattr", "vars", "__dict__", "__setattr__"])
+
 
 def holds_state(function: object, data: bytes) -> bool:
     """Whether *function*, of which *data* is the pickle, has to be loaded anew."""
@@ -68,14 +72,29 @@ def parts_of(thing: Any) -> Iterable[object] | None:  # Any: what a function may
 
 
 def is_constant_by_value(function: FunctionType, seen: set[int]) -> bool:
-    if function.__closure__ and any(map(binds, with_inner_codes(function.__code__))):
+    codes = list(with_inner_codes(function.__code__))
+    if function.__closure__ and any(map(binds, codes)):
+        return False
+    # Also functions have attributes. Which thing an attribute is set of, nobody knows:
+    # itself, or another function that it, or what holds it, has in a closure.
+    is_inside = len(seen) > 1
+    if (is_inside or has_things(function)) and any(map(sets_attributes, codes)):
         return False
     return not vars(function) and are_constant(values_of(function), seen)
+
+
+def has_things(function: FunctionType) -> bool:
+    """Whether a variable of its closure may be of something that has attributes."""
+    return any(type(each) not in CONSTANTS for each in cells_of(function))
 
 
 def values_of(function: FunctionType) -> Iterator[object]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
+    yield from cells_of(function)
+
+
+def cells_of(function: FunctionType) -> Iterator[object]:
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents
@@ -90,3 +109,8 @@ def are_constant(things: Iterable[object], seen: set[int]) -> bool:
 def binds(code: CodeType) -> bool:
     """Whether it may bind a variable of a closure; it need not be the function's."""
     return not BINDING.isdisjoint(code.co_code[::2])
+
+
+def sets_attributes(code: CodeType) -> bool:
+    opcodes = code.co_code[::2]
+    return not (SETTING.isdisjoint(opcodes) and SETTERS.isdisjoint(code.co_names))

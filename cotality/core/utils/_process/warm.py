@@ -68,8 +68,15 @@ class Warm:
         )
 
     def __del__(self) -> None:
-        if not self.pool.is_closing:
-            self.pool.abandon()
+        let_go_of(self.pool)
+
+
+def let_go_of(pool: Pool) -> None:
+    """Nobody holds *pool* any more, which mostly has been closed."""
+    if pool.is_closing:
+        pool.ring()  # who closed it may have been struck before that
+    else:
+        pool.abandon()
 
 
 waiting: list[Warm] = []  # taken out and put in by one step each
@@ -245,8 +252,8 @@ class Owned:
 
     def __del__(self) -> None:
         pool = self.__dict__.get("pool")
-        if pool is not None and not pool.is_closing:
-            pool.abandon()
+        if pool is not None:
+            let_go_of(pool)
 
 
 @public

@@ -29,7 +29,14 @@ from typing import TYPE_CHECKING, Any
 from . import crash, farewell, relay
 from .exception_transport import unpack_exception
 from .failures import WorkerCrashedError, WorkerStartError
-from .handle import EOF_LIMIT, MOST_AHEAD, READS_IN_A_ROW, WorkerHandle
+from .handle import (
+    EOF_LIMIT,
+    MOST_AHEAD,
+    READS_IN_A_ROW,
+    RECALL_AFTER,
+    RECALL_LATEST,
+    WorkerHandle,
+)
 from .messages import Kind, Message
 from .requests import (
     SERVERS_LOST,
@@ -293,7 +300,7 @@ class Watcher:
         if not self.pending:
             self.idle.clear()  # first: nobody can borrow one from here on
             for worker in self.workers:
-                if not (worker.held or worker.is_leaving or self.is_lent(worker)):
+                if self.is_free(worker) and not worker.is_leaving:
                     worker.dismiss()
         return not (self.workers or self.pending or self.lent or pool.inbox)
 
@@ -345,6 +352,14 @@ class Watcher:
     def is_lent(self, worker: WorkerHandle) -> bool:
         return bool(self.lent) and worker in self.lent.values()
 
+    def is_free(self, worker: WorkerHandle) -> bool:
+        """Whether *worker* has nothing to do and nobody can give it anything.
+
+        A caller may do so at this moment. So the places are looked at in the order in
+        which the worker goes through them: what leaves one is seen in the next.
+        """
+        return not (worker in self.idle or self.is_lent(worker) or worker.held)
+
     def settle_doubt(self, doubt: Doubt) -> None:
         """A caller was struck while it gave an item to a worker; see `loan`."""
         worker = self.lent.pop(doubt.key, None)
@@ -352,12 +367,7 @@ class Watcher:
             return
         if doubt.item in tuple(worker.held):
             worker.kill("in doubt")
-        elif not (
-            worker.held
-            or worker.is_leaving
-            or worker in self.idle
-            or self.is_lent(worker)
-        ):
+        elif self.is_free(worker) and not worker.is_leaving:
             self.idle.append(worker)
 
     def begin(self, item: Item) -> bool:
@@ -723,8 +733,8 @@ class Watcher:
         if self.was_answered:
             due.append(now + LOOK_INTERVAL)
             self.was_answered = False
-        if self.idle or self.may_start():
-            due += [worker.recall_at for worker in self.workers]
+        patience = self.patience
+        due += [worker.recall_at(patience) for worker in self.workers]
         if self.pool.for_calls:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
             # Having slept for as long as it may stay parked, the thread looks again.
@@ -741,12 +751,19 @@ class Watcher:
             if worker.look(now, LOOK_INTERVAL):
                 self.bury(worker)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that items may wait behind another."""
+        if self.idle or self.may_start():
+            return RECALL_AFTER
+        return RECALL_LATEST if len(self.workers) > 1 else math.inf
+
     def see_to_waiting(self, worker: WorkerHandle, now: float) -> None:
         """Let any worker have what has waited too long behind an item of this one.
 
         That may be one that is still to be started: another one may have died.
         """
-        if now >= worker.recall_at and (self.idle or self.may_start()):
+        if now >= worker.recall_at(self.patience):
             worker.recall(now)
         items = worker.recalled(now)
         for item in reversed(items):

@@ -1,0 +1,54 @@
+"""An exception strikes whoever lets go of workers, before anybody has been told."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from cotality.core.utils._process import farewell
+from cotality.core.utils._process.pool import Pool
+from cotality.core.utils.process import (
+    Task,
+    execute_tasks_in_parallel,
+    shutdown_workers,
+    worker_pool,
+)
+from tests.limits import LONG_S
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONG_S / 2  # a pool looks after itself once a minute
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("step", ["status", "ring", "join"])
+def test_workers_end_with_the_pool_that_was_struck_at_its_end(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the thread that watches over them was asleep."""
+    original = getattr(Pool, step)
+    pids: set[int] = set()
+
+    def struck(_: Pool) -> object:
+        monkeypatch.setattr(Pool, step, original)
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        with worker_pool(max_workers=2):
+            pids.update(execute_tasks_in_parallel([Task(os.getpid)] * 8, 2, True))
+            pools = [each for each in farewell.open_pools if each.status().pids]
+            until(lambda: pools[0].is_asleep and pools[0].sleeps_long)
+            monkeypatch.setattr(Pool, step, struck)
+
+    shutdown_workers()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    del caught  # with the frame of the pool
+
+    until(lambda: not any(map(psutil.pid_exists, pids)))
