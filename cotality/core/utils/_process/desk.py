@@ -28,6 +28,7 @@ from .arrivals import WAIT_SLICE, Arrivals, BlockingArrivals
 from .chunk import ChunkReport, run_chunk
 from .local_chunk import LocalChunk
 from .run_queue import Lateness
+from .thread_start import NoRoomError, start, wait_for
 from .ticket import Ticket
 
 T = TypeVar("T")
@@ -231,7 +232,7 @@ class Desk:
         self.calls.put(None)
         deputy = self.deputy
         if deputy is not None and deputy is not threading.current_thread():
-            deputy.join()
+            wait_for(deputy)
 
     def see_to_deputy(self) -> None:
         """See that there is one."""
@@ -244,8 +245,8 @@ class Desk:
             daemon=True,
         )
         try:
-            self.deputy.start()
-        except RuntimeError:
+            start(self.deputy)
+        except NoRoomError:
             # No room for another thread. So nobody looks after the call meanwhile.
             self.deputy = threading.current_thread()
 
