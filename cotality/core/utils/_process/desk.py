@@ -173,9 +173,12 @@ class Desk:
             self.run(*job)
         except BaseException as error:
             struck = error
-            if not job[1].done():
-                job[1].set_result(ChunkReport([]))  # so that nobody waits for it
-        return self.come_back() or struck
+        struck = self.come_back() or struck
+        # So that nobody waits for it. Not before: a deputy would take what is in there
+        # for not begun, and hand it out again.
+        if not job[1].done():
+            job[1].set_result(ChunkReport([]))
+        return struck
 
     def rejoin(self, struck: BaseException | None = None) -> Any:  # Any: its result
         """The result of the step that the deputy has begun while the caller was away.
