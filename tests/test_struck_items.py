@@ -7,16 +7,19 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from cotality.core.utils._process.local_chunk import LocalChunk
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
 )
 from cotality.tuning import execute
-from tests.helpers import Gate
+from tests.helpers import Failure, Gate
 
 ITEMS = range(3)
 Run = Callable[[Callable[[int], object]], object]
@@ -65,3 +68,49 @@ def test_what_a_ctrl_c_has_ended_is_not_begun_again(
         sys.setswitchinterval(usual)
 
     assert begun == Counter(ITEMS)
+
+
+@pytest.mark.parametrize("options", [{"use_processes": "auto"}, {"inline": True}])
+def test_no_result_moves_to_another_place(options: Any) -> None:
+    """What strikes between two items is raised, or is the failure of one of them."""
+    tasks = [Task(abs, positional=(-item,)) for item in ITEMS]
+    count = 0
+    while True:
+        count += 1
+        strike = Strike(count)
+        sys.settrace(strike.enter)
+        try:
+            results = execute_tasks_in_parallel(
+                tasks, return_exceptions=True, **options
+            )
+        except Failure:
+            continue
+        finally:
+            sys.settrace(None)
+        right = [each == item for item, each in zip(ITEMS, results, strict=True)]
+        failed = [isinstance(each, Failure) for each in results]
+        assert [a or b for a, b in zip(right, failed, strict=True)] == [True] * 3
+        if strike.left > 0:
+            return  # it has not come to that: all instructions were struck
+
+
+class Strike:
+    """Raises at the instruction with this number of the loop that runs items."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def enter(self, frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not LocalChunk.run_some.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self.step
+
+    def step(self, frame: FrameType, event: str, _: object) -> Any:
+        if event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise Failure("struck")
+        return self.step
