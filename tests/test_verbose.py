@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -118,8 +119,8 @@ def test_it_says_what_it_does(
         "cotality: half, 10 items: where they run is decided by what the first ones "
         "take"
     )
-    assert after.startswith("cotality: 10 items on one thread (auto): ")
-    assert "10 done; about as fast as a loop, because " in after
+    assert after.startswith("cotality: 10 items on one thread (auto), because ")
+    assert re.search(r": [\d.]+ [mµ]?s, 10 done; about [\d.]+ [mµ]?s slower", after)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +143,15 @@ def test_it_says_where_before_anything_runs(
 
 def test_it_names_an_executor_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     """By its class."""
-    with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(2) as executor:
         execute(half, iter([1]), executor=executor, verbose=True)
 
     before, after = lines(capsys)
     assert before == (
         "cotality: half, any number of items: on a ThreadPoolExecutor, as asked for"
     )
-    assert after.startswith("cotality: 1 item on ThreadPoolExecutor, 1 worker: ")
+    assert after.startswith("cotality: 1 item on ThreadPoolExecutor, ")
+    assert "a loop" not in after  # nobody can tell
 
 
 def test_it_says_what_a_plan_says(capsys: pytest.CaptureFixture[str]) -> None:
