@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,17 @@ def test_the_result_is_a_sequence_of_the_results(run: Callable[..., Any]) -> Non
     assert results.report.done == 4
     assert results.plan.total == 4
     assert results.estimated_speedup == results.plan.estimated_speedup
+
+
+def test_what_a_plan_has_promised_is_not_what_was_measured() -> None:
+    """A run by a plan says how fast it was; the plan keeps what it expected."""
+    plan = replace(optimize(half, range(50)), estimated_speedup=40.0)
+
+    results = execute(half, range(50), plan=plan, verbose=True)
+
+    assert results.plan.estimated_speedup == 40.0
+    assert results.report.gain is not None
+    assert results.estimated_speedup == results.report.gain.speed_up < 2.0
 
 
 def test_without_it_the_result_is_a_list(run: Callable[..., Any]) -> None:
