@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ from cotality.core.utils.process import (
     worker_state,
 )
 from cotality.tuning import execute, optimize
-from tests.helpers import Failure, Gate, Marks
+from tests.helpers import Failure, Gate, Marks, environment_of_scripts
 from tests.limits import LONG_S
 from tests.programs import Program
 
@@ -373,3 +374,28 @@ def test_ctrl_c_interrupts_what_the_caller_runs(
         assert "KeyboardInterrupt" in program.printed()
 
     assert marks.names() == {"begun"}
+
+
+def test_a_stream_that_nobody_closed_says_nothing_at_the_end(tmp_path: Path) -> None:
+    """The end of the program closes it, when much of Python is gone already."""
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import time\n"
+        "from cotality.core.utils.process import *\n"
+        "def work(number):\n"  # keeps the script's names alive for longer
+        "    time.sleep(0.004)\n"
+        "tasks = [Task(work, positional=(item,)) for item in range(300)]\n"
+        "stream = execute_tasks_in_parallel_streaming(tasks, use_processes='auto')\n"
+        "for _ in range(5):\n"
+        "    next(stream)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment_of_scripts(),
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

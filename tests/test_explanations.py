@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pytest
+
 from cotality.core.utils._process.observers import Doing
 from cotality.core.utils._process.times import Clues
 from cotality.core.utils.process import (
@@ -39,6 +41,25 @@ def test_a_good_run_is_called_that() -> None:
         "It went well: 2 workers spent 92 % of the time in tasks, and the run was 1.8 "
         "times as fast as a loop."
     )
+
+
+@pytest.mark.parametrize(("cpus", "is_all"), [(2, True), (8, False)])
+def test_more_workers_are_advised_where_there_are_cpus_for_them(
+    cpus: int, is_all: bool
+) -> None:
+    """Tasks that compute gain nothing from more workers than CPUs."""
+    run = MadeUpRun(workers=2, total=20, lasts=10.0)
+    for number in range(10):
+        for worker in "ab":
+            run.portion(worker, number, [0.92], cpu=0.7)
+    report = run.end()
+    report.cpus = cpus
+
+    text = explained(report)
+
+    assert text.startswith("It went well")
+    assert ("There is a worker for each CPU, so only faster tasks" in text) == is_all
+    assert ("use more workers" in text) != is_all
 
 
 def test_tiny_tasks() -> None:

@@ -142,7 +142,7 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
         "assert execute(abs, range(10)) == list(range(10))"
     )
 
-    needed = {"checks", "environment", "public", "task", "texts"}
+    needed = {"checks", "environment", "public", "task", "texts", "thread_start"}
     # The last one where other programs keep the CPUs busy.
     assert ours_of(loaded) <= needed | {"run_queue"}
     assert not loaded & {"concurrent.futures", "logging", *EXPENSIVE}

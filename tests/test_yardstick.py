@@ -79,6 +79,17 @@ def test_it_is_never_more_than_the_workers() -> None:
     assert gain.speed_up == gain.high == 4
 
 
+def test_a_first_task_of_another_kind_is_no_yardstick() -> None:
+    """Where nobody wants a CPU a loop takes what the tasks have taken together."""
+    for first in (Alone(1, 0.0001, 0.0, 0.0001), Alone(1, 5.0, 0.0, 5.0)):
+        known = threads(10, alone=first)
+        report = crowd(known, takes=0.1, cpu=0.001, lasts=1.1, workers=10)
+
+        gain = report.gain
+        assert gain is not None
+        assert gain.speed_up == pytest.approx(10 / 1.1)
+
+
 def test_beside_busy_programs_a_loop_would_have_been_slower() -> None:
     """It would have had to share the CPUs as well."""
     quiet = crowd(PROCESSES, takes=0.02, cpu=0.5, lasts=1.0, workers=2)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Any in this module: the items and the results of any function.
 
 LONGEST_ERROR = 200  # characters
+ABOUT_AS_FAST = 0.95  # times, or the other way round
 
 
 def show(line: str) -> None:
@@ -66,22 +67,31 @@ def where(work: Work) -> str:
 
 
 def after_run(plan: Plan, report: RunReport) -> str:
-    return f"{outcome_of(report)}; {speed_of(plan)}, because {plan.reason}"
+    """``"200 items on 12 threads (auto), because the tasks wait ...: 1.2 s, ..."``."""
+    return f"{outcome_of(report, plan.reason)}{speed_of(report)}"
 
 
-def outcome_of(report: RunReport) -> str:
+def outcome_of(report: RunReport, reason: str = "") -> str:
     """``"200 items on 12 threads (auto): 1.2 s, 198 done, 2 failed (2 OSError)"``."""
+    because = f", because {reason}" if reason else ""
     return (
-        f"{units.number(report.total or 0, 'item')} on {place_of(report)}: "
+        f"{units.number(report.total or 0, 'item')} on {place_of(report)}{because}: "
         f"{units.seconds(report.wall_seconds)}, {tasks_of(report)}"
     )
 
 
-def speed_of(plan: Plan) -> str:
-    times = plan.estimated_speedup
-    if plan.executor == "sequential" or 0.95 < times < 1.05:
-        return "about as fast as a loop"
-    return f"about {times:.2g} times as fast as a loop"
+def speed_of(report: RunReport) -> str:
+    """What it was beside a loop, as measured; nothing if nobody can tell."""
+    gain = report.gain
+    if gain is None:
+        return ""
+    times = gain.speed_up
+    if times < ABOUT_AS_FAST:
+        lost = report.wall_seconds * (1 - times)
+        return f"; about {units.seconds(lost)} slower than a loop"
+    if times < 1 / ABOUT_AS_FAST:
+        return "; about as fast as a loop"
+    return f"; about {times:.2g} times as fast as a loop"
 
 
 def after_failure(report: RunReport, error: BaseException) -> str:

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality.core.utils._process.environment import log_is_wanted
+from cotality.core.utils._process.thread_start import NoRoomError, start, wait_for
 
 from .choice import Choice
 from .plain_loop import fail
@@ -83,15 +84,18 @@ class HeadStart:
     def run(self) -> list[Any]:  # Any: as above
         """The results of all items; up to the one that has failed, if one has."""
         try:
-            self.thread.start()
-        except RuntimeError:
-            pass  # there is no room for a thread; nobody sees then that an item is long
-        try:
+            self.begin_to_watch()
             self.loop()
             return self.rest()
         except BaseException as struck:  # a Ctrl-C, or the failure of another item
             self.leave(struck)
             raise
+
+    def begin_to_watch(self) -> None:
+        try:
+            start(self.thread)
+        except NoRoomError:
+            pass  # nobody sees then that an item is long
 
     def loop(self) -> None:
         try:
@@ -125,7 +129,7 @@ class HeadStart:
         if self.desk is not None:
             self.desk.rejoin()
             return self.results_of_call()
-        self.join()
+        wait_for(self.thread)
         if self.error is None and self.begun < len(self.data):
             call = self.call()
             from cotality.core.utils._process.delivery import in_list
@@ -146,7 +150,7 @@ class HeadStart:
             except BaseException as error:
                 if error is not struck:
                     raise
-        self.join()
+        wait_for(self.thread)
 
     def end_loop(self) -> None:
         """From here on the other thread does not begin with anything."""
@@ -154,10 +158,6 @@ class HeadStart:
             self.is_over = True
             if self.gate.locked():
                 self.gate.release()
-
-    def join(self) -> None:
-        if self.thread.ident is not None:
-            self.thread.join()
 
     # The other thread.
 
@@ -276,7 +276,7 @@ class HeadStart:
     def results_of_call(self) -> list[Any]:  # Any: as above
         from cotality.core.utils._process.delivery import joined
 
-        self.join()
+        wait_for(self.thread)
         settled = sorted(self.settled, key=lambda portion: portion.start)
         self.settled = []
         return joined(settled)

@@ -18,7 +18,8 @@ From the caller down to the worker:
 * who watches: `observers`; what a person is shown while it runs: `progress`, and
   afterwards: `report`, or a line in the log: `call_log`;
 * where it runs: `backend` says what such a place can do, `backends` chooses between
-  `thread_backend` with its `thread_team`, `process_backend` with its `staffing`,
+  `thread_backend` with its `thread_team`, whose `thread_start`, like that of others, an
+  exception may strike, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way, by what the
   tasks do and what waits in the `run_queue`; it begins at the `desk` of the caller,

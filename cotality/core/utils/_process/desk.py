@@ -28,6 +28,7 @@ from .arrivals import WAIT_SLICE, Arrivals, BlockingArrivals
 from .chunk import ChunkReport, run_chunk
 from .local_chunk import LocalChunk
 from .run_queue import Lateness
+from .thread_start import NoRoomError, start, wait_for
 from .ticket import Ticket
 
 T = TypeVar("T")
@@ -172,9 +173,12 @@ class Desk:
             self.run(*job)
         except BaseException as error:
             struck = error
-            if not job[1].done():
-                job[1].set_result(ChunkReport([]))  # so that nobody waits for it
-        return self.come_back() or struck
+        struck = self.come_back() or struck
+        # So that nobody waits for it. Not before: a deputy would take what is in there
+        # for not begun, and hand it out again.
+        if not job[1].done():
+            job[1].set_result(ChunkReport([]))
+        return struck
 
     def rejoin(self, struck: BaseException | None = None) -> Any:  # Any: its result
         """The result of the step that the deputy has begun while the caller was away.
@@ -231,7 +235,7 @@ class Desk:
         self.calls.put(None)
         deputy = self.deputy
         if deputy is not None and deputy is not threading.current_thread():
-            deputy.join()
+            wait_for(deputy)
 
     def see_to_deputy(self) -> None:
         """See that there is one."""
@@ -244,8 +248,8 @@ class Desk:
             daemon=True,
         )
         try:
-            self.deputy.start()
-        except RuntimeError:
+            start(self.deputy)
+        except NoRoomError:
             # No room for another thread. So nobody looks after the call meanwhile.
             self.deputy = threading.current_thread()
 

@@ -1,10 +1,6 @@
 """What somebody has set: the variables of the environment, and levels of logs."""
 
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import logging
 
 WORKERS_VARIABLE = "COTALITY_MAX_WORKERS"  # see `cpus`
 MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"  # see `memory`
@@ -23,11 +19,17 @@ def log_is_wanted() -> bool:
     module = sys.modules.get("logging")
     if module is None:
         return False
-    logger: logging.Logger | None = module.getLogger(LOGGER)
-    if logger is None or not logger.isEnabledFor(INFO):
-        return False
-    while logger is not None and logger.name.startswith("cotality"):
-        if logger.level:
-            return True
-        logger = logger.parent
+    # `getLogger` takes a lock, and an exception from a signal handler that strikes in
+    # there leaves it held for good. So this is read as `isEnabledFor` would read it.
+    known = module.root.manager.loggerDict
+    name = LOGGER
+    while name:
+        level: int = getattr(known.get(name), "level", 0)
+        if level:
+            return is_enabled(level, known.get(LOGGER), module.root.manager.disable)
+        name = name.rpartition(".")[0]
     return False
+
+
+def is_enabled(level: int, logger: object, disabled: int) -> bool:
+    return max(level, disabled + 1) <= INFO and not getattr(logger, "disabled", False)

@@ -187,10 +187,15 @@ class LocalChunk:
             if wrap is not None:
                 function = wrap(function)
             try:
-                # No name for `append`: Python is quicker to call it in this form.
-                values.append(function(*task.positional, **task.arguments))
+                value = function(*task.positional, **task.arguments)
             except BaseException as error:
                 self.fail(report, error)
+            else:
+                # Not in the `try`: what a signal handler raises behind it would count
+                # as the failure of the next task, and each result stand a place later.
+                # No name for `append`: Python is quicker to call it in this form.
+                values.append(value)
+                del value
             if context:
                 return True
         return False

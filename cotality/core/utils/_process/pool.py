@@ -30,6 +30,7 @@ from .loan import given_at_once
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .settling import fail
 from .slots import check_file_size
+from .thread_start import NoRoomError, start, wait_for
 from .watcher import IDLE_LIMIT, Watcher
 
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
@@ -225,8 +226,7 @@ class Pool:
         thread = self.thread if watcher is None else watcher.thread
         if thread is None or thread is threading.current_thread():
             return
-        if thread.ident is not None:  # else a Ctrl-C came before it was started
-            thread.join()
+        wait_for(thread)
 
     def abandon(self) -> None:
         """Nobody holds the pool any more; callable by garbage collection."""
@@ -321,8 +321,8 @@ class Pool:
         farewell.see_to(self)
         self.thread = thread
         try:
-            thread.start()
-        except RuntimeError as error:
+            start(thread)
+        except NoRoomError as error:
             self.thread = None
             farewell.is_over_for(self)
             raise no_room_for_thread("that watches over worker processes") from error

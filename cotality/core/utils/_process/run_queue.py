@@ -7,6 +7,7 @@ outside; only the scheduler knows the difference.
 
 from __future__ import annotations
 
+from io import FileIO
 from threading import get_native_id
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
@@ -77,7 +78,8 @@ def runnable_now() -> int | None:
 def content(path: str, most: int) -> bytes:
     """What is in a file of the kernel; empty if there is no such file."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        # Not `open`, which is gone when a stream is closed by the end of the program.
+        with FileIO(path) as file:
             return file.read(most) or b""
     except OSError:
         return b""  # or the thread has ended meanwhile

@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from .chunk import Chunk, ChunkReport, run_chunk
 from .failures import WorkerStartError, no_room_for_thread
+from .thread_start import NoRoomError, start, wait_for
 from .ticket import Ticket
 from .weak_sets import all_in
 
@@ -168,8 +169,8 @@ class ThreadTeam:
 
     def start_thread(self) -> None:
         try:
-            TeamThread(self.work, self.started).start()
-        except RuntimeError as error:
+            start(TeamThread(self.work, self.started))
+        except NoRoomError as error:
             # The system has no room for another: the others do its share, if any.
             if not self.started:
                 raise no_room_for_thread("that runs tasks") from error
@@ -185,10 +186,7 @@ class ThreadTeam:
         for thread in threading.enumerate():
             is_ours = isinstance(thread, TeamThread) and thread.work is self.work
             if is_ours and thread is not threading.current_thread():
-                try:
-                    thread.join()
-                except RuntimeError:
-                    pass  # an exception struck its start: it finds the end by itself
+                wait_for(thread)
 
     def __del__(self) -> None:
         work = self.__dict__.get("work")

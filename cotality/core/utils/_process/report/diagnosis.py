@@ -28,6 +28,7 @@ SHORT_RUN = 0.01  # s
 # compute for less than this part of theirs wait for something else.
 CPUS_FULL = 0.75
 HARDLY = 0.25
+MOSTLY = 0.6  # below that more workers use what is left of the CPUs
 
 
 def findings_of(report: RunReport) -> list[str]:
@@ -145,6 +146,9 @@ def more(case: Case) -> str:
             "The tasks wait more than they compute: more workers can wait for more "
             "things at a time."
         )
+    computes = report.cpu_seconds >= MOSTLY * report.task_seconds
+    if computes and report.workers >= report.cpus:
+        return "There is a worker for each CPU, so only faster tasks would gain more."
     return "To gain more, use more workers or make the tasks themselves faster."
 
 

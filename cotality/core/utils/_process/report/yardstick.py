@@ -72,15 +72,26 @@ def by_what_tasks_took(report: RunReport) -> list[float]:
     if not known.alone_tasks:
         wait = max(0.0, known.wall_seconds - known.cpu_seconds)
     by_cpu = report.cpu_seconds / share + report.runs * wait
+    # In a crowd none takes less time than alone.
+    most = report.task_seconds
     if not known.alone_tasks:
-        return [by_cpu]
+        return [most if is_seldom_wanted(report) else min(by_cpu, most)]
     alone = report.runs * (known.alone_cpu_seconds / share + wait)
     spent = known.alone_tasks * known.alone_seconds
     is_known = known.alone_tasks >= ENOUGH_TASKS or spent >= ENOUGH_SECONDS
+    if not is_known and is_seldom_wanted(report):
+        return [most]
+    alone, by_cpu = min(alone, most), min(by_cpu, most)
     main = report.main_decision
     # Threads that compute take more CPU time in a crowd than alone.
     is_crowd = main is not None and main.choice == "threads"
     return [alone, by_cpu] if is_known and is_crowd else [by_cpu, alone]
+
+
+def is_seldom_wanted(report: RunReport) -> bool:
+    """Whether tasks were seldom in each other's way: few of them wanted a CPU."""
+    queued = report.queue_seconds or 0.0  # None where nobody can tell
+    return report.cpus_busy + queued / report.wall_seconds < SELDOM_BUSY
 
 
 def cpu_share(report: RunReport) -> float:

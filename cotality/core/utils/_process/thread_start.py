@@ -1,0 +1,43 @@
+"""The start and the end of a thread of a caller, whom an exception may strike then."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+
+class NoRoomError(Exception):
+    """The system has no room for another thread."""
+
+
+def start(thread: Thread) -> None:
+    """Start *thread*. What strikes the caller is raised; then it may run, or not.
+
+    Raises:
+        NoRoomError: It cannot be started.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if not str(error).startswith("can't "):  # "... start new thread", or "create"
+            raise  # a signal handler's own
+        raise NoRoomError(*error.args) from error
+    except KeyError as error:
+        # `threading` takes what has struck for a failure of the system, undoes what the
+        # thread has undone already, and that is what fails.
+        struck = error.__context__
+        if struck is None:
+            raise
+        error.__context__ = None
+        raise struck from None
+
+
+def wait_for(thread: Thread) -> None:
+    """Return once *thread* is over, or was never seen to begin.
+
+    Then an exception has struck its start, and it has to find its end by itself.
+    """
+    try:
+        thread.join()
+    except RuntimeError as error:
+        if not str(error).startswith("cannot join thread before"):
+            raise

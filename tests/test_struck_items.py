@@ -1,0 +1,116 @@
+"""An exception strikes an item that runs in the thread of the caller."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from cotality.core.utils._process.local_chunk import LocalChunk
+from cotality.core.utils.process import (
+    Task,
+    execute_tasks_in_parallel,
+    execute_tasks_in_parallel_streaming,
+)
+from cotality.tuning import execute
+from tests.helpers import Failure, Gate
+
+ITEMS = range(3)
+Run = Callable[[Callable[[int], object]], object]
+
+
+def as_list(work: Callable[[int], object]) -> object:
+    return execute_tasks_in_parallel(tasks_of(work), use_processes="auto")
+
+
+def as_stream(work: Callable[[int], object]) -> object:
+    tasks = tasks_of(work)
+    return list(execute_tasks_in_parallel_streaming(tasks, use_processes="auto"))
+
+
+def by_execute(work: Callable[[int], object]) -> object:
+    return execute(work, ITEMS)
+
+
+def tasks_of(work: Callable[[int], object]) -> list[Task[object]]:
+    return [Task(work, positional=(item,)) for item in ITEMS]
+
+
+@pytest.mark.parametrize("run", [as_list, as_stream, by_execute])
+@pytest.mark.parametrize("round_", range(5))
+def test_what_a_ctrl_c_has_ended_is_not_begun_again(
+    gate: Gate, run: Run, round_: int
+) -> None:
+    """The deputy, who looks after the call then, does not take it for not begun."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that others run between any two steps
+    begun, lock, caller = Counter[int](), threading.Lock(), threading.get_ident()
+
+    def work(item: int) -> None:
+        with lock:
+            begun[item] += 1
+        if item == 0 and threading.get_ident() == caller:
+            gate.wait()
+            signal.raise_signal(signal.SIGINT)
+        elif item == ITEMS[-1]:
+            gate.open()  # so the deputy has begun with the others
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(work)
+    finally:
+        sys.setswitchinterval(usual)
+
+    assert begun == Counter(ITEMS)
+
+
+@pytest.mark.parametrize("options", [{"use_processes": "auto"}, {"inline": True}])
+def test_no_result_moves_to_another_place(options: Any) -> None:
+    """What strikes between two items is raised, or is the failure of one of them."""
+    tasks = [Task(abs, positional=(-item,)) for item in ITEMS]
+    count = 0
+    while True:
+        count += 1
+        strike = Strike(count)
+        sys.settrace(strike.enter)
+        try:
+            results = execute_tasks_in_parallel(
+                tasks, return_exceptions=True, **options
+            )
+        except Failure:
+            continue
+        finally:
+            sys.settrace(None)
+        right = [each == item for item, each in zip(ITEMS, results, strict=True)]
+        failed = [isinstance(each, Failure) for each in results]
+        assert [a or b for a, b in zip(right, failed, strict=True)] == [True] * 3
+        if strike.left > 0:
+            return  # it has not come to that: all instructions were struck
+
+
+class Strike:
+    """Raises at the instruction with this number of the loop that runs items."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def enter(self, frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not LocalChunk.run_some.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self.step
+
+    def step(self, frame: FrameType, event: str, _: object) -> Any:
+        if event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise Failure("struck")
+        return self.step
