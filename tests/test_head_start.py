@@ -155,6 +155,7 @@ def work_on(function: Any, data: Any) -> Work:
         chunksize=None,
         unpack=False,
         options={},
+        face="execute",
     )
 
 
