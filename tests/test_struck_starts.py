@@ -12,7 +12,8 @@ import pytest
 from cotality.core.utils._process.environment import LOGGER, log_is_wanted
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import execute
-from tests.helpers import Failure
+from cotality.tuning._tuning.head_start import HeadStart
+from tests.helpers import Failure, Gate
 from tests.limits import LONG_S
 
 ITEMS = range(100)
@@ -107,6 +108,28 @@ def test_a_thread_that_was_not_seen_to_begin_is_no_other_error(
     monkeypatch.setattr(threading.Thread, "start", struck)
     with pytest.raises(Failure, match="struck"):
         run(lambda item: item)
+
+
+def test_a_deputy_that_is_stuck_holds_up_no_exception(
+    monkeypatch: pytest.MonkeyPatch, gate: Gate
+) -> None:
+    """An exception may leave a lock held, of imports say, that the deputy wants."""
+    stuck = threading.Event()
+
+    def is_held_up(head: HeadStart, seconds: float) -> bool:
+        stuck.set()
+        gate.wait()
+        return True
+
+    def work(item: int) -> None:
+        stuck.wait(LONG_S)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HeadStart, "is_held_up", is_held_up)
+    with pytest.raises(KeyboardInterrupt):
+        execute(work, ITEMS)
+    assert stuck.is_set()
+    gate.open()
 
 
 @pytest.mark.parametrize("level", [0, logging.DEBUG, logging.INFO, logging.WARNING])

@@ -36,6 +36,7 @@ LATER = 0.05
 # So long (s) an item may take that runs when the loop is stopped: if it takes longer
 # the others do not wait for it.
 PATIENCE = 0.002
+SHORTLY = 0.5  # s
 # What is expected to take less than this (s) is not worth more than a loop. As in the
 # core, see `estimate`.
 LITTLE = 0.005
@@ -150,7 +151,9 @@ class HeadStart:
             except BaseException as error:
                 if error is not struck:
                     raise
-        wait_for(self.thread)
+        # Without a desk it begins nothing any more, so it need not be waited for: what
+        # has struck may have left a lock held that it wants, such as that of imports.
+        wait_for(self.thread, SHORTLY if self.desk is None else None)
 
     def end_loop(self) -> None:
         """From here on the other thread does not begin with anything."""

@@ -31,13 +31,13 @@ def start(thread: Thread) -> None:
         raise struck from None
 
 
-def wait_for(thread: Thread) -> None:
-    """Return once *thread* is over, or was never seen to begin.
+def wait_for(thread: Thread, most: float | None = None) -> None:
+    """Return once *thread* is over, or was never seen to begin; or after *most* s.
 
     Then an exception has struck its start, and it has to find its end by itself.
     """
     try:
-        thread.join()
+        thread.join(most)
     except RuntimeError as error:
         if not str(error).startswith("cannot join thread before"):
             raise
