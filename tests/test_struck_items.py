@@ -69,7 +69,8 @@ def test_what_a_ctrl_c_has_ended_is_not_begun_again(
     finally:
         sys.setswitchinterval(usual)
 
-    assert begun == Counter(ITEMS)
+    # What nobody had begun yet is dropped.
+    assert set(begun.values()) == {1}
 
 
 @pytest.mark.parametrize("options", [{"use_processes": "auto"}, {"inline": True}])

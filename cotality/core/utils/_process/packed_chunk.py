@@ -455,7 +455,7 @@ class Memory(threading.local):
     """
 
     def __init__(self) -> None:
-        self.call = ""
+        self.call: str = ""
         self.loading_seconds = 0.0  # of functions, for the portion that runs
         self.of_call = Kept()
         self.others: dict[str, Kept] = {}
