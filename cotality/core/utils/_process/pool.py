@@ -235,6 +235,16 @@ class Pool:
             self.is_killed = True
         self.ring()
 
+    def let_go(self) -> None:
+        """Nobody of ours holds the pool any more, which mostly has been closed.
+
+        Callable also while the interpreter ends, when functions of modules are gone.
+        """
+        if self.is_closing:
+            self.ring()  # who closed it may have been struck before that
+        else:
+            self.abandon()
+
     def kill_all(self, *, but_idle: bool = False) -> None:
         """End every worker and close; does not wait for it.
 

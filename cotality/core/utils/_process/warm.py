@@ -68,15 +68,7 @@ class Warm:
         )
 
     def __del__(self) -> None:
-        let_go_of(self.pool)
-
-
-def let_go_of(pool: Pool) -> None:
-    """Nobody holds *pool* any more, which mostly has been closed."""
-    if pool.is_closing:
-        pool.ring()  # who closed it may have been struck before that
-    else:
-        pool.abandon()
+        self.pool.let_go()
 
 
 waiting: list[Warm] = []  # taken out and put in by one step each
@@ -253,7 +245,7 @@ class Owned:
     def __del__(self) -> None:
         pool = self.__dict__.get("pool")
         if pool is not None:
-            let_go_of(pool)
+            pool.let_go()
 
 
 @public
