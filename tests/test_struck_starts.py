@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from cotality.core.utils._process import shared, worker_state
 from cotality.core.utils._process.environment import LOGGER, log_is_wanted
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import execute
@@ -111,11 +111,6 @@ def test_a_thread_that_was_not_seen_to_begin_is_no_other_error(
         run(lambda item: item)
 
 
-def head_start_of(function: Any) -> Any:
-    """The `HeadStart` that *function* comes to use."""
-    return function.__globals__["results_with_head_start"].__globals__["HeadStart"]
-
-
 def test_a_deputy_that_is_stuck_holds_up_no_exception(
     monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:
@@ -131,9 +126,10 @@ def test_a_deputy_that_is_stuck_holds_up_no_exception(
         stuck.wait(LONG_S)
         raise KeyboardInterrupt
 
-    # The one that it uses: another test may have had modules imported anew.
-    used: Any = head_start_of(execute)
-    monkeypatch.setattr(used, "is_held_up", is_held_up)
+    # Or an item might be a mark, and then there is no head start.
+    monkeypatch.setattr(shared, "share_was_used", False)
+    monkeypatch.setattr(worker_state, "was_used", False)
+    monkeypatch.setattr(HeadStart, "is_held_up", is_held_up)
     with pytest.raises(KeyboardInterrupt):
         execute(work, ITEMS)
     assert stuck.is_set()
