@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from sys import is_finalizing
 from threading import Thread
+
+program_ends: Callable[[], bool] | None = is_finalizing  # None when it has ended
 
 
 class NoRoomError(Exception):
@@ -34,8 +38,12 @@ def start(thread: Thread) -> None:
 def wait_for(thread: Thread, most: float | None = None) -> None:
     """Return once *thread* is over, or was never seen to begin; or after *most* s.
 
-    Then an exception has struck its start, and it has to find its end by itself.
+    Then an exception has struck its start, and it has to find its end by itself. Nor is
+    one waited for that the end of the program has stopped; the names of modules may be
+    gone by then.
     """
+    if program_ends is None or program_ends():
+        return
     try:
         thread.join(most)
     except RuntimeError as error:
