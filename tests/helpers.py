@@ -190,8 +190,13 @@ def run_script(source: str, folder: Path, *options: str) -> str:
     """What a script prints that runs in an interpreter of its own, quietly."""
     script = folder / "script.py"
     script.write_text(source, "utf-8")
+    return output_of([sys.executable, "-W", "error", *options, str(script)], folder)
+
+
+def output_of(command: list[str], folder: Path) -> str:
+    """What *command* prints, which ends well, in *folder*, and complains of nothing."""
     ended = subprocess.run(
-        [sys.executable, "-W", "error", *options, str(script)],
+        command,
         cwd=folder,
         env=environment_of_scripts(),
         capture_output=True,

@@ -212,8 +212,8 @@ def test_the_versions_of_python_say_so_themselves(
 # A task that takes long holds up no others.
 
 
-def test_others_are_run_while_the_caller_runs_a_long_task(gate: Gate) -> None:
-    """The first one waits here for what the second does."""
+def first_waits_for_another(gate: Gate) -> list[Task[int]]:
+    """Fifty tasks that give their number; the first one ends when another has run."""
 
     def work(number: int) -> int:
         if number == 3:
@@ -222,22 +222,19 @@ def test_others_are_run_while_the_caller_runs_a_long_task(gate: Gate) -> None:
             gate.wait()
         return number
 
-    tasks = [Task(work, positional=(number,)) for number in range(50)]
+    return [Task(work, positional=(number,)) for number in range(50)]
+
+
+def test_others_are_run_while_the_caller_runs_a_long_task(gate: Gate) -> None:
+    """The first one waits here for what another one does."""
+    tasks = first_waits_for_another(gate)
 
     assert execute_tasks_in_parallel(tasks, use_processes="auto") == list(range(50))
 
 
 def test_a_stream_goes_on_too(gate: Gate) -> None:
     """In order it cannot yield anything before the first one."""
-
-    def work(number: int) -> int:
-        if number == 3:
-            gate.open()
-        if number == 0:
-            gate.wait()
-        return number
-
-    tasks = [Task(work, positional=(number,)) for number in range(50)]
+    tasks = first_waits_for_another(gate)
     stream = execute_tasks_in_parallel_streaming(tasks, use_processes="auto")
 
     assert list(stream) == [(number, number) for number in range(50)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -26,6 +24,7 @@ from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.ticket import Ticket
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
+from tests.benchmarks.neighbours import busy_programs
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says")
 
@@ -333,27 +332,6 @@ def test_threads_that_were_given_up_are_tried_again(
 
 
 # With real programs beside, what holds always.
-
-
-@contextmanager
-def busy_programs(count: int) -> Generator[None, None, None]:
-    """So many that keep a CPU busy each."""
-    source = "print(flush=True)\nwhile True: pass"
-    others = [
-        subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
-        for _ in range(count)
-    ]
-    try:
-        for other in others:
-            assert other.stdout is not None
-            other.stdout.readline()
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
-            assert other.stdout is not None
-            other.stdout.close()
 
 
 def add_up(number: int) -> int:

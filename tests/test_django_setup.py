@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import environment_of_scripts
-from tests.limits import LONG_S
+from tests.helpers import output_of
 
 pytest.importorskip("django")
 pytestmark = pytest.mark.one_python
@@ -68,6 +66,8 @@ from cotality.core.utils.process import *
 from cotality.tuning import execute, managed_pool
 from shop.models import Order
 import helper, shop.views
+
+from tests.helpers import output_of
 with connection.schema_editor() as editor:
     editor.create_model(Order)
 Order.objects.bulk_create(Order(number=n) for n in range(5))
@@ -82,16 +82,7 @@ def run(program: str, folder: Path, *, early: str = "") -> str:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(source, "utf-8")
-    ended = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=folder,
-        env=environment_of_scripts(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LONG_S * 2,
-    )
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
-    return ended.stdout
+    return output_of([sys.executable, "program.py"], folder)
 
 
 def test_a_view_that_imports_models_runs_in_processes(tmp_path: Path) -> None:

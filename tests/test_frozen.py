@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import environment_of_scripts
+from tests.helpers import environment_of_scripts, output_of
 from tests.limits import LONG_S
 
 # Stands for a program that is frozen or embeds Python: whatever its arguments are, it
@@ -71,16 +71,8 @@ def run(source: str, settings: str, folder: Path) -> tuple[str, int]:
         "utf-8",
     )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    ended = subprocess.run(
-        [str(program), "an argument"],
-        cwd=folder,
-        env=environment_of_scripts(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LONG_S * 2,
-    )
-    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
-    return ended.stdout, len(starts.read_text().splitlines())
+    printed = output_of([str(program), "an argument"], folder)
+    return printed, len(starts.read_text().splitlines())
 
 
 GUARDED = """

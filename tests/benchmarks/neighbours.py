@@ -11,7 +11,11 @@ from contextlib import contextmanager
 @contextmanager
 def busy_programs(count: int) -> Iterator[None]:
     """So many that keep a CPU busy each, as long as the ``with`` lasts."""
-    source = "print(flush=True)\nwhile True: pass"
+    # They end by themselves when nobody is left to end them.
+    source = (
+        "import os\nparent = os.getppid()\nprint(flush=True)\n"
+        "while os.getppid() == parent: pass"
+    )
     others = [
         subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
         for _ in range(count)
