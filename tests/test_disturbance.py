@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -40,6 +41,8 @@ def test_the_system_says_how_long_a_thread_has_wanted_a_cpu() -> None:
     assert mine is not None
     assert mine >= 0
     assert run_queue.seconds_in_queue(2**30) is None
+    assert run_queue.wants_cpu(threading.get_native_id())
+    assert not run_queue.wants_cpu(2**30)
     runnable = run_queue.runnable_now()
     assert runnable is not None
     assert runnable >= 1
@@ -64,9 +67,11 @@ def test_what_the_scheduler_writes(text: bytes, seconds: float | None) -> None:
 # What follows.
 
 
-def disturbance(queued: float | None, others: int = 0) -> Disturbance:
-    """One that is told how long threads have been in the queue."""
-    return Disturbance(lambda _: queued, lambda: 1 + others)
+def disturbance(
+    queued: float | None, others: int = 0, *, wants_cpu: bool = False
+) -> Disturbance:
+    """One that is told how long threads have been in the queue, and are now."""
+    return Disturbance(lambda _: queued, lambda: 1 + others, lambda _: wants_cpu)
 
 
 def test_time_in_the_queue_is_no_waiting() -> None:
@@ -81,6 +86,34 @@ def test_who_waits_does_not_want_the_lock() -> None:
     """So others take nothing from a task that mostly waits for something outside."""
     assert Seen(1, 1.0, 0.1, queued=0.2, others=0.5).wait == pytest.approx(0.7)
     assert Seen(1, 1.0, 0.3, queued=0.2, others=0.4).wait == pytest.approx(0.1)
+    # However many they are, and whatever else they have done meanwhile.
+    assert Seen(1, 1.0, 0.04, others=1.0).wait == pytest.approx(0.96)
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_clear"),
+    [
+        (Seen(1, 1.0, 0.04, others=1.0), True),  # it hardly computes
+        (Seen(1, 1.0, 0.7, others=1.0), True),  # it hardly waits
+        (Seen(1, 1.0, 0.3, others=0.1), True),
+        (Seen(1, 1.0, 0.3, others=0.6), False),
+    ],
+)
+def test_what_others_may_have_taken_is_not_always_clear(
+    seen: Seen, is_clear: bool
+) -> None:
+    """What is not does not outweigh what was."""
+    assert seen.is_clear == is_clear
+
+
+@pytest.mark.parametrize(("wants_cpu", "wait"), [(True, 0.0), (False, 0.8)])
+def test_a_wait_for_a_cpu_is_counted_when_it_is_over(
+    wants_cpu: bool, wait: float
+) -> None:
+    """So of a thread that wants one now nobody knows what it has waited for."""
+    seen = disturbance(1.0, wants_cpu=wants_cpu).seen_on_the_way(Seen(1, 1.0, 0.2), 7)
+
+    assert seen.wait == pytest.approx(wait)
 
 
 def test_no_more_is_taken_out_than_there_was() -> None:
@@ -113,6 +146,24 @@ def test_who_looks_says_how_late_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lateness.pause(0.002) == pytest.approx(2.5)
     assert lateness.pause(0.002) == 0.002
     assert lateness.total == pytest.approx(0.25)
+
+
+def test_each_thread_that_looks_is_late_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What they were late adds up; the first look of one says nothing."""
+    queued = {1: 5.0, 2: 90.0}
+    monkeypatch.setattr(run_queue, "seconds_in_queue", queued.__getitem__)
+    lateness = run_queue.Lateness()
+    late: list[float] = []
+
+    for thread, more in [(1, 0.0), (2, 0.0), (1, 0.25), (2, 0.5), (1, 0.0)]:
+        queued[thread] += more
+        monkeypatch.setattr(run_queue, "get_native_id", lambda thread=thread: thread)
+        late.append(lateness.of_this_wake())
+
+    assert late == [0.0, 0.0, 0.25, 0.5, 0.0]
+    assert lateness.total == 0.75
 
 
 def test_the_yardstick_is_what_tasks_took_alone() -> None:
@@ -340,6 +391,7 @@ def add_up(number: int) -> int:
 
 @on_linux
 @pytest.mark.one_python
+@pytest.mark.alone  # it has neighbours of its own
 def test_python_code_never_waits_because_others_are_busy() -> None:
     """So it gets no more threads than there are CPUs, whatever the machine does."""
     tasks = [Task(add_up, positional=(40_000,)) for _ in range(150)]
@@ -351,7 +403,26 @@ def test_python_code_never_waits_because_others_are_busy() -> None:
     assert report.decision is not None
     assert report.decision.cpu_seconds > report.decision.wall_seconds / 2
     for decision in report.decisions:
-        assert "wait more than they compute" not in decision.reason
+        assert "wait more than they compute" not in decision.reason, report.decisions
         if decision.choice == "threads":
             assert decision.workers <= max(2, report.cpus)
     assert any(each.busy_programs > 0 for each in report.decisions)
+
+
+@on_linux
+@pytest.mark.one_python
+@pytest.mark.alone  # what is looked at is what they do beside each other
+def test_tasks_that_wait_have_threads_though_processes_are_ready() -> None:
+    """The threads beside them compute now and then, and do not keep them from that."""
+    execute_tasks_in_parallel([Task(abs, positional=(-1,))] * 8, 2, use_processes=True)
+    tasks = [Task(time.sleep, positional=(0.005,)) for _ in range(150)]
+    chosen: list[str] = []
+
+    for _ in range(5):
+        report = RunReport()
+        execute_tasks_in_parallel(tasks, use_processes="auto", report=report)
+        chosen += [each.choice for each in report.decisions]
+        if set(chosen) != {"threads"}:
+            break
+
+    assert set(chosen) == {"threads"}, report.decisions

@@ -135,6 +135,7 @@ def test_the_types_of_a_function_can_be_asked_for(name: str) -> None:
     assert "return" in get_type_hints(getattr(process, name))
 
 
+@pytest.mark.alone
 def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
     """`execute` sets up the engine when there is something for it to do."""
     loaded = loaded_by(

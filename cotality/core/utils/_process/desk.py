@@ -102,7 +102,7 @@ class Desk:
         self.is_asleep = False  # for longer, since nothing was to be looked after
         self.calls: SimpleQueue[None] = SimpleQueue()  # to wake it
         self.is_closed = False
-        self.lateness = Lateness()  # of the deputy
+        self.lateness = Lateness()  # of who looks after the call
 
     def put(self, chunk: LocalChunk, time_box: float) -> Future[ChunkReport]:
         """Have the caller run *chunk*, as soon as nothing else keeps it."""

@@ -246,9 +246,7 @@ class Run:
             if self.backend.portion_cost is not None:
                 self.schedule.pace.learn_cost(self.backend.portion_cost)
             if self.observers:
-                before = self.diary.turn_to(Doing.TELLING)
                 self.observers.handed_out(portion)
-                self.diary.turn_back(before)
             future.add_done_callback(self.arrivals.put)
             if self.recalled or not self.arrivals.is_empty:
                 return
@@ -369,9 +367,7 @@ class Run:
         self.schedule.came_back(count, len(rest), report.seconds)
         self.source.give_back(portion.start + count, rest, portion.attempt)
         if self.observers:
-            before = self.diary.turn_to(Doing.TELLING)
             self.observers.came_back(portion, report)
-            self.diary.turn_back(before)
         again: list[int] = []
         if report.errors:
             again = self.retry_what_may_run_again(portion, report)
@@ -442,9 +438,7 @@ class Run:
         if portion.attempt > 1:  # such a portion holds one task
             self.add_earlier_errors(settled)
         if self.observers:
-            before = self.diary.turn_to(Doing.TELLING)
             self.observers.settled(settled)
-            self.diary.turn_back(before)
         return settled
 
     def add_earlier_errors(self, settled: Settled) -> None:

@@ -168,22 +168,25 @@ class Observers(Observer):
         return self.each if self.diary is None else self.timed(self.diary)
 
     def timed(self, diary: Diary) -> Iterator[Observer]:
-        before = perf_counter()
-        for observer in self.each:
-            yield observer
-            now = perf_counter()
-            diary.told(observer.name, now - before)
-            before = now
+        doing, before = diary.turn_to(Doing.TELLING), perf_counter()
+        try:
+            for observer in self.each:
+                yield observer
+                now = perf_counter()
+                diary.told(observer.name, now - before)
+                before = now
+        finally:
+            diary.turn_back(doing)
 
     def __bool__(self) -> bool:
         return bool(self.each)
 
     def began(self, start: Start) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.began(start)
 
     def input_ended(self, total: int) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.input_ended(total)
 
     def read(self, tasks: int, seconds: float) -> None:
@@ -201,7 +204,7 @@ class Observers(Observer):
     def will_retry(
         self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
     ) -> None:  # Any: a task of any result type
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.will_retry(index, task, attempt, error, delay)
 
     def settled(self, settled: Settled) -> None:
@@ -217,7 +220,7 @@ class Observers(Observer):
             observer.resumed(seconds)
 
     def decided(self, decision: Decision) -> None:
-        for observer in self.each:
+        for observer in self.in_turn():
             observer.decided(decision)
 
     def waited(self) -> None:
@@ -226,6 +229,7 @@ class Observers(Observer):
 
     def ended(self, error: BaseException | None) -> None:
         """Tell every one of them, also if one raises: a bar has to be taken down."""
+        turns = iter(self.in_turn())
         with ExitStack() as everyone:
-            for observer in reversed(self.each):
-                everyone.callback(observer.ended, error)
+            for _ in self.each:
+                everyone.callback(lambda: next(turns).ended(error))

@@ -135,7 +135,7 @@ class AutoBackend:
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
         self.disturbance = Disturbance()
-        self.lateness = Lateness()
+        self.lateness = Lateness() if desk is None else desk.lateness
         self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
@@ -166,17 +166,11 @@ class AutoBackend:
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
         chunk.is_observed = True
-        chunk.late_began = self.late_seconds
+        chunk.late_began = self.lateness.total
         portion, future = self.run_here(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
-
-    @property
-    def late_seconds(self) -> float:
-        """How long threads that look after the call have waited for a CPU."""
-        mine = self.lateness.total
-        return mine if self.desk is None else mine + self.desk.lateness.total
 
     def run_here(
         self, chunk: LocalChunk, batch: Batch, time_box: float
@@ -263,24 +257,27 @@ class AutoBackend:
         if chunk is not None:
             if not chunk.is_in_caller:
                 self.lateness.of_this_wake()
-            late = self.late_seconds - chunk.late_began
             seen = self.disturbance.told_apart(
                 seen,
                 chunk.native_id,
                 chunk.queue_began,
-                report.others_cpu_seconds + late,
+                report.others_cpu_seconds + self.lateness.total - chunk.late_began,
             )
         self.generation.saw(seen)
         # What ran in a process may have waited for a CPU; nobody says.
         alone = chunk is not None and self.is_alone and self.was_alone(chunk)
-        evidence.saw(seen, alone=alone)
+        # What is not clear does not outweigh what was.
+        is_news = seen.is_clear or not evidence.wall
+        evidence.saw(seen, alone=alone and is_news)
         if alone and self.place == "one thread":
             evidence.alone.saw(seen)
             self.disturbance.sample()
         elif self.is_first_of_all(chunk, seen):
             # It began alone, and took so long that others did not wait for it.
             evidence.alone.saw(seen)
-            evidence.cpu, evidence.wait = seen.cpu / seen.tasks, seen.wait / seen.tasks
+            if is_news:
+                evidence.cpu = seen.cpu / seen.tasks
+                evidence.wait = seen.wait / seen.tasks
         if self.wants_sample and report.values and not report.errors:
             self.wants_sample = False
             evidence.saw_results(report.values)
@@ -306,15 +303,18 @@ class AutoBackend:
     def examine(self, chunk: LocalChunk, now: float) -> None:
         """See what the task does that *chunk* runs."""
         computes = self.evidence.computes
+        # This wake as well: the task may have waited all the while for the lock.
+        self.lateness.of_this_wake()
         cpu = cpu_seconds_of(chunk.thread)
         if cpu is not None:
             glance = self.first_glance(chunk, now, cpu)
             seen = Seen(1, now - glance.at, cpu - glance.cpu)
             others = self.disturbance.others_now() - glance.others - seen.cpu
-            late = self.late_seconds - glance.late
+            late = self.lateness.total - glance.late
             seen = self.disturbance.told_apart(
                 seen, chunk.native_id, glance.queued, max(0.0, others) + late
             )
+            seen = self.disturbance.seen_on_the_way(seen, chunk.native_id)
             if seen.cpu + seen.wait > LEAST_SEEN:
                 computes = seen.cpu > seen.wait
                 self.evidence.saw_running(seen, alone=self.is_alone)
@@ -342,7 +342,7 @@ class AutoBackend:
             else:
                 others = self.disturbance.others_now()
                 queued = self.disturbance.queued_of(chunk.native_id)
-                late = self.late_seconds
+                late = self.lateness.total
                 self.glance = Glance(chunk, done, now, cpu, queued, others, late)
         return self.glance
 

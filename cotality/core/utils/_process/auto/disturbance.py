@@ -26,6 +26,7 @@ class Disturbance:
         queue_of: Says for how long a thread has been in a run queue, see
             `seconds_in_queue`.
         runnable: Says how many threads want a CPU, see `runnable_now`.
+        wants_cpu: Says whether a thread has a CPU or wants one, see `wants_cpu`.
 
     Attributes:
         is_unsure: Whether something was seen to be held up by what nobody could tell.
@@ -35,9 +36,11 @@ class Disturbance:
         self,
         queue_of: Callable[[int], float | None] | None = None,
         runnable: Callable[[], int | None] | None = None,
+        wants_cpu: Callable[[int], bool] | None = None,
     ) -> None:
         self.queue_of = queue_of or run_queue.seconds_in_queue
         self.runnable = runnable or run_queue.runnable_now
+        self.wants_cpu = wants_cpu or run_queue.wants_cpu
         self.machine = os.cpu_count() or 1
         self.samples = 0
         self.programs_seen = 0
@@ -73,6 +76,16 @@ class Disturbance:
     def queued_of(self, thread: int) -> float | None:
         """For how long *thread* has been in a run queue; None if nobody can tell."""
         return self.queue_of(thread)
+
+    def seen_on_the_way(self, seen: Seen, thread: int) -> Seen:
+        """*seen* of a task that *thread* still runs.
+
+        For how long a thread has been in the queue is counted when it leaves that. So
+        of one that is in there nobody knows yet what it has waited for.
+        """
+        if seen.wait and self.wants_cpu(thread):
+            return seen._replace(queued=seen.seconds - seen.cpu)
+        return seen
 
     def told_apart(
         self, seen: Seen, thread: int, since: float | None, others: float

@@ -14,6 +14,9 @@ from cotality.core.utils._process.wire import encode
 
 # A task that has used so much of its time on a CPU computes, it does not wait.
 COMPUTES = 0.5
+# One that has used less than this did not want the lock often enough to wait for it all
+# the rest of its time.
+HARDLY = 0.1
 # How many tasks or results to look at; less if one takes so many seconds.
 MANY = 50
 LONG_ENOUGH = 100e-6
@@ -27,8 +30,8 @@ class Seen(NamedTuple):
         seconds: All of it, by the clock on the wall.
         cpu: What it had a CPU for.
         queued: What it wanted a CPU for and had none.
-        others: The CPU time that other threads of this program have had meanwhile. That
-            is how long it can have waited for the interpreter's lock.
+        others: How long it can have waited for the interpreter's lock: what other
+            threads of this program may have had it for.
     """
 
     tasks: int
@@ -44,9 +47,25 @@ class Seen(NamedTuple):
         Other threads can only have kept the lock from one that wanted it: from one that
         waits for the most part they took nothing.
         """
-        rest = max(0.0, self.seconds - self.cpu - self.queued)
+        rest = self.rest
         least = max(0.0, rest - self.others)
-        return rest if least > self.cpu else least
+        return rest if least > self.cpu or self.hardly_computes else least
+
+    @property
+    def rest(self) -> float:
+        """Seconds that it waited for anything but a CPU."""
+        return max(0.0, self.seconds - self.cpu - self.queued)
+
+    @property
+    def hardly_computes(self) -> bool:
+        return self.cpu < HARDLY * (self.cpu + self.rest)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it hardly matters if it waited for the lock all the time it could."""
+        if self.hardly_computes or self.rest < self.cpu:
+            return True
+        return self.others < self.rest / 2
 
 
 @dataclass(slots=True)
