@@ -15,6 +15,9 @@ from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils.process import Task, process_in_batches
 from tests.helpers import Failure, echo, fail_with
 
+# It is about how much is held at a time.
+pytestmark = pytest.mark.one_python
+
 MB = 1_000_000
 
 

@@ -36,6 +36,9 @@ from cotality.tuning import (
 from tests.helpers import Gate, Marks, echo
 from tests.limits import LONG_S
 
+# Real servers and many threads: how many there are is counted.
+pytestmark = pytest.mark.one_python
+
 CPUS = 2  # as many as the tests say there are
 REQUESTS = 50
 

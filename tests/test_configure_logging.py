@@ -26,6 +26,9 @@ from cotality.tuning._tuning import logging_setup
 from cotality.tuning._tuning.log_formats import JsonFormatter
 from tests.helpers import run_script
 
+# It starts a program for each case.
+pytestmark = pytest.mark.one_python
+
 LOGGER = logging.getLogger("cotality.tests")
 
 

@@ -25,6 +25,9 @@ from cotality.core.utils.process import (
 )
 from tests.helpers import Marks, run_script, wait_for_marks, worker_id
 
+# It is about what the system says of itself.
+pytestmark = pytest.mark.one_python
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="cgroups and affinity")
 
 # What this process may use.

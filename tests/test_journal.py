@@ -50,6 +50,9 @@ from tests.fates import leave_trace, runs, slow_double
 from tests.helpers import Failure, Gate, Marks, echo, environment_of_scripts
 from tests.limits import LONG_S
 
+# It is about files, and what of them survives.
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -38,6 +38,9 @@ from tests.helpers import Gate, Marks, are_same, echo, run_script, wait_for_mark
 from tests.limits import GONE_S, LONG_S, POLL_S
 from tests.programs import Program
 
+# It is about memory and descriptors, not about the Python.
+pytestmark = pytest.mark.one_python
+
 Bytes = NDArray[np.uint8]
 
 MB = 1_000_000

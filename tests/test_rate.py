@@ -26,6 +26,9 @@ from cotality.core.utils.process import (
 )
 from tests.helpers import Failure, echo
 
+# It is about clocks.
+pytestmark = pytest.mark.one_python
+
 COUNT, PER = 5, 0.1  # tasks, s
 
 

@@ -38,6 +38,9 @@ from tests import chatty
 from tests.helpers import Gate, Marks, environment_of_scripts, pid, run_script
 from tests.limits import LONG_S, POLL_S
 
+# It is about what is logged and printed, by processes that come and go.
+pytestmark = pytest.mark.one_python
+
 METHODS = set(multiprocessing.get_all_start_methods())
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="no os.fork")
 

@@ -32,6 +32,9 @@ from cotality.core.utils.process import (
 from tests.fatal import ExitsWhenUnpickled, return_what_exits_when_pickled
 from tests.helpers import add, append_and_return, are_same, echo, fail_with
 
+# It is about portions, and takes its time.
+pytestmark = pytest.mark.one_python
+
 # So many that most of them travel in portions of more than a hundred: portions start
 # at one task and triple while tasks prove short.
 MANY = 700

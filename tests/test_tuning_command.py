@@ -14,6 +14,9 @@ from cotality.tuning import Plan
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
 
+# It starts a program for each case.
+pytestmark = pytest.mark.one_python
+
 WORK = """
 def double(number):
     return 2 * number
