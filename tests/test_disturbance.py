@@ -166,6 +166,22 @@ def test_each_thread_that_looks_is_late_for_itself(
     assert lateness.total == 0.75
 
 
+def test_each_of_two_that_look_sleeps_for_all_it_was_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though it has asked meanwhile, and the other has slept; it is counted once."""
+    queued = iter([5.0, 5.0, 5.25, 5.25, 5.25, 5.25])
+    monkeypatch.setattr(run_queue, "seconds_in_queue", lambda _: next(queued))
+    one = run_queue.Lateness()
+    other = run_queue.Lateness(one)
+    assert one.pause(0.002) == other.pause(0.002) == 0.002
+
+    assert one.of_this_wake() == 0.25
+    assert one.pause(0.002) == other.pause(0.002) == pytest.approx(2.5)
+    assert one.pause(0.002) == 0.002
+    assert one.total == other.total == 0.25
+
+
 def test_the_yardstick_is_what_tasks_took_alone() -> None:
     """As it was, and as it would be without what disturbed them."""
     alone = Alone()

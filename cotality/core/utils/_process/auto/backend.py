@@ -135,7 +135,7 @@ class AutoBackend:
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
         self.disturbance = Disturbance()
-        self.lateness = Lateness() if desk is None else desk.lateness
+        self.lateness = Lateness(None if desk is None else desk.lateness)
         self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
 
