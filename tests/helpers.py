@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -205,6 +206,14 @@ def output_of(command: list[str], folder: Path) -> str:
     )
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout + ended.stderr
     return ended.stdout
+
+
+def wait_until(is_so: Callable[[], bool], most: float = LONG_S) -> None:
+    """Return when it *is_so*, which takes *most* seconds at most."""
+    end = time.monotonic() + most
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(POLL_S)
 
 
 def without_addresses(value: object) -> str:

@@ -11,14 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.helpers import environment_of_scripts
+from tests.helpers import environment_of_scripts, wait_until
 from tests.limits import GONE_S, LONG_S, POLL_S
 from tests.programs import is_alive
 
@@ -41,13 +41,6 @@ SYNC_SERVERS = {
 }
 
 Answer = tuple[int, Any]
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(POLL_S)
 
 
 class Service:

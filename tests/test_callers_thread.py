@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from cotality.core.utils.process import (
     worker_state,
 )
 from cotality.tuning import execute, optimize
-from tests.helpers import Failure, Gate, Marks, environment_of_scripts
+from tests.helpers import Failure, Gate, Marks, run_script
 from tests.limits import LONG_S
 from tests.programs import Program
 
@@ -375,8 +374,7 @@ def test_ctrl_c_interrupts_what_the_caller_runs(
 
 def test_a_stream_that_nobody_closed_says_nothing_at_the_end(tmp_path: Path) -> None:
     """The end of the program closes it, when much of Python is gone already."""
-    script = tmp_path / "program.py"
-    script.write_text(
+    program = (
         "import time\n"
         "from cotality.core.utils.process import *\n"
         "def work(number):\n"  # keeps the script's names alive for longer
@@ -387,12 +385,4 @@ def test_a_stream_that_nobody_closed_says_nothing_at_the_end(tmp_path: Path) -> 
         "    next(stream)\n"
     )
 
-    ended = subprocess.run(
-        [sys.executable, str(script)],
-        env=environment_of_scripts(),
-        capture_output=True,
-        text=True,
-        timeout=LONG_S,
-    )
-
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert run_script(program, tmp_path) == ""

@@ -32,7 +32,7 @@ from cotality.core.utils.process import (
     replay,
 )
 from cotality.tuning import DeadLetterQueue, DLQPolicy, execute
-from tests.helpers import Failure, Gate, environment_of_scripts
+from tests.helpers import Failure, Gate, environment_of_scripts, wait_until
 from tests.limits import LONG_S
 
 
@@ -432,13 +432,6 @@ def test_a_retry_that_is_killed_counts(
     assert hanging not in queue.due()
     for outcome in queue.retry():
         assert outcome.ok
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def test_threads_may_share_a_queue(path: Path) -> None:

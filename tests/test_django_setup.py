@@ -66,8 +66,6 @@ from cotality.core.utils.process import *
 from cotality.tuning import execute, managed_pool
 from shop.models import Order
 import helper, shop.views
-
-from tests.helpers import output_of
 with connection.schema_editor() as editor:
     editor.create_model(Order)
 Order.objects.bulk_create(Order(number=n) for n in range(5))

@@ -21,9 +21,9 @@ from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 
-from tests.helpers import environment_of_scripts
+from tests.helpers import environment_of_scripts, wait_until
 from tests.limits import LONG_S
-from tests.servers import GUNICORN, UVICORN, Service, serving, wait_until
+from tests.servers import GUNICORN, UVICORN, Service, serving
 
 DOCUMENT = Path(__file__).parent / "document"
 ORDERS = 20

@@ -47,7 +47,14 @@ from cotality.core.utils.process import (
 )
 from tests.fatal import exit_with
 from tests.fates import leave_trace, runs, slow_double
-from tests.helpers import Failure, Gate, Marks, echo, environment_of_scripts
+from tests.helpers import (
+    Failure,
+    Gate,
+    Marks,
+    echo,
+    environment_of_scripts,
+    run_script,
+)
 from tests.limits import LONG_S
 
 # It is about files, and what of them survives.
@@ -1168,8 +1175,7 @@ def test_what_was_running_says_so(
 
 def test_a_result_belongs_to_the_class_of_the_script(tmp_path: Path) -> None:
     """A class of `__main__` is the same class when the script is run again."""
-    script = tmp_path / "script.py"
-    script.write_text(
+    program = (
         "from cotality.core.utils.process import *\n"
         "class Point:\n    pass\n"
         "class Trouble(Exception):\n    pass\n"
@@ -1182,14 +1188,7 @@ def test_a_result_belongs_to_the_class_of_the_script(tmp_path: Path) -> None:
         "    print(type(point) is Point, type(trouble) is Trouble)\n"
     )
     for _ in range(2):
-        printed = subprocess.check_output(
-            [sys.executable, str(script)],
-            env=environment_of_scripts(),
-            cwd=tmp_path,
-            text=True,
-            timeout=LONG_S,
-        )
-        assert printed == "True True\n" * 2
+        assert run_script(program, tmp_path) == "True True\n" * 2
 
 
 def test_journals_travel_as_arguments(journal: Journal) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ from cotality.tuning import (
     managed_pool,
     shutdown_global_pool_manager,
 )
-from tests.helpers import Gate, Marks, echo, mark_and_wait, pid, run_script
-from tests.limits import LONG_S, POLL_S
+from tests.helpers import Gate, Marks, echo, mark_and_wait, pid, run_script, wait_until
+from tests.limits import LONG_S
 from tests.programs import Program
 from tests.test_faults import wait_until_gone
 
@@ -99,13 +99,6 @@ class Held:
 @pytest.fixture
 def held(manager: PoolManager, marks: Marks, gate: Gate) -> Held:
     return Held(manager, marks, gate)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(POLL_S)
 
 
 # One set of workers.

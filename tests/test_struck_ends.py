@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -17,14 +15,10 @@ from cotality.core.utils.process import (
     shutdown_workers,
     worker_pool,
 )
+from tests.helpers import wait_until
 from tests.limits import LONG_S
 
-
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONG_S / 2  # a pool looks after itself once a minute
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+MOST_S = LONG_S / 2  # a pool looks after itself once a minute
 
 
 @pytest.mark.parametrize("step", ["status", "ring", "join"])
@@ -43,7 +37,7 @@ def test_workers_end_with_the_pool_that_was_struck_at_its_end(
         with worker_pool(max_workers=2):
             pids.update(execute_tasks_in_parallel([Task(os.getpid)] * 8, 2, True))
             pools = [each for each in farewell.open_pools if each.status().pids]
-            until(lambda: pools[0].is_asleep and pools[0].sleeps_long)
+            wait_until(lambda: pools[0].is_asleep and pools[0].sleeps_long, MOST_S)
             monkeypatch.setattr(Pool, step, struck)
 
     shutdown_workers()
@@ -51,4 +45,4 @@ def test_workers_end_with_the_pool_that_was_struck_at_its_end(
         work()
     del caught  # with the frame of the pool
 
-    until(lambda: not any(map(psutil.pid_exists, pids)))
+    wait_until(lambda: not any(map(psutil.pid_exists, pids)), MOST_S)

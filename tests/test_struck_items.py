@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from cotality.core.utils.process import (
 )
 from cotality.tuning import execute
 from tests.helpers import Failure, Gate
+from tests.striking import Strike
 
 ITEMS = range(3)
 Run = Callable[[Callable[[int], object]], object]
@@ -80,16 +81,13 @@ def test_no_result_moves_to_another_place(options: Any) -> None:
     count = 0
     while True:
         count += 1
-        strike = Strike(count)
-        sys.settrace(strike.enter)
         try:
-            results = execute_tasks_in_parallel(
-                tasks, return_exceptions=True, **options
-            )
+            with Strike(count, Failure, is_loop_over_items) as strike:
+                results = execute_tasks_in_parallel(
+                    tasks, return_exceptions=True, **options
+                )
         except Failure:
             continue
-        finally:
-            sys.settrace(None)
         right = [each == item for item, each in zip(ITEMS, results, strict=True)]
         failed = [isinstance(each, Failure) for each in results]
         assert [a or b for a, b in zip(right, failed, strict=True)] == [True] * 3
@@ -97,23 +95,5 @@ def test_no_result_moves_to_another_place(options: Any) -> None:
             return  # it has not come to that: all instructions were struck
 
 
-class Strike:
-    """Raises at the instruction with this number of the loop that runs items."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    def enter(self, frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code is not LocalChunk.run_some.__code__:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return self.step
-
-    def step(self, frame: FrameType, event: str, _: object) -> Any:
-        if event == "opcode":
-            self.left -= 1
-            if self.left == 0:
-                sys.settrace(None)
-                raise Failure("struck")
-        return self.step
+def is_loop_over_items(code: CodeType) -> bool:
+    return code is LocalChunk.run_some.__code__

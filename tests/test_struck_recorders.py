@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     replay,
 )
+from tests.striking import Strike
 
 PLACES = [
     str(Path(each.__path__[0])) + os.sep for each in (dead_letters, journal, records)
@@ -38,39 +39,8 @@ class StruckError(BaseException):
     """What strikes; not an `Exception`, as a `KeyboardInterrupt` is none."""
 
 
-class Strike:
-    """Raises at instruction number *at* of the recorders, in this thread alone."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-        self.ours: dict[CodeType, bool] = {}
-
-    def __enter__(self) -> Strike:
-        sys.settrace(self.enter)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(None)
-
-    def is_ours(self, code: CodeType) -> bool:
-        if code not in self.ours:
-            self.ours[code] = code.co_filename.startswith(tuple(PLACES))
-        return self.ours[code]
-
-    def enter(self, frame: FrameType, event: str, _: object) -> Any:
-        if not self.is_ours(frame.f_code):
-            return None
-        frame.f_trace_lines = False
-        frame.f_trace_opcodes = True
-        return self.step
-
-    def step(self, frame: FrameType, event: str, _: object) -> Any:
-        # Finalizers run at moments of their own, and what they raise nobody gets.
-        if event == "opcode" and frame.f_code.co_name != "__del__":
-            self.left -= 1
-            if self.left == 0:
-                raise StruckError
-        return self.step
+def is_of_recorders(code: CodeType) -> bool:
+    return code.co_filename.startswith(tuple(PLACES))
 
 
 def tenfold(number: int) -> int:
@@ -101,7 +71,7 @@ def struck_at_each_step(
     at = 1
     while True:
         try:
-            with Strike(at) as strike:
+            with Strike(at, StruckError, is_of_recorders) as strike:
                 call(at)
         except StruckError:
             pass
