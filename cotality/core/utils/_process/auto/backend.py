@@ -284,9 +284,12 @@ class AutoBackend:
 
     def look(self) -> None:
         self.threads.look()
-        now = monotonic()
-        if now < self.look_next:
+        if monotonic() < self.look_next:
             return
+        # This wake as well: a task may have waited all the while for the lock. First,
+        # since others run meanwhile.
+        self.lateness.of_this_wake()
+        now = monotonic()
         chunk = self.longest_running()
         if chunk is not None:
             self.examine(chunk, now)
@@ -303,8 +306,6 @@ class AutoBackend:
     def examine(self, chunk: LocalChunk, now: float) -> None:
         """See what the task does that *chunk* runs."""
         computes = self.evidence.computes
-        # This wake as well: the task may have waited all the while for the lock.
-        self.lateness.of_this_wake()
         cpu = cpu_seconds_of(chunk.thread)
         if cpu is not None:
             glance = self.first_glance(chunk, now, cpu)
