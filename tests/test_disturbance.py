@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -401,6 +402,15 @@ def test_threads_that_were_given_up_are_tried_again(
 # With real programs beside, what holds always.
 
 
+@pytest.fixture
+def small_heap() -> Iterator[None]:
+    """To collect the garbage of all tests would be taken for computing of one task."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def add_up(number: int) -> int:
     return sum(i * i for i in range(number))
 
@@ -408,7 +418,7 @@ def add_up(number: int) -> int:
 @on_linux
 @pytest.mark.one_python
 @pytest.mark.alone  # it has neighbours of its own
-def test_python_code_never_waits_because_others_are_busy() -> None:
+def test_python_code_never_waits_because_others_are_busy(small_heap: None) -> None:
     """So it gets no more threads than there are CPUs, whatever the machine does."""
     tasks = [Task(add_up, positional=(40_000,)) for _ in range(150)]
     report = RunReport()
@@ -428,7 +438,9 @@ def test_python_code_never_waits_because_others_are_busy() -> None:
 @on_linux
 @pytest.mark.one_python
 @pytest.mark.alone  # what is looked at is what they do beside each other
-def test_tasks_that_wait_have_threads_though_processes_are_ready() -> None:
+def test_tasks_that_wait_have_threads_though_processes_are_ready(
+    small_heap: None,
+) -> None:
     """The threads beside them compute now and then, and do not keep them from that."""
     execute_tasks_in_parallel([Task(abs, positional=(-1,))] * 8, 2, use_processes=True)
     tasks = [Task(time.sleep, positional=(0.005,)) for _ in range(150)]
