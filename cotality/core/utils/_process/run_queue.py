@@ -10,6 +10,8 @@ from __future__ import annotations
 from io import FileIO
 from threading import get_native_id
 
+from .short_turns import short_turns
+
 SHORT_FILE = 128  # bytes; such a file has three numbers
 NANO = 1e-9
 # Whoever looks sleeps so many times as long as it was late.
@@ -100,7 +102,7 @@ def content(path: str, most: int) -> bytes:
     """What is in a file of the kernel; empty if there is no such file."""
     try:
         # Not `open`, which is gone when a stream is closed by the end of the program.
-        with FileIO(path) as file:
+        with short_turns(), FileIO(path) as file:
             return file.read(most) or b""
     except OSError:
         return b""  # or the thread has ended meanwhile

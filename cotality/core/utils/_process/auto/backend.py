@@ -18,6 +18,7 @@ from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
 from cotality.core.utils._process.outcome import Portion
 from cotality.core.utils._process.run_queue import Lateness, seconds_in_queue
+from cotality.core.utils._process.short_turns import short_turns
 from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
@@ -27,7 +28,7 @@ from .decision import Decision
 from .disturbance import Disturbance
 from .estimate import Figures, Place, better_place
 from .evidence import Evidence, Seen
-from .probe import cpu_seconds_of, is_lock_held, short_turns
+from .probe import cpu_seconds_of, is_lock_held
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.desk import Desk
@@ -69,6 +70,10 @@ ENOUGH_PORTIONS = 2
 # After so many times as long as that took they are tried again.
 TRIED_AGAIN = 10
 THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
+# So many moves are made as soon as one seems to pay. Each further one waits until the
+# call has taken twice as long as at the one before: where tasks, or the machine, look
+# like this now and like that then, it would be on the move all the time.
+FREE_MOVES = 3
 
 
 class AutoBackend:
@@ -138,6 +143,8 @@ class AutoBackend:
         self.lateness = Lateness(None if desk is None else desk.lateness)
         self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
+        self.moves = 0
+        self.stays_until = 0.0  # by the monotonic clock
 
     # What the engine asks for.
 
@@ -457,8 +464,9 @@ class AutoBackend:
             self.look_next = min(self.look_next, now + FIRST_LOOK / 4)
             if now < self.began_at + MOST_DOUBT:
                 return
-        place = better_place(figures, self.place)
-        if place is not None and figures.left:
+        place = better_place(figures, self.place, self.rate_here)
+        may_move = now >= self.stays_until or math.isinf(figures.seconds(self.place))
+        if place is not None and figures.left and may_move:
             self.go(place, figures, now)
         elif self.place == "threads":
             self.grow(figures, now)
@@ -473,19 +481,27 @@ class AutoBackend:
         processes that keep more than one CPU busy, do what a loop could not.
         """
         generation, alone = self.generation, self.evidence.alone
-        if self.place == "one thread" or not alone.tasks or not self.left:
+        if not alone.tasks or not self.left:
             return False
-        if self.place == "processes" and not self.processes_answer:
-            return False
-        portions = ENOUGH_PORTIONS * max(2, self.workers)
-        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
-            return False
-        if generation.rate_now * alone.each >= PAYS:
+        if not self.rate_here or self.rate_here * alone.each >= PAYS:
             return False
         if self.place == "processes":
             # Where others want the CPUs too, to have few says nothing.
             return generation.busy < PAYS and not self.disturbance.is_busy
         return self.wanting > BUSY / 2
+
+    @property
+    def rate_here(self) -> float:
+        """How many tasks a second are done on several workers; 0 if too few to tell."""
+        generation = self.generation
+        if self.place == "one thread":
+            return 0.0
+        if self.place == "processes" and not self.processes_answer:
+            return 0.0
+        portions = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
+            return 0.0
+        return generation.rate_now
 
     @property
     def wanting(self) -> float:
@@ -529,6 +545,9 @@ class AutoBackend:
             for future in self.out:
                 future.cancel()  # those that no thread has taken come back
         self.place = place
+        self.moves += 1
+        if self.moves >= FREE_MOVES:
+            self.stays_until = now + (now - self.began_at)
         if place == "processes":
             if self.processes is None:
                 with short_turns():

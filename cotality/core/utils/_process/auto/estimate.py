@@ -22,11 +22,13 @@ MOST_UNPACKING = 50e-6
 # Threads that compete for the interpreter's lock lose some time over it.
 COMPETITION = 1.05
 # So much of the time the lock has to be busy with tasks that take turns with it.
-BUSY_ENOUGH = 0.85
+BUSY_ENOUGH = 0.93
 # How many tasks to reckon with where nobody knows how many there are.
 MANY = 1000
-# A move has to save so much, or it is not worth the doubt.
+# A move has to save so much (s), or it is not worth the doubt. To threads less, which
+# start at once.
 LEAST_SAVING = 0.005
+LEAST_ON_THREADS = 0.002
 LEAST_RATIO = 0.9
 
 
@@ -161,14 +163,21 @@ def portion_for(figures: Figures, workers: int) -> int:
 PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
 
 
-def better_place(figures: Figures, here: Place) -> Place | None:
+def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | None:
     """Where to go from *here*; None to stay.
 
     The plainer place comes first: it has to be beaten by more than the doubt.
+
+    Args:
+        rate: How many tasks a second have been done here; 0 if too few to tell. What
+            has been done counts for more than what should be.
     """
     best, least = here, figures.seconds(here)
+    if rate:
+        least = min(least, max(figures.running, figures.left / rate))
     for place in PLACES:
         seconds = figures.seconds(place)
-        if least - seconds > LEAST_SAVING and seconds < LEAST_RATIO * least:
+        saving = LEAST_ON_THREADS if place == "threads" else LEAST_SAVING
+        if least - seconds > saving and seconds < LEAST_RATIO * least:
             best, least = place, seconds
     return None if best == here else best
