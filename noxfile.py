@@ -19,7 +19,9 @@ import nox
 
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+VERSIONS = tuple(nox.project.python_versions(PROJECT))  # its classifiers
+# Where a built wheel lies that is to be tested in place of this checkout, if anywhere.
+BUILT = os.environ.get("COTALITY_WHEELS", "")
 
 # One test is stuck when it takes this long. pytest then prints the stack of every
 # thread and ends, so that a hang is a failure with a reason and never a wait.
@@ -120,6 +122,19 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def build(session: nox.Session) -> None:
+    """What is published, in ``dist``: the wheel and the source distribution.
+
+    Not in the default set, which builds what it tests.
+    """
+    session.install("build")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", f"{ROOT / 'dist'}", f"{ROOT}")
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    check_contents(session, wheel)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """The examples run for somebody who has the wheel and nothing else.
 
@@ -164,8 +179,9 @@ def tests(session: nox.Session) -> None:
     Most tests wait most of the time, so three files are tested at once; those that look
     at what a quiet machine does come after them, one by one: see the marker ``alone``.
     What is slow and does not depend on the Python is tested on one: ``one_python``.
+    With ``COTALITY_WHEELS=dist`` the wheel in that folder is tested.
     """
-    session.install(".", *group("test"))
+    session.install(what_is_tested(), *group("test"))
     with tempfile.TemporaryDirectory(prefix="tests-") as scratch:
         checkout = Path(scratch, "checkout")
         shutil.copytree(ROOT, checkout, ignore=all_but_what_tests_read)
@@ -177,6 +193,14 @@ def tests(session: nox.Session) -> None:
                 *("python", "-m", "pytest", *guard(), *how, *session.posargs),
                 success_codes=[0, NONE_CHOSEN] if session.posargs else [0],
             )
+
+
+def what_is_tested() -> str:
+    """What pip is to install: this checkout, or a wheel that was built before."""
+    if not BUILT:
+        return "."
+    (wheel,) = Path(BUILT).glob("*.whl")
+    return f"{wheel}"
 
 
 NONE_CHOSEN = 5  # what pytest ends with: posargs may name tests of the other kind
@@ -199,7 +223,8 @@ def all_but_what_tests_read(folder: str, names: list[str]) -> set[str]:
     out = set(shutil.ignore_patterns("__pycache__", "_build")(folder, names))
     if Path(folder) == ROOT:
         out |= {"cotality", "build", "dist"} & set(names)
-        out |= {name for name in names if name.startswith(".")} - {".ci", ".gitignore"}
+        hidden = {name for name in names if name.startswith(".")}
+        out |= hidden - {".ci", ".github", ".gitignore", ".pre-commit-config.yaml"}
     return out
 
 

@@ -251,9 +251,10 @@ def nox_sessions() -> set[str]:
     }
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    """Each relative link of the README names a file. Sphinx checks those in docs."""
-    text = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    """Each relative link names a file. Sphinx checks those in docs."""
+    text = (ROOT / page).read_text("utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
 
     assert links
