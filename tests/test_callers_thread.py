@@ -20,6 +20,7 @@ from cotality.core.utils.process import (
     Progress,
     RunReport,
     Task,
+    TaskExitedError,
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
     worker_state,
@@ -370,6 +371,60 @@ def test_ctrl_c_interrupts_what_the_caller_runs(
         assert "KeyboardInterrupt" in program.printed()
 
     assert marks.names() == {"begun"}
+
+
+WAYS_IN_THE_CALLER = {
+    "auto": "execute_tasks_in_parallel(tasks, use_processes='auto')",
+    "inline": "execute_tasks_in_parallel(tasks, inline=True)",
+    "execute": "execute(work, range(20))",
+    "a loop": "execute(work, range(20), executor='sequential')",
+    "all failures": "execute_tasks_in_parallel(tasks, None, 'auto', True)",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM for one process there")
+@pytest.mark.parametrize("way", WAYS_IN_THE_CALLER.values(), ids=WAYS_IN_THE_CALLER)
+def test_a_service_that_is_told_to_stop_stops(
+    tmp_path: Path, gate: Gate, marks: Marks, way: str
+) -> None:
+    """Its handler raises `SystemExit` within a task of the caller: no failure of it."""
+    source = (
+        "import signal\n"
+        "from cotality.core.utils.process import Task, execute_tasks_in_parallel\n"
+        "from cotality.tuning import execute\n"
+        "def stop(number, frame):\n"
+        "    raise SystemExit(7)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "def work(number):\n"
+        "    if number == 0:\n"
+        "        marks.leave('begun')\n"
+        "        gate.wait()\n"
+        "        marks.leave('ended')\n"
+        "tasks = [Task(work, positional=(n,)) for n in range(20)]\n"
+        f"{way}\n"
+    )
+    with Program(source, tmp_path) as program:
+        marks.wait_for(1)
+        program.send(signal.SIGTERM)
+        assert program.exit_code() == 7
+
+    assert marks.names() == {"begun"}
+
+
+def test_a_task_that_exits_has_failed_though_there_are_handlers() -> None:
+    """What it raises itself is its own."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+    try:
+        results = execute_tasks_in_parallel(
+            [Task(sys.exit, positional=(3,)), Task(abs, positional=(-1,))],
+            use_processes="auto",
+            return_exceptions=True,
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert isinstance(results[0], TaskExitedError)
+    assert results[1] == 1
 
 
 def test_a_stream_that_nobody_closed_says_nothing_at_the_end(tmp_path: Path) -> None:

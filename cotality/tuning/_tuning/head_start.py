@@ -19,7 +19,7 @@ from cotality.core.utils._process.environment import log_is_wanted
 from cotality.core.utils._process.thread_start import NoRoomError, start, wait_for
 
 from .choice import Choice
-from .plain_loop import fail
+from .plain_loop import fail, is_end_of_caller
 from .work import Work
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class HeadStart:
             while self.begun < len(self.data) and not self.is_stopped:
                 context = self.context.copy()
                 context.run(self.run_some, context)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_end_of_caller(error):
+                raise
             self.error = error
 
     def run_some(self, context: Context) -> None:

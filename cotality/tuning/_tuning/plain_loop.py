@@ -65,13 +65,22 @@ def loop(
             given = unpacked(work.function, item, len(results))
         try:
             results.append(function(given))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_end_of_caller(error):
+                raise
             fail(work, error, item, len(results))
         if context:
             return False
     return True
+
+
+def is_end_of_caller(error: BaseException) -> bool:
+    """Whether it is no failure of an item: a Ctrl-C, or the like."""
+    if isinstance(error, Exception):
+        return False
+    from cotality.core.utils._process.this_process import is_of_a_signal
+
+    return is_of_a_signal(error)
 
 
 def run_task(task: Task[Any]) -> Any:

@@ -12,6 +12,7 @@ from .chunk import ChunkReport, run_chunk
 from .local_chunk import LocalChunk, LocalChunks
 from .outcome import Portion
 from .source import Batch
+from .this_process import is_of_a_signal
 from .thread_backend import for_a_thread, initializer_failed
 from .ticket import Ticket
 from .times import Measure
@@ -63,9 +64,9 @@ class InlineBackend:
             return
         try:
             self.context.copy().run(initializer)
-        except KeyboardInterrupt:
-            raise  # the caller's own
         except BaseException as error:
+            if is_of_a_signal(error):
+                raise
             raise initializer_failed("the initializer", error) from error
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:

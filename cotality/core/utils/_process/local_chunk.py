@@ -23,6 +23,7 @@ from .chunk import ChunkReport, task_failure
 from .run_queue import seconds_in_queue
 from .stopwatch import Columns, Detective, Stopwatch
 from .task import Task
+from .this_process import is_of_a_signal
 from .times import Measure
 from .worker_state import States
 
@@ -202,7 +203,7 @@ class LocalChunk:
 
     def fail(self, report: ChunkReport, error: BaseException) -> None:
         """The task that was running raised *error*."""
-        if self.is_in_caller and isinstance(error, KeyboardInterrupt):
+        if self.is_in_caller and is_of_a_signal(error):
             raise error
         if self.can_stay and belongs_elsewhere(error):
             self.belongs = error

@@ -27,3 +27,36 @@ def can_be_struck() -> bool:
 def is_ctrl_c(error: BaseException) -> bool:
     """Whether *error*, which code of the user's has let out, is rather the caller's."""
     return isinstance(error, KeyboardInterrupt) and can_be_struck()
+
+
+def is_of_a_signal(error: BaseException) -> bool:
+    """Whether *error*, raised while a task ran in this thread, is to end its caller.
+
+    A Ctrl-C is, and so is a `SystemExit` that the handler of a signal has raised: a
+    service that is told to stop has to stop. What a handler raises that is an
+    `Exception`, such as a time limit, belongs to the task, which may have set it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    if isinstance(error, Exception) or not can_be_struck():
+        return False
+    handlers = codes_of_handlers()
+    frames = error.__traceback__
+    while frames is not None:
+        if frames.tb_frame.f_code in handlers:
+            return True
+        frames = frames.tb_next
+    return False
+
+
+def codes_of_handlers() -> set[object]:
+    """The code of each function that handles a signal here."""
+    import signal
+
+    found: set[object] = set()
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        handler = getattr(handler, "func", handler)  # of a partial
+        handler = getattr(handler, "__func__", handler)  # of a method
+        found.add(getattr(handler, "__code__", None))
+    return found - {None}
