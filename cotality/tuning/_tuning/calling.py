@@ -75,7 +75,7 @@ def checked_call(
 def lender_of_program() -> PoolKeeper | None:
     """Whose workers a call uses where there is a global pool manager."""
     # Without this module nobody has made one.
-    pools = sys.modules.get(f"{__package__}.pools")
+    pools = sys.modules.get("cotality.tuning._tuning.pools")
     manager: PoolManager | None = getattr(pools, "global_manager", None)
     if manager is None or manager._keeper.is_shut_down:
         return None

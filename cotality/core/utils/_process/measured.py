@@ -35,6 +35,7 @@ def is_traced() -> bool:
 
 def have_exit_functions() -> bool:
     """Whether something has been registered with `atexit` where a worker starts."""
-    module: Any = sys.modules.get(f"{__package__}.fork_server")  # Any: a module
+    name = "cotality.core.utils._process.fork_server"
+    module: Any = sys.modules.get(name)  # Any: a module
     server = None if module is None else module.server
     return server is not None and server.exit_functions > 0
