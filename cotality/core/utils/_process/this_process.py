@@ -5,6 +5,7 @@ Here and not in `worker`, so that to ask takes no import of what a worker needs.
 
 from __future__ import annotations
 
+import os
 import threading
 
 # Whether it is a worker of ours: then it does not multiply processes by default.
@@ -27,3 +28,18 @@ def can_be_struck() -> bool:
 def is_ctrl_c(error: BaseException) -> bool:
     """Whether *error*, which code of the user's has let out, is rather the caller's."""
     return isinstance(error, KeyboardInterrupt) and can_be_struck()
+
+
+# True in a process that a task made by forking this one. It has a copy of the worker's
+# loop and of its connection, and must never use either.
+is_fork = False
+
+
+def mark_fork() -> None:
+    global is_fork
+    is_fork = True
+
+
+def end_fork() -> None:
+    """End this process: a task forked it and then returned in both copies."""
+    os._exit(0)
