@@ -16,9 +16,8 @@ from cotality.core.utils._process.chunk import ChunkReport
 from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
-from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.outcome import Batch, Portion
 from cotality.core.utils._process.run_queue import Lateness, seconds_in_queue
-from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
 from cotality.core.utils._process.worker_state import States

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cotality.core.utils._process.exception_transport import pack_exception
 from cotality.core.utils._process.failures import was_cut_off
 from cotality.core.utils._process.observers import Observer, Start
-from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.outcome import Batch, Portion, Settled
 from cotality.core.utils._process.records.errors import JournalError
 from cotality.core.utils._process.records.file import RecordFile
 from cotality.core.utils._process.records.reader import Damage
 from cotality.core.utils._process.records.trust import check_trust
-from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.texts import class_and_text, printable, text_of
 from cotality.core.utils._process.times import Measure
