@@ -25,8 +25,9 @@ from cotality.core.utils._process.worker_state import States
 from .decision import Decision
 from .disturbance import Disturbance
 from .estimate import Figures, Place, better_place
-from .evidence import Evidence, Seen
+from .evidence import Evidence
 from .probe import cpu_seconds_of, is_lock_held, short_turns
+from .seen import Seen
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.desk import Desk
