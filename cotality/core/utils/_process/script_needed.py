@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 from .script_places import Home
+from .sizes import looks_large
 
 Buffers: TypeAlias = list[pickle.PickleBuffer]
 
@@ -150,12 +151,6 @@ OF_MODULES = frozenset(
         "__builtins__",
     ]
 )
-
-
-def looks_large(thing: object) -> bool:
-    from .arguments import looks_large
-
-    return looks_large(thing)
 
 
 def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above
