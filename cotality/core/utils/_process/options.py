@@ -281,7 +281,7 @@ def watching(
     observers: list[Observer] = []
     memory: Memory | None = None
     if not given.keys().isdisjoint(("journal", "resume", "retry_failed")):
-        from .journal.journal import recorder_of
+        from .journal.option import recorder_of
 
         journal = recorder_of(
             given.get("journal"),
