@@ -12,6 +12,12 @@ from multiprocessing import spawn
 from typing import Any
 
 COVERAGE_TOOL = 1  # sys.monitoring.COVERAGE_ID
+# Of what a process is prepared with: all but what somebody has added.
+STANDARD_KEYS = {
+    *("name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir"),
+    *("orig_dir", "start_method", "init_main_from_name", "init_main_from_path"),
+    "main_path",
+}
 
 
 def workers_are_measured() -> bool:
