@@ -19,7 +19,7 @@ from .work import Work
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.options import Options
-    from cotality.core.utils._process.staffing import Lender
+    from cotality.core.utils._process.warm import Lender
 
 
 def call_for(work: Work, *, bounded: bool) -> Call:

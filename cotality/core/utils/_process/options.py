@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .report import RunReport
     from .retry import Retry
     from .source import Memory
-    from .staffing import Lender
+    from .warm import Lender
     from .worker import Initializer
 
 DEFAULT_GRACE = 5.0  # s
