@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import Context
+from typing import TYPE_CHECKING
 
-from .context_variables import Variable
 from .not_picklable import TaskNotPicklableError
 from .texts import class_and_text
 from .wire import decode, encode
+
+if TYPE_CHECKING:
+    from .context_variables import Variable
 
 
 class PackedContext:
