@@ -19,7 +19,13 @@ import pytest
 
 T = TypeVar("T")
 
-MODULES = ("engine", "event_loop", "local_chunk", "retrying", "rate")
+MODULES = (
+    "cotality.core.utils._process.engine",
+    "cotality.core.utils._process.event_loop",
+    "cotality.core.utils._process.local_chunk",
+    "cotality.core.utils._process.retrying",
+    "cotality.core.utils._process.rate",
+)
 IDLE = -1  # rounds: as many as it takes until there is nothing else to do
 MOST_ROUNDS = 10_000
 
@@ -134,7 +140,6 @@ def made_up_time() -> Iterator[Clock]:
     """All parts of the package that wait for a time look at this clock."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        for name in MODULES:
-            module = f"cotality.core.utils._process.{name}"
+        for module in MODULES:
             patch.setattr(f"{module}.monotonic", clock.time)
         yield clock

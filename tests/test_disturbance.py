@@ -23,8 +23,7 @@ from cotality.core.utils._process.auto.estimate import Figures, Place
 from cotality.core.utils._process.auto.evidence import Alone, Seen
 from cotality.core.utils._process.auto.probe import is_lock_held
 from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.outcome import Portion
-from cotality.core.utils._process.source import Batch
+from cotality.core.utils._process.outcome import Batch, Portion
 from cotality.core.utils._process.ticket import Ticket
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from tests.benchmarks.neighbours import busy_programs

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import contexts
+from cotality.core.utils._process import context_variables
 from cotality.core.utils._process.keys.key import Keys
 from cotality.core.utils._process.sizes import size_of
 from cotality.core.utils.process import (
@@ -216,7 +216,7 @@ def test_a_variable_has_one_number_whoever_asks_first() -> None:
             found: list[Any] = found,
         ) -> None:
             together.wait()
-            found.append(contexts.reduced(variable)[1][0])
+            found.append(context_variables.reduced(variable)[1][0])
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
@@ -232,12 +232,12 @@ def test_the_number_of_a_variable_is_no_other_programs(
 ) -> None:
     """A worker may serve programs that have the same pid, each in its container."""
     variable: ContextVar[int] = ContextVar("variable", default=1)
-    make, (number, *_) = contexts.reduced(variable)
-    assert make is contexts.numbered
-    monkeypatch.setattr(contexts, "nameless", {})
-    monkeypatch.setattr(contexts, "numbers", {})  # as in the other program
+    make, (number, *_) = context_variables.reduced(variable)
+    assert make is context_variables.numbered
+    monkeypatch.setattr(context_variables, "nameless", {})
+    monkeypatch.setattr(context_variables, "numbers", {})  # as in the other program
 
-    assert contexts.reduced(variable)[1][0] != number
+    assert context_variables.reduced(variable)[1][0] != number
 
 
 here: ContextVar[int] = ContextVar("here")
@@ -248,11 +248,11 @@ def test_a_variable_that_another_took_the_place_of_is_not_that(
 ) -> None:
     """A module that is loaded anew has new variables under the same names."""
     old = here
-    assert contexts.place_of(old) == (__name__, "here")
+    assert context_variables.place_of(old) == (__name__, "here")
     monkeypatch.setitem(globals(), "here", ContextVar("here"))
 
-    assert contexts.place_of(old) is None
-    assert contexts.place_of(here) == (__name__, "here")
+    assert context_variables.place_of(old) is None
+    assert context_variables.place_of(here) == (__name__, "here")
 
 
 # Names of arguments.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.auto.decision import Decision
-from cotality.core.utils._process.auto.evidence import Alone
+from cotality.core.utils._process.auto.seen import Alone
 from cotality.core.utils.process import RunReport
 from cotality.tuning._tuning.hindsight import plan_of_run
 from tests.made_up_run import MadeUpRun

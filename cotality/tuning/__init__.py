@@ -72,7 +72,6 @@ __all__ = [
 ]
 
 # Where each of them is, which is imported when somebody asks for it.
-CORE = "cotality.core.utils._process"
 LATER = {
     "CircuitBreaker": "._tuning.circuit",
     "CircuitOpenError": "._tuning.circuit",
@@ -83,7 +82,7 @@ LATER = {
     "PoolManager": "._tuning.pools",
     "PoolStatus": "._tuning.pools",
     "Profile": "._tuning.profile",
-    "Rate": f"{CORE}.rate",
+    "Rate": "cotality.core.utils._process.rate",
     "Validation": "._tuning.validation",
     "configure_logging": "._tuning.logging_setup",
     "execute": "._tuning.execute",

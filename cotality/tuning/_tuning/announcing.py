@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.report import RunReport
 
     from .plan import Plan
-    from .validation import Validation
     from .work import Work
 
 # Any in this module: the items and the results of any function.
@@ -121,5 +120,5 @@ def before_comparison(function: Callable[..., Any], data: Iterable[Any]) -> str:
     return f"{what(function, data)}: a plain loop, and then as a plan says"
 
 
-def after_comparison(validation: Validation) -> str:
-    return f"{validation.comparison()} {after_look(validation.optimization)}"
+def after_comparison(comparison: str, plan: Plan) -> str:
+    return f"{comparison} {after_look(plan)}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality.core.utils._process.call import Call
@@ -20,9 +19,7 @@ from .work import Work
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.options import Options
-
-    from .pool_keeper import PoolKeeper
-    from .pools import PoolManager
+    from cotality.core.utils._process.warm import Lender
 
 
 def call_for(work: Work, *, bounded: bool) -> Call:
@@ -72,14 +69,13 @@ def checked_call(
     return call._replace(options=call.options._replace(lender=lender))
 
 
-def lender_of_program() -> PoolKeeper | None:
-    """Whose workers a call uses where there is a global pool manager."""
-    # Without this module nobody has made one.
-    pools = sys.modules.get(f"{__package__}.pools")
-    manager: PoolManager | None = getattr(pools, "global_manager", None)
-    if manager is None or manager._keeper.is_shut_down:
-        return None
-    return manager._keeper
+def no_lender() -> Lender | None:
+    return None
+
+
+# Whose workers a call uses where there is a global pool manager: `pools` says so, and
+# where nobody has loaded that, nobody has made one.
+lender_of_program: Callable[[], Lender | None] = no_lender
 
 
 def knowing(call: Call, head: KnownHead) -> Call:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from cotality.core.utils._process.checks import checked_count, checked_flag
 from cotality.core.utils._process.texts import shortened
 
-from .plan import ExecutorName, Plan
+from .plan import Plan
+from .plan_fields import ExecutorName
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

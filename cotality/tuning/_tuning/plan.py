@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.public import public_in
+
+from .plan_fields import PlanFields
 
 if TYPE_CHECKING:
     import os
 
-    from .head import Head
-    from .profile import Profile
-
-ExecutorName: TypeAlias = Literal["sequential", "threads", "processes"]
-
 
 @public_in("cotality.tuning")
 @dataclass(frozen=True)
-class Plan:
+class Plan(PlanFields):
     """How some work should be run, and what is expected of it.
 
     ``print(plan)`` says it in words. ``execute(func, data, plan=plan)`` runs the work
@@ -41,18 +38,6 @@ class Plan:
             of what was gained; *estimated_speedup* is the likelier of the two. None
             for a plan that `optimize` has made, or if nobody can tell.
     """
-
-    executor: ExecutorName
-    n_jobs: int
-    chunksize: int
-    estimated_speedup: float
-    reason: str
-    profile: Profile
-    total: int | None
-    expected_seconds: dict[str, float]
-    cpus: int
-    speedup_range: tuple[float, float] | None = None
-    head: Head | None = field(default=None, repr=False, compare=False)  # see there
 
     def __str__(self) -> str:
         from .plan_words import in_words
@@ -87,4 +72,4 @@ class Plan:
         """
         from .plan_file import read
 
-        return read(path)
+        return read(path, cls)

@@ -6,17 +6,19 @@ import json
 import os
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from .plan import Plan
+from .plan_fields import PlanFields
 from .profile import Profile
+
+P = TypeVar("P", bound=PlanFields)
 
 VERSION = 1
 EXECUTORS = ("sequential", "threads", "processes")
 
 
-def dict_of(plan: Plan) -> dict[str, Any]:  # Any: as in what follows, of JSON
-    given = {name: getattr(plan, name) for name in names_of(Plan)}
+def dict_of(plan: PlanFields) -> dict[str, Any]:  # Any: as in what follows, of JSON
+    given = {name: getattr(plan, name) for name in names_of(PlanFields)}
     given["expected_seconds"] = {
         name: None if seconds == float("inf") else seconds
         for name, seconds in plan.expected_seconds.items()
@@ -25,22 +27,22 @@ def dict_of(plan: Plan) -> dict[str, Any]:  # Any: as in what follows, of JSON
     return {"version": VERSION, **given}
 
 
-def write(plan: Plan, path: str | os.PathLike[str]) -> None:
+def write(plan: PlanFields, path: str | os.PathLike[str]) -> None:
     text = json.dumps(dict_of(plan), indent=2, ensure_ascii=False)
     Path(path).write_text(f"{text}\n", "utf-8")
 
 
-def read(path: str | os.PathLike[str]) -> Plan:
+def read(path: str | os.PathLike[str], kind: type[P]) -> P:
     try:
         given = json.loads(Path(path).read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} holds no plan: {error}") from error
-    return plan_from(given, os.fspath(path))
+    return plan_from(given, os.fspath(path), kind)
 
 
-def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
+def plan_from(given: Any, origin: str, kind: type[P]) -> P:  # Any: what JSON can hold
     """The plan that `Plan.to_dict` has made *given* of."""
-    names, in_profile = names_of(Plan), names_of(Profile)
+    names, in_profile = names_of(PlanFields), names_of(Profile)
     if not isinstance(given, dict):
         raise ValueError(f"{origin} holds no plan, but {given!r:.80}")
     found = cast("dict[str, Any]", given)  # Any: as above
@@ -49,7 +51,7 @@ def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
             f"{origin} holds no plan of version {VERSION}, which this program reads "
             f"(its version: {found.get('version')!r}). Make it again with optimize()."
         )
-    missing = sorted({*names} - {*found} - optional(Plan))
+    missing = sorted({*names} - {*found} - optional(PlanFields))
     profile: dict[str, Any] = found.get("profile", {})
     if isinstance(profile, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # whatever the file says
         missing += sorted({*in_profile} - {*profile} - optional(Profile))
@@ -68,18 +70,18 @@ def plan_from(given: Any, origin: str) -> Plan:  # Any: what JSON can hold
             name: float("inf") if seconds is None else float(seconds)
             for name, seconds in found["expected_seconds"].items()
         }
-        plan = Plan(**checked)
+        plan = kind(**checked)
         str(plan)  # which needs numbers where there have to be some
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"the plan in {origin} is damaged: {error}") from error
     return plan
 
 
-def names_of(kind: type[Plan | Profile]) -> list[str]:
+def names_of(kind: type[PlanFields | Profile]) -> list[str]:
     return [each.name for each in fields(kind) if each.name != "head"]
 
 
-def optional(kind: type[Plan | Profile]) -> set[str]:
+def optional(kind: type[PlanFields | Profile]) -> set[str]:
     """What a file of an earlier version may lack."""
     return {each.name for each in fields(kind) if each.default is not MISSING}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cotality.core.utils._process.report import units
 
-from .plan import Plan
+from .plan_fields import PlanFields
 
 
-def in_words(plan: Plan) -> str:
+def in_words(plan: PlanFields) -> str:
     return "\n".join([advice(plan), f"Why: {plan.reason}.", *figures(plan)])
 
 
-def advice(plan: Plan) -> str:
+def advice(plan: PlanFields) -> str:
     items = "the items" if plan.total is None else units.number(plan.total, "item")
     if plan.executor == "sequential":
         return f"Run {items} in a plain loop: anything else would not be faster."
@@ -30,7 +30,7 @@ def advice(plan: Plan) -> str:
     )
 
 
-def figures(plan: Plan) -> list[str]:
+def figures(plan: PlanFields) -> list[str]:
     profile = plan.profile
     if not profile.items_seen or not profile.seconds_per_item:
         return []

@@ -11,7 +11,8 @@ from cotality.core.utils._process.auto.estimate import (
     portion_for,
 )
 
-from .plan import ExecutorName, Plan
+from .plan import Plan
+from .plan_fields import ExecutorName
 from .profile import Profile
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from cotality.core.utils._process.launch import default_context
 from cotality.core.utils._process.options import DEFAULT_GRACE
 from cotality.core.utils._process.public import public_in
 
+from . import calling
 from .calling import call_for
 from .options import RunOptions
 from .pool_keeper import PoolKeeper
@@ -409,6 +410,17 @@ def check_options(options: RunOptions) -> None:
 
 global_manager: PoolManager | None = None
 using_global_manager = threading.Lock()
+
+
+def keeper_of_program() -> PoolKeeper | None:
+    """Whose workers a call uses where there is a global pool manager."""
+    manager = global_manager
+    if manager is None or manager._keeper.is_shut_down:
+        return None
+    return manager._keeper
+
+
+calling.lender_of_program = keeper_of_program
 
 
 @public

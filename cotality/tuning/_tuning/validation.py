@@ -108,5 +108,5 @@ def validate_optimization(
     execute(func, items, plan=plan, unpack=unpack, **options)
     validation = Validation(plan, between - began, perf_counter() - between)
     if is_verbose:
-        show(after_comparison(validation))
+        show(after_comparison(validation.comparison(), plan))
     return validation

@@ -119,14 +119,14 @@ class Work:
 
 # Modules of the core, and what there says that an argument may be a mark, which only
 # the core knows how to read.
-MARKS = {"shared": "share_was_used", "worker_state": "was_used"}
+MARKS = {
+    "cotality.core.utils._process.shared": "share_was_used",
+    "cotality.core.utils._process.worker_state": "was_used",
+}
 
 
 def marks_were_used() -> bool:
-    modules = [
-        sys.modules.get(f"cotality.core.utils._process.{name}") for name in MARKS
-    ]
-    return any(map(getattr, modules, MARKS.values(), repeat(False)))
+    return any(map(getattr, map(sys.modules.get, MARKS), MARKS.values(), repeat(False)))
 
 
 def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:

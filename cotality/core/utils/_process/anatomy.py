@@ -9,9 +9,12 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
-from .pickling import PROTOCOL, Form, Probe
+from .pickling import PROTOCOL, Probe
+
+if TYPE_CHECKING:
+    from .by_value import Form
 
 # Nothing inside them can fail, and they make up most of what is large.
 ATOMS = frozenset(

@@ -17,8 +17,9 @@ from .copies import Copies
 from .memos import Memo, dumped_plainly, noted
 from .packed_functions import PackedFunction
 from .patched import is_other, sendable_arguments
-from .segments import LARGE, MOST_SENT, Segment, dumped, pack
+from .segments import MOST_SENT, Segment, dumped, pack
 from .shared import Shared
+from .sizes import looks_large
 from .task import Task
 from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
 from .wire import decode, encode
@@ -30,12 +31,6 @@ Call: TypeAlias = tuple[
     dict[str, Any],
 ]
 
-# From how many items on a container may be large: an item takes some bytes.
-MANY: dict[type[Any], int] = {  # Any: of whatever items
-    **dict.fromkeys((list, tuple, set, frozenset), LARGE // 8),
-    **dict.fromkeys((str, bytes, bytearray), LARGE),
-    dict: LARGE // 16,
-}
 # Of one task. A portion may hold nearly as many and then one more task like that.
 MOST_TAKEN_OUT = MOST_SENT // 2 - 2
 TOKEN = 4096  # bytes that stand for what a segment costs on its way
@@ -208,18 +203,6 @@ def as_sendable(task: Task[Any]) -> Task[Any]:  # Any: of any result type
     """*task* with functions among its arguments that a worker will find right."""
     positional, named = sendable_arguments(task.positional, task.arguments)
     return Task(task.callback_function, named, positional=positional, label=task.label)
-
-
-def looks_large(value: object) -> bool:
-    """Whether *value* may take `LARGE` bytes; small ones are said to be small."""
-    many = MANY.get(type(value))
-    if many is not None:
-        return len(cast("list[Any]", value)) >= many  # Any: or another of those types
-    try:
-        size = getattr(value, "nbytes", 0)
-        return bool(isinstance(size, int) and size >= LARGE)
-    except Exception:
-        return False  # it is pickled like any other, and then says itself what ails it
 
 
 def items_of(task: Task[Any]) -> Iterator[tuple[Key, Any]]:  # Any: of any task

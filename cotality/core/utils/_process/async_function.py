@@ -10,8 +10,7 @@ from functools import partial
 from types import MethodType
 from typing import cast
 
-from .checks import ASYNC
-from .task import name_of_function
+from .task import ASYNC, name_of_function
 
 CALL = "__call__"  # the method, not whether there is one
 ASYNC_GENERATOR = 0x200  # as inspect.CO_ASYNC_GENERATOR

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
-from .segments import LARGE
+from .sizes import LARGE
 from .task import Task
 from .wire import PROTOCOL, decode
 

@@ -11,8 +11,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from .chunk import ChunkReport
-from .outcome import Portion
-from .source import Batch
+from .outcome import Batch, Portion
 
 
 class Backend(Protocol):

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from .backend import Backend
 from .chunk import ChunkReport
-from .outcome import Portion
-from .source import Batch
+from .outcome import Batch, Portion
 from .ticket import Ticket
 from .times import Measure
 

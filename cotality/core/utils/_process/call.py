@@ -207,5 +207,6 @@ class Call(NamedTuple):
 
 def has_enclosing_pool() -> bool:
     """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
-    warm = sys.modules.get(f"{__package__}.warm")  # without it nobody has made one
+    # Without this module nobody has made one.
+    warm = sys.modules.get("cotality.core.utils._process.warm")
     return warm is not None and warm.enclosing() is not None

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterable, Iterable, Sequence
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Literal, TypeAlias, cast
 
-from .task import Task
+from .task import ASYNC, Task
 
 OnError: TypeAlias = Literal["raise", "return", "group"]
-ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
 ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
 
 

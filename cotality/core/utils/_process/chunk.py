@@ -88,15 +88,17 @@ def task_failure(error: BaseException) -> Exception:
 def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
     """*frames* from the task's own function on; ours are of no use to a reader."""
     outer = frames
-    while outer is not None and outer.tb_frame.f_code.co_filename in OUR_FILES:
+    while outer is not None and outer.tb_frame.f_globals.get("__name__") in OURS:
         outer = outer.tb_next
     return outer or frames
 
 
-OUR_FILES = {
-    __file__.replace("chunk.py", name)
-    for name in (
-        *("chunk.py", "local_chunk.py", "packed_chunk.py"),
-        *("stopwatch.py", "worker.py", "worker_state.py"),
-    )
+# The modules of ours that stand between a worker and the function of a task.
+OURS = {
+    "cotality.core.utils._process.chunk",
+    "cotality.core.utils._process.local_chunk",
+    "cotality.core.utils._process.packed_chunk",
+    "cotality.core.utils._process.stopwatch",
+    "cotality.core.utils._process.worker",
+    "cotality.core.utils._process.worker_state",
 }

@@ -15,17 +15,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from .django_setup import settings_of_program
 from .wire import decode, encode
-
-if TYPE_CHECKING:
-    from .pool import Pool
 
 IN_MEMORY = (
     "the test database {alias!r} is in the memory of the program, where no worker can "
@@ -169,22 +166,14 @@ def running_tests() -> Iterator[type]:
             each = each.f_back
 
 
-def check(pool: Pool) -> None:
-    """Let the workers of *pool* be told of the databases; refuse those of others.
-
-    Called in the thread that submits: connections of Django belong to threads.
+def check(then: Databases | None, now: Databases | None) -> None:
+    """Refuse workers of *then*.
 
     Raises:
-        RuntimeError: Its workers use other databases than the program, and one of both
-            is for tests.
+        RuntimeError: The program has others *now*, and one of both is for tests.
     """
-    now = current()
-    if pool.thread is None:
-        pool.plan = replace(pool.plan, databases=now, told=tell(now))
-    elif is_wrong(pool.plan.databases, now):
-        raise RuntimeError(
-            OF_OTHERS.format(now=in_words(now), then=in_words(pool.plan.databases))
-        )
+    if is_wrong(then, now):
+        raise RuntimeError(OF_OTHERS.format(now=in_words(now), then=in_words(then)))
 
 
 def is_wrong(then: Databases | None, now: Databases | None) -> bool:

@@ -25,10 +25,10 @@ from .errors import ErrorPolicy
 from .failures import WorkerStartError
 from .frames import field_of, forget_callers, set_field
 from .observers import NO_DIARY, Doing, Observers, Start
-from .outcome import Details, Portion, Settled
+from .outcome import Batch, Details, Portion, Settled
 from .retrying import LatestRun, Retries, tell_of_earlier
 from .schedule import Schedule
-from .source import Batch, Source
+from .source import Source
 
 logger = logging.getLogger("cotality.core.utils.process")
 

@@ -15,15 +15,13 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .arrivals import Arrivals
 from .chunk import ChunkReport
+from .observers import Observers
 from .source import Source
 from .task import Task
-
-if TYPE_CHECKING:
-    from .engine import Run
 
 G = TypeVar("G", bound=AsyncGenerator[Any, None])  # Any: of anything
 
@@ -41,6 +39,16 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from None
 
 
+class Leavable(Protocol):
+    """A run, as those see it who leave it when its loop was closed."""
+
+    is_on: bool
+    observers: Observers
+
+    def let_go(self) -> None:
+        """Give back all that it has, without waiting."""
+
+
 class Waiting:
     """The waiting of one call, of which somebody may let go.
 
@@ -52,7 +60,7 @@ class Waiting:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.run: weakref.ref[Run] | None = None
+        self.run: weakref.ref[Leavable] | None = None
         self.is_dropped = False
 
     @contextmanager
@@ -149,7 +157,7 @@ class Undropped(Generic[G]):
             await self.steps.aclose()
 
 
-def leave_dropped(run: Run) -> None:
+def leave_dropped(run: Leavable) -> None:
     """Leave *run*, whose loop was closed, in a thread of its own.
 
     That is found out by whoever has a portion of it, or collects it: in any thread, at
@@ -162,7 +170,7 @@ def leave_dropped(run: Run) -> None:
         pass  # the program ends, and with it its workers
 
 
-def leave(run: Run) -> None:
+def leave(run: Leavable) -> None:
     try:
         run.let_go()
         run.observers.ended(asyncio.CancelledError())

@@ -6,22 +6,39 @@ import atexit
 import os
 import sys
 import weakref
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from . import relay
 from .weak_sets import all_in
 
-if TYPE_CHECKING:
-    from .pool import Pool
+
+class Closable(Protocol):
+    """A pool, as it looks at the end."""
+
+    @property
+    def for_calls(self) -> bool: ...
+
+    def kill_all(self, *, but_idle: bool = False) -> None:
+        """End what runs."""
+
+    def close(self, *, wait: bool, cancel: bool) -> None:
+        """Take nothing more."""
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+
+    def forget(self) -> None:
+        """Let go of what belongs to another process."""
+
 
 # The pools with a thread, for the end of the program and for forked children.
-open_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+open_pools: weakref.WeakSet[Closable] = weakref.WeakSet()
 registered_at_exit = False
 RELAY_LIMIT = 5.0  # s that a handler may take for one thing when the program ends
 program_ends = False
 
 
-def see_to(pool: Pool) -> None:
+def see_to(pool: Closable) -> None:
     """See to it that what was submitted to *pool* is done before the program ends.
 
     Registered late, so that it runs before multiprocessing's own handler, which would
@@ -34,7 +51,7 @@ def see_to(pool: Pool) -> None:
         atexit.register(close_open_pools)
 
 
-def is_over_for(pool: Pool) -> None:
+def is_over_for(pool: Closable) -> None:
     """*pool* has ended by itself."""
     open_pools.discard(pool)
 

@@ -16,9 +16,8 @@ from .cpus import available_cpus
 from .failures import WorkerCrashedError, WorkerStartError
 from .guest import make_local, run_as_guest
 from .local_chunk import LocalChunk, LocalChunks
-from .outcome import Portion
+from .outcome import Batch, Portion
 from .packing import MOST_PACKED, PortionPacker, unpacked
-from .source import Batch
 from .texts import class_and_text
 from .thread_backend import for_a_thread
 from .times import Measure

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import threading
 from multiprocessing import (
     popen_forkserver,
@@ -19,10 +20,12 @@ from multiprocessing import util as mp_util
 from typing import Any
 
 from . import interpreter
-from .launch import STANDARD_KEYS, context
+from .measured import STANDARD_KEYS
 from .server_link import ForkServer
 
-util: Any = mp_util  # Any: typeshed leaves out what is used here
+# Any: typeshed leaves out what is used here.
+util: Any = mp_util
+context: Any = sys.modules["multiprocessing.context"]
 
 
 class Popen(popen_forkserver.Popen):

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from time import perf_counter, time
 
-from . import packed_chunk
+from . import this_process
 from .chunk import ChunkReport
 from .packed_chunk import PackedChunk
 from .times import EPOCH
@@ -43,8 +43,8 @@ def as_no_fork_of_ours() -> Generator[None, None, None]:
     A task may have a pool of its own that forks. Its processes then look like copies
     that a task made of our worker, which must end before they get to our loop.
     """
-    before, packed_chunk.is_fork = packed_chunk.is_fork, False
+    before, this_process.is_fork = this_process.is_fork, False
     try:
         yield
     finally:
-        packed_chunk.is_fork = before
+        this_process.is_fork = before

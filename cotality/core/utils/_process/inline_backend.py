@@ -10,8 +10,7 @@ from contextvars import copy_context
 from . import worker_state
 from .chunk import ChunkReport, run_chunk
 from .local_chunk import LocalChunk, LocalChunks
-from .outcome import Portion
-from .source import Batch
+from .outcome import Batch, Portion
 from .this_process import is_of_a_signal
 from .thread_backend import for_a_thread, initializer_failed
 from .ticket import Ticket

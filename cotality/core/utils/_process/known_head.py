@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .outcome import Details, Outcome, Settled
-from .source import Batch, Memory, SortedOut, Source
+from .outcome import Batch, Details, Outcome, Settled
+from .source import Memory, SortedOut, Source
 from .times import EPOCH, Times, Timing
 
 

@@ -163,14 +163,7 @@ def additions_of_others(
         except Exception as error:
             logger.warning("workers start without what was to be sent along: %r", error)
             return {}
-    return {key: data[key] for key in data if key not in STANDARD_KEYS}
-
-
-STANDARD_KEYS = {
-    *("name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir"),
-    *("orig_dir", "start_method", "init_main_from_name", "init_main_from_path"),
-    "main_path",
-}
+    return {key: data[key] for key in data if key not in measured.STANDARD_KEYS}
 
 
 @contextmanager

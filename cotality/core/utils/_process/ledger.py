@@ -26,8 +26,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
-from .stopwatch import Columns
-from .times import Times
+from .times import Columns, Times
 
 MOST_TASKS = 4096  # of one portion; the rest is handed back
 FIELDS = 4096  # bytes at the start of a slot that hold the fields

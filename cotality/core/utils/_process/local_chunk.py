@@ -21,10 +21,10 @@ from . import worker_state
 from .belongings import belongs_elsewhere
 from .chunk import ChunkReport, task_failure
 from .run_queue import seconds_in_queue
-from .stopwatch import Columns, Detective, Stopwatch
+from .stopwatch import Detective, Stopwatch
 from .task import Task
 from .this_process import is_of_a_signal
-from .times import Measure
+from .times import Columns, Measure
 from .worker_state import States
 
 # After so many seconds to look again at a portion that no thread has taken: when one

@@ -12,6 +12,12 @@ from multiprocessing import spawn
 from typing import Any
 
 COVERAGE_TOOL = 1  # sys.monitoring.COVERAGE_ID
+# Of what a process is prepared with: all but what somebody has added.
+STANDARD_KEYS = {
+    *("name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir"),
+    *("orig_dir", "start_method", "init_main_from_name", "init_main_from_path"),
+    "main_path",
+}
 
 
 def workers_are_measured() -> bool:
@@ -35,6 +41,7 @@ def is_traced() -> bool:
 
 def have_exit_functions() -> bool:
     """Whether something has been registered with `atexit` where a worker starts."""
-    module: Any = sys.modules.get(f"{__package__}.fork_server")  # Any: a module
+    name = "cotality.core.utils._process.fork_server"
+    module: Any = sys.modules.get(name)  # Any: a module
     server = None if module is None else module.server
     return server is not None and server.exit_functions > 0

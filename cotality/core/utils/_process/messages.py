@@ -12,6 +12,7 @@ import struct
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Final, NamedTuple
 
 from .segments import ARE_AVAILABLE, MOST_SENT
@@ -28,6 +29,22 @@ ROOM_FOR_FDS = socket.CMSG_SPACE(4 * MOST_SENT) if ARE_AVAILABLE else 0  # bytes
 
 # The first byte of an `OUTPUT`: what it is that follows.
 RECORD, WARNING, STDOUT, STDERR = b"R", b"W", b"O", b"E"
+
+
+class Output(NamedTuple):
+    """Something that a worker has sent, still packed.
+
+    Attributes:
+        body: What it is, by its first byte, and that.
+        pid: Of the worker.
+        first_task: The index of the first task of the portion it works on, if known.
+        context: That of the call it works for.
+    """
+
+    body: bytes | bytearray
+    pid: int
+    first_task: int | None
+    context: Context | None
 
 
 class Kind:

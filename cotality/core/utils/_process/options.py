@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .report import RunReport
     from .retry import Retry
     from .source import Memory
-    from .staffing import Lender
+    from .warm import Lender
     from .worker import Initializer
 
 DEFAULT_GRACE = 5.0  # s
@@ -281,7 +281,7 @@ def watching(
     observers: list[Observer] = []
     memory: Memory | None = None
     if not given.keys().isdisjoint(("journal", "resume", "retry_failed")):
-        from .journal.journal import recorder_of
+        from .journal.option import recorder_of
 
         journal = recorder_of(
             given.get("journal"),

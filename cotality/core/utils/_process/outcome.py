@@ -67,6 +67,19 @@ class Outcome(Generic[R]):
         return result
 
 
+class Batch(NamedTuple):
+    """Tasks that follow one another in the input.
+
+    Attributes:
+        start: The index of the first one, by which batches are ordered.
+        attempt: The how manieth run of them is next, from 1.
+    """
+
+    start: int
+    attempt: int
+    tasks: list[Task[Any]]  # Any: tasks of every result type
+
+
 class Packing(NamedTuple):
     """What it took to pack a portion for another process.
 

@@ -18,7 +18,7 @@ from itertools import repeat
 from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
-from . import ledger, loading
+from . import ledger, loading, this_process
 from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .beside import ALONE, Beside
@@ -208,8 +208,8 @@ class PackedChunk:
                 book.await_orders(position)
             try:
                 value = function(*positional, **named)
-                if is_fork:
-                    end_fork()
+                if this_process.is_fork:
+                    this_process.end_fork()
             except BaseException as error:
                 if not outcomes.fail(position, error):
                     return False
@@ -355,8 +355,8 @@ class Outcomes:
             return True
         try:
             packed = packed_value(value, self.in_segments)
-            if is_fork:
-                end_fork()
+            if this_process.is_fork:
+                this_process.end_fork()
         except BaseException as error:
             return self.fail(position, error)
         self.values.append(None)
@@ -368,8 +368,8 @@ class Outcomes:
 
     def fail(self, position: int, error: BaseException) -> bool:
         """Settle a task that raised *error*; whether another is to start."""
-        if is_fork:
-            end_fork()
+        if this_process.is_fork:
+            this_process.end_fork()
         if type(error) is NotLoadedError:
             error = error.error
             if not is_of_worker_state(error):
@@ -484,18 +484,3 @@ def context_of_call(packed: bytes) -> Context:
     if context is None:
         context = kept.context = cast("PackedContext", decode(packed)).load()
     return context
-
-
-# True in a process that a task made by forking this one. It has a copy of the worker's
-# loop and of its connection, and must never use either.
-is_fork = False
-
-
-def mark_fork() -> None:
-    global is_fork
-    is_fork = True
-
-
-def end_fork() -> None:
-    """End this process: a task forked it and then returned in both copies."""
-    os._exit(0)

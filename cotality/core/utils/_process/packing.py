@@ -18,13 +18,12 @@ from .chunk import ChunkReport
 from .exception_transport import unpack_exception
 from .failures import exited
 from .frames import keep_only_places
-from .outcome import Packing, Portion
+from .outcome import Batch, Packing, Portion
 from .packed_chunk import Apart, PackedChunk, Together
 from .packed_functions import PackedFunction, PackedFunctions
 from .script_needed import Needed, collected_in
 from .segments import NoRoomError, Segment, packed_parts
 from .shared import without_marks
-from .source import Batch
 from .task import Task, name_of_function
 from .times import Measure
 from .unsendable import unpicklable_call, unreadable_result

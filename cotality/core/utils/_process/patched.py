@@ -183,7 +183,7 @@ def partial_of(
 
 
 def packed_by_value(function: FunctionType) -> bytes:
-    from .pickling import pickler_by_value
+    from .by_value import pickler_by_value
 
     base: Any = pickler_by_value()  # Any: cloudpickle has no types
 

@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -309,7 +310,23 @@ class Pool:
             raise RuntimeError(SHUT_DOWN)
         if farewell.program_ends:
             raise RuntimeError("cannot submit: the program is coming to its end")
-        django_databases.check(self)
+        self.tell_of_databases()
+
+    def tell_of_databases(self) -> None:
+        """Let the workers be told of the program's databases; refuse those of others.
+
+        Called in the thread that submits: connections of Django belong to threads.
+
+        Raises:
+            RuntimeError: They use others than the program, and one of both is for
+                tests.
+        """
+        now = django_databases.current()
+        if self.thread is None:
+            told = django_databases.tell(now)
+            self.plan = replace(self.plan, databases=now, told=told)
+        else:
+            django_databases.check(self.plan.databases, now)
 
     # The watching thread.
 

@@ -12,13 +12,12 @@ from .chunk import ChunkReport, run_chunk
 from .crash import entry_of, is_of_server
 from .failures import TaskTimeoutError, WorkerCrashedError, WorkerStartError
 from .ledger import Entry
-from .outcome import Portion
+from .outcome import Batch, Portion
 from .packed_chunk import PackedChunk
 from .packing import MOST_PACKED, PortionPacker, unpacked
 from .pool import Pool
 from .requests import SERVERS_LOST, START_ATTEMPTS, Item
 from .segments import Segment, sent_along
-from .source import Batch
 from .staffing import Staff
 from .ticket import Ticket
 from .wire import encode

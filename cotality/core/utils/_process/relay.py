@@ -14,10 +14,12 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .messages import Output
 
 logger = logging.getLogger("cotality.core.utils.process")
 
@@ -25,22 +27,6 @@ MOST_WAITING = 1024 * 1024  # bytes that may wait before workers have to
 IDLE_LIMIT = 0.1  # s that the thread waits for more before it ends
 STUCK_LIMIT = 60.0  # s that a caller waits for a handler that comes to no end
 WAIT_SLICE = 0.1  # s; on Windows a longer wait could not be interrupted by Ctrl-C
-
-
-class Output(NamedTuple):
-    """Something that a worker has sent, still packed.
-
-    Attributes:
-        body: What it is, see `messages`.
-        pid: Of the worker.
-        first_task: The index of the first task of the portion it works on, if known.
-        context: That of the call it works for.
-    """
-
-    body: bytes | bytearray
-    pid: int
-    first_task: int | None
-    context: Context | None
 
 
 class Relay:

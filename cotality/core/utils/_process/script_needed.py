@@ -7,42 +7,12 @@ import struct
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
-from .script_places import Home
-
-Buffers: TypeAlias = list[pickle.PickleBuffer]
+from .script_places import Buffers, Definition, Home, Mention
+from .sizes import looks_large
 
 PROTOCOL = 5
-FROM_SCRIPT = b""  # stands for a definition that only the script itself can give
-
-
-class Mention(NamedTuple):
-    """A name that something needs, or that it may look up if it is *soft*."""
-
-    home: Home
-    name: str
-    is_soft: bool = False
-
-
-class Definition(NamedTuple):
-    """One global, packed by itself.
-
-    Attributes:
-        version: Differs when what it is, or what is in it, differs.
-        token: That of a function, a class or another thing that has a name.
-        packed: Its pickle, or `FROM_SCRIPT`.
-        state: What to give to a function or class once it is made, packed.
-        buffers: What belongs to the pickle and is large.
-        mentions: What else it needs.
-    """
-
-    version: bytes
-    token: str | None
-    packed: bytes
-    state: bytes
-    buffers: Buffers
-    mentions: frozenset[Mention]
 
 
 class Needed:
@@ -74,8 +44,6 @@ class Needed:
             self.keep(soft)
         for home in self.found:
             if home not in self.rest:
-                from .script_module import definitions_of_kinds
-
                 self.rest[home] = definitions_of_kinds(home)
 
     def gather(
@@ -137,6 +105,26 @@ class Needed:
         return pickle.dumps(self.bundles(), PROTOCOL, buffer_callback=take)
 
 
+def definitions_of_kinds(home: Home) -> dict[str, Definition]:
+    """All functions and classes that *home* defines, as they were when first seen.
+
+    They are not needed by any code that shows it. But what a task unpickles names them,
+    for one. What cannot be packed, or would need what is large, is left out.
+    """
+    from .script_module import kinds_of
+
+    kinds = kinds_of(home)
+    known, definitions = home.kinds
+    if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
+        return definitions
+    needed = Needed()
+    needed.rest[home] = {}  # not again
+    needed.is_for_rest = True
+    needed.add([Mention(home, name, True) for name in kinds])
+    home.kinds = kinds, needed.found.get(home, {})
+    return home.kinds[1]
+
+
 # What every module has of its own.
 OF_MODULES = frozenset(
     [
@@ -150,12 +138,6 @@ OF_MODULES = frozenset(
         "__builtins__",
     ]
 )
-
-
-def looks_large(thing: object) -> bool:
-    from .arguments import looks_large
-
-    return looks_large(thing)
 
 
 def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above

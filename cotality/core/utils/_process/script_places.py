@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from . import off_path
 
@@ -168,3 +169,38 @@ def found_by(names: Names, name: str) -> object:
         if type(thing) in (staticmethod, classmethod):
             thing = thing.__func__
     return thing
+
+
+# What is said of its globals: which are needed, and what they are.
+
+Buffers: TypeAlias = list[pickle.PickleBuffer]
+
+FROM_SCRIPT = b""  # stands for a definition that only the script itself can give
+
+
+class Mention(NamedTuple):
+    """A name that something needs, or that it may look up if it is *soft*."""
+
+    home: Home
+    name: str
+    is_soft: bool = False
+
+
+class Definition(NamedTuple):
+    """One global, packed by itself.
+
+    Attributes:
+        version: Differs when what it is, or what is in it, differs.
+        token: That of a function, a class or another thing that has a name.
+        packed: Its pickle, or `FROM_SCRIPT`.
+        state: What to give to a function or class once it is made, packed.
+        buffers: What belongs to the pickle and is large.
+        mentions: What else it needs.
+    """
+
+    version: bytes
+    token: str | None
+    packed: bytes
+    state: bytes
+    buffers: Buffers
+    mentions: frozenset[Mention]

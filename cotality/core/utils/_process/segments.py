@@ -26,10 +26,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from .descriptor import Descriptor
+from .sizes import LARGE
 from .standard_places import above_standard
 from .wire import PROTOCOL, decode, dump_answer, dump_by_value, is_for_all
 
-LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
 ALIGNMENT = 64  # bytes, as NumPy aligns its own memory
 COUNT = struct.Struct("=Q")
 

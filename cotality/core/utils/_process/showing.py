@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import log_records, warned
-from .messages import RECORD, STDOUT, WARNING
+from .messages import RECORD, STDOUT, WARNING, Output
 from .texts import class_and_text
-
-if TYPE_CHECKING:
-    from .relay import Output
 
 logger = logging.getLogger("cotality.core.utils.process")
 

@@ -11,6 +11,13 @@ from typing import Any, cast
 # is in one list is mostly alike, and to look at all of a million takes a second.
 SAMPLES = (64, 8, 4, 4, 2, 2)
 UNKNOWN = 64  # bytes, for an object that does not say
+LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
+# From how many items on a container may be large: an item takes some bytes.
+MANY: dict[type[Any], int] = {  # Any: of whatever items
+    **dict.fromkeys((list, tuple, set, frozenset), LARGE // 8),
+    **dict.fromkeys((str, bytes, bytearray), LARGE),
+    dict: LARGE // 16,
+}
 
 
 def size_of(thing: object) -> int:
@@ -98,3 +105,15 @@ def slots_of(kind: type) -> Iterable[str]:
 
 
 FLAT = frozenset([int, float, complex, bool, str, bytes, bytearray, type(None), range])
+
+
+def looks_large(value: object) -> bool:
+    """Whether *value* may take `LARGE` bytes; small ones are said to be small."""
+    many = MANY.get(type(value))
+    if many is not None:
+        return len(cast("list[Any]", value)) >= many  # Any: or another of those types
+    try:
+        size = getattr(value, "nbytes", 0)
+        return bool(isinstance(size, int) and size >= LARGE)
+    except Exception:
+        return False  # it is pickled like any other, and then says itself what ails it

@@ -12,24 +12,11 @@ from typing import Any, NamedTuple, Protocol
 
 from .checks import check_each
 from .observers import NO_DIARY, Doing
-from .outcome import Settled
+from .outcome import Batch, Settled
 from .task import Task
 from .tasks_over import TasksOver
 
 READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
-
-
-class Batch(NamedTuple):
-    """Tasks that follow one another in the input.
-
-    Attributes:
-        start: The index of the first one, by which batches are ordered.
-        attempt: The how manieth run of them is next, from 1.
-    """
-
-    start: int
-    attempt: int
-    tasks: list[Task[Any]]  # Any: tasks of every result type
 
 
 class SortedOut(NamedTuple):

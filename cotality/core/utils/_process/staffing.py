@@ -15,6 +15,7 @@ from typing import Protocol
 from . import warm
 from .handle import WorkerPlan
 from .pool import Pool
+from .warm import Lender, Loan
 from .weak_sets import all_in
 
 
@@ -61,31 +62,6 @@ class Borrowed:
         """They stay where they are."""
         if not all_ended:
             self.borrowed.end_call(owner)
-
-
-class Loan(Protocol):
-    """The workers of a lender for as long as somebody holds this."""
-
-    @property
-    def pool(self) -> Pool: ...
-
-    def close(self) -> None:
-        """Give them back; may be called again."""
-        ...
-
-
-class Lender(Protocol):
-    """Who has a pool for many calls, and is told while one of them uses it."""
-
-    @property
-    def max_workers(self) -> int: ...
-
-    @property
-    def plan(self) -> WorkerPlan: ...
-
-    def lend(self) -> Loan:
-        """The pool, for one call more."""
-        ...
 
 
 class Lent:

@@ -9,25 +9,10 @@ from array import array
 from collections.abc import Callable, Sized
 from itertools import islice
 from time import perf_counter, thread_time
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import this_process
-from .times import Clues, Measure, Times
-
-
-class Columns(NamedTuple):
-    """Where times are noted, by the position of the task; zeros at first.
-
-    That may be memory that outlives the worker, so that its death spares them.
-    """
-
-    began: memoryview[float]
-    ended: memoryview[float]
-    cpu: memoryview[float]
-
-    @classmethod
-    def of_size(cls, tasks: int) -> Columns:
-        return cls(*(memoryview(bytearray(8 * tasks)).cast("d") for _ in range(3)))
+from .times import Clues, Columns, Measure, Times
 
 
 class Stopwatch:

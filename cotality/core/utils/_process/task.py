@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from .public import public
 from .texts import attribute_or_none, shortened
 
+ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
+
 P = ParamSpec("P")
 T = TypeVar("T")
 # Covariant, so that a list may hold tasks of different results; to a type checker with

@@ -5,6 +5,7 @@ Here and not in `worker`, so that to ask takes no import of what a worker needs.
 
 from __future__ import annotations
 
+import os
 import threading
 
 # Whether it is a worker of ours: then it does not multiply processes by default.
@@ -60,3 +61,18 @@ def codes_of_handlers() -> set[object]:
         handler = getattr(handler, "__func__", handler)  # of a method
         found.add(getattr(handler, "__code__", None))
     return found - {None}
+
+
+# True in a process that a task made by forking this one. It has a copy of the worker's
+# loop and of its connection, and must never use either.
+is_fork = False
+
+
+def mark_fork() -> None:
+    global is_fork
+    is_fork = True
+
+
+def end_fork() -> None:
+    """End this process: a task forked it and then returned in both copies."""
+    os._exit(0)

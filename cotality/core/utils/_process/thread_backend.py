@@ -14,8 +14,7 @@ from . import shared, worker_state
 from .chunk import ChunkReport
 from .failures import WorkerStartError
 from .local_chunk import LocalChunk, LocalChunks
-from .outcome import Portion
-from .source import Batch
+from .outcome import Batch, Portion
 from .stopwatch import own
 from .task import Task
 from .texts import class_and_text

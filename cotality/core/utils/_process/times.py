@@ -21,6 +21,21 @@ class Measure(IntEnum):
     CPU = 2  # how long it kept a CPU busy as well; to ask for that costs most
 
 
+class Columns(NamedTuple):
+    """Where times are noted, by the position of the task; zeros at first.
+
+    That may be memory that outlives the worker, so that its death spares them.
+    """
+
+    began: memoryview[float]
+    ended: memoryview[float]
+    cpu: memoryview[float]
+
+    @classmethod
+    def of_size(cls, tasks: int) -> Columns:
+        return cls(*(memoryview(bytearray(8 * tasks)).cast("d") for _ in range(3)))
+
+
 class Timing(NamedTuple):
     """When a worker ran one task."""
 

@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import program_state, this_process
 from .around import around
@@ -32,9 +32,6 @@ from .launch import default_context
 from .measured import workers_are_measured
 from .pool import Pool
 from .public import public
-
-if TYPE_CHECKING:
-    from .staffing import Lender
 
 POOLS_KEPT = 2  # more wait only for callers from several threads at once
 
@@ -185,6 +182,31 @@ def shutdown_workers() -> None:
         each.pool.close(wait=False, cancel=True)
     for each in ending:
         each.pool.close(wait=True, cancel=True)
+
+
+class Loan(Protocol):
+    """The workers of a lender for as long as somebody holds this."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    def close(self) -> None:
+        """Give them back; may be called again."""
+        ...
+
+
+class Lender(Protocol):
+    """Who has a pool for many calls, and is told while one of them uses it."""
+
+    @property
+    def max_workers(self) -> int: ...
+
+    @property
+    def plan(self) -> WorkerPlan: ...
+
+    def lend(self) -> Loan:
+        """The pool, for one call more."""
+        ...
 
 
 class Enclosure:

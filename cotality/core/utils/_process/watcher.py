@@ -37,7 +37,7 @@ from .handle import (
     RECALL_LATEST,
     WorkerHandle,
 )
-from .messages import Kind, Message
+from .messages import Kind, Message, Output
 from .requests import (
     SERVERS_LOST,
     START_ATTEMPTS,
@@ -524,7 +524,7 @@ class Watcher:
         in the link is read in any case.
         """
         item = worker.item
-        output = relay.Output(
+        output = Output(
             body,
             worker.pid,
             item.first_task if item is not None else None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import off_path
 
 if TYPE_CHECKING:
-    from .script_needed import Mention
+    from .script_places import Mention
 
 MAIN = b"_main__"  # the end of "__main__", and of "__mp_main__" in spawned processes
 # Of what travels as a number, see `numbered`: the standard pickle takes these.
@@ -68,7 +68,7 @@ def dumped_by_value(
 ) -> tuple[bytes, Any]:  # Any: cloudpickle has no types
     """The same, and the pickler, which knows what is in it."""
     from . import script_needed
-    from .pickling import pickler_by_value
+    from .by_value import pickler_by_value
 
     take = None if buffers is None else buffers.append
     file = io.BytesIO()
@@ -99,7 +99,7 @@ def encode_answer(value: Any) -> bytes:  # Any: as for `encode`
 
 
 def dump_answer(value: object, buffers: list[pickle.PickleBuffer] | None) -> bytes:
-    from .pickling import pickler_by_value
+    from .by_value import pickler_by_value
 
     take = None if buffers is None else buffers.append
     with io.BytesIO() as file:

@@ -22,13 +22,16 @@ from . import (
     loading,
     nesting,
     output_rules,
-    packed_chunk,
     standard_places,
     this_process,
     wire,
     worker_output,
     worker_state,
 )
+
+# Portions name it. Loaded here, it is there before the first of them comes, and in the
+# fork server once for all workers.
+from . import packed_chunk as packed_chunk
 from .chunk import ChunkReport, task_failure
 from .exception_transport import pack_exception
 from .failures import as_raised, exited
@@ -121,7 +124,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     if sys.platform != "win32":
         make_signals_new()
         os.setsid()  # a group of its own, so that its children end with it
-        os.register_at_fork(after_in_child=packed_chunk.mark_fork)
+        os.register_at_fork(after_in_child=this_process.mark_fork)
         if setup.niceness:
             give_way(setup.niceness)
     release_fork_server()
@@ -276,8 +279,8 @@ def initialized(link: WorkerLink, initializer: Initializer | None) -> bool:
         try:
             initializer.run()
         except BaseException as error:
-            if packed_chunk.is_fork:
-                packed_chunk.end_fork()
+            if this_process.is_fork:
+                this_process.end_fork()
             worker_output.flush_output()
             link.send(Kind.UNFIT, pack_exception(error, encode_answer))
             return False
@@ -308,8 +311,8 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             continue
         began = time.perf_counter()
         kind, answer, along = answer_to(message)
-        if packed_chunk.is_fork:
-            packed_chunk.end_fork()
+        if this_process.is_fork:
+            this_process.end_fork()
         worker_output.flush_output()
         tired = book.is_last_item()
         number, seconds = message.number, time.perf_counter() - began

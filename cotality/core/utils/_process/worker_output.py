@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from . import ledger, output_rules, packed_chunk
+from . import ledger, output_rules, this_process
 from .log_records import pack_record, used_here
 from .messages import RECORD, STDERR, STDOUT, WARNING, Kind
 from .warned import pack_warning
@@ -65,7 +65,7 @@ class RecordSender(logging.Handler):
         self.link = link
 
     def emit(self, record: logging.LogRecord) -> None:
-        if packed_chunk.is_fork:
+        if this_process.is_fork:
             handle_as_last_resort(record)
             return
         try:
@@ -126,7 +126,7 @@ class SentFile(io.RawIOBase):
         return len(content)
 
     def is_sent(self, content: bytes) -> bool:
-        if packed_chunk.is_fork or place_of(self.fd) not in (self.place, None):
+        if this_process.is_fork or place_of(self.fd) not in (self.place, None):
             return False
         try:
             self.link.send(Kind.OUTPUT, self.kind + content)
@@ -199,7 +199,7 @@ class WarningSender:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if file is None and not packed_chunk.is_fork:
+        if file is None and not this_process.is_fork:
             try:
                 body = pack_warning(message, category, filename, lineno)
                 self.link.send(Kind.OUTPUT, WARNING + body)

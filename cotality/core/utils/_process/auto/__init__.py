@@ -2,7 +2,7 @@
 
 * `estimate`: what the rest of a call would cost on one thread, on several, and on
   processes, and which of them to take: pure arithmetic;
-* `evidence`: what has been seen of the tasks so far;
+* `evidence`: what has been found out of the tasks so far, from what is `seen` of each;
 * `disturbance`: what else goes on, so that who wants to run does not count as waiting;
 * `probe`: what can be seen of a task while it runs;
 * `decision`: what a person is told;

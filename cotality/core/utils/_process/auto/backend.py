@@ -16,10 +16,9 @@ from cotality.core.utils._process.chunk import ChunkReport
 from cotality.core.utils._process.cpus import available_cpus
 from cotality.core.utils._process.failures import WorkerStartError
 from cotality.core.utils._process.local_chunk import LocalChunk
-from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.outcome import Batch, Portion
 from cotality.core.utils._process.run_queue import Lateness, seconds_in_queue
 from cotality.core.utils._process.short_turns import short_turns
-from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.thread_backend import ThreadBackend
 from cotality.core.utils._process.worker_state import States
@@ -27,8 +26,9 @@ from cotality.core.utils._process.worker_state import States
 from .decision import Decision
 from .disturbance import Disturbance
 from .estimate import Figures, Place, better_place
-from .evidence import Evidence, Seen
+from .evidence import Evidence
 from .probe import cpu_seconds_of, is_lock_held
+from .seen import Seen
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.desk import Desk

@@ -9,7 +9,7 @@ from cotality.core.utils._process.public import public
 from cotality.core.utils._process.report import units
 
 from .estimate import Figures
-from .evidence import Alone
+from .seen import Alone
 
 
 @public

@@ -8,7 +8,7 @@ from time import monotonic, process_time
 
 from cotality.core.utils._process import run_queue
 
-from .evidence import Seen
+from .seen import Seen
 
 # A look at the run queue takes 12 us: not for what is less than this, in seconds and as
 # a part of the time.

@@ -20,7 +20,7 @@ from cotality.core.utils._process.tasks_over import CountedTasks
 from .backend import AutoBackend, start_of_processes
 from .decision import Decision
 from .estimate import Figures
-from .evidence import Alone
+from .seen import Alone
 
 # For how long (s) to look, unless it is clear before where tasks should run.
 LONG_ENOUGH = 0.05

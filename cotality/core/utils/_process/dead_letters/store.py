@@ -28,16 +28,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cotality.core.utils._process.journal.lines import line
-from cotality.core.utils._process.journal.past import texts_in
 from cotality.core.utils._process.records.errors import DeadLetterError, Kind
-from cotality.core.utils._process.records.file import RecordFile
+from cotality.core.utils._process.records.file import RecordFile, line
 from cotality.core.utils._process.records.handle import reader_of
 from cotality.core.utils._process.records.reader import (
     Damage,
     Record,
     read_records,
     records_of,
+    texts_in,
     way_on,
 )
 from cotality.core.utils._process.records.trust import check_trust

@@ -1,6 +1,7 @@
 """What a run writes down so that another one can go on, one idea a file.
 
-* what a caller gives: `journal`; what stands for a result that was not kept: `skipped`;
+* what a caller gives: `journal`, as an `option`; what stands for a result
+  that was not kept: `skipped`;
 * who writes while a call runs: `recorder`, with `lines` for what an event looks like
   and `results` for the files beside the journal;
 * who reads before it runs: `past` for what earlier runs have done, `memory` for each

@@ -15,7 +15,6 @@ Lines for tiny tasks are put together by hand: `json.dumps` takes three times as
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 from json.encoder import (
@@ -24,6 +23,7 @@ from json.encoder import (
 from operator import sub
 
 from cotality.core.utils._process.outcome import Details
+from cotality.core.utils._process.records.file import compact
 from cotality.core.utils._process.task import describe
 from cotality.core.utils._process.texts import text_of, traceback_text_of
 from cotality.core.utils._process.times import EPOCH, Timing
@@ -32,14 +32,6 @@ from .results import Places
 
 SHOWN_MESSAGE = 1000  # characters of an error
 SHOWN_TRACEBACK = 10_000
-
-
-def line(event: str, **fields: object) -> bytes:
-    return compact({"event": event, **fields}).encode() + b"\n"
-
-
-def compact(fields: dict[str, object]) -> str:
-    return json.dumps(fields, separators=(",", ":"))
 
 
 def escaped(keys: Sequence[str]) -> Sequence[str]:

@@ -9,11 +9,11 @@ from cotality.core.utils._process.exception_transport import unpack_exception
 from cotality.core.utils._process.failures import RemoteTaskError
 from cotality.core.utils._process.keys.errors import TaskKeyError
 from cotality.core.utils._process.keys.key import Keys
-from cotality.core.utils._process.outcome import Details, Settled
+from cotality.core.utils._process.outcome import Batch, Details, Settled
 from cotality.core.utils._process.records.errors import JournalError
 from cotality.core.utils._process.records.handle import reader_of
 from cotality.core.utils._process.records.reader import Fields
-from cotality.core.utils._process.source import Batch, SortedOut, Source
+from cotality.core.utils._process.source import SortedOut, Source
 from cotality.core.utils._process.task import Task, describe, numbered
 from cotality.core.utils._process.texts import class_and_text
 from cotality.core.utils._process.times import EPOCH, Times, Timing

@@ -12,6 +12,7 @@ from cotality.core.utils._process.records.reader import (
     Fields,
     fields_of,
     read_records,
+    texts_in,
 )
 
 KIND = Kind("journal", JournalError)
@@ -85,15 +86,6 @@ class Past:
         if found is None and with_failed and key not in self.unfinished:
             found = self.failed.pop(key, None)
         return found
-
-
-def texts_in(keys: object) -> list[str] | None:
-    """*keys*, if it is a list of texts."""
-    if not isinstance(keys, list):
-        return None
-    given = cast("list[object]", keys)
-    texts = [key for key in given if isinstance(key, str)]
-    return texts if len(texts) == len(given) else None
 
 
 def is_sensible(fields: Fields) -> bool:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cotality.core.utils._process.exception_transport import pack_exception
 from cotality.core.utils._process.failures import was_cut_off
 from cotality.core.utils._process.observers import Observer, Start
-from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.outcome import Batch, Portion, Settled
 from cotality.core.utils._process.records.errors import JournalError
-from cotality.core.utils._process.records.file import RecordFile
+from cotality.core.utils._process.records.file import RecordFile, line
 from cotality.core.utils._process.records.reader import Damage
 from cotality.core.utils._process.records.trust import check_trust
-from cotality.core.utils._process.source import Batch
 from cotality.core.utils._process.task import Task
 from cotality.core.utils._process.texts import class_and_text, printable, text_of
 from cotality.core.utils._process.times import Measure
@@ -87,7 +86,7 @@ class Recorder(Observer):
         self.tell_of(past)
         self.memory.open(past, self.results, self.file.id)
         self.write(
-            lines.line(
+            line(
                 "run",
                 at=time.time(),
                 pid=os.getpid(),
@@ -142,10 +141,10 @@ class Recorder(Observer):
         unfinished = self.memory.past.unfinished
         again = [key for key in keys if key in unfinished] if unfinished else []
         self.announced = batch
-        line = lines.started(
+        text = lines.started(
             self.escaped(keys), time.time(), batch.attempt, self.escaped(again)
         )
-        self.write(line.encode())
+        self.write(text.encode())
 
     def escaped(self, keys: Sequence[str]) -> Sequence[str]:
         return lines.escaped(keys) if self.memory.key_maker.labelled else keys
@@ -167,7 +166,7 @@ class Recorder(Observer):
     def will_retry(
         self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
     ) -> None:  # Any: a task of any result type
-        line = lines.line(
+        event = line(
             "retry",
             key=self.memory.keys[index],
             at=time.time(),
@@ -175,7 +174,7 @@ class Recorder(Observer):
             delay=round(delay, 6),
             error=class_and_text(error)[: lines.SHOWN_MESSAGE],
         )
-        self.try_to_write(line)
+        self.try_to_write(event)
 
     def settled(self, settled: Settled) -> None:
         keys = self.memory.keys_of(settled.start, len(settled.values))
@@ -336,7 +335,7 @@ class Recorder(Observer):
     def write_end(self, error: BaseException | None) -> None:
         told = None if error is None else class_and_text(error)[: lines.SHOWN_MESSAGE]
         try:
-            self.write(lines.line("end", at=time.time(), error=told))
+            self.write(line("end", at=time.time(), error=told))
             if self.journal.fsync != "never":
                 self.sync()
         except (JournalError, OSError) as failure:

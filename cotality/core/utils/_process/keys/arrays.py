@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .content import Content, text_of_bytes, text_of_str
 from .errors import UnstableError
-
-if TYPE_CHECKING:
-    from .content import Content
 
 
 def text_of_array(
@@ -31,8 +29,6 @@ def text_of_array(
 
 def text_of_values(values: Any, content: Content, kind: str) -> str:  # Any: as above
     """Type, shape and items, whatever their order in memory."""
-    from .content import text_of_bytes, text_of_str
-
     shape = ",".join(map(str, values.shape))
     head = f"{text_of_str(kind)}{content.of(description(values.dtype))}{shape};"
     if values.dtype.hasobject:

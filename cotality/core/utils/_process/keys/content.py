@@ -12,16 +12,14 @@ room than what is flat.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
-from enum import Enum
 from hashlib import blake2b
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from cotality.core.utils._process.shared import Shared
 
 from .errors import UnstableError
-from .functions import name_of_class, text_of_callable
 
 DIGEST = 16  # bytes: two different contents share one once in 10**19 pairs of 10**9
 
@@ -33,9 +31,13 @@ class Content:
 
     Holds where it is, so that an object which contains itself comes to an end, and
     what it has seen, so that one which many others share is looked at once.
+
+    Args:
+        rare: The rule for what is of none of the usual types.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rare: Rule) -> None:
+        self.rare = rare
         self.above: dict[int, int] = {}  # the containers around, by identity: depth
         self.entered = 0  # how many containers were looked at
         self.links_up = 0  # how many of them were found inside themselves
@@ -51,28 +53,7 @@ class Content:
         """
         kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
         rule = RULES.get(kind)
-        return rule(thing, self) if rule is not None else self.of_rare(thing)
-
-    def of_rare(self, thing: Any) -> str:  # Any: as above
-        from .arrays import text_of_array
-        from .standard import STANDARD
-
-        kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
-        if isinstance(thing, Enum):
-            return f"e{text_of_name(kind)}{text_of_str(thing.name)}"
-        if is_dataclass(thing) and not isinstance(thing, type):
-            return self.of_dataclass(thing)
-        if isinstance(thing, tuple) and hasattr(kind, "_fields"):
-            items = cast("tuple[object, ...]", thing)
-            return f"N{text_of_name(kind)}{self.inside(items, self.of_named)}"
-        rule = STANDARD.get(kind)
-        if rule is not None:
-            return f"o{text_of_name(kind)}{rule(thing, self)}"
-        text = text_of_array(thing, self) or text_of_callable(thing, self)
-        if text is None:
-            name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-            raise UnstableError(f"is a {name}, which has no content to know it by")
-        return text
+        return (rule or self.rare)(thing, self)
 
     def inside(self, thing: object, text_of: Callable[[Any], str]) -> str:
         """What *text_of* makes of the container *thing*, as a digest.
@@ -108,11 +89,6 @@ class Content:
                 raise
         return "".join(texts)
 
-    def of_named(self, thing: Any) -> str:  # Any: any named tuple
-        from .state import text_of_attributes
-
-        return self.of_items(thing) + text_of_attributes(thing, set(), self)
-
     def of_pairs(self, pairs: Iterable[tuple[object, object]]) -> str:
         return "".join(sorted(self.pairs(pairs)))
 
@@ -129,26 +105,6 @@ class Content:
 
     def of_elements(self, elements: Iterable[object]) -> str:
         return "".join(sorted(map(self.of, elements)))
-
-    def of_dataclass(self, thing: Any) -> str:  # Any: of any dataclass
-        def of_fields(thing: Any) -> str:  # Any: as above
-            texts: list[str] = []
-            for field in fields(thing):
-                if not declared(field):
-                    continue
-                try:
-                    text = self.of(getattr(thing, field.name))
-                except UnstableError as error:
-                    error.steps.append(f".{field.name}")
-                    raise
-                texts.append(f"{text_of_str(field.name)}{text}")
-            names = {field.name for field in fields(thing)}
-            return "".join(sorted(texts)) + state_besides(thing, names, self)
-
-        from .state import declared, state_besides
-
-        kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
-        return f"C{text_of_name(kind)}{self.inside(thing, of_fields)}"
 
 
 def digest(text: str) -> str:
@@ -176,6 +132,23 @@ def text_of_int(number: int) -> str:
 
 def text_of_name(kind: type) -> str:
     return text_of_str(name_of_class(kind))
+
+
+def name_of_class(kind: type) -> str:
+    """Its module and its name, also of one that is defined in a function."""
+    return f"{import_name(kind.__module__)}:{kind.__qualname__}"
+
+
+def import_name(module: str) -> str:
+    """*module*, and for a module that was started with ``python -m`` its own name.
+
+    So it makes no difference whether it is run or imported.
+    """
+    if module != "__main__":
+        return module
+    spec = getattr(sys.modules[module], "__spec__", None)
+    name: str | None = getattr(spec, "name", None)
+    return name.removesuffix(".__main__") if name else module
 
 
 def text_of_bytes(data: bytes | bytearray | memoryview) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import functools
 import sys
 from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .content import Content, import_name, name_of_class
 from .errors import UnstableError
-
-if TYPE_CHECKING:
-    from .content import Content
 
 
 def text_of_callable(
@@ -46,23 +44,6 @@ def name_in_module(thing: object) -> str | None:
     for part in name.split("."):
         found = getattr(found, part, None)
     return f"{import_name(module)}:{name}" if found is thing else None
-
-
-def name_of_class(kind: type) -> str:
-    """Its module and its name, also of one that is defined in a function."""
-    return f"{import_name(kind.__module__)}:{kind.__qualname__}"
-
-
-def import_name(module: str) -> str:
-    """*module*, and for a module that was started with ``python -m`` its own name.
-
-    So it makes no difference whether it is run or imported.
-    """
-    if module != "__main__":
-        return module
-    spec = getattr(sys.modules[module], "__spec__", None)
-    name: str | None = getattr(spec, "name", None)
-    return name.removesuffix(".__main__") if name else module
 
 
 def text_of_partial(

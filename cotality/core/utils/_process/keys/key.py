@@ -11,6 +11,7 @@ from cotality.core.utils._process.task import Task, describe, name_of_function, 
 from .content import DIGEST, Content, bytes_of, text_of_int
 from .errors import TaskKeyError, UnstableError
 from .functions import text_of_callable
+from .rare import text_of_rare
 
 Hash: TypeAlias = blake2b
 
@@ -76,7 +77,7 @@ class Keys:
         if known is not None:
             return known[1], True
         try:
-            content = Content()
+            content = Content(text_of_rare)
             text = text_of_callable(function, content) or content.of(function)
         except UnstableError as error:
             where = name_of_function(function) + error.path
@@ -112,12 +113,12 @@ def text_of_arguments(task: Task[Any], index: int) -> str:  # Any: as above
         elif kind is str:
             texts.append(f"{len(name)}:{name}s{len(value)}:{value}")
         else:
-            content = content or Content()
+            content = content or Content(text_of_rare)
             where = f"arguments[{name!r}]"
             texts.append(f"{len(name)}:{name}")
             texts.append(text_of_argument(value, content, task, index, where))
     if task.positional:
-        content = content or Content()
+        content = content or Content(text_of_rare)
         texts.append("*")
         for position, value in enumerate(task.positional):
             where = f"positional[{position}]"

@@ -12,14 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
+from .content import Content
 from .errors import UnstableError
 
-if TYPE_CHECKING:
-    from .content import Content
-
-Part: TypeAlias = Callable[[Any, "Content"], str]  # Any: each has its own type
+Part: TypeAlias = Callable[[Any, Content], str]  # Any: each has its own type
 
 IS_MADE_IN_PYTHON = 1 << 9  # of the flags of a type (Py_TPFLAGS_HEAPTYPE)
 

@@ -41,7 +41,7 @@ def terminal_face(stream: TextIO) -> Face:
     from . import plain_faces
 
     # Another thread may be importing it just now, and then it has nothing in it yet.
-    ours = sys.modules.get(f"{__package__}.rich_face")
+    ours = sys.modules.get("cotality.core.utils._process.progress.rich_face")
     if getattr(ours, "screen", None) is None:
         if hasattr(stream, "rich_proxied_file"):
             # Somebody's own live display of rich stands there. It has the terminal,

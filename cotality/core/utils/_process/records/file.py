@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import gc
+import json
 import os
 import platform
 from pathlib import Path
@@ -22,6 +23,14 @@ from .seal import sealed
 from .trust import check_trust
 
 BLOCK = 64 * 1024  # bytes
+
+
+def line(event: str, **fields: object) -> bytes:
+    return compact({"event": event, **fields}).encode() + b"\n"
+
+
+def compact(fields: dict[str, object]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
 
 
 class RecordFile:

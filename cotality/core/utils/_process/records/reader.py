@@ -194,3 +194,12 @@ def way_on(kind: Kind) -> str:
             "was lost."
         )
     return "DeadLetters(..., skip_damaged=True) goes on without it."
+
+
+def texts_in(keys: object) -> list[str] | None:
+    """*keys*, if it is a list of texts."""
+    if not isinstance(keys, list):
+        return None
+    given = cast("list[object]", keys)
+    texts = [key for key in given if isinstance(key, str)]
+    return texts if len(texts) == len(given) else None

@@ -14,8 +14,8 @@ from cotality.core.utils._process.observers import Doing
 from .diary import BUSY, CAPACITY, OVERHEAD, STARTING
 
 if TYPE_CHECKING:
+    from .figures import RunFigures
     from .rows import SlowTask
-    from .run_report import RunReport
 
 # A piece of time in which so many workers were busy at most had one that was alone.
 ONE = 1.1
@@ -52,7 +52,7 @@ class Costs:
         return sum(self.idle.values())
 
 
-def costs_of(report: RunReport) -> Costs:
+def costs_of(report: RunFigures) -> Costs:
     diary = report.diary
     if not diary.is_over:
         diary.catch_up()
@@ -101,7 +101,7 @@ class Alone:
     in_window: float = 0.0
 
 
-def longest_alone(report: RunReport) -> Alone | None:
+def longest_alone(report: RunFigures) -> Alone | None:
     """The task that ran alone for longest, there being nothing to run beside it."""
     found = [alone_in(report, task) for task in report.slowest]
     usual = usual_seconds(report)
@@ -114,13 +114,13 @@ def longest_alone(report: RunReport) -> Alone | None:
     return max(found, key=lambda each: each.lost, default=None)
 
 
-def usual_seconds(report: RunReport) -> float:
+def usual_seconds(report: RunFigures) -> float:
     """How long a task takes on average, the longest left out."""
     longest = report.slowest[0].seconds if report.slowest else 0.0
     return (report.task_seconds - longest) / max(1, report.runs - 1)
 
 
-def alone_in(report: RunReport, task: SlowTask) -> Alone:
+def alone_in(report: RunFigures, task: SlowTask) -> Alone:
     alone, width = Alone(task), report.diary.pieces.width
     begin, end = task.began, task.began + task.seconds
     doings = range(Doing.BRAKED + len(report.seen.brakes) + 1)

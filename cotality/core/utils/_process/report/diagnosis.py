@@ -14,9 +14,10 @@ from cotality.core.utils._process.observers import Doing
 
 from . import drags, units, waits
 from .finding import Case, Finding
+from .yardstick import gain_of
 
 if TYPE_CHECKING:
-    from .run_report import RunReport
+    from .figures import RunFigures
 
 # A cause that explains less than this part of the run is not worth changing a program.
 WORTH_SAYING = 0.1
@@ -31,7 +32,7 @@ HARDLY = 0.25
 MOSTLY = 0.6  # below that more workers use what is left of the CPUs
 
 
-def findings_of(report: RunReport) -> list[str]:
+def findings_of(report: RunFigures) -> list[str]:
     """What there is to say about *report*, the most important first."""
     if report.state in ("new", "taken"):
         return ["Nothing has been run yet."]
@@ -94,9 +95,9 @@ DIAGNOSES: tuple[Callable[[Case], Finding | None], ...] = (
 LITTLE_GAIN = 1.1  # times as fast as a loop: that is none
 
 
-def gained(report: RunReport) -> str:
+def gained(report: RunFigures) -> str:
     """How much faster than a loop the run was, as far as that is known."""
-    gain = report.gain
+    gain = gain_of(report)
     if gain is None:
         return f", {units.ratio(report.speed_up)} of which ran at a time"
     return f", and the run was {units.ratio(gain.speed_up)} times as fast as a loop"
@@ -120,7 +121,7 @@ def verdict(case: Case) -> str:
             f"{in_tasks} of the time in tasks. Raise max_workers to gain more."
         )
     workers = units.number(report.workers, "worker")
-    gain = report.gain
+    gain = gain_of(report)
     is_little = gain is not None and gain.high < LITTLE_GAIN
     if gain is not None and is_little and report.decision is not None:
         return (

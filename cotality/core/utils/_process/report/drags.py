@@ -131,7 +131,7 @@ class Lock:
 
 def one_lock(case: Case) -> Finding | None:
     """Threads that compute took turns with one interpreter."""
-    rows, report, lock = case.threads, case.report, case.lock
+    rows, report, lock = case.threads, case.report, Lock(case)
     if not lock.is_contended:
         return None
     head = "The threads took turns:"
@@ -153,7 +153,7 @@ def one_lock(case: Case) -> Finding | None:
 
 
 def way_round_the_lock(case: Case) -> str:
-    decision, lock = case.report.decision, case.lock
+    decision, lock = case.report.decision, Lock(case)
     fewer = "fewer would be as fast"
     if lock.useful and lock.useful < len(case.threads):
         fewer = f"max_workers={lock.useful} would be as fast"
@@ -200,9 +200,10 @@ def queues(case: Case) -> tuple[float, float] | None:
         return None
     queued = seen.queued
     waiting = min(starved(case), seen.driver_queued * len(case.threads))
-    if case.lock.is_contended:
+    lock = Lock(case)
+    if lock.is_contended:
         others = queued - seconds_in(case.threads, "queue_seconds")
-        queued, waiting = others + case.lock.queued, 0.0
+        queued, waiting = others + lock.queued, 0.0
     # So many CPUs all of them would have kept busy, and the driving thread as well.
     wanted = (report.cpu_seconds + queued + report.other_cpu_seconds) / wall
     own = min(queued, max(0.0, wanted - report.cpus) * wall)

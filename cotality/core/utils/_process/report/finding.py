@@ -10,8 +10,7 @@ from . import units
 from .costs import Alone, Costs, costs_of, longest_alone
 
 if TYPE_CHECKING:
-    from .drags import Lock
-    from .run_report import RunReport
+    from .figures import RunFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,12 @@ class Case:
         capacity: The seconds that all workers had together.
     """
 
-    def __init__(self, report: RunReport) -> None:
+    def __init__(self, report: RunFigures) -> None:
         self.report = report
         self.seen = report.seen
         self.costs: Costs = costs_of(report)
         self.capacity = self.costs.capacity or report.capacity or 1e-9
         self.threads = [row for row in report.rows if row.is_thread]
-
-    @cached_property
-    def lock(self) -> Lock:
-        from .drags import Lock
-
-        return Lock(self)
 
     @cached_property
     def alone(self) -> Alone | None:

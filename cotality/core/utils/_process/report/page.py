@@ -22,15 +22,15 @@ from .diagnosis import findings_of
 from .summary import facts_of, headline, name_of, program_of
 
 if TYPE_CHECKING:
-    from .run_report import RunReport
+    from .figures import RunFigures
     from .timeline import Span
 
 
-def save(report: RunReport, path: str | os.PathLike[str]) -> None:
+def save(report: RunFigures, path: str | os.PathLike[str]) -> None:
     Path(path).write_text(page_of(report), "utf-8")
 
 
-def page_of(report: RunReport) -> str:
+def page_of(report: RunFigures) -> str:
     return Template(part("page.html")).substitute(
         title=escape(headline(report)),
         when=escape(when(report)),
@@ -52,14 +52,14 @@ def part(name: str) -> str:
     return (folder / name).read_text("utf-8")
 
 
-def when(report: RunReport) -> str:
+def when(report: RunFigures) -> str:
     if not report.started_at:
         return "not started"
     began = datetime.fromtimestamp(report.started_at).astimezone()
     return f"began {began:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def failures_as_html(report: RunReport) -> str:
+def failures_as_html(report: RunFigures) -> str:
     """A row for those that failed alike, the most frequent first."""
     groups = sorted(report.failure_groups, key=lambda group: -group.count)
     rows = [
@@ -76,14 +76,14 @@ def failures_as_html(report: RunReport) -> str:
     return rows_as_html(rows, figures=(0,), code=(1, 4))
 
 
-def facts_as_html(report: RunReport) -> str:
+def facts_as_html(report: RunFigures) -> str:
     return "\n".join(
         f"<div><dt>{escape(name)}</dt><dd>{units.unbroken(escape(value))}</dd></div>"
         for name, value in facts_of(report)
     )
 
 
-def findings_as_html(report: RunReport) -> str:
+def findings_as_html(report: RunFigures) -> str:
     """Each finding as an item, its first words up to a colon set off."""
     items: list[str] = []
     for finding in findings_of(report):
@@ -99,7 +99,7 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def workers_as_html(report: RunReport) -> str:
+def workers_as_html(report: RunFigures) -> str:
     rows = [
         (
             name_of(row),
@@ -115,7 +115,7 @@ def workers_as_html(report: RunReport) -> str:
     return rows_as_html(rows, figures=range(1, 7))
 
 
-def slowest_as_html(report: RunReport) -> str:
+def slowest_as_html(report: RunFigures) -> str:
     rows = [
         (
             f"{task.index:,}",
@@ -150,7 +150,7 @@ def rows_as_html(
     return "\n".join(lines)
 
 
-def data_of(report: RunReport) -> str:
+def data_of(report: RunFigures) -> str:
     """What the timeline is drawn from, as JSON that no HTML can be hidden in."""
     texts = Texts()
     data = {

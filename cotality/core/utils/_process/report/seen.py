@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.outcome import Packing
     from cotality.core.utils._process.times import Clues
 
-    from .recorder import Ran
+    from .ran import Ran
 
 # Who wants to go on gets the interpreter's lock at once if it is free. If a thread
 # computes it has to ask for it, and is given it after the switch interval (5 ms).

@@ -10,9 +10,10 @@ from cotality.core.utils._process.texts import printable
 
 from . import units
 from .rows import WorkerRow
+from .yardstick import gain_of
 
 if TYPE_CHECKING:
-    from .run_report import RunReport
+    from .figures import RunFigures
 
 ROWS_SHOWN = 8  # more workers than that do not fit on a screen with the rest
 BAR = 20  # characters
@@ -20,7 +21,7 @@ LINE = 80  # characters of a paragraph
 FAILURES_SHOWN = 4
 
 
-def summary_of(report: RunReport) -> str:
+def summary_of(report: RunFigures) -> str:
     if report.state in ("new", "taken"):
         return "Nothing has been run yet."
     parts = [headline(report), table(facts_of(report))]
@@ -31,7 +32,7 @@ def summary_of(report: RunReport) -> str:
     return "\n\n".join(parts)
 
 
-def headline(report: RunReport) -> str:
+def headline(report: RunFigures) -> str:
     """``"1,000 tasks on 4 processes: 12.4 s"``."""
     count = report.done + report.failed
     if report.total is not None:
@@ -44,7 +45,7 @@ def headline(report: RunReport) -> str:
     )
 
 
-def place_of(report: RunReport) -> str:
+def place_of(report: RunFigures) -> str:
     one = {"processes": "process", "threads": "thread"}.get(report.kind)
     if report.kind == "inline":
         return "the calling thread"
@@ -56,7 +57,7 @@ def place_of(report: RunReport) -> str:
     return units.number(report.workers, one, report.kind)
 
 
-def facts_of(report: RunReport) -> list[tuple[str, str]]:
+def facts_of(report: RunFigures) -> list[tuple[str, str]]:
     """What there is to say, each with its name."""
     facts = [("tasks", tasks_of(report))]
     if report.runs:
@@ -80,7 +81,7 @@ def facts_of(report: RunReport) -> list[tuple[str, str]]:
     return facts
 
 
-def program_of(report: RunReport) -> str:
+def program_of(report: RunFigures) -> str:
     """``"nightly.py on CPython 3.11.7 on linux"``; with its folder if that may be."""
     script = report.script or "typed in by hand"
     if not report.arguments:
@@ -89,14 +90,14 @@ def program_of(report: RunReport) -> str:
     return f"{calls}{script}, {report.python}"
 
 
-def decisions_of(report: RunReport) -> str:
+def decisions_of(report: RunFigures) -> str:
     return "; ".join(
         f"{each.choice} after {units.seconds(each.at)}, because {each.reason}"
         for each in report.decisions
     )
 
 
-def tasks_of(report: RunReport) -> str:
+def tasks_of(report: RunFigures) -> str:
     parts = [f"{report.done:,} done"]
     if report.failed:
         parts.append(f"{report.failed:,} failed ({failures_of(report)})")
@@ -113,7 +114,7 @@ def tasks_of(report: RunReport) -> str:
     return ", ".join(parts)
 
 
-def failures_of(report: RunReport) -> str:
+def failures_of(report: RunFigures) -> str:
     """The classes of exceptions, the most frequent first."""
     ordered = sorted(report.failures.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{count:,} {name}" for name, count in ordered[:FAILURES_SHOWN]]
@@ -121,7 +122,7 @@ def failures_of(report: RunReport) -> str:
     return ", ".join([*shown, f"{rest:,} others"] if rest else shown)
 
 
-def use_of(report: RunReport) -> str:
+def use_of(report: RunFigures) -> str:
     shares = [
         (report.task_seconds, "in tasks"),
         (report.overhead_seconds, "overhead"),
@@ -132,7 +133,7 @@ def use_of(report: RunReport) -> str:
     )
 
 
-def at_a_time_of(report: RunReport) -> str:
+def at_a_time_of(report: RunFigures) -> str:
     return (
         f"{units.ratio(report.speed_up)} tasks (their times add up to "
         f"{units.seconds(report.task_seconds)}), "
@@ -140,9 +141,9 @@ def at_a_time_of(report: RunReport) -> str:
     )
 
 
-def gain_in_words(report: RunReport) -> str:
+def gain_in_words(report: RunFigures) -> str:
     """``"1.8 times as fast as a loop (1.7 to 1.9), by what a task takes alone"``."""
-    gain = report.gain
+    gain = gain_of(report)
     if gain is None:
         return ""
     between = ""
@@ -155,7 +156,7 @@ def gain_in_words(report: RunReport) -> str:
     )
 
 
-def portions_of(report: RunReport) -> str:
+def portions_of(report: RunFigures) -> str:
     mean = report.portion_tasks / report.portions
     sizes = f"{report.smallest_portion:,} to {report.largest_portion:,} tasks"
     if report.smallest_portion == report.largest_portion:
@@ -167,14 +168,14 @@ def portions_of(report: RunReport) -> str:
     return f"{report.portions:,}: {sizes}"
 
 
-def data_of(report: RunReport) -> str:
+def data_of(report: RunFigures) -> str:
     return (
         f"{units.size(report.sent_bytes)} to the workers, "
         f"{units.size(report.received_bytes)} back"
     )
 
 
-def queue_of(report: RunReport) -> str:
+def queue_of(report: RunFigures) -> str:
     """For how long workers were ready to run and had no CPU."""
     queued = report.queue_seconds
     if queued is None:
@@ -185,7 +186,7 @@ def queue_of(report: RunReport) -> str:
 NOTABLE = 0.01  # of the run's time; less is not worth a line
 
 
-def waits_of(report: RunReport) -> str:
+def waits_of(report: RunFigures) -> str:
     """What the run spent with the input and with the caller's loop."""
     waits = [
         (report.input_seconds, "reading tasks"),
@@ -198,7 +199,7 @@ def waits_of(report: RunReport) -> str:
     )
 
 
-def workers_of(report: RunReport) -> str:
+def workers_of(report: RunFigures) -> str:
     rows: list[tuple[str, ...]] = [
         ("worker", "tasks", "failed", "busy", "overhead", "idle", "")
     ]
@@ -236,7 +237,7 @@ def bar(part: float, whole: float) -> str:
     return "#" * full + "." * (BAR - full)
 
 
-def slowest_of(report: RunReport) -> str:
+def slowest_of(report: RunFigures) -> str:
     rows = [("slowest task", "took", "on", "call")]
     for task in report.slowest:
         call = task.call

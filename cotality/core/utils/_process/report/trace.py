@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cotality.core.utils._process.texts import printable
+
 from . import units
-from .summary import headline, name_of
+from .summary import headline, name_of, summary_of
 
 if TYPE_CHECKING:
-    from .run_report import RunReport
+    from .figures import RunFigures
     from .timeline import Span
 
 Event: TypeAlias = dict[str, Any]  # Any: what JSON can hold
@@ -20,16 +22,17 @@ Event: TypeAlias = dict[str, Any]  # Any: what JSON can hold
 PROCESS = 1  # the format wants every row to belong to a process; all of ours do to one
 
 
-def save(report: RunReport, path: str | os.PathLike[str]) -> None:
+def save(report: RunFigures, path: str | os.PathLike[str]) -> None:
+    summary = printable(summary_of(report), lines=True)
     trace = {
         "traceEvents": list(events_of(report)),
         "displayTimeUnit": "ms",
-        "otherData": {"run": headline(report), "summary": report.summary()},
+        "otherData": {"run": headline(report), "summary": summary},
     }
     Path(path).write_text(json.dumps(trace, separators=(",", ":")), "utf-8")
 
 
-def events_of(report: RunReport) -> Iterator[Event]:
+def events_of(report: RunFigures) -> Iterator[Event]:
     yield metadata("process_name", 0, name=headline(report))
     for number, row in enumerate(report.rows, start=1):
         yield metadata("thread_name", number, name=name_of(row))
@@ -67,7 +70,7 @@ def slice_of(span: Span, row: int) -> Event:
     }
 
 
-def running(report: RunReport) -> Iterator[Event]:
+def running(report: RunFigures) -> Iterator[Event]:
     """A counter of the workers that are busy, at each moment at which it changes."""
     spans = [span for spans in report.timeline.rows for span in spans]
     changes = [(span.start, 1) for span in spans] + [(span.end, -1) for span in spans]

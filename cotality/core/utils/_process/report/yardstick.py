@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .run_report import RunReport
+    from .figures import RunFigures
 
 # So many tasks alone, or so many seconds of them, tell what the others take.
 ENOUGH_TASKS = 10
@@ -32,7 +32,7 @@ class Gain(NamedTuple):
     high: float
 
 
-def gain_of(report: RunReport) -> Gain | None:
+def gain_of(report: RunFigures) -> Gain | None:
     """None if too little is known of what a loop would have taken."""
     if not report.runs or not report.wall_seconds:
         return None
@@ -44,7 +44,7 @@ def gain_of(report: RunReport) -> Gain | None:
     return Gain(found[0], min(found), max(found))
 
 
-def loop_seconds(report: RunReport) -> list[float]:
+def loop_seconds(report: RunFigures) -> list[float]:
     """What a loop would have taken, the likeliest first; nothing if nobody can tell."""
     decision = report.main_decision
     if report.kind == "processes":
@@ -63,7 +63,7 @@ def loop_seconds(report: RunReport) -> list[float]:
     return by_what_tasks_took(report)
 
 
-def by_what_tasks_took(report: RunReport) -> list[float]:
+def by_what_tasks_took(report: RunFigures) -> list[float]:
     known = max(report.decisions, key=lambda each: each.alone_tasks)
     if not known.alone_tasks:
         known = report.decisions[-1]
@@ -88,13 +88,13 @@ def by_what_tasks_took(report: RunReport) -> list[float]:
     return [alone, by_cpu] if is_known and is_crowd else [by_cpu, alone]
 
 
-def is_seldom_wanted(report: RunReport) -> bool:
+def is_seldom_wanted(report: RunFigures) -> bool:
     """Whether tasks were seldom in each other's way: few of them wanted a CPU."""
     queued = report.queue_seconds or 0.0  # None where nobody can tell
     return report.cpus_busy + queued / report.wall_seconds < SELDOM_BUSY
 
 
-def cpu_share(report: RunReport) -> float:
+def cpu_share(report: RunFigures) -> float:
     """How much of a CPU a loop would have had, beside other programs."""
     programs = [each.busy_programs for each in report.decisions]
     machine = max([report.machine, report.cpus, 1])
