@@ -47,7 +47,7 @@ From the caller down to the worker:
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `packed_functions`, of which some
-  are `stateful`, `wire`, `arguments`, with `captured` for large ones, `shared`,
+  are `stateful`, by what they have `held`, `wire`, `arguments`, with `captured` for large ones, `shared`,
   `atoms`, `copies`, `contexts`, `exception_transport`, `frames`; how a task stays one
   all the same: `task_graph`, by the `memos` of pickles; what does not go by a name of
   its own: functions, `patched`, and classes, `class_at`;
