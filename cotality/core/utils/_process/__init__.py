@@ -47,10 +47,11 @@ From the caller down to the worker:
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `packed_functions`, of which some
-  are `stateful`, by what they have `held`, `wire`, `arguments`, with `captured` for large ones, `shared`,
-  `atoms`, `copies`, `contexts`, `exception_transport`, `frames`; how a task stays one
-  all the same: `task_graph`, by the `memos` of pickles; what does not go by a name of
-  its own: functions, `patched`, and classes, `class_at`;
+  are `stateful`, by what they have `held`, `wire`, `arguments`, with `captured` for
+  large ones, `shared`, `atoms`, `copies`, `contexts` and `context_copies`,
+  `exception_transport`, `frames`; how a task stays one all the same: `task_graph`, by
+  the `memos` of pickles; what does not go by a name of its own: functions, `patched`,
+  and classes, `class_at`;
 * what a script defines: `script_module` packs it, with `script_needs`, found in
   `inner_codes`, `script_forms` and `script_tokens`; it goes along as `script_needed`,
   and is bound by `script_names` in its place among `script_places`, or had by

@@ -9,6 +9,7 @@ run as calls of :meth:`PackedChunk.open`.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
@@ -23,6 +24,7 @@ from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .beside import ALONE, Beside
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
+from .context_copies import copier
 from .contexts import PackedContext
 from .exception_transport import pack_exception
 from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
@@ -175,14 +177,16 @@ class PackedChunk:
         return ledger.current() if self.in_segments else ledger.no_ledger()
 
     def run_tasks(self, outcomes: Outcomes, end: float) -> None:
-        book, template = outcomes.book, copy_context()
+        book = outcomes.book
+        memory.fresh = copier(memory.own or copy_context())
+        memory.modules = len(sys.modules)
         positions = range(book.most_tasks)
         calls = zip(positions, *self.content.calls(self), strict=False)
         book.begin_portion()
         while True:
             # Each task finds the context as the worker has it; mostly that is empty,
             # and one copy can serve as many tasks as leave it so.
-            context = template.copy()
+            context = memory.fresh()
             if not context.run(self.run_some, calls, outcomes, end, context):
                 break
         book.end_portion(len(outcomes.values))
@@ -280,6 +284,8 @@ class PackedChunk:
             given: Any = decode(arguments)  # Any: in one of two forms
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         if type(given) is dict:
             return function, (), cast("dict[str, Any]", given)  # Any: of any function
         positional, named = given
@@ -293,6 +299,8 @@ class PackedChunk:
             function, positional, named = memory.of_call.unpacker.unpack(split)
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         if function is None:
             return self.function(number), positional, named
         return self.as_called(function), positional, named
@@ -317,6 +325,8 @@ class PackedChunk:
             function: Function = unpack_one(self.functions[number])
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         memory.loading_seconds += perf_counter() - began
         return function
 
@@ -407,7 +417,6 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
     call = None if watch is None else watch.call
     if context is None:
         return call
-    template = context_of_call(context)
 
     def call_in_context(
         function: Function,
@@ -415,7 +424,7 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
         *positional: Any,  # Any: arguments of any function
         **named: Any,  # Any: as above
     ) -> Any:  # Any: what it returns
-        run = template.copy().run
+        run = context_of_call(context).run
         if call is None:
             return run(function, *positional, **named)
         return run(call, function, *positional, **named)
@@ -444,7 +453,7 @@ class Kept:
 
     number: int = 0
     functions: dict[int, Function] = field(default_factory=dict[int, Function])
-    context: Context | None = None
+    context: Callable[[], Context] | None = None  # makes what its tasks run in
     unpacker: Unpacker = field(default_factory=Unpacker)
 
 
@@ -459,6 +468,10 @@ class Memory(threading.local):
         self.loading_seconds = 0.0  # of functions, for the portion that runs
         self.of_call = Kept()
         self.others: dict[str, Kept] = {}
+        self.modules = 0  # how many were loaded when somebody last looked
+        self.fresh = Context().copy  # makes what each task runs in
+        # Likewise, once a module has set something when it was imported.
+        self.own: Context | None = None
 
     def turn_to(self, call: str, beside: Beside) -> None:
         """Forget what belongs to another call than *call* and those *beside* it."""
@@ -473,17 +486,52 @@ class Memory(threading.local):
                 if name in beside.names or kept.number > beside.latest
             }
 
+    def adopt_context(self, here: Context) -> None:
+        """Let what is set in *here*, and was not set before, be so in this worker."""
+        before = self.fresh()
+        new = [
+            (variable, value)
+            for variable, value in here.items()
+            if variable not in before or before[variable] is not value
+        ]
+        if new:
+            for variable, value in new:
+                before.run(variable.set, value)
+            self.own = copier(before)()  # not what the task that is here may change
+            self.fresh = copier(self.own)
+            for kept in (self.of_call, *self.others.values()):
+                kept.context = None  # made from what holds here
+
 
 memory = Memory()
 
 
+def modules_came() -> None:
+    """A task was loaded, and that has imported modules.
+
+    What they set when they are imported, such as the precision of `decimal`, holds in
+    this worker from here on, as in a program. It is no matter of the one task that is
+    the first to need them.
+    """
+    memory.modules = len(sys.modules)
+    memory.adopt_context(copy_context())
+
+
 def context_of_call(packed: bytes) -> Context:
-    """The context of the call; loaded once for each worker and call."""
+    """A copy of the context of the call; that is loaded once for each worker."""
     kept = memory.of_call
-    context = kept.context
-    if context is None:
-        context = kept.context = cast("PackedContext", decode(packed)).load()
-    return context
+    if kept.context is None:
+        try:
+            values = cast("PackedContext", decode(packed)).load()
+        except BaseException as error:
+            raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
+        context = memory.fresh()
+        for variable, value in values:
+            context.run(variable.set, value)
+        kept.context = copier(context)
+    return kept.context()
 
 
 # True in a process that a task made by forking this one. It has a copy of the worker's
