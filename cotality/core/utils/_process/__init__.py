@@ -43,7 +43,7 @@ From the caller down to the worker:
 * in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
   `packed_chunk`, or in a thread a `local_chunk`, `stopwatch` for the `times` of tasks,
   `worker_state` for what it makes once, and the calls `beside`, of which it keeps what
-  it has loaded;
+  it has loaded, and `process_state`, what it puts back between calls;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `packed_functions`, of which some

@@ -19,7 +19,7 @@ from itertools import repeat
 from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
-from . import ledger, loading
+from . import ledger, loading, process_state
 from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .beside import ALONE, Beside
@@ -146,6 +146,7 @@ class PackedChunk:
         outcomes = Outcomes(
             self.book, self.until_failure, self.in_segments, self.gives_back
         )
+        memory.values = outcomes.values
         watch: Stopwatch | None = None
         if self.measure:
             columns = outcomes.book.columns()
@@ -158,6 +159,9 @@ class PackedChunk:
         report = ChunkReport(outcomes.values, outcomes.errors, seconds, outcomes.packed)
         report.cpu_seconds = thread_time() - cpu_began
         report.obstacle = outcomes.obstacle
+        memory.values = []
+        if process_state.current is not None:
+            report.is_spent = process_state.current.is_spent()
         if watch is not None:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
@@ -468,6 +472,7 @@ class Memory(threading.local):
         self.loading_seconds = 0.0  # of functions, for the portion that runs
         self.of_call = Kept()
         self.others: dict[str, Kept] = {}
+        self.values: list[Any] = []  # Any: what tasks of this portion have returned
         self.modules = 0  # how many were loaded when somebody last looked
         self.fresh = Context().copy  # makes what each task runs in
         # Likewise, once a module has set something when it was imported.
@@ -476,6 +481,8 @@ class Memory(threading.local):
     def turn_to(self, call: str, beside: Beside) -> None:
         """Forget what belongs to another call than *call* and those *beside* it."""
         if call != self.call:
+            if process_state.current is not None:
+                process_state.current.put_back()
             self.others[self.call] = self.of_call
             self.call = call
             self.of_call = self.others.pop(call, Kept(beside.number))
@@ -515,6 +522,9 @@ def modules_came() -> None:
     """
     memory.modules = len(sys.modules)
     memory.adopt_context(copy_context())
+    state = process_state.current
+    if state is not None and not (state.has_run or memory.values):
+        state.take_in()
 
 
 def context_of_call(packed: bytes) -> Context:
