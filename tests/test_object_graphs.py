@@ -254,7 +254,7 @@ def test_a_large_part_that_shares_nothing_is_packed_once(counted: Counted) -> No
 
 def test_a_function_that_shares_nothing_is_packed_once(counted: Counted) -> None:
     """Also one that holds things, next to arguments that hold some."""
-    function = closure_over([counted])
+    function = closure_over([counted, *thousands()])
 
     execute_tasks_in_parallel([Task.of(function, [n]) for n in range(20)], 2, True)
 

@@ -99,9 +99,14 @@ class HeadStart:
             pass  # nobody sees then that an item is long
 
     def loop(self) -> None:
+        copy = self.context.copy
+        if self.context:
+            from cotality.core.utils._process.context_copies import copier
+
+            copy = copier(self.context)
         try:
             while self.begun < len(self.data) and not self.is_stopped:
-                context = self.context.copy()
+                context = copy()
                 context.run(self.run_some, context)
         except BaseException as error:
             if is_end_of_caller(error):

@@ -36,14 +36,19 @@ def loop_over(work: Work, results: list[Any]) -> list[Any]:
     known = work.known_head()
     for each in known if work.take(known) else ():
         if each.error is not None:
-            from cotality.core.utils._process.failures import blame
+            from cotality.core.utils._process.failures import blame, numbers
 
-            blame(each.error, each.task, each.index)
+            each.error = blame(each.error, each.task, each.index, next(numbers))
         results.append(each.unwrap())
     items = items_after(work, len(results))
     context = copy_context()
+    copy = context.copy
+    if context:
+        from cotality.core.utils._process.context_copies import copier
+
+        copy = copier(context)
     while True:
-        fresh = context.copy()
+        fresh = copy()
         if fresh.run(loop, work, items, results, fresh):
             return results
 
@@ -98,13 +103,13 @@ def items_after(work: Work, count: int) -> Iterator[Any]:
 def fail(work: Work, error: BaseException, item: Any, index: int) -> NoReturn:
     """Raise what the core would raise if item number *index* raised *error*."""
     from cotality.core.utils._process.chunk import task_failure
-    from cotality.core.utils._process.failures import as_raised, blame
+    from cotality.core.utils._process.failures import as_raised, blame, numbers
     from cotality.core.utils._process.frames import field_of, set_field
     from cotality.core.utils._process.tasks_over import TasksOver
 
     failure = task_failure(error)
     make = TasksOver(work.function, (), unpack=work.unpack).make
-    blame(failure, make(work.function, item, index), index)
+    failure = blame(failure, make(work.function, item, index), index, next(numbers))
     raised = as_raised(failure)
     if raised is error:
         context = field_of(error, "__context__")

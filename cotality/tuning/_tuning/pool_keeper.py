@@ -122,7 +122,7 @@ class PoolKeeper:
             was_parked = last.pool.unpark(self.max_workers)
             # Who else uses it will not park it, because this loan is there.
             is_shared = was_parked or self.is_used(last.pool, but=loan)
-            if is_shared and not last.pool.is_closing:
+            if is_shared and not (last.pool.is_closing or last.pool.is_mixed):
                 return last.pool
         new = Pool(
             self.max_workers, self.plan, for_calls=True, idle_limit=self.idle_limit

@@ -126,6 +126,7 @@ class PoolManager:
             default_context(),
             checked_initializer(initializer, initargs),
             niceness=checked_niceness(niceness),
+            puts_back=True,
         )
         limit = checked_seconds("idle_seconds", idle_seconds, zero=False)
         self._keeper = PoolKeeper(

@@ -44,12 +44,13 @@ From the caller down to the worker:
 * in a worker: `worker`, `worker_link` on its `link_end`, `chunk`, which is a
   `packed_chunk`, or in a thread a `local_chunk`, `stopwatch` for the `times` of tasks,
   `worker_state` for what it makes once, and the calls `beside`, of which it keeps what
-  it has loaded;
+  it has loaded, and `process_state`, what it puts back between calls;
 * what tasks log, print and warn of: `worker_output`, `output_rules` in a worker,
   `log_records`, `warned` on the way, `relay`, `showing` in the parent;
 * how things are packed: `packing` for whole portions, `packed_functions`, of which some
-  are `stateful`, `wire`, `by_value` where need be, `arguments`, with `captured` for
-  large ones, `shared`, `atoms`, `copies`, `contexts` with `context_variables`,
+  are `stateful`, by what they have `held`, `wire`, `by_value` where need be,
+  `arguments`, with `captured` for large ones, `shared`, `atoms`, `copies`, `contexts`
+  with `context_variables` and `context_copies`,
   `exception_transport`, `frames`; how a task stays one all the same: `task_graph`, by
   the `memos` of pickles; what does not go by a name of its own: functions, `patched`,
   and classes, `class_at`;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import Context
 from typing import TYPE_CHECKING
 
 from .not_picklable import TaskNotPicklableError
@@ -20,12 +19,8 @@ class PackedContext:
     def __init__(self, values: list[tuple[Variable, bytes]]) -> None:
         self.values = values
 
-    def load(self) -> Context:
-        """A context that has these values and nothing else."""
-        context = Context()
-        for variable, packed in self.values:
-            context.run(variable.set, decode(packed))
-        return context
+    def load(self) -> list[tuple[Variable, object]]:
+        return [(variable, decode(packed)) for variable, packed in self.values]
 
 
 def captured(variables: Sequence[Variable]) -> bytes:

@@ -486,8 +486,9 @@ class Run:
         for (_, index, task, attempt), error in self.retries.give_up():
             times, worker, handed_out = self.retries.latest.pop(index)
             portion = Portion(index, [task], {}, attempt - 1, handed_out)
-            self.policy.see(index, [task], {0: error})
-            report = ChunkReport([None], {0: error}, times=times, worker=worker)
+            errors = {0: error}
+            self.policy.see(index, [task], errors)
+            report = ChunkReport([None], errors, times=times, worker=worker)
             pieces.append(self.piece(portion, report, 0, 1))
         return pieces
 

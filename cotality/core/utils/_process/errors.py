@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .checks import OnError
-from .failures import as_raised, blame
+from .failures import as_raised, blame, numbers
 from .task import Task
 
 
@@ -22,6 +22,7 @@ class ErrorPolicy:
     """
 
     def __init__(self, on_error: OnError, max_failures: int | None = None) -> None:
+        self.number = next(numbers)
         self.on_error = on_error
         self.max_failures = 1 if on_error == "raise" else max_failures
         self.seen: list[tuple[int, Exception]] = []  # what may have to be raised
@@ -40,15 +41,24 @@ class ErrorPolicy:
     def see(
         self, start: int, tasks: Sequence[Task[Any]], errors: dict[int, Exception]
     ) -> None:  # Any: tasks of every result type
-        """*tasks*, of which the first has the index *start*, failed with *errors*."""
-        if self.max_failures is None and self.leaves_in_place:
-            return
+        """*tasks*, of which the first has the index *start*, failed with *errors*.
+
+        Each of these, in its place, says then which task it comes from.
+        """
         for position in sorted(errors):
-            if self.on_error == "raise" and self.is_over:
-                return
-            blame(errors[position], tasks[position], start + position)
-            self.seen.append((start + position, errors[position]))
-            self.is_over = self.is_over or len(self.seen) == self.max_failures
+            index, task = start + position, tasks[position]
+            error = blame(errors[position], task, index, self.number)
+            errors[position] = error
+            if self.counts:
+                self.seen.append((index, error))
+                self.is_over = self.is_over or len(self.seen) == self.max_failures
+
+    @property
+    def counts(self) -> bool:
+        """Whether one more failure matters to the call."""
+        if self.on_error == "raise":
+            return not self.is_over
+        return self.max_failures is not None or not self.leaves_in_place
 
     def conclusion(
         self, total: int, ended_by: Exception | None = None

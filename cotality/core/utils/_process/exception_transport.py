@@ -137,6 +137,26 @@ def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None
         set_attribute(error, "__notes__", notes)
 
 
+def copy_of(error: Exception, notes: list[object]) -> Exception:
+    """Another exception like *error*, which holds the same things, with *notes*.
+
+    *error* itself if its class keeps what nobody else can set.
+    """
+    make, (kind, args, slots), attributes = field_by_field(error)
+    if issubclass(kind, BaseExceptionGroup):
+        args = args[0], members_of(error)
+    copy = put_together((make, (type(error), args, slots), attributes))
+    set_field(copy, "args", field_of(error, "args"))
+    if type(copy) is not type(error) or not reads_alike(copy, error):
+        return error
+    for name in ("__context__", "__cause__", "__suppress_context__"):
+        set_field(copy, name, field_of(error, name))
+    BaseException.with_traceback(copy, field_of(error, "__traceback__"))
+    if notes:
+        set_attribute(copy, "__notes__", list(notes))
+    return copy
+
+
 # One exception.
 
 

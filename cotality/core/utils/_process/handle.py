@@ -58,6 +58,7 @@ class WorkerPlan:
     niceness: int = 0  # how much less urgent than the parent
     databases: Databases | None = None  # of a Django program, when the pool was opened
     told: Told | None = None  # what its workers are told of them
+    puts_back: bool = False  # whether one call finds nothing of another, see there
 
 
 class WorkerHandle:
@@ -136,6 +137,7 @@ class WorkerHandle:
                 output_rules=rules.packed,
                 niceness=plan.niceness,
                 databases=plan.told,
+                puts_back=plan.puts_back,
             )
             context: Any = plan.context  # Any: typeshed's base class has no Process
             process: BaseProcess = context.Process(

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from . import worker_state
 from .belongings import belongs_elsewhere
 from .chunk import ChunkReport, task_failure
+from .context_copies import copier
 from .run_queue import seconds_in_queue
 from .stopwatch import Detective, Stopwatch
 from .task import Task
@@ -236,6 +237,7 @@ def way_to_call(
     """What makes a function one that is called in a copy of *context* and measured."""
     if not context:
         return None if watch is None else lambda each: partial(watch.call, each)
+    copy = copier(context)
     if watch is None:
-        return lambda each: partial(context.copy().run, each)
-    return lambda each: partial(context.copy().run, watch.call, each)
+        return lambda each: partial(copy().run, each)
+    return lambda each: partial(copy().run, watch.call, each)

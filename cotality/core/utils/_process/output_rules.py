@@ -160,6 +160,8 @@ def adopt(packed: bytes | memoryview) -> None:
     adopt_levels(disabled, root, levels)
     warnings.resetwarnings()
     warnings.filters.extend(map(filter_of, filters))  # type: ignore[attr-defined]  # typeshed: a sequence
+    global adopted_filters, adopted_count
+    adopted_filters, adopted_count = list(warnings.filters), adopted_count + 1
 
 
 def adopt_before(body: bytes | bytearray) -> memoryview:
@@ -170,6 +172,9 @@ def adopt_before(body: bytes | bytearray) -> memoryview:
     return view[end:]
 
 
+# The filters of the parent, and how often it has sent some.
+adopted_filters: list[Any] = []  # Any: see `Filter`
+adopted_count = 0
 adopted: set[str] = set()  # the loggers that have their level from the parent
 
 

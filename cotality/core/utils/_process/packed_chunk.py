@@ -9,6 +9,7 @@ run as calls of :meth:`PackedChunk.open`.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, copy_context
@@ -18,11 +19,12 @@ from itertools import repeat
 from time import perf_counter, thread_time
 from typing import Any, TypeAlias, cast
 
-from . import ledger, loading, this_process
+from . import ledger, loading, process_state, this_process
 from .arguments import Split, Unpacker, size_of, unpack_one
 from .atoms import unpack_together
 from .beside import ALONE, Beside
 from .chunk import HALT_INTERVAL, ChunkReport, task_failure
+from .context_copies import copier
 from .contexts import PackedContext
 from .exception_transport import pack_exception
 from .ledger import FAILED, FALSE, FLOAT, INTEGER, NONE, PACKED, TRUE, Ledger
@@ -144,6 +146,7 @@ class PackedChunk:
         outcomes = Outcomes(
             self.book, self.until_failure, self.in_segments, self.gives_back
         )
+        memory.values = outcomes.values
         watch: Stopwatch | None = None
         if self.measure:
             columns = outcomes.book.columns()
@@ -156,6 +159,9 @@ class PackedChunk:
         report = ChunkReport(outcomes.values, outcomes.errors, seconds, outcomes.packed)
         report.cpu_seconds = thread_time() - cpu_began
         report.obstacle = outcomes.obstacle
+        memory.values = []
+        if process_state.current is not None:
+            report.is_spent = process_state.current.is_spent()
         if watch is not None:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
@@ -175,14 +181,16 @@ class PackedChunk:
         return ledger.current() if self.in_segments else ledger.no_ledger()
 
     def run_tasks(self, outcomes: Outcomes, end: float) -> None:
-        book, template = outcomes.book, copy_context()
+        book = outcomes.book
+        memory.fresh = copier(memory.own or copy_context())
+        memory.modules = len(sys.modules)
         positions = range(book.most_tasks)
         calls = zip(positions, *self.content.calls(self), strict=False)
         book.begin_portion()
         while True:
             # Each task finds the context as the worker has it; mostly that is empty,
             # and one copy can serve as many tasks as leave it so.
-            context = template.copy()
+            context = memory.fresh()
             if not context.run(self.run_some, calls, outcomes, end, context):
                 break
         book.end_portion(len(outcomes.values))
@@ -280,6 +288,8 @@ class PackedChunk:
             given: Any = decode(arguments)  # Any: in one of two forms
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         if type(given) is dict:
             return function, (), cast("dict[str, Any]", given)  # Any: of any function
         positional, named = given
@@ -293,6 +303,8 @@ class PackedChunk:
             function, positional, named = memory.of_call.unpacker.unpack(split)
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         if function is None:
             return self.function(number), positional, named
         return self.as_called(function), positional, named
@@ -317,6 +329,8 @@ class PackedChunk:
             function: Function = unpack_one(self.functions[number])
         except BaseException as error:
             raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
         memory.loading_seconds += perf_counter() - began
         return function
 
@@ -407,7 +421,6 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
     call = None if watch is None else watch.call
     if context is None:
         return call
-    template = context_of_call(context)
 
     def call_in_context(
         function: Function,
@@ -415,7 +428,7 @@ def way_to_call(context: bytes | None, watch: Stopwatch | None) -> CallIn | None
         *positional: Any,  # Any: arguments of any function
         **named: Any,  # Any: as above
     ) -> Any:  # Any: what it returns
-        run = template.copy().run
+        run = context_of_call(context).run
         if call is None:
             return run(function, *positional, **named)
         return run(call, function, *positional, **named)
@@ -444,7 +457,7 @@ class Kept:
 
     number: int = 0
     functions: dict[int, Function] = field(default_factory=dict[int, Function])
-    context: Context | None = None
+    context: Callable[[], Context] | None = None  # makes what its tasks run in
     unpacker: Unpacker = field(default_factory=Unpacker)
 
 
@@ -459,10 +472,17 @@ class Memory(threading.local):
         self.loading_seconds = 0.0  # of functions, for the portion that runs
         self.of_call = Kept()
         self.others: dict[str, Kept] = {}
+        self.values: list[Any] = []  # Any: what tasks of this portion have returned
+        self.modules = 0  # how many were loaded when somebody last looked
+        self.fresh = Context().copy  # makes what each task runs in
+        # Likewise, once a module has set something when it was imported.
+        self.own: Context | None = None
 
     def turn_to(self, call: str, beside: Beside) -> None:
         """Forget what belongs to another call than *call* and those *beside* it."""
         if call != self.call:
+            if process_state.current is not None:
+                process_state.current.put_back()
             self.others[self.call] = self.of_call
             self.call = call
             self.of_call = self.others.pop(call, Kept(beside.number))
@@ -473,14 +493,52 @@ class Memory(threading.local):
                 if name in beside.names or kept.number > beside.latest
             }
 
+    def adopt_context(self, here: Context) -> None:
+        """Let what is set in *here*, and was not set before, be so in this worker."""
+        before = self.fresh()
+        new = [
+            (variable, value)
+            for variable, value in here.items()
+            if variable not in before or before[variable] is not value
+        ]
+        if new:
+            for variable, value in new:
+                before.run(variable.set, value)
+            self.own = copier(before)()  # not what the task that is here may change
+            self.fresh = copier(self.own)
+            for kept in (self.of_call, *self.others.values()):
+                kept.context = None  # made from what holds here
+
 
 memory = Memory()
 
 
+def modules_came() -> None:
+    """A task was loaded, and that has imported modules.
+
+    What they set when they are imported, such as the precision of `decimal`, holds in
+    this worker from here on, as in a program. It is no matter of the one task that is
+    the first to need them.
+    """
+    memory.modules = len(sys.modules)
+    memory.adopt_context(copy_context())
+    state = process_state.current
+    if state is not None and not (state.has_run or memory.values):
+        state.take_in()
+
+
 def context_of_call(packed: bytes) -> Context:
-    """The context of the call; loaded once for each worker and call."""
+    """A copy of the context of the call; that is loaded once for each worker."""
     kept = memory.of_call
-    context = kept.context
-    if context is None:
-        context = kept.context = cast("PackedContext", decode(packed)).load()
-    return context
+    if kept.context is None:
+        try:
+            values = cast("PackedContext", decode(packed)).load()
+        except BaseException as error:
+            raise NotLoadedError(error) from error
+        if len(sys.modules) != memory.modules:
+            modules_came()
+        context = memory.fresh()
+        for variable, value in values:
+            context.run(variable.set, value)
+        kept.context = copier(context)
+    return kept.context()

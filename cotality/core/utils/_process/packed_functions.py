@@ -1,4 +1,10 @@
-"""The functions of a call: each is packed once, and has a number."""
+"""The functions of a call: each is packed once, and has a number.
+
+One that comes with something of its own, such as the object of a bound method, is
+looked at again for each portion: if that has changed it is packed anew, as another one.
+So it is what it is when its task is handed out, as a small argument is. If it is large
+it is that, as a large argument is, for as long as it holds the same objects.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +13,14 @@ from dataclasses import dataclass, field, replace
 from pickle import PickleBuffer
 from time import perf_counter
 from types import FunctionType
+from typing import TYPE_CHECKING
 
 from . import patched
 from .memos import LastingMemo, is_found_by_name, noted
-from .segments import Segment, stored
+from .segments import LARGE, Segment, stored
+
+if TYPE_CHECKING:
+    from .held import Held
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
 
@@ -45,7 +55,7 @@ class FunctionCosts:
 
 @dataclass(slots=True)
 class PackedFunction:
-    """A function as it was when the call first met it.
+    """A function as it was when it was packed.
 
     Attributes:
         function: What is sent for it, see `patched`.
@@ -53,6 +63,8 @@ class PackedFunction:
         number: Its own for as long as the call lasts.
         memo: Which objects it holds.
         is_stateful: Whether each task needs one of its own, see `stateful`.
+        held: What it held, if that may change.
+        portion: Number of the portion for which it was last looked at.
     """
 
     function: object
@@ -63,6 +75,8 @@ class PackedFunction:
     buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
     is_stateful: bool
     costs: FunctionCosts
+    held: Held | None
+    portion: int
     stored: bytes | Segment | None = field(default=None, init=False)
 
     def packed(self) -> bytes | Segment:
@@ -87,6 +101,7 @@ class PackedFunctions:
 
     def __init__(self, in_segments: bool) -> None:
         self.in_segments = in_segments
+        self.portion = 0  # which one is being packed
         self.numbers = itertools.count(1)
         # By identity; each entry keeps its function, so that no other gets its id.
         self.known: dict[int, PackedFunction] = {}
@@ -99,35 +114,61 @@ class PackedFunctions:
         self.costs.forget()
         return taken
 
+    def begin_portion(self) -> None:
+        """From here on functions are as they are now."""
+        self.portion += 1
+
     def pack(self, function: object) -> PackedFunction:
         found = self.known.get(id(function))
-        if found is not None:
+        if found is not None and self.is_as_it_was(found):
             return found
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
         began = perf_counter()
-        buffers: list[PickleBuffer] | None = [] if self.in_segments else None
+        packed = self.packed(function)
+        self.costs.seconds += perf_counter() - began
+        self.known[id(function)] = packed
+        return packed
+
+    def is_as_it_was(self, packed: PackedFunction) -> bool:
+        if packed.portion != self.portion:
+            packed.portion = self.portion
+            return packed.held is None or packed.held.is_as_it_was(packed.original)
+        return True
+
+    def packed(self, function: object) -> PackedFunction:
         sent = patched.sendable(function)
+        goes_by_name = type(sent) is FunctionType and is_found_by_name(sent)
+        held: Held | None = None
+        if not goes_by_name:  # as nearly all do
+            from .held import Held
+
+            # Before it is packed: what changes meanwhile shows the next time.
+            held = Held(function)
+        buffers: list[PickleBuffer] | None = [] if self.in_segments else None
         data, pickler = noted(sent, buffers)
-        packed = PackedFunction(
+        is_stateful = False
+        if held is not None:
+            from .stateful import NAME, holds_state
+
+            is_stateful = holds_state(sent, data)
+            if data.endswith(NAME):
+                held = None
+            elif is_stateful and size_of(data, buffers) < LARGE:
+                held.look_inside()
+        return PackedFunction(
             sent,
             function,
             next(self.numbers),
             LastingMemo(pickler),
             data,
             buffers,
-            is_stateful(sent, data),
+            is_stateful,
             self.costs,
+            held,
+            self.portion,
         )
-        self.costs.seconds += perf_counter() - began
-        self.known[id(function)] = packed
-        return packed
 
 
-def is_stateful(function: object, data: bytes) -> bool:
-    """Whether *function*, packed as *data*, holds what a task may change."""
-    if type(function) is FunctionType and is_found_by_name(function):
-        return False  # as nearly all are
-    from .stateful import holds_state
-
-    return holds_state(function, data)
+def size_of(data: bytes, buffers: list[PickleBuffer] | None) -> int:
+    return len(data) + sum(each.raw().nbytes for each in buffers or ())

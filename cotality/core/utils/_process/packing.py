@@ -99,6 +99,7 @@ class PortionPacker:
 
     def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
         tasks = batch.tasks
+        self.functions.begin_portion()
         functions: dict[int, PackedFunction] = {}
         failures: dict[int, Exception] = {}
         content: Together | Apart | None = self.pack_together(tasks, functions)

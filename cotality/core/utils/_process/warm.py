@@ -91,7 +91,7 @@ def lease(max_workers: int) -> Warm:
         if warm.world == now and warm.pool.unpark(max_workers):
             return warm
         warm.pool.close(wait=False, cancel=True)
-    plan = WorkerPlan(context=default_context())
+    plan = WorkerPlan(context=default_context(), puts_back=True)
     pool = Pool(max_workers, plan, for_calls=True)
     # A stream gives the caller time to change it, before the last worker is started.
     pool.is_as_before = lambda: world() == now
@@ -155,7 +155,7 @@ def take_waiting(place: int = -1) -> Warm | None:
 
 def bring_back(warm: Warm) -> None:
     """Keep the pool for the next call; the one that waits longest may have to go."""
-    if workers_are_measured():
+    if workers_are_measured() or warm.pool.is_mixed:
         warm.pool.close(wait=True, cancel=True)
         return
     warm.pool.park()

@@ -22,6 +22,7 @@ from . import (
     loading,
     nesting,
     output_rules,
+    process_state,
     standard_places,
     this_process,
     wire,
@@ -93,6 +94,7 @@ class Setup:
     output_rules: bytes
     niceness: int
     databases: Told | None = None
+    puts_back: bool = False
 
 
 def worker_main(end: LinkEnd, setup: Setup) -> None:
@@ -108,6 +110,8 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
             set_up(setup.databases.set_up)
         if not initialized(link, setup.initializer):
             return
+        if setup.puts_back:
+            process_state.keep()
         worker_state.open_states()
         serve(link, book)
         worker_state.close_states()
