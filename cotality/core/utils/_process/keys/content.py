@@ -13,7 +13,7 @@ room than what is flat.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from hashlib import blake2b
 from typing import Any, TypeAlias, cast
@@ -59,20 +59,39 @@ class Content:
 
         kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
         if isinstance(thing, Enum):
-            return f"e{text_of_name(kind)}{text_of_str(thing.name)}"
+            # A flag that is made of bits without names has none either.
+            name: str | None = thing.name
+            said = self.of(thing.value) if name is None else text_of_str(name)
+            return f"e{self.of_class(kind)}{said}"
         if is_dataclass(thing) and not isinstance(thing, type):
             return self.of_dataclass(thing)
         if isinstance(thing, tuple) and hasattr(kind, "_fields"):
             items = cast("tuple[object, ...]", thing)
-            return f"N{text_of_name(kind)}{self.inside(items, self.of_named)}"
+            return f"N{self.of_class(kind)}{self.inside(items, self.of_named)}"
         rule = STANDARD.get(kind)
         if rule is not None:
-            return f"o{text_of_name(kind)}{rule(thing, self)}"
+            return f"o{text_of_name(kind)}{rule(thing, self)}{self.of_more(thing)}"
         text = text_of_array(thing, self) or text_of_callable(thing, self)
         if text is None:
             name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
             raise UnstableError(f"is a {name}, which has no content to know it by")
         return text
+
+    def of_class(self, kind: type) -> str:
+        """Its name; of one defined in a function also what it was given there."""
+        from .functions import text_of_local_class
+
+        name = text_of_name(kind)
+        if "<locals>" not in kind.__qualname__:
+            return name
+        return name + self.inside(kind, lambda each: text_of_local_class(each, self))
+
+    def of_more(self, thing: Any) -> str:  # Any: of any class
+        """The attributes that somebody has given to *thing*; mostly none."""
+        given: dict[str, object] = getattr(thing, "__dict__", {})
+        # What has a name like `__wrapped__` is Python's.
+        own = {name: given[name] for name in given if not name.startswith("__")}
+        return f"~{self.of(own)}" if own else ""
 
     def inside(self, thing: object, text_of: Callable[[Any], str]) -> str:
         """What *text_of* makes of the container *thing*, as a digest.
@@ -134,21 +153,33 @@ class Content:
         def of_fields(thing: Any) -> str:  # Any: as above
             texts: list[str] = []
             for field in fields(thing):
-                if not declared(field):
-                    continue
                 try:
                     text = self.of(getattr(thing, field.name))
+                except AttributeError:
+                    continue  # nothing has set it
                 except UnstableError as error:
                     error.steps.append(f".{field.name}")
                     raise
+                if not field.compare and text == self.of_default(field):
+                    continue  # as a cache that is empty
                 texts.append(f"{text_of_str(field.name)}{text}")
             names = {field.name for field in fields(thing)}
             return "".join(sorted(texts)) + state_besides(thing, names, self)
 
-        from .state import declared, state_besides
+        from .state import state_besides
 
         kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
-        return f"C{text_of_name(kind)}{self.inside(thing, of_fields)}"
+        return f"C{self.of_class(kind)}{self.inside(thing, of_fields)}"
+
+    def of_default(self, field: Field[Any]) -> str | None:  # Any: of any type
+        """The text of what *field* has if nobody gives it anything."""
+        if field.default is not MISSING:
+            return self.of(field.default)
+        return (
+            None
+            if field.default_factory is MISSING
+            else self.of(field.default_factory())
+        )
 
 
 def digest(text: str) -> str:
