@@ -19,14 +19,16 @@ import re
 import subprocess
 import sys
 import threading
+import types
 import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotality.core.utils._process.keys.key import Keys
@@ -144,7 +146,7 @@ def test_equal_content_has_the_same_key() -> None:
     pairs: list[tuple[Any, Any]] = [
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         ({"ab", "cd", "ef"}, {"ef", "cd", "ab"}),
-        (Job("a", [1]), Job("a", [1], cache={"seen": 1})),
+        (Job("a", [1]), Job("a", [1], cache={})),
         (np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3))),
         (np.arange(6)[::2], np.array([0, 2, 4])),
         (share([1, 2]), [1, 2]),
@@ -460,6 +462,158 @@ def detailed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value).__name__, [detailed(each) for each in value]
     return type(value).__name__, repr(value)
+
+
+# What a task can see of its argument, against what its key knows.
+
+
+@dataclasses.dataclass
+class Told:
+    """Says of its fields that they do not count."""
+
+    name: int
+    kept: Any = dataclasses.field(default=0, compare=False)
+    made: Any = dataclasses.field(default=None, init=False, compare=False)
+
+
+@dataclasses.dataclass(slots=True)
+class Short:
+    name: int
+    rest: Any = dataclasses.field(default_factory=list, compare=False, repr=False)
+
+
+@dataclasses.dataclass
+class TellingError(OSError):
+    name: Any
+
+    def __init__(self, name: Any, *args: Any) -> None:
+        super().__init__(*args)
+        self.name = name
+
+
+def with_attributes(thing: Any, given: dict[str, Any]) -> Any:
+    for name, value in given.items():
+        setattr(thing, name, value)
+    return thing
+
+
+def with_notes(thing: BaseException, notes: list[str]) -> BaseException:
+    for note in notes:
+        thing.add_note(note)
+    return thing
+
+
+def of_local_class(value: Any, default: Any) -> Any:
+    @dataclasses.dataclass
+    class Local:
+        name: int = 0
+
+        kind = default
+
+        def run(self) -> Any:
+            return value
+
+    return Local()
+
+
+def local_function(value: Any, default: Any) -> Any:
+    def function(given: Any = default) -> Any:
+        return value, given
+
+    return function
+
+
+few = st.integers(0, 1) | st.sampled_from([True, 1.0, "1", None, (), b""])
+some = st.lists(few, max_size=2) | few
+attributes = st.dictionaries(st.sampled_from(["a", "b"]), some, max_size=2)
+made = st.fixed_dictionaries({"made": some})
+partials = st.builds(functools.partial, st.just(add), few)
+objects = st.one_of(
+    st.builds(Told, few, some),
+    st.builds(with_attributes, st.builds(Told, few), attributes),
+    st.builds(with_attributes, st.builds(Told, few), made),
+    st.builds(Short, few, some),
+    st.builds(lambda name, limit: Row(name, limit), few, few),
+    st.builds(with_attributes, st.builds(Row, few, few), attributes),
+    st.builds(with_attributes, st.builds(Place, few, few), attributes),
+    st.builds(
+        with_attributes, st.builds(collections.OrderedDict, attributes), attributes
+    ),
+    st.builds(with_attributes, st.builds(collections.Counter, st.text()), attributes),
+    st.builds(collections.deque, st.lists(few, max_size=2), st.integers(2, 3)),
+    st.builds(with_notes, st.builds(TellingError, few, few, few), st.lists(st.text())),
+    st.builds(with_attributes, partials, attributes),
+    st.builds(local_function, some, some),
+    st.builds(with_attributes, st.builds(local_function, few, few), attributes),
+    st.builds(of_local_class, some, some),
+    st.builds(lambda thing: thing.run, st.builds(of_local_class, few, few)),
+)
+
+
+def seen(thing: Any) -> Any:
+    """All that a task can find in *thing*, in a form whose equality sees types."""
+    if isinstance(thing, (int, float, str, bytes, type(None))):
+        return type(thing).__name__, repr(thing)
+    kind = type(thing)
+    parts: dict[str, Any] = {"class": f"{kind.__module__}.{kind.__name__}"}
+    if isinstance(thing, (types.FunctionType, types.MethodType, functools.partial)):
+        parts |= seen_of_function(thing)
+    if isinstance(thing, (list, tuple, collections.deque)):
+        parts["items"] = list(map(seen, thing))
+    if isinstance(thing, collections.deque):
+        parts["maxlen"] = thing.maxlen
+    if isinstance(thing, dict):
+        pairs = [(seen(key), seen(value)) for key, value in thing.items()]
+        is_ordered = isinstance(thing, collections.OrderedDict)
+        parts["pairs"] = pairs if is_ordered else sorted(pairs, key=repr)
+    if isinstance(thing, BaseException):
+        parts["raised"] = seen(thing.args), seen(getattr(thing, "errno", None))
+    if type(thing) is Short:
+        parts["slots"] = seen(thing.name), seen(thing.rest)
+    if type(thing).__qualname__ != type(thing).__name__:
+        parts["run"] = (
+            seen_of_function(type(thing).run) if hasattr(type(thing), "run") else None
+        )
+        parts["kind"] = seen(getattr(type(thing), "kind", None))
+    given = getattr(thing, "__dict__", {})
+    parts["attributes"] = {n: seen(v) for n, v in given.items() if n != "_limit"}
+    return sorted(parts.items(), key=lambda part: part[0])
+
+
+def seen_of_function(function: Any) -> dict[str, Any]:
+    if isinstance(function, functools.partial):
+        return {"partial": [seen(function.args), seen(function.keywords)]}
+    if isinstance(function, types.MethodType):
+        return {"of": seen(function.__self__), "name": function.__name__}
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return {
+        "name": function.__qualname__,
+        "cells": list(map(seen, cells)),
+        "defaults": seen(function.__defaults__),
+    }
+
+
+@settings(max_examples=200)
+@given(objects, objects)
+def test_what_a_task_can_tell_apart_never_has_one_key(a: Any, b: Any) -> None:
+    """Or it has none, and needs a label."""
+    try:
+        are_one = key_of(a) == key_of(b)
+    except TaskKeyError:
+        return
+    assert not are_one or seen(a) == seen(b)
+
+
+@given(objects)
+def test_what_a_pickle_brings_back_has_the_same_key(a: Any) -> None:
+    """So a run that resumes with what another process has made finds its results."""
+    try:
+        before = key_of(a)
+    except TaskKeyError:
+        return
+    again = cloudpickle.loads(cloudpickle.dumps(a))
+    if seen(again) == seen(a):  # attributes of a Counter do not travel
+        assert key_of(again) == before
 
 
 KNOWN = {

@@ -36,7 +36,7 @@ def loop_over(work: Work, results: list[Any]) -> list[Any]:
     known = work.known_head()
     for each in known if work.take(known) else ():
         if each.error is not None:
-            from cotality.core.utils._process.failures import blame, numbers
+            from cotality.core.utils._process.blame import blame, numbers
 
             each.error = blame(each.error, each.task, each.index, next(numbers))
         results.append(each.unwrap())
@@ -102,8 +102,9 @@ def items_after(work: Work, count: int) -> Iterator[Any]:
 
 def fail(work: Work, error: BaseException, item: Any, index: int) -> NoReturn:
     """Raise what the core would raise if item number *index* raised *error*."""
+    from cotality.core.utils._process.blame import blame, numbers
     from cotality.core.utils._process.chunk import task_failure
-    from cotality.core.utils._process.failures import as_raised, blame, numbers
+    from cotality.core.utils._process.failures import as_raised
     from cotality.core.utils._process.frames import field_of, set_field
     from cotality.core.utils._process.tasks_over import TasksOver
 

@@ -13,8 +13,8 @@ From the caller down to the worker:
   `source`, and where portions come back to, `arrivals`, or `event_loop` for coroutines;
 * what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
   which tasks need not run, because their outcomes are there: `known_head`;
-* what comes back: `outcome`; what failures mean: `errors`; which tasks run again:
-  `retry`, and those that wait for it: `retrying`;
+* what comes back: `outcome`; what failures mean: `errors`, and whose they are: `blame`;
+  which tasks run again: `retry`, and those that wait for it: `retrying`;
 * who watches: `observers`; what a person is shown while it runs: `progress`, and
   afterwards: `report`, or a line in the log: `call_log`;
 * where it runs: `backend` says what such a place can do, `backends` chooses between

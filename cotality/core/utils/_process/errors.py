@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .blame import blame, numbers
 from .checks import OnError
-from .failures import as_raised, blame, numbers
+from .failures import as_raised
 from .task import Task
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from . import patched
 from .memos import LastingMemo, is_found_by_name, noted
-from .segments import LARGE, Segment, stored
+from .segments import Segment, stored
+from .sizes import LARGE
 
 if TYPE_CHECKING:
     from .held import Held

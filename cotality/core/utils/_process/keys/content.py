@@ -55,6 +55,13 @@ class Content:
         rule = RULES.get(kind)
         return (rule or self.rare)(thing, self)
 
+    def of_more(self, thing: Any) -> str:  # Any: of any class
+        """The attributes that somebody has given to *thing*; mostly none."""
+        given: dict[str, object] = getattr(thing, "__dict__", {})
+        # What has a name like `__wrapped__` is Python's.
+        own = {name: given[name] for name in given if not name.startswith("__")}
+        return f"~{self.of(own)}" if own else ""
+
     def inside(self, thing: object, text_of: Callable[[Any], str]) -> str:
         """What *text_of* makes of the container *thing*, as a digest.
 

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
+from collections.abc import Iterator
+from types import (
+    BuiltinMethodType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    MethodWrapperType,
+)
 from typing import Any
 
-from .content import Content, import_name, name_of_class
+from .content import Content, import_name, name_of_class, text_of_name
 from .errors import UnstableError
 
 
@@ -20,6 +28,8 @@ def text_of_callable(
 ) -> str | None:  # Any: a function, a class, a partial, a method
     """The text of *function*; None if it is nothing of the kind."""
     given: object = function
+    if isinstance(function, type) and "<locals>" in function.__qualname__:
+        return f"n{text_of_class(function, content)}"
     name = name_of_class(function) if isinstance(function, type) else None
     name = name or name_in_module(function)
     if name is not None:
@@ -50,7 +60,7 @@ def text_of_partial(
     function: functools.partial[Any], content: Content
 ) -> str:  # Any: of any function
     parts = function.func, tuple(function.args), dict(function.keywords)
-    return "".join(map(content.of, parts))
+    return "".join(map(content.of, parts)) + content.of_more(function)
 
 
 def text_of_method(method: Any, content: Content) -> str:  # Any: of any class
@@ -83,7 +93,47 @@ def text_of_closure(function: FunctionType, content: Content) -> str:
         text_of_variable("__defaults__", function.__defaults__, content),
         text_of_variable("__kwdefaults__", function.__kwdefaults__, content),
     ]
+    return "".join(f"{len(text)}:{text}" for text in texts) + content.of_more(function)
+
+
+def text_of_class(kind: type, content: Content) -> str:
+    """Its name; of one defined in a function also what it was given there."""
+    name = text_of_name(kind)
+    if "<locals>" not in kind.__qualname__:
+        return name
+    return name + content.inside(kind, lambda each: text_of_local_class(each, content))
+
+
+def text_of_local_class(kind: type, content: Content) -> str:
+    """What the functions and the attributes of *kind* have from where it was made."""
+    texts: list[str] = []
+    for name, value in sorted(vars(kind).items()):
+        function: Any = value  # Any: unwrapped as far as there is something in it
+        for wrapper in ("fget", "func", "__func__"):
+            function = getattr(function, wrapper, None) or function
+        if isinstance(function, FunctionType):
+            texts += texts_of_cells(name, function, content)
+        elif not (name.startswith("__") or isinstance(value, DESCRIPTORS)):
+            texts.append(text_of_variable(name, value, content))
+    texts += [content.of(base) for base in kind.__bases__ if base is not object]
     return "".join(f"{len(text)}:{text}" for text in texts)
+
+
+DESCRIPTORS = (MemberDescriptorType, GetSetDescriptorType, property)
+
+
+def texts_of_cells(
+    name: str, function: FunctionType, content: Content
+) -> Iterator[str]:
+    for variable, cell in zip(
+        function.__code__.co_freevars, function.__closure__ or (), strict=True
+    ):
+        if variable == "__class__":  # the class itself, for `super`
+            continue
+        if "__create_fn__" in function.__qualname__:
+            continue  # of a dataclass: its fields are known, and so are their types
+        text = text_of_variable(variable, cell.cell_contents, content)
+        yield f"{name}.{text}"
 
 
 def text_of_variable(name: str, value: object, content: Content) -> str:

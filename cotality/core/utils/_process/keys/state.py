@@ -7,11 +7,10 @@ not know would give a run that resumes the result of another argument.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
-from types import MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
 from .content import Content
@@ -20,19 +19,6 @@ from .errors import UnstableError
 Part: TypeAlias = Callable[[Any, Content], str]  # Any: each has its own type
 
 IS_MADE_IN_PYTHON = 1 << 9  # of the flags of a type (Py_TPFLAGS_HEAPTYPE)
-
-
-def declared(field: dataclasses.Field[Any]) -> bool:  # Any: of any type
-    """Whether a field is content.
-
-    One that takes no part in comparisons is none by its author's own word, as a cache
-    is. But then it need not be given: what every caller has to say is content.
-    """
-    has_default = (
-        field.default is not dataclasses.MISSING
-        or field.default_factory is not dataclasses.MISSING
-    )
-    return field.compare or (field.init and not has_default)
 
 
 def state_besides(
@@ -107,5 +93,19 @@ PARTS: dict[type, Part] = {
     int: lambda thing, content: content.of(int.__int__(thing)),
     float: lambda thing, content: content.of(float.__float__(thing)),
     bytes: lambda thing, content: content.of(bytes.__getitem__(thing, slice(None))),
-    BaseException: lambda thing, content: content.of(thing.args),
+    BaseException: lambda thing, content: text_of_exception(thing, content),
 }
+
+
+def text_of_exception(error: BaseException, content: Content) -> str:
+    """Its arguments, and whatever else it has been given by now."""
+    more: dict[str, Any] = {"__notes__": getattr(error, "__notes__", None)}
+    more["__cause__"] = error.__cause__
+    for kind in type(error).__mro__:
+        if kind in (BaseException, object) or kind.__flags__ & IS_MADE_IN_PYTHON:
+            continue
+        for name, place in vars(kind).items():
+            if isinstance(place, (MemberDescriptorType, GetSetDescriptorType)):
+                more[name] = getattr(error, name, None)
+    given = {name: value for name, value in more.items() if value is not None}
+    return content.of(error.args) + (content.of(given) if given else "")
