@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any, cast
 
-from .exception_transport import copy_of
 from .task import Task, describe, numbered
 
 numbers = itertools.count(1)  # of calls
@@ -38,6 +37,8 @@ def blame(
         notes = field_notes(error)
         others = [each for each in notes if is_of_another(each, note)]
         if others:
+            from .exception_transport import copy_of
+
             error = copy_of(error, notes[: notes.index(others[0])])
         if note not in field_notes(error):
             error.add_note(note)
