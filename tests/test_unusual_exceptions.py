@@ -52,7 +52,23 @@ class WrappedError(Exception):
         return KeyError("before")
 
 
-KINDS = [EmptyError, FrozenError, WrappedError]
+class RefusingError(Exception):
+    """Tells nothing, takes nothing, and is like nothing."""
+
+    __hash__ = None  # type: ignore[assignment]  # that is the point
+
+    @property
+    def __notes__(self) -> list[str]:
+        raise RuntimeError("no notes")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise RuntimeError(f"no {name}")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+
+KINDS = [EmptyError, FrozenError, WrappedError, RefusingError]
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
