@@ -19,6 +19,7 @@ from types import (
     MethodType,
     ModuleType,
 )
+from typing import Any
 
 from .memos import dumped_by, is_found_by_name
 from .stateful import values_of
@@ -78,8 +79,9 @@ def parts_of(thing: object) -> Iterable[object]:
     if isinstance(thing, MethodType):
         return thing.__func__, thing.__self__
     if isinstance(thing, partial):
-        named = thing.keywords.values()
-        return thing.func, *thing.args, *named, *attributes_of(thing)
+        given: partial[Any] = thing  # Any: of any function
+        named = given.keywords.values()
+        return given.func, *given.args, *named, *attributes_of(given)
     if not isinstance(thing, FunctionType) or is_found_by_name(thing):
         return ()
     return thing.__code__, *values_of(thing), *attributes_of(thing)

@@ -60,7 +60,7 @@ class Content:
         kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
         if isinstance(thing, Enum):
             # A flag that is made of bits without names has none either.
-            name: str | None = thing.name
+            name = cast("str | None", thing.name)
             said = self.of(thing.value) if name is None else text_of_str(name)
             return f"e{self.of_class(kind)}{said}"
         if is_dataclass(thing) and not isinstance(thing, type):
