@@ -75,13 +75,12 @@ def is_followed(thing: object) -> bool:
     return isinstance(thing, (FunctionType, MethodType, partial))
 
 
-def parts_of(thing: object) -> Iterable[object]:
+def parts_of(thing: Any) -> Iterable[object]:  # Any: what a function may hold
     if isinstance(thing, MethodType):
         return thing.__func__, thing.__self__
     if isinstance(thing, partial):
-        given: partial[Any] = thing  # Any: of any function
-        named = given.keywords.values()
-        return given.func, *given.args, *named, *attributes_of(given)
+        named = thing.keywords.values()
+        return thing.func, *thing.args, *named, *vars(thing).values()
     if not isinstance(thing, FunctionType) or is_found_by_name(thing):
         return ()
     return thing.__code__, *values_of(thing), *attributes_of(thing)
