@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils.process import (
+    IsolatedProcessPoolExecutor,
     Journal,
     Task,
     execute_tasks_in_parallel,
@@ -20,6 +21,7 @@ from cotality.core.utils.process import (
 )
 from cotality.tuning import PoolManager, execute, managed_pool, optimize_streaming
 from tests.helpers import Failure
+from tests.limits import LONG_S
 
 
 class EmptyError(Exception):
@@ -50,7 +52,23 @@ class WrappedError(Exception):
         return KeyError("before")
 
 
-KINDS = [EmptyError, FrozenError, WrappedError]
+class RefusingError(Exception):
+    """Tells nothing, takes nothing, and is like nothing."""
+
+    __hash__ = None  # type: ignore[assignment]  # that is the point
+
+    @property
+    def __notes__(self) -> list[str]:
+        raise RuntimeError("no notes")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise RuntimeError(f"no {name}")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+
+KINDS = [EmptyError, FrozenError, WrappedError, RefusingError]
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -113,6 +131,28 @@ def test_others_keep_their_results(kind: type[Exception], use_processes: bool) -
 
     assert [*results[:3], *results[4:]] == [0, 1, 2, 4, 5]
     assert type(results[3]) is kind
+
+
+@kinds
+def test_a_future_raises_it(kind: type[Exception]) -> None:
+    """That of our executor, waited for in whatever way."""
+
+    async def awaited(executor: IsolatedProcessPoolExecutor) -> int:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, check, 3, kind)
+
+    with IsolatedProcessPoolExecutor(1) as executor:
+        future = executor.submit(check, 3, kind)
+        with pytest.raises(kind):
+            future.result(LONG_S)
+        assert type(future.exception()) is kind
+        found: list[int] = []
+        with pytest.raises(kind):
+            found.extend(executor.map(check, range(6), [kind] * 6))
+        assert found == [0, 1, 2]
+        with pytest.raises(kind):
+            asyncio.run(awaited(executor))
+        assert executor.submit(list[int].clear, []).result() is None
 
 
 @kinds

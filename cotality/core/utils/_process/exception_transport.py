@@ -133,7 +133,7 @@ def link(error: BaseException, node: Node, rebuilt: list[BaseException]) -> None
         set_field(error, name, None if number is None else rebuilt[number])
     set_field(error, "__suppress_context__", node.suppress_context)
     if node.notes:
-        notes = [*getattr(error, "__notes__", ()), *node.notes]
+        notes = [*notes_of(error), *node.notes]
         set_attribute(error, "__notes__", notes)
 
 

@@ -27,6 +27,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Answer(Future[T]):
+    """A future that also raises an exception which is false.
+
+    That of the standard library asks for its exception by its truth (seen on 3.11 to
+    3.13), and gives None where a class of exceptions has `__len__` or `__bool__`.
+    """
+
+    def result(self, timeout: float | None = None) -> T:
+        value = super().result(timeout)
+        if value is None:
+            error = self.exception()
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    del self, error  # the error's frames would hold both of them
+        return value
+
+
 @public
 class IsolatedProcessPoolExecutor(Executor):
     """A `concurrent.futures.Executor` on processes in which one crash is one failure.
@@ -99,7 +118,7 @@ class IsolatedProcessPoolExecutor(Executor):
             RuntimeError: The executor has been shut down.
             WorkerStartError: The initializer has failed in a worker.
         """
-        future: Future[T] = Future()
+        future: Future[T] = Answer()
         try:
             given = patched.sendable_arguments(args, kwargs)
             packed = pack((patched.sendable(fn), *given))

@@ -19,6 +19,7 @@ from types import (
     MethodType,
     ModuleType,
 )
+from typing import Any
 
 from .memos import dumped_by, is_found_by_name
 from .stateful import values_of
@@ -74,12 +75,12 @@ def is_followed(thing: object) -> bool:
     return isinstance(thing, (FunctionType, MethodType, partial))
 
 
-def parts_of(thing: object) -> Iterable[object]:
+def parts_of(thing: Any) -> Iterable[object]:  # Any: what a function may hold
     if isinstance(thing, MethodType):
         return thing.__func__, thing.__self__
     if isinstance(thing, partial):
         named = thing.keywords.values()
-        return thing.func, *thing.args, *named, *attributes_of(thing)
+        return thing.func, *thing.args, *named, *vars(thing).values()
     if not isinstance(thing, FunctionType) or is_found_by_name(thing):
         return ()
     return thing.__code__, *values_of(thing), *attributes_of(thing)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from cotality.core.utils._process.exception_transport import unpack_exception
+from cotality.core.utils._process.exception_transport import (
+    attributes_of,
+    unpack_exception,
+)
 from cotality.core.utils._process.failures import RemoteTaskError
 from cotality.core.utils._process.keys.errors import TaskKeyError
 from cotality.core.utils._process.keys.key import Keys
@@ -246,7 +249,8 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
         error = RemoteTaskError(f"{name}: {message}")
         error.type_name = name
         error.traceback_text = fields.get("traceback", "")
-    notes: Any = getattr(error, "__notes__", None)  # Any: classes may do what they like
+    # Not by its attribute, which the class may have made another one of.
+    notes: Any = attributes_of(error).get("__notes__")  # Any: classes may do much
     if type(notes) is list:  # the task may have another index in this call
         given = cast("list[object]", notes)
         given[:] = [note for note in given if not is_of_earlier_call(note)]

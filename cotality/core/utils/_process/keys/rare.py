@@ -23,7 +23,7 @@ def text_of_rare(thing: Any, content: Content) -> str:  # Any: asked by its type
     kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
     if isinstance(thing, Enum):
         # A flag that is made of bits without names has none either.
-        name: str | None = thing.name
+        name = cast("str | None", thing.name)
         said = content.of(thing.value) if name is None else text_of_str(name)
         return f"e{text_of_class(kind, content)}{said}"
     if is_dataclass(thing) and not isinstance(thing, type):
