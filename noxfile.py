@@ -188,11 +188,20 @@ def tests(session: nox.Session) -> None:
         session.chdir(checkout)
         at_once = ["-n", "3", "--dist", "loadfile"]
         others = without_what_one_python_shows(f"{session.python}")
-        for how in (["-m", f"not alone{others}", *at_once], ["-m", f"alone{others}"]):
+        alone = ["-m", f"alone{others}"]
+        if not session.posargs:  # those name files themselves
+            alone += those_with("mark.alone", checkout)
+        for how in (["-m", f"not alone{others}", *at_once], alone):
             session.run(
                 *("python", "-m", "pytest", *guard(), *how, *session.posargs),
                 success_codes=[0, NONE_CHOSEN] if session.posargs else [0],
             )
+
+
+def those_with(text: str, checkout: Path) -> list[str]:
+    """The files of tests that have *text*: to collect all of them takes ten seconds."""
+    files = sorted((checkout / "tests").glob("test_*.py"))
+    return [f"{file}" for file in files if text in file.read_text("utf-8")]
 
 
 def what_is_tested() -> str:
