@@ -6,7 +6,7 @@ Start at :mod:`cotality.core.utils.process`.
 import sys
 
 if "-c" in getattr(sys, "argv", [])[1:]:  # no interpreter, but perhaps it was to be one
-    from .core.utils._process import own_start
+    from .core.utils._process.starting import own_start
 
     own_start.end_second_program(is_import=True)
 
@@ -17,6 +17,6 @@ for _path in (_script, *getattr(sys, "argv", [])[:1]):
     if str(_path).replace("\\", "/").rpartition("/")[2].partition(".")[0] in (
         sys.stdlib_module_names
     ):
-        from .core.utils._process import own_name
+        from .core.utils._process.starting import own_name
 
         own_name.import_hidden_module()

@@ -144,7 +144,7 @@ def of_the_house() -> tuple[set[int], set[int]]:
     """Pids and file descriptors of what stays until the program ends."""
     tracker: Any = resource_tracker._resource_tracker  # Any: not public
     pids, fds = {tracker._pid}, {tracker._fd}
-    module: Any = sys.modules.get("cotality.core.utils._process.fork_server")
+    module: Any = sys.modules.get("cotality.core.utils._process.starting.fork_server")
     # Another thread may just be at importing it: that of workers nobody waits for.
     if getattr(module, "server", None) is not None:
         pids.add(module.server.pid)

@@ -20,11 +20,11 @@ import pytest
 T = TypeVar("T")
 
 MODULES = (
-    "cotality.core.utils._process.engine",
-    "cotality.core.utils._process.event_loop",
-    "cotality.core.utils._process.local_chunk",
-    "cotality.core.utils._process.retrying",
-    "cotality.core.utils._process.rate",
+    "cotality.core.utils._process.engine.run",
+    "cotality.core.utils._process.engine.arrivals_async",
+    "cotality.core.utils._process.portions.local_chunk",
+    "cotality.core.utils._process.engine.waiting_retries",
+    "cotality.core.utils._process.engine.rate",
 )
 IDLE = -1  # rounds: as many as it takes until there is nothing else to do
 MOST_ROUNDS = 10_000

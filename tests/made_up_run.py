@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.observers import Doing, Start
-from cotality.core.utils._process.outcome import Portion, Settled
+from cotality.core.utils._process.engine.observers import Doing, Start
+from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.report.diary import CAPACITY
 from cotality.core.utils._process.report.recorder import Recorder
-from cotality.core.utils._process.times import Clues, Times, Timing
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
+from cotality.core.utils._process.tasks.times import Clues, Times, Timing
 from cotality.core.utils.process import RunReport, Task
 
 

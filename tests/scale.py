@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cotality.core.utils._process.schedule import Rules, Schedule
+from cotality.core.utils._process.rules.portion_size import Rules, Schedule
 from tests.simulation import Report, Simulation, greedy
 
 ROOT = Path(__file__).parents[1]

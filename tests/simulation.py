@@ -1,6 +1,6 @@
 """A run of the engine with made-up durations: no thread, no clock, always the same.
 
-One parent hands out portions and takes them back, as `engine.Run` does; each of these
+One parent hands out portions and takes them back, as `run.Run` does; each of these
 costs it some time. Workers take portions from a common queue, stop at the time box, and
 hand back what they have not started. Times are in seconds.
 """
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cotality.core.utils._process.schedule import Rules, Schedule
+from cotality.core.utils._process.rules.portion_size import Rules, Schedule
 
 
 @dataclass

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cotality.core.utils._process.advice import (
+from cotality.core.utils._process.advice.task_words import (
     CPU_WORDS,
     IO_WORDS,
     should_use_processes,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.auto.advising import Advice, advice_from
-from cotality.core.utils._process.auto.estimate import Figures
-from cotality.core.utils._process.auto.trials import Trials
+from cotality.core.utils._process.advice.advise import Advice, advice_from
+from cotality.core.utils._process.advice.trials import Trials
+from cotality.core.utils._process.rules.where_to_run import Figures
 from cotality.core.utils.process import (
     Task,
     advise,

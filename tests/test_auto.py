@@ -17,7 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.auto.estimate import PLACES, Figures, better_place
+from cotality.core.utils._process.rules.where_to_run import (
+    PLACES,
+    Figures,
+    better_place,
+)
 from cotality.core.utils.process import (
     RunReport,
     Task,

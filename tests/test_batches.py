@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cotality.core.utils._process.sizes import size_of
+from cotality.core.utils._process.machine.object_size import size_of
 from cotality.core.utils.process import Task, process_in_batches
 from tests.helpers import Failure, echo, fail_with
 

@@ -16,8 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from cotality.core.utils._process import backends, cpus, staffing
-from cotality.core.utils._process import worker_state as worker_state_module
+from cotality.core.utils._process.call import open_backend
+from cotality.core.utils._process.machine import cpus
+from cotality.core.utils._process.packing import worker_state as worker_state_module
+from cotality.core.utils._process.workers import leases
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,
@@ -333,7 +335,7 @@ def test_a_forked_child_has_all_for_itself(marks: Marks, gate: Gate) -> None:
     assert next(stream) == (0, 1)
     child = os.fork()
     if child == 0:
-        left = staffing.what_is_left(CPUS)
+        left = leases.what_is_left(CPUS)
         os._exit(left)
     _, status = os.waitpid(child, 0)
     gate.open()
@@ -349,7 +351,7 @@ def test_a_forked_child_has_all_for_itself(marks: Marks, gate: Gate) -> None:
 def few_threads(monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(cpus, "MOST_THREADS_FOUND_OUT", 8)
     monkeypatch.setenv("COTALITY_MAX_WORKERS", "6")
-    monkeypatch.setattr(backends, "default_threads", lambda: 6)
+    monkeypatch.setattr(open_backend, "default_threads", lambda: 6)
     return 8
 
 

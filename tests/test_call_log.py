@@ -32,7 +32,7 @@ from cotality.tuning import (
     process_in_batches,
     validate_optimization,
 )
-from cotality.tuning._tuning import logging_setup
+from cotality.tuning._tuning.logs import logging_setup
 from tests.helpers import Failure, Gate, echo, wait_then
 
 LOGGER = "cotality.core.utils.process"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.belongings import belongs_elsewhere
+from cotality.core.utils._process.portions.belongings import belongs_elsewhere
 from cotality.core.utils.process import (
     Progress,
     RunReport,

@@ -280,7 +280,7 @@ def test_workers_of_workers_are_bounded(tmp_path: Path) -> None:
     program = (
         "import app, os\n"
         "from cotality.core.utils.process import *\n"
-        "from cotality.core.utils._process import nesting\n"
+        "from cotality.core.utils._process.starting import nesting\n"
         "nesting.MOST_BELOW = 8\n"
         "tasks = [Task(app.pids_below, {'wanted': 6})]\n"
         "print(*execute_tasks_in_parallel(tasks, 2, use_processes=True))\n"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cotality.core.utils._process.captured import KEPT, Captured, Large
+from cotality.core.utils._process.packing.captured import KEPT, Captured, Large
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.quota import quota_in_cpus
+from cotality.core.utils._process.machine.cpu_quota import quota_in_cpus
 from tests.machines import make_machine, v1, v2, write
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.packed_functions import PackedFunctions
+from cotality.core.utils._process.packing.packed_functions import PackedFunctions
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

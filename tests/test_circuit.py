@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("cotality.tuning._tuning.circuit.monotonic", clock)
+    monkeypatch.setattr("cotality.tuning._tuning.limits.circuit.monotonic", clock)
     return clock
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cotality.core.utils.dead_letters import main as dead_letters
 from cotality.core.utils.journal import main as journal
-from cotality.tuning._tuning.command_line import main as tuning
+from cotality.tuning._tuning.cli.command_line import main as tuning
 
 Main = Callable[[Sequence[str]], int]
 ASKED: dict[str, tuple[Main, list[str]]] = {

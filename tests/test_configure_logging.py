@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import configure_logging
-from cotality.tuning._tuning import logging_setup
-from cotality.tuning._tuning.log_formats import JsonFormatter
+from cotality.tuning._tuning.logs import logging_setup
+from cotality.tuning._tuning.logs.log_formats import JsonFormatter
 from tests.helpers import run_script
 
 # It starts a program for each case.

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import cpus, handle
-from cotality.core.utils._process.cpus import WORKERS_VARIABLE, default_workers
-from cotality.core.utils._process.worker import THREAD_LIMITS
+from cotality.core.utils._process.machine import cpus
+from cotality.core.utils._process.machine.cpus import WORKERS_VARIABLE, default_workers
+from cotality.core.utils._process.workers import handle
+from cotality.core.utils._process.workers.worker_main import THREAD_LIMITS
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.dead_letters import store
-from cotality.core.utils._process.records.seal import sealed
+from cotality.core.utils._process.durable.dead_letters import store
+from cotality.core.utils._process.durable.files.seal import sealed
 from cotality.core.utils.dead_letters import main
 from cotality.core.utils.process import (
     DeadLetters,

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.dead_letters import store
+from cotality.core.utils._process.durable.dead_letters import store
 from cotality.core.utils.dead_letters import main
 from cotality.core.utils.process import (
     DeadLetters,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import slots
+from cotality.core.utils._process.channel import ledger_slots
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
 
@@ -267,11 +267,13 @@ def test_an_interrupt_while_shared_memory_is_made(
         return call
 
     monkeypatch.setattr(os, "ftruncate", interrupted(os.ftruncate))
-    monkeypatch.setattr(slots, "anonymous_file", interrupted(slots.anonymous_file))
+    monkeypatch.setattr(
+        ledger_slots, "anonymous_file", interrupted(ledger_slots.anonymous_file)
+    )
     before = os.listdir("/proc/self/fd")
 
     with pytest.raises(KeyboardInterrupt):
-        slots.Slots(4)
+        ledger_slots.Slots(4)
 
     assert os.listdir("/proc/self/fd") == before
 

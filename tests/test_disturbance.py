@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import run_queue
-from cotality.core.utils._process.auto import backend as auto_backend
-from cotality.core.utils._process.auto.backend import AutoBackend
-from cotality.core.utils._process.auto.decision import Decision
+from cotality.core.utils._process.auto import auto_backend
+from cotality.core.utils._process.auto.auto_backend import AutoBackend
 from cotality.core.utils._process.auto.disturbance import Disturbance
-from cotality.core.utils._process.auto.estimate import Figures, Place
 from cotality.core.utils._process.auto.evidence import Alone, Seen
-from cotality.core.utils._process.auto.probe import is_lock_held
-from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.outcome import Batch, Portion
-from cotality.core.utils._process.ticket import Ticket
+from cotality.core.utils._process.auto.lock_probe import is_lock_held
+from cotality.core.utils._process.engine.ticket import Ticket
+from cotality.core.utils._process.machine import run_queue
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.rules.decision import Decision
+from cotality.core.utils._process.rules.where_to_run import Figures, Place
+from cotality.core.utils._process.tasks.outcome import Batch, Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from tests.benchmarks.neighbours import busy_programs
 
@@ -199,10 +199,12 @@ def test_the_probe_leaves_out_what_it_waited_for_a_cpu(
 ) -> None:
     """Or a busy machine would look like a lock that is held."""
     now = [0.0]
-    monkeypatch.setattr("cotality.core.utils._process.auto.probe.sleep", now.append)
+    monkeypatch.setattr(
+        "cotality.core.utils._process.auto.lock_probe.sleep", now.append
+    )
     times = iter([0.0, 0.01, 0.0, 0.01])
     monkeypatch.setattr(
-        "cotality.core.utils._process.auto.probe.perf_counter", lambda: next(times)
+        "cotality.core.utils._process.auto.lock_probe.perf_counter", lambda: next(times)
     )
     queue = iter([1.0, 1.0099])
 

@@ -34,8 +34,8 @@ from cotality.tuning import (
     optimize_streaming,
     process_in_batches,
 )
-from cotality.tuning._tuning.calling import call_for
-from cotality.tuning._tuning.work import Work
+from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.work import Work
 from tests.helpers import Failure, Gate, echo, pid
 
 EXECUTORS = ("sequential", "threads", "processes", "auto")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cotality.core.utils._process.observers import Doing
-from cotality.core.utils._process.times import Clues
+from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.tasks.times import Clues
 from cotality.core.utils.process import (
     RunReport,
     Task,

@@ -33,8 +33,8 @@ from cotality.tuning import (
     process_in_batches,
     validate_optimization,
 )
-from cotality.tuning._tuning import faces
-from cotality.tuning._tuning.options import RunOptions
+from cotality.tuning._tuning.work import faces
+from cotality.tuning._tuning.work.options import RunOptions
 from tests.helpers import echo
 
 CORE = [

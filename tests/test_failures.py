@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from cotality.core.utils._process.exception_transport import pack_exception
+from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils.process import (
     RemoteTaskError,
     Task,

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cotality.core.utils._process import this_process
-from cotality.core.utils._process.exception_transport import (
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.pickling.exceptions import (
     pack_exception,
     unpack_exception,
 )

@@ -42,7 +42,7 @@ def test_a_long_path_of_temporary_files(tmp_path: Path) -> None:
     temporary.mkdir()
     source = (
         "print(call())\n"
-        "from cotality.core.utils._process import fork_server\n"
+        "from cotality.core.utils._process.starting import fork_server\n"
         "print(fork_server.server is not None)\n"
     )
 
@@ -132,7 +132,7 @@ def test_a_server_that_may_not_fork_keeps_the_workers_it_has(tmp_path: Path) -> 
 def test_a_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
     """The next worker that is needed starts another one."""
     source = CALL + (
-        "from cotality.core.utils._process import fork_server\n"
+        "from cotality.core.utils._process.starting import fork_server\n"
         "assert call()\n"
         "first = fork_server.server.pid\n"
         "os.kill(first, signal.SIGKILL)\n"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cotality.core.utils._process.messages import Kind
-from cotality.core.utils._process.wire import encode
-from cotality.core.utils._process.worker_link import WorkerLink
+from cotality.core.utils._process.channel.messages import Kind
+from cotality.core.utils._process.channel.worker_link import WorkerLink
+from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
-from cotality.tuning._tuning.head_start import LITTLE, TINY, HeadStart
-from cotality.tuning._tuning.work import Work
+from cotality.tuning._tuning.runs.head_start import LITTLE, TINY, HeadStart
+from cotality.tuning._tuning.work.work import Work
 from tests.helpers import Failure, Gate, Marks
 from tests.programs import Program
 

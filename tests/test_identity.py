@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import context_variables
-from cotality.core.utils._process.keys.key import Keys
-from cotality.core.utils._process.sizes import size_of
+from cotality.core.utils._process.durable.keys.task_key import Keys
+from cotality.core.utils._process.machine.object_size import size_of
+from cotality.core.utils._process.pickling import context_variables
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,

@@ -203,7 +203,7 @@ def test_ctrl_c_waits_for_running_threads(
     """Nothing new starts, and what runs is waited for, since nothing can stop it."""
     # The interrupt is announced before it is raised, and raised before it is heeded.
     source = COUNTING + (
-        "from cotality.core.utils._process.thread_backend import ThreadBackend\n"
+        "from cotality.core.utils._process.backends.threads import ThreadBackend\n"
         "halt = ThreadBackend.halt\n"
         "def halt_and_say_so(self, futures):\n"
         "    halt(self, futures)\n"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cotality.core.utils._process import launch
-from cotality.core.utils._process.executor import checked_initializer
-from cotality.core.utils._process.handle import WorkerPlan
-from cotality.core.utils._process.pool import Pool
-from cotality.core.utils._process.requests import Item
-from cotality.core.utils._process.wire import encode
+from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.starting import launch
+from cotality.core.utils._process.workers.executor import checked_initializer
+from cotality.core.utils._process.workers.handle import WorkerPlan
+from cotality.core.utils._process.workers.pool import Pool
+from cotality.core.utils._process.workers.requests import Item
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 
 LIMIT = 30.0  # s that anything here may take

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cotality.core.utils._process.journal.past import KIND
-from cotality.core.utils._process.records.file import RecordFile
+from cotality.core.utils._process.durable.files.append import RecordFile
+from cotality.core.utils._process.durable.journal.index import KIND
 from cotality.core.utils.process import (
     Journal,
     JournalError,
@@ -1138,7 +1138,7 @@ def finished_and_started(journal: Journal) -> tuple[Counter[str], Counter[str]]:
 
 
 def keys_by_number(trace: Path) -> dict[int, str]:
-    from cotality.core.utils._process.keys.key import Keys
+    from cotality.core.utils._process.durable.keys.task_key import Keys
 
     keys = Keys()
     return {

@@ -31,7 +31,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.keys.key import Keys
+from cotality.core.utils._process.durable.keys.task_key import Keys
 from cotality.core.utils.process import Task, TaskKeyError, share
 from tests.helpers import add, echo, environment_of_scripts
 from tests.limits import LONG_S
@@ -412,7 +412,7 @@ def test_a_module_that_is_run_has_its_own_name(tmp_path: pathlib.Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "module.py").write_text(
-        "from cotality.core.utils._process.keys.key import Keys\n"
+        "from cotality.core.utils._process.durable.keys.task_key import Keys\n"
         "from cotality.core.utils.process import Task\n"
         "def work(): pass\n"
         "print(Keys().of(Task(work), 0))\n"

@@ -22,8 +22,8 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
-from cotality.core.utils._process import messages, segments
-from cotality.core.utils._process.descriptor import Descriptor
+from cotality.core.utils._process.channel import messages, segments
+from cotality.core.utils._process.machine.descriptor import Descriptor
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -854,7 +854,7 @@ def test_a_call_leaves_the_number_of_descriptors_as_it_was(
         assert isinstance(outcomes.pop(), AttributeError)
         assert len(outcomes.pop()) == len(data)
         outcomes.clear()
-        if sys.version_info[:2] == (3, 12):  # see `frames.traceback_at`
+        if sys.version_info[:2] == (3, 12):  # see `tracebacks.traceback_at`
             gc.collect()
         wait_until(lambda: psutil.Process().num_fds() == before)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.handle import WorkerHandle
-from cotality.core.utils._process.requests import Doubt, Item
-from cotality.core.utils._process.watcher import Watcher
+from cotality.core.utils._process.workers.handle import WorkerHandle
+from cotality.core.utils._process.workers.requests import Doubt, Item
+from cotality.core.utils._process.workers.watcher import Watcher
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 from tests.helpers import Gate, Marks
 from tests.limits import LONG_S

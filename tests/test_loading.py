@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from cotality.core.utils._process.auto import backend
-from cotality.core.utils._process.auto.estimate import Figures, Place
+from cotality.core.utils._process.auto import auto_backend
+from cotality.core.utils._process.rules.where_to_run import Figures, Place
 from cotality.core.utils.process import (
     Decision,
     RunReport,
@@ -73,7 +73,7 @@ def test_the_decision_says_why_no_worker_can_load(
     shop: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also on a machine so busy that it would not have gone there by itself."""
-    monkeypatch.setattr(backend, "better_place", processes_if_there_are)
+    monkeypatch.setattr(auto_backend, "better_place", processes_if_there_are)
     report = RunReport()
     execute_tasks_in_parallel(
         [Task(shop.process_order, {"number": n}) for n in range(200)],

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.local_chunk import LocalChunk, LocalChunks
-from cotality.core.utils._process.schedule import Rules
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
+from cotality.core.utils._process.rules.portion_size import Rules
 from cotality.core.utils.process import Journal, Task, execute_tasks_in_parallel
 from tests.helpers import Failure, Gate
 from tests.limits import LONG_S

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cotality import _kit
 from cotality.core.utils import _process, process_examples
+from cotality.tuning import _tuning
 
 MAPS = [
     file
-    for package in (_process, process_examples)
+    for package in (_kit, _process, process_examples, _tuning)
     for file in sorted(Path(package.__path__[0]).rglob("__init__.py"))
 ]
 

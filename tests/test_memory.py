@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.memory import (
+from cotality.core.utils._process.machine.memory import (
     MEMORY_VARIABLE,
     available_memory,
     memory_left,
@@ -309,7 +309,9 @@ def test_this_machine_has_memory() -> None:
 
 def test_elsewhere_psutil_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no /proc; and without psutil the error names the extra."""
-    monkeypatch.setattr("cotality.core.utils._process.memory.memory_left", lambda: None)
+    monkeypatch.setattr(
+        "cotality.core.utils._process.machine.memory.memory_left", lambda: None
+    )
     assert 0 <= available_memory() < psutil.virtual_memory().total
 
     monkeypatch.setitem(sys.modules, "psutil", None)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotality.core.utils._process import memory_limit
-from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.memory_limit import MemoryLimit
-from cotality.core.utils._process.outcome import Portion
+from cotality.core.utils._process.engine import memory_limit
+from cotality.core.utils._process.engine.memory_limit import MemoryLimit
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from cotality.tuning import execute
 from tests.helpers import echo
@@ -177,7 +177,7 @@ def test_the_environment_sets_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_container_sets_a_limit_for_execute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by itself; without a container there is none."""
     report = RunReport()
-    left = "cotality.tuning._tuning.calling.left_in_container"
+    left = "cotality.tuning._tuning.work.calling.left_in_container"
     monkeypatch.setattr(left, lambda: MB)
 
     execute(bytes, [100_000] * 60, executor="threads", chunksize=20, report=report)

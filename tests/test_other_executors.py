@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.schedule import Pace, Rules
+from cotality.core.utils._process.rules.portion_size import Pace, Rules
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Retry,

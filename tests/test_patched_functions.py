@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from cotality.core.utils._process import patched
+from cotality.core.utils._process.packing import patched
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -37,11 +37,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.explain import (
+from cotality.core.utils._process.pickling.explain import (
     explain_unpicklable,
     path_of_unpicklable,
 )
-from cotality.core.utils._process.pickling import is_picklable
+from cotality.core.utils._process.pickling.probe import is_picklable
 from tests.helpers import without_addresses
 
 LOCK = threading.Lock()
@@ -813,8 +813,8 @@ def test_import_is_light() -> None:
     """Importing the modules does not import cloudpickle or tblib."""
     code = (
         "import sys\n"
-        "import cotality.core.utils._process.explain\n"
-        "import cotality.core.utils._process.advice\n"
+        "import cotality.core.utils._process.pickling.explain\n"
+        "import cotality.core.utils._process.advice.task_words\n"
         "print({'cloudpickle', 'tblib', 'numpy'} & set(sys.modules))\n"
     )
     root = Path(__file__).parents[1]

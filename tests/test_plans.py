@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotality.core.utils._process import run_queue
-from cotality.core.utils._process.auto.estimate import Figures
+from cotality.core.utils._process.machine import run_queue
+from cotality.core.utils._process.rules.where_to_run import Figures
 from cotality.core.utils.process import DeadLetters, Journal, RunReport
 from cotality.tuning import (
     CircuitBreaker,
@@ -32,7 +32,7 @@ from cotality.tuning import (
     process_in_batches,
     validate_optimization,
 )
-from cotality.tuning._tuning.planning import planned
+from cotality.tuning._tuning.plans.planning import planned
 from tests.helpers import Failure, Gate, echo
 from tests.limits import LONG_S
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cotality.core.utils._process import launch
-from cotality.core.utils._process.handle import WorkerPlan
-from cotality.core.utils._process.pool import Pool
-from cotality.tuning._tuning.pool_keeper import Loan, PoolKeeper
+from cotality.core.utils._process.starting import launch
+from cotality.core.utils._process.workers.handle import WorkerPlan
+from cotality.core.utils._process.workers.pool import Pool
+from cotality.tuning._tuning.pools.keeper import Loan, PoolKeeper
 
 
 @pytest.fixture

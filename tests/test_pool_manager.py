@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.handle import WorkerHandle
+from cotality.core.utils._process.workers.handle import WorkerHandle
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,

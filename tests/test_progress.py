@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.observers import Observer, Observers, Start
-from cotality.core.utils._process.outcome import Settled
+from cotality.core.utils._process.engine.observers import Observer, Observers, Start
 from cotality.core.utils._process.progress.meter import Meter, Rate
 from cotality.core.utils._process.progress.reporter import CallbackReporter
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils.process import (
     Progress,
     Task,

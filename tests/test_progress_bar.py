@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from cotality.core.utils._process.observers import Start
-from cotality.core.utils._process.outcome import Settled
+from cotality.core.utils._process.engine.observers import Start
 from cotality.core.utils._process.progress.bar import Bar
-from cotality.core.utils._process.progress.tqdm_face import TqdmFace
-from cotality.core.utils._process.progress.words import duration, pace
+from cotality.core.utils._process.progress.display_tqdm import TqdmFace
+from cotality.core.utils._process.progress.sentence import duration, pace
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils.process import Progress, Task, execute_tasks_in_parallel
 from tests.helpers import Gate, Marks, echo, run_script
 from tests.limits import LONG_S, POLL_S
@@ -435,10 +435,10 @@ import io, json, sys
 from types import SimpleNamespace
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from cotality.core.utils._process.observers import Start
-from cotality.core.utils._process.outcome import Settled
+from cotality.core.utils._process.engine.observers import Start
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils._process.progress.bar import Bar
-from cotality.core.utils._process.progress.tqdm_face import TqdmFace
+from cotality.core.utils._process.progress.display_tqdm import TqdmFace
 
 shell = InteractiveShell.instance()
 shell.kernel, shell.display_pub = SimpleNamespace(), CapturingDisplayPublisher()

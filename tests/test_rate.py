@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.rate import EXACTNESS, Window
+from cotality.core.utils._process.engine.rate import EXACTNESS, Window
 from cotality.core.utils.process import (
     Rate,
     Retry,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cotality._kit.safe_text import printable
 from cotality.core.utils import dead_letters, journal
-from cotality.core.utils._process.texts import printable
 from cotality.core.utils.process import (
     DeadLetters,
     Journal,
@@ -197,7 +197,7 @@ def test_a_report_may_keep_arguments_to_itself(tmp_path: Path) -> None:
 def test_progress_shows_no_text_of_the_user() -> None:
     """Labels and arguments are in no bar."""
     stream = io.StringIO()
-    from cotality.core.utils._process.progress.words import sentence
+    from cotality.core.utils._process.progress.sentence import sentence
     from cotality.core.utils.process import Progress
 
     seen: list[Progress] = []

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.dead_letters import store
-from cotality.core.utils._process.journal.recorder import Recorder
-from cotality.core.utils._process.observers import Start
-from cotality.core.utils._process.outcome import Settled
-from cotality.core.utils._process.records.seal import sealed
+from cotality.core.utils._process.durable.dead_letters import store
+from cotality.core.utils._process.durable.files.seal import sealed
+from cotality.core.utils._process.durable.journal.recorder import Recorder
+from cotality.core.utils._process.engine.observers import Start
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils.process import (
     DeadLetter,
     DeadLetterError,
@@ -284,7 +284,7 @@ def test_bytes_that_are_no_base_64_are_a_dead_letter_error(
     """As are a task that is none, and one whose bytes have changed."""
     run(squares(), dead_letters=letters)
     header, line = lines_of(letters.path)
-    from cotality.core.utils._process.dead_letters.letter import digest_of
+    from cotality.core.utils._process.durable.dead_letters.letter import digest_of
 
     no_task = b"\x80\x05N."
     for fields in (
@@ -567,7 +567,7 @@ def is_beginning(damaged: bytes, data: bytes) -> bool:
 
 
 def all_letters(data: bytes) -> list[DeadLetter]:
-    from cotality.core.utils._process.dead_letters.letter import letter_from
+    from cotality.core.utils._process.durable.dead_letters.letter import letter_from
 
     events = [json.loads(line) for line in data.splitlines()[1:]]
     found = [letter_from(each) for each in events if each["event"] == "letter"]

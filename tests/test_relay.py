@@ -22,9 +22,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process import relay
-from cotality.core.utils._process.messages import Inbox, Kind, Message
-from cotality.core.utils._process.worker_link import WorkerLink
+from cotality.core.utils._process.channel.messages import Inbox, Kind, Message
+from cotality.core.utils._process.channel.worker_link import WorkerLink
+from cotality.core.utils._process.output import relay
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.chunk import ChunkReport
-from cotality.core.utils._process.outcome import Portion
-from cotality.core.utils._process.report import units
-from cotality.core.utils._process.report.rows import Slowest, SlowTask
+from cotality._kit import units
+from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.report.timeline import SPAN_LIMIT, Span, Timeline
-from cotality.core.utils._process.times import EPOCH, Times, Timing
+from cotality.core.utils._process.report.worker_rows import Slowest, SlowTask
+from cotality.core.utils._process.tasks.outcome import Portion
+from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
 from cotality.core.utils.process import (
     RunReport,
     Task,

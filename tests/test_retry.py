@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cotality.core.utils import process as front_door
-from cotality.core.utils._process.retry import ONLY_WHEN_NAMED, Retry
+from cotality.core.utils._process.rules.retry import ONLY_WHEN_NAMED, Retry
 from cotality.core.utils.process import (
     RemoteTaskError,
     TaskExitedError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cotality.core.utils._process.schedule import Pace, Schedule
+from cotality.core.utils._process.rules.portion_size import Pace, Schedule
 from tests import scale
 from tests.scale import (
     FACTOR,

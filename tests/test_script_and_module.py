@@ -410,7 +410,7 @@ def test_what_is_no_script_costs_nothing_more(tmp_path: Path) -> None:
     check(
         "import sys\n"
         "print(run(abs, -1) == 1)\n"
-        "print('cotality.core.utils._process.script_references' not in sys.modules)\n"
+        "print('cotality.core.utils._process.scripts.references' not in sys.modules)\n"
         "print('cloudpickle' not in sys.modules)\n",
         tmp_path,
     )

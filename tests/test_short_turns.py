@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from cotality.core.utils._process.short_turns import (
+from cotality.core.utils._process.machine.short_turns import (
     PROBE_TURN,
     SHORT_TURN,
     is_ours,

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process import watcher
+from cotality.core.utils._process.workers import watcher
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.packed_functions import PackedFunctions
-from cotality.core.utils._process.packing import MOST_PACKED
+from cotality.core.utils._process.packing.packed_functions import PackedFunctions
+from cotality.core.utils._process.portions.packer import MOST_PACKED
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -7,8 +7,8 @@ import os
 import psutil
 import pytest
 
-from cotality.core.utils._process import farewell
-from cotality.core.utils._process.pool import Pool
+from cotality.core.utils._process.workers import at_exit
+from cotality.core.utils._process.workers.pool import Pool
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,
@@ -36,7 +36,7 @@ def test_workers_end_with_the_pool_that_was_struck_at_its_end(
     def work() -> None:
         with worker_pool(max_workers=2):
             pids.update(execute_tasks_in_parallel([Task(os.getpid)] * 8, 2, True))
-            pools = [each for each in farewell.open_pools if each.status().pids]
+            pools = [each for each in at_exit.open_pools if each.status().pids]
             wait_until(lambda: pools[0].is_asleep and pools[0].sleeps_long, MOST_S)
             monkeypatch.setattr(Pool, step, struck)
 

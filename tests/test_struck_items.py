@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.local_chunk import LocalChunk
+from cotality.core.utils._process.portions.local_chunk import LocalChunk
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import dead_letters, journal, records
+from cotality.core.utils._process.call import replay as replaying
+from cotality.core.utils._process.durable import dead_letters, files, journal
 from cotality.core.utils.process import (
     DeadLetters,
     Journal,
@@ -28,7 +29,8 @@ from cotality.core.utils.process import (
 from tests.striking import Strike
 
 PLACES = [
-    str(Path(each.__path__[0])) + os.sep for each in (dead_letters, journal, records)
+    *(str(Path(each.__path__[0])) + os.sep for each in (dead_letters, journal, files)),
+    replaying.__file__,
 ]
 # How many instructions from one strike to the next. With STEP=1 in the environment each
 # of them is struck, which takes an hour or so.

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cotality.core.utils.process import available_cpus
 from cotality.tuning import system
-from cotality.tuning._tuning import cores, cpu_load, pressure
-from cotality.tuning._tuning.cores import cores_of
-from cotality.tuning._tuning.cpu_load import (
+from cotality.tuning._tuning.system import cores, cpu_load, pressure
+from cotality.tuning._tuning.system.cores import cores_of
+from cotality.tuning._tuning.system.cpu_load import (
     LONGEST,
     SHORTEST,
     GroupUse,

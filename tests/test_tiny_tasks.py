@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotality.core.utils._process import ledger
-from cotality.core.utils._process.chunk import run_chunk
-from cotality.core.utils._process.ledger import MOST_TASKS
-from cotality.core.utils._process.packed_chunk import Apart, PackedChunk
-from cotality.core.utils._process.wire import encode
+from cotality.core.utils._process.channel import ledger
+from cotality.core.utils._process.channel.ledger import MOST_TASKS
+from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.portions.chunk import run_chunk
+from cotality.core.utils._process.portions.packed_chunk import Apart, PackedChunk
 from cotality.core.utils.process import (
     Task,
     TaskNotPicklableError,

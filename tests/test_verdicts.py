@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis.errors import StopTest
 
-from cotality.core.utils._process.class_at import located
+from cotality.core.utils._process.pickling.class_at import located
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

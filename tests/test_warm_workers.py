@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process import pool, watcher
+from cotality.core.utils._process.workers import pool, watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     RunReport,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cotality.core.utils._process import pool, watcher
+from cotality.core.utils._process.workers import pool, watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.auto.decision import Decision
-from cotality.core.utils._process.auto.seen import Alone
+from cotality.core.utils._process.rules.decision import Decision
+from cotality.core.utils._process.rules.seen import Alone
 from cotality.core.utils.process import RunReport
-from cotality.tuning._tuning.hindsight import plan_of_run
+from cotality.tuning._tuning.plans.plan_of_run import plan_of_run
 from tests.made_up_run import MadeUpRun
 
 PROCESSES = Decision(

@@ -26,26 +26,26 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.rate import Rate
+    from cotality.core.utils._process.engine.rate import Rate
 
-    from ._tuning.circuit import CircuitBreaker, CircuitOpenError
-    from ._tuning.dead_letter_queue import DeadLetterQueue, DLQPolicy
-    from ._tuning.execute import execute
-    from ._tuning.execute_async import execute_async
-    from ._tuning.logging_setup import configure_logging
-    from ._tuning.optimize import optimize
-    from ._tuning.plan import Plan
-    from ._tuning.pools import (
+    from ._tuning.limits.circuit import CircuitBreaker, CircuitOpenError
+    from ._tuning.limits.dead_letter_queue import DeadLetterQueue, DLQPolicy
+    from ._tuning.logs.logging_setup import configure_logging
+    from ._tuning.plans.plan import Plan
+    from ._tuning.plans.profile import Profile
+    from ._tuning.pools.manager import (
         PoolManager,
         PoolStatus,
         get_global_pool_manager,
         managed_pool,
         shutdown_global_pool_manager,
     )
-    from ._tuning.profile import Profile
-    from ._tuning.result import ExecutionResult
-    from ._tuning.streaming import optimize_streaming, process_in_batches
-    from ._tuning.validation import Validation, validate_optimization
+    from ._tuning.runs.execute import execute
+    from ._tuning.runs.execute_async import execute_async
+    from ._tuning.runs.optimize import optimize
+    from ._tuning.runs.result import ExecutionResult
+    from ._tuning.runs.streaming import optimize_streaming, process_in_batches
+    from ._tuning.runs.validation import Validation, validate_optimization
 
 __all__ = [
     "CircuitBreaker",
@@ -73,27 +73,27 @@ __all__ = [
 
 # Where each of them is, which is imported when somebody asks for it.
 LATER = {
-    "CircuitBreaker": "._tuning.circuit",
-    "CircuitOpenError": "._tuning.circuit",
-    "DLQPolicy": "._tuning.dead_letter_queue",
-    "DeadLetterQueue": "._tuning.dead_letter_queue",
-    "ExecutionResult": "._tuning.result",
-    "Plan": "._tuning.plan",
-    "PoolManager": "._tuning.pools",
-    "PoolStatus": "._tuning.pools",
-    "Profile": "._tuning.profile",
-    "Rate": "cotality.core.utils._process.rate",
-    "Validation": "._tuning.validation",
-    "configure_logging": "._tuning.logging_setup",
-    "execute": "._tuning.execute",
-    "execute_async": "._tuning.execute_async",
-    "get_global_pool_manager": "._tuning.pools",
-    "managed_pool": "._tuning.pools",
-    "optimize": "._tuning.optimize",
-    "optimize_streaming": "._tuning.streaming",
-    "process_in_batches": "._tuning.streaming",
-    "shutdown_global_pool_manager": "._tuning.pools",
-    "validate_optimization": "._tuning.validation",
+    "CircuitBreaker": "._tuning.limits.circuit",
+    "CircuitOpenError": "._tuning.limits.circuit",
+    "DLQPolicy": "._tuning.limits.dead_letter_queue",
+    "DeadLetterQueue": "._tuning.limits.dead_letter_queue",
+    "ExecutionResult": "._tuning.runs.result",
+    "Plan": "._tuning.plans.plan",
+    "PoolManager": "._tuning.pools.manager",
+    "PoolStatus": "._tuning.pools.manager",
+    "Profile": "._tuning.plans.profile",
+    "Rate": "cotality.core.utils._process.engine.rate",
+    "Validation": "._tuning.runs.validation",
+    "configure_logging": "._tuning.logs.logging_setup",
+    "execute": "._tuning.runs.execute",
+    "execute_async": "._tuning.runs.execute_async",
+    "get_global_pool_manager": "._tuning.pools.manager",
+    "managed_pool": "._tuning.pools.manager",
+    "optimize": "._tuning.runs.optimize",
+    "optimize_streaming": "._tuning.runs.streaming",
+    "process_in_batches": "._tuning.runs.streaming",
+    "shutdown_global_pool_manager": "._tuning.pools.manager",
+    "validate_optimization": "._tuning.runs.validation",
 }
 
 

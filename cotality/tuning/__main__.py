@@ -2,7 +2,7 @@
 
 import sys
 
-from ._tuning.command_line import main
+from ._tuning.cli.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,11 +14,13 @@ How many CPUs there are says :func:`cotality.core.utils.process.available_cpus`.
 
 from __future__ import annotations
 
-from cotality.core.utils._process.memory import available_memory as available_memory
+from cotality.core.utils._process.machine.memory import (
+    available_memory as available_memory,
+)
 
-from ._tuning.cores import physical_cores as physical_cores
-from ._tuning.cpu_load import get_current_cpu_load as get_current_cpu_load
-from ._tuning.pressure import get_memory_pressure as get_memory_pressure
+from ._tuning.system.cores import physical_cores as physical_cores
+from ._tuning.system.cpu_load import get_current_cpu_load as get_current_cpu_load
+from ._tuning.system.pressure import get_memory_pressure as get_memory_pressure
 
 __all__ = [
     "available_memory",

@@ -42,7 +42,7 @@ WANTED_MS = 50  # at the 99th percentile
 
 # What makes the global manager of a server another one than the default.
 WITH_MANAGER = """
-from cotality.tuning._tuning import pools
+from cotality.tuning._tuning.pools import manager as pools
 pools.global_manager = pools.PoolManager({workers}, niceness={niceness})
 """
 

@@ -1,5 +1,5 @@
 """Run by a frozen program before its own code."""
 
-from cotality.core.utils._process import own_start
+from cotality.core.utils._process.starting import own_start
 
 own_start.run_in_place_of_program()

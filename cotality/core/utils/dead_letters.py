@@ -23,20 +23,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._process.dead_letters.dead_letters import DeadLetters as DeadLetters
-from ._process.dead_letters.letter import DeadLetter as DeadLetter
-from ._process.dead_letters.replaying import chosen, replayed
-from ._process.dead_letters.replaying import replay as replay
-from ._process.dead_letters.shown import as_json, in_full, one_line
-from ._process.outcome import Outcome
-from ._process.records.errors import DeadLetterError as DeadLetterError
-from ._process.records.errors import JournalError as JournalError
-from ._process.texts import (
-    class_and_text,
-    printable,
-    said_by_system,
-    shortened,
-)
+from cotality._kit.safe_text import class_and_text, printable, said_by_system, shortened
+
+from ._process.call.replay import chosen, replayed
+from ._process.call.replay import replay as replay
+from ._process.durable.dead_letters.as_text import as_json, in_full, one_line
+from ._process.durable.dead_letters.dead_letters import DeadLetters as DeadLetters
+from ._process.durable.dead_letters.letter import DeadLetter as DeadLetter
+from ._process.durable.files.errors import DeadLetterError as DeadLetterError
+from ._process.durable.files.errors import JournalError as JournalError
+from ._process.tasks.outcome import Outcome
 
 __all__ = [
     "DeadLetter",

@@ -17,12 +17,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ._process.journal import Journal as Journal
-from ._process.journal import Skipped as Skipped
-from ._process.journal.summary import Summary
-from ._process.records.errors import JournalError as JournalError
-from ._process.records.errors import JournalInUseError as JournalInUseError
-from ._process.texts import printable, said_by_system
+from cotality._kit.safe_text import printable, said_by_system
+
+from ._process.durable.files.errors import JournalError as JournalError
+from ._process.durable.files.errors import JournalInUseError as JournalInUseError
+from ._process.durable.journal.journal import Journal as Journal
+from ._process.durable.journal.skipped import Skipped as Skipped
+from ._process.durable.journal.summary import Summary
 
 __all__ = ["Journal", "JournalError", "JournalInUseError", "Skipped", "main"]
 

@@ -37,54 +37,55 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from ._process.advice import should_use_processes
-    from ._process.auto.advising import Advice, advise
-    from ._process.auto.decision import Decision
-    from ._process.batches import process_in_batches
-    from ._process.calls import (
+    from ._process.advice.advise import Advice, advise
+    from ._process.advice.task_words import should_use_processes
+    from ._process.call.batches import process_in_batches
+    from ._process.call.functions import (
         execute_tasks_in_parallel,
         execute_tasks_in_parallel_streaming,
         execute_tasks_in_parallel_unordered,
     )
-    from ._process.calls_async import (
+    from ._process.call.functions_async import (
         execute_tasks_in_parallel_async,
         execute_tasks_in_parallel_streaming_async,
         execute_tasks_in_parallel_unordered_async,
         iter_outcomes_async,
     )
-    from ._process.calls_outcomes import iter_outcomes
-    from ._process.cpus import available_cpus
-    from ._process.dead_letters.dead_letters import DeadLetters
-    from ._process.dead_letters.letter import DeadLetter
-    from ._process.dead_letters.replaying import replay
-    from ._process.executor import IsolatedProcessPoolExecutor
-    from ._process.explain import explain_unpicklable
-    from ._process.failures import (
+    from ._process.call.functions_outcomes import iter_outcomes
+    from ._process.call.options import Options
+    from ._process.call.replay import replay
+    from ._process.durable.dead_letters.dead_letters import DeadLetters
+    from ._process.durable.dead_letters.letter import DeadLetter
+    from ._process.durable.files.errors import (
+        DeadLetterError,
+        JournalError,
+        JournalInUseError,
+    )
+    from ._process.durable.journal.journal import Journal
+    from ._process.durable.journal.skipped import Skipped
+    from ._process.durable.keys.errors import TaskKeyError
+    from ._process.engine.rate import Rate
+    from ._process.machine.cpus import available_cpus
+    from ._process.packing.share import share
+    from ._process.packing.worker_state import worker_state
+    from ._process.pickling.explain import explain_unpicklable
+    from ._process.pickling.probe import is_picklable
+    from ._process.progress.snapshot import Progress
+    from ._process.report.run_report import RunReport
+    from ._process.rules.decision import Decision
+    from ._process.rules.retry import Retry
+    from ._process.tasks.errors import (
         RemoteTaskError,
         TaskExitedError,
         TaskTimeoutError,
         WorkerCrashedError,
         WorkerStartError,
     )
-    from ._process.journal import Journal, Skipped
-    from ._process.keys.errors import TaskKeyError
-    from ._process.not_picklable import TaskNotPicklableError
-    from ._process.options import Options
-    from ._process.outcome import Outcome
-    from ._process.pickling import is_picklable
-    from ._process.progress.snapshot import Progress
-    from ._process.rate import Rate
-    from ._process.records.errors import (
-        DeadLetterError,
-        JournalError,
-        JournalInUseError,
-    )
-    from ._process.report import RunReport
-    from ._process.retry import Retry
-    from ._process.shared import share
-    from ._process.task import Task
-    from ._process.warm import shutdown_workers, worker_pool
-    from ._process.worker_state import worker_state
+    from ._process.tasks.not_picklable import TaskNotPicklableError
+    from ._process.tasks.outcome import Outcome
+    from ._process.tasks.task import Task
+    from ._process.workers.executor import IsolatedProcessPoolExecutor
+    from ._process.workers.warm_pools import shutdown_workers, worker_pool
 
 __all__ = [
     "Advice",
@@ -135,49 +136,49 @@ __all__ = [
 # Where each of them is. It is imported when somebody asks for it: few programs need all
 # of this, and all of them wait for what is imported.
 LATER = {
-    "Advice": "auto.advising",
-    "DeadLetter": "dead_letters.letter",
-    "DeadLetterError": "records.errors",
-    "DeadLetters": "dead_letters.dead_letters",
-    "Decision": "auto.decision",
-    "IsolatedProcessPoolExecutor": "executor",
-    "Journal": "journal",
-    "JournalError": "records.errors",
-    "JournalInUseError": "records.errors",
-    "Options": "options",
-    "Outcome": "outcome",
+    "Advice": "advice.advise",
+    "DeadLetter": "durable.dead_letters.letter",
+    "DeadLetterError": "durable.files.errors",
+    "DeadLetters": "durable.dead_letters.dead_letters",
+    "Decision": "rules.decision",
+    "IsolatedProcessPoolExecutor": "workers.executor",
+    "Journal": "durable.journal.journal",
+    "JournalError": "durable.files.errors",
+    "JournalInUseError": "durable.files.errors",
+    "Options": "call.options",
+    "Outcome": "tasks.outcome",
     "Progress": "progress.snapshot",
-    "Rate": "rate",
-    "RemoteTaskError": "failures",
-    "Retry": "retry",
-    "RunReport": "report",
-    "Skipped": "journal",
-    "Task": "task",
-    "TaskExitedError": "failures",
-    "TaskKeyError": "keys.errors",
-    "TaskNotPicklableError": "not_picklable",
-    "TaskTimeoutError": "failures",
-    "WorkerCrashedError": "failures",
-    "WorkerStartError": "failures",
-    "advise": "auto.advising",
-    "available_cpus": "cpus",
-    "execute_tasks_in_parallel": "calls",
-    "execute_tasks_in_parallel_async": "calls_async",
-    "execute_tasks_in_parallel_streaming": "calls",
-    "execute_tasks_in_parallel_streaming_async": "calls_async",
-    "execute_tasks_in_parallel_unordered": "calls",
-    "execute_tasks_in_parallel_unordered_async": "calls_async",
-    "explain_unpicklable": "explain",
-    "is_picklable": "pickling",
-    "iter_outcomes": "calls_outcomes",
-    "iter_outcomes_async": "calls_async",
-    "process_in_batches": "batches",
-    "replay": "dead_letters.replaying",
-    "share": "shared",
-    "should_use_processes": "advice",
-    "shutdown_workers": "warm",
-    "worker_pool": "warm",
-    "worker_state": "worker_state",
+    "Rate": "engine.rate",
+    "RemoteTaskError": "tasks.errors",
+    "Retry": "rules.retry",
+    "RunReport": "report.run_report",
+    "Skipped": "durable.journal.skipped",
+    "Task": "tasks.task",
+    "TaskExitedError": "tasks.errors",
+    "TaskKeyError": "durable.keys.errors",
+    "TaskNotPicklableError": "tasks.not_picklable",
+    "TaskTimeoutError": "tasks.errors",
+    "WorkerCrashedError": "tasks.errors",
+    "WorkerStartError": "tasks.errors",
+    "advise": "advice.advise",
+    "available_cpus": "machine.cpus",
+    "execute_tasks_in_parallel": "call.functions",
+    "execute_tasks_in_parallel_async": "call.functions_async",
+    "execute_tasks_in_parallel_streaming": "call.functions",
+    "execute_tasks_in_parallel_streaming_async": "call.functions_async",
+    "execute_tasks_in_parallel_unordered": "call.functions",
+    "execute_tasks_in_parallel_unordered_async": "call.functions_async",
+    "explain_unpicklable": "pickling.explain",
+    "is_picklable": "pickling.probe",
+    "iter_outcomes": "call.functions_outcomes",
+    "iter_outcomes_async": "call.functions_async",
+    "process_in_batches": "call.batches",
+    "replay": "call.replay",
+    "share": "packing.share",
+    "should_use_processes": "advice.task_words",
+    "shutdown_workers": "workers.warm_pools",
+    "worker_pool": "workers.warm_pools",
+    "worker_state": "packing.worker_state",
 }
 
 

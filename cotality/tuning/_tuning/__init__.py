@@ -1,16 +1,8 @@
-"""How :mod:`cotality.tuning` works inside, one idea a file.
+"""How :mod:`cotality.tuning` works inside: a folder of rooms, from the top down.
 
-* A function and its data, checked and on their way to the core: `work`, with the
-  `options` that go there; what an argument, the environment or a plan say: `choice`.
-* What one calls: `execute`, `execute_async`, `streaming` for results one by one or in
-  batches; what more than results looks like: `result`, with a plan in `hindsight`.
-* Plans: `optimize` makes a `plan`, which has `plan_fields`, from a `profile` of the
-  first items, whose outcomes are kept in its `head`; `validation` checks it.
-* What a failing dependency needs: `circuit`; what failed for good: `dead_letter_queue`.
-* Workers that many requests share: `pools`, kept by a `pool_keeper`.
-* What this process has, behind `cotality.tuning.system`: `cores`, `cpu_load`,
-  `pressure`.
-* Logs: `logging_setup`, in one of the `log_formats`.
-* ``python -m cotality.tuning``: `command_line`, with `json_lines`; a `comparison` of
-  ways to run, also as a picture: `comparison_picture`.
+* ``python -m cotality.tuning``: `cli`;
+* side by side: `runs`, what people call, and `pools`, workers for many requests;
+* side by side: `work`, what is to be run, and `limits`, for what fails;
+* `plans`: how some work should be run;
+* side by side: `logs`, and `system`, behind :mod:`cotality.tuning.system`.
 """

@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable
 from time import monotonic, process_time
 
-from cotality.core.utils._process import run_queue
-
-from .seen import Seen
+from cotality.core.utils._process.machine import run_queue
+from cotality.core.utils._process.rules.seen import Seen
 
 # A look at the run queue takes 12 us: not for what is less than this, in seconds and as
 # a part of the time.

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
-from cotality.core.utils._process.loading import obstacle_of
-from cotality.core.utils._process.task import Task, describe
-from cotality.core.utils._process.texts import class_and_text
-from cotality.core.utils._process.wire import encode
-
-from .seen import Alone, Seen
+from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.rules.seen import Alone, Seen
+from cotality.core.utils._process.starting.loading import obstacle_of
+from cotality.core.utils._process.tasks.task import Task, describe
 
 # A task that has used so much of its time on a CPU computes, it does not wait.
 COMPUTES = 0.5

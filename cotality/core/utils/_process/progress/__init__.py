@@ -1,8 +1,8 @@
-"""How a call shows how far it is, one idea a file.
+"""An observer: how far a run is, for whoever waits. Stands on the engine.
 
 * what is told: `snapshot`; how it is counted, and how fast it goes: `meter`;
 * whom it is told, and how often: `option`, `reporter`, `bar`;
-* where standard error leads, and what suits that: `place`, `faces`;
-* the faces: `rich_face`, `tqdm_face`, `notebook_face`, `plain_faces`; what they say:
-  `words`.
+* where standard error leads, and what suits that: `output_place`, `choose_display`;
+* the displays: `display_rich`, `display_tqdm`, `display_notebook`, `display_plain`;
+  what they say: `sentence`.
 """

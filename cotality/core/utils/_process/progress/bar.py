@@ -8,14 +8,14 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.observers import Start
+from cotality.core.utils._process.engine.observers import Start
 
-from .place import Kind, Place
+from .output_place import Kind, Place
 from .reporter import Reporter, logger
 from .snapshot import Progress
 
 if TYPE_CHECKING:
-    from .faces import Face
+    from .choose_display import Face
 
 # A call that is over before anybody could read a bar gets one line at its end. It does
 # not pay for importing what draws bars, which takes longer than many a call.
@@ -72,13 +72,13 @@ class Bar(Reporter):
             self.give_up(progress)
 
     def new_face(self) -> Face:
-        from .faces import face_for
+        from .choose_display import face_for
 
         return face_for(self.place)
 
     def closing_face(self) -> Face:
         """What shows a call only when it is over."""
-        from .plain_faces import LogFace
+        from .display_plain import LogFace
 
         if self.place.kind is Kind.NOTEBOOK or self.place.stream is None:
             return self.new_face()

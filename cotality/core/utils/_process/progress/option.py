@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from cotality.core.utils._process.observers import Observer
+from cotality.core.utils._process.engine.observers import Observer
 
 from .snapshot import Progress
 
@@ -45,7 +45,7 @@ def bar_if_seen() -> Observer | None:
     A worker has the terminal of its parent, where a bar of the parent may stand, and
     several of them would write over each other.
     """
-    from cotality.core.utils._process import this_process
+    from cotality.core.utils._process.machine import this_process
 
     from .bar import Bar
 

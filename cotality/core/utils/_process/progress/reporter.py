@@ -8,15 +8,15 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cotality.core.utils._process.observers import Observer, Start
-from cotality.core.utils._process.outcome import Portion, Settled
-from cotality.core.utils._process.task import Task
+from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
+from cotality.core.utils._process.tasks.task import Task
 
 from .meter import Meter
 from .snapshot import Progress
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.chunk import ChunkReport
+    from cotality.core.utils._process.portions.chunk import ChunkReport
 
 logger = logging.getLogger("cotality.core.utils.process")
 

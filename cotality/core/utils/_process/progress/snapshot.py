@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cotality.core.utils._process.public import public
+from cotality._kit.public import public
 
 
 @public

@@ -1,17 +1,11 @@
-"""What a person is shown of a run afterwards, one idea a file.
+"""An observer: all that is known of a run afterwards. Stands on the engine.
 
-* what is known of a run: `figures`, with `rows` (workers, slowest tasks), `timeline`
+* what is known: `figures`, with `worker_rows` (workers, slowest tasks), `timeline`
   (when they were busy), `diary` (what else went on meanwhile), `seen` (what workers say
   besides) and `failure_groups`; a person's way to all of it: `run_report`;
-* who writes it down while the run goes on: `recorder`, portion by portion that has
-  `ran`, with `words` for what tasks are called;
-* why it was not faster: `diagnosis` asks for each `finding`, `waits` for what workers
-  without a task waited for, `drags` for what made tasks take longer, by what all of it
-  has `costs`;
-* how much faster than a loop it was: `yardstick`;
-* how it is shown: `summary` (text), `trace` (a file for Perfetto), `page` (a page for a
-  browser, from `page.html`, `page.css` and `page.js`);
-* figures with their units: `units`.
+* who writes it down while the run goes on: `recorder`, from each `ran_portion`, with
+  `task_names`;
+* why it was not faster: `causes`; how much faster than a loop it was: `yardstick`;
+* how it is shown: `as_text`, `as_trace` (a file for Perfetto), `as_page` (for a
+  browser, from ``page.html``, ``page.css`` and ``page.js``).
 """
-
-from .run_report import RunReport as RunReport

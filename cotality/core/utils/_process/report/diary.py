@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator
 from time import perf_counter
 
-from cotality.core.utils._process.observers import Diary, Doing
+from cotality.core.utils._process.engine.observers import Diary, Doing
 
 FINEST = 0.5e-3  # s, of a piece at first; it doubles when there are too many
 MOST_PIECES = 2048

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.frames import field_of
+from cotality.core.utils._process.tasks.tracebacks import field_of
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.outcome import Settled
+    from cotality.core.utils._process.tasks.outcome import Settled
 
-    from .words import Words
+    from .task_names import Words
 
 MOST_GROUPS = 50
 SHOWN = 3  # tasks of a group

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from cotality.core.utils._process.checks import checked_flag
-from cotality.core.utils._process.observers import Doing
+from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.tasks.checks import checked_flag
 
 from .diary import RunDiary
 from .failure_groups import FailureGroup
-from .rows import Slowest, SlowTask, WorkerRow
 from .seen import Seen
 from .timeline import Timeline
+from .worker_rows import Slowest, SlowTask, WorkerRow
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.auto.decision import Decision
+    from cotality.core.utils._process.rules.decision import Decision
 
 State = Literal["new", "taken", "running", "ended"]
 

@@ -14,26 +14,33 @@ from collections.abc import Iterator, Sequence
 from time import perf_counter, process_time, thread_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cotality.core.utils._process.brakes import Brake, Refusal
-from cotality.core.utils._process.cpus import available_cpus
-from cotality.core.utils._process.failures import TaskTimeoutError, WorkerCrashedError
-from cotality.core.utils._process.observers import Observer, Start
-from cotality.core.utils._process.outcome import Portion, Settled
-from cotality.core.utils._process.stopwatch import FRESH, own, read_beside_threads
-from cotality.core.utils._process.task import Task
-from cotality.core.utils._process.times import EPOCH, Measure
+from cotality.core.utils._process.engine.brakes import Brake, Refusal
+from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.cpus import available_cpus
+from cotality.core.utils._process.portions.stopwatch import (
+    FRESH,
+    own,
+    read_beside_threads,
+)
+from cotality.core.utils._process.tasks.errors import (
+    TaskTimeoutError,
+    WorkerCrashedError,
+)
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
+from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.times import EPOCH, Measure
 
 from .diary import BUSY, OURS, OVERHEAD, STARTING
 from .failure_groups import FailureGroups
-from .ran import Ran
-from .rows import Rows, SlowTask, WorkerRow
+from .ran_portion import Ran
 from .seen import Seen
+from .task_names import FOR_SLOWEST, Words
 from .timeline import Span
-from .words import FOR_SLOWEST, Words
+from .worker_rows import Rows, SlowTask, WorkerRow
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.auto.decision import Decision
-    from cotality.core.utils._process.chunk import ChunkReport
+    from cotality.core.utils._process.portions.chunk import ChunkReport
+    from cotality.core.utils._process.rules.decision import Decision
 
     from .figures import RunFigures
 

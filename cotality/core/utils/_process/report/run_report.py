@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.public import public
-from cotality.core.utils._process.texts import printable
+from cotality._kit.public import public
+from cotality._kit.safe_text import printable
 
 from .figures import RunFigures
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.observers import Observer
+    from cotality.core.utils._process.engine.observers import Observer
 
     from .yardstick import Gain
 
@@ -114,7 +114,7 @@ class RunReport(RunFigures):
 
     def summary(self) -> str:
         """What happened, as text for a terminal: about one screen."""
-        from .summary import summary_of
+        from .as_text import summary_of
 
         return printable(summary_of(self), lines=True)
 
@@ -123,8 +123,8 @@ class RunReport(RunFigures):
 
         A paragraph for each reason, the one that cost most first.
         """
-        from .diagnosis import findings_of
-        from .summary import paragraph
+        from .as_text import paragraph
+        from .causes.diagnosis import findings_of
 
         text = "\n\n".join(map(paragraph, findings_of(self)))
         return printable(text, lines=True)
@@ -138,7 +138,7 @@ class RunReport(RunFigures):
         Raises:
             OSError: The file cannot be written.
         """
-        from .trace import save
+        from .as_trace import save
 
         save(self, path)
 
@@ -150,6 +150,6 @@ class RunReport(RunFigures):
         Raises:
             OSError: The file cannot be written.
         """
-        from .page import save
+        from .as_page import save
 
         save(self, path)

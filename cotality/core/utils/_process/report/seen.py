@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.brakes import Told
-    from cotality.core.utils._process.outcome import Packing
-    from cotality.core.utils._process.times import Clues
+    from cotality.core.utils._process.engine.brakes import Told
+    from cotality.core.utils._process.tasks.outcome import Packing
+    from cotality.core.utils._process.tasks.times import Clues
 
-    from .ran import Ran
+    from .ran_portion import Ran
 
 # Who wants to go on gets the interpreter's lock at once if it is free. If a thread
 # computes it has to ask for it, and is given it after the switch interval (5 ms).

@@ -1,0 +1,266 @@
+"""Advice on how tasks should run, from running some of them each way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import ceil, inf
+from typing import Any, Unpack
+
+from cotality._kit import units
+from cotality._kit.public import public
+from cotality.core.utils._process.auto.disturbance import BUSY_PROGRAMS
+from cotality.core.utils._process.call.options import Options
+from cotality.core.utils._process.rules.where_to_run import (
+    LEAST_RATIO,
+    LEAST_SAVING,
+    MANY,
+    PLACES,
+    Figures,
+    Place,
+    portion_for,
+)
+from cotality.core.utils._process.tasks.checks import checked_max_workers, checked_tasks
+from cotality.core.utils._process.tasks.from_data import total_of
+from cotality.core.utils._process.tasks.task import Task
+
+from .first_tasks import sample_of
+from .trials import Trials
+
+# How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
+TRIAL = 0.1
+MOST_TASKS = 2000
+# What takes less (s) is sooner done than handed out, see `where_to_run`.
+TINY = 2e-6
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How some tasks should run, and what that is known from.
+
+    ``print(advice)`` says it in words.
+
+    Attributes:
+        choice: ``"one thread"``, ``"threads"`` or ``"processes"``.
+        workers: How many of them.
+        portion: How many tasks would travel together.
+        speedup: How many times faster than a loop all tasks should be, the start of
+            worker processes included.
+        speedup_range: From the smaller to the larger of two estimates: the one that was
+            measured, and the one that the figures of a single task promise.
+        worker_memory: The most memory that a worker process took, in bytes; None if
+            none ran, or nobody can tell.
+        reasons: What was measured and what follows from it, a sentence each.
+        would_change: What would change the answer, a sentence each.
+        total: How many tasks it is for; None if nobody knew: then it is for a thousand.
+    """
+
+    choice: str
+    workers: int
+    portion: int
+    speedup: float
+    speedup_range: tuple[float, float]
+    worker_memory: int | None
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...]
+    total: int | None
+
+    @property
+    def use_processes(self) -> bool:
+        """Whether worker processes are the best choice."""
+        return self.choice == "processes"
+
+    def __str__(self) -> str:
+        tasks = "the tasks" if self.total is None else units.number(self.total, "task")
+        low, high = self.speedup_range
+        if self.choice == "one thread":
+            first = f"Run {tasks} in a plain loop."
+        else:
+            first = (
+                f"Run {tasks} on {self.workers} {self.choice}: about "
+                f"{self.speedup:.2g} times as fast as a loop ({low:.2g} to {high:.2g})."
+            )
+        lines = [first, *(f"- {reason}" for reason in self.reasons)]
+        if self.worker_memory is not None:
+            lines.append(f"- A worker process took {units.size(self.worker_memory)}.")
+        if self.would_change:
+            lines.append("What would change that:")
+            lines += [f"- {change}" for change in self.would_change]
+        return "\n".join(lines)
+
+
+@public
+def advise(
+    tasks: Iterable[Task[Any]],  # Any: as in what follows, of any result type
+    *,
+    max_workers: int | None = None,
+    **options: Unpack[Options],
+) -> Advice:
+    """Run some of *tasks* alone, on threads and on processes, and say which is best.
+
+    **The tasks are executed**: some of the first ones, up to five times each. Their
+    results are dropped, and so are their failures. An iterator is read as far as that.
+    It takes some tenths of a second, or three times as long as one task if that is
+    more, and leaves worker processes warm.
+
+    Args:
+        tasks: What is going to be run.
+        max_workers: The most workers there may be; None as for the calls.
+        **options: What the tasks need to be run, such as an *initializer*, see
+            `Options`.
+
+    Raises:
+        TypeError: An argument is not what it must be.
+        ValueError: An argument is out of range.
+    """
+    for name in ("executor", "inline"):
+        if options.get(name):
+            raise ValueError(
+                f"advise runs tasks on threads and on processes: leave out {name}"
+            )
+    given: Iterable[Task[Any]] = checked_tasks(tasks, may_be_async=False)
+    most = None if max_workers is None else checked_max_workers(max_workers)
+    reader: Iterator[Task[Any]] = iter(given)
+    sample = sample_of(reader, total_of(given), most, options)
+    total = sample.total
+    figures = replace(sample.figures, left=MANY if total is None else total)
+    some = [each.task for each in sample.outcomes]
+    count = tasks_in_trial(figures)
+    some += islice(reader, max(0, count - len(some)))
+    trials = Trials(some[:count], options, obstacle=sample.obstacle)
+    if trials.tasks:
+        trials.run(figures)
+    return advice_from(figures, trials, total)
+
+
+def tasks_in_trial(figures: Figures) -> int:
+    """How many tasks to run each way."""
+    enough = ceil(figures.cpus * TRIAL / figures.wall) if figures.wall else 0
+    workers = max(figures.processes, figures.useful_threads)
+    return min(MOST_TASKS, figures.left, max(workers, enough))
+
+
+def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
+    """What *figures* of a single task and *trials* of some say about all of them."""
+    figures = replace(
+        figures,
+        wall=min(figures.wall, trials.least_wall),
+        cpu=min(figures.cpu, trials.least_wall),
+        processes=0 if trials.obstacle else figures.processes,
+    )
+    seconds: dict[Place, float] = {}
+    for each in PLACES:
+        seconds[each] = seconds_in(each, figures, trials)
+    place = best_of(seconds)
+    workers = trials.workers.get(place, 1)
+    measured = seconds["one thread"] / seconds[place] if seconds[place] else 1.0
+    promised = figures.seconds("one thread") / (figures.seconds(place) or inf)
+    two = (measured, promised) if place != "one thread" else (1.0, 1.0)
+    return Advice(
+        place,
+        workers,
+        portion_for(figures, workers) if figures.wall else 1,
+        measured,
+        (min(two), max(two)),
+        trials.worker_memory or None,
+        tuple(reasons(figures, trials)),
+        tuple(changes(place, figures, trials)),
+        total,
+    )
+
+
+def seconds_in(place: Place, figures: Figures, trials: Trials) -> float:
+    """How long all tasks would take there, by what was measured."""
+    alone = figures.left * figures.wall
+    if place == "one thread" or not trials.tasks:
+        return alone if place == "one thread" else inf
+    if place not in trials.seconds:
+        return inf
+    each = trials.seconds[place] / len(trials.tasks)
+    start = figures.start if place == "processes" else 0.0
+    return start + max(figures.wall, figures.left * each)
+
+
+def best_of(seconds: dict[Place, float]) -> Place:
+    """The plainest place that no other one beats by more than the doubt."""
+    best: Place = "one thread"
+    for place in PLACES:
+        saved = seconds[best] - seconds[place]
+        if saved > LEAST_SAVING and seconds[place] < LEAST_RATIO * seconds[best]:
+            best = place
+    return best
+
+
+def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
+    if not trials.tasks:
+        yield "There is no task."
+        return
+    if not figures.wall:
+        yield "None of the tasks was run."
+        return
+    computing = figures.cpu / figures.wall
+    yield (
+        f"A task takes {units.seconds(figures.wall)} alone, and computes for "
+        f"{computing:.0%} of that."
+    )
+    count = len(trials.tasks)
+    for place, seconds in trials.seconds.items():
+        ratio = count * figures.wall / seconds
+        yield (
+            f"{units.number(count, 'task')} on {trials.workers[place]} {place} took "
+            f"{units.seconds(seconds)}: {ratio:.2g} times as fast as alone."
+        )
+    if trials.obstacle:
+        yield f"They cannot go to processes: {trials.obstacle}."
+    elif not figures.processes:
+        yield "There is one CPU, which processes would have to share."
+
+
+def why_not_processes(figures: Figures) -> str:
+    """What would make processes pay that did no more than one thread."""
+    sent, runs = units.seconds(figures.transport), units.seconds(figures.wall)
+    if figures.transport > figures.wall:
+        return (
+            f"Tasks that do more each: to send one and its result takes {sent}, and to "
+            f"run it {runs}."
+        )
+    if figures.wall < TINY:
+        return (
+            f"Tasks that do more each: to run one takes {runs}, which is less than it "
+            f"costs to hand it out."
+        )
+    if figures.others >= BUSY_PROGRAMS:
+        return (
+            f"Free CPUs: other programs kept about {figures.others:.1f} of them busy "
+            f"while this was measured."
+        )
+    return (
+        f"Tasks that do not wait for each other: to send one takes {sent}, to run it "
+        f"{runs}, and yet several processes did no more than one thread. Something "
+        f"that they share limits them, such as a locked file, a disk or the memory; "
+        f"what it is was not measured."
+    )
+
+
+def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
+    """What would make another place the best one."""
+    if trials.obstacle:
+        yield "Tasks that make in the worker what cannot be sent to it."
+    if "processes" not in trials.seconds:
+        return
+    saved = figures.wall - trials.seconds["processes"] / len(trials.tasks)
+    if saved <= 0:
+        if place == "one thread":
+            yield why_not_processes(figures)
+        return
+    enough = ceil((figures.start + LEAST_SAVING) / saved)
+    if place == "processes":
+        if enough > 1:
+            yield f"Fewer than about {units.number(enough, 'task')}."
+        yield "Tasks that wait more than they compute, or leave the interpreter's lock."
+    elif place == "one thread":
+        yield f"More than about {units.number(enough, 'task')}: then processes pay."
+    else:
+        yield "Tasks that compute more in Python: then processes pay."

@@ -1,0 +1,134 @@
+"""Some tasks, run on threads and on processes, to see what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.call.call import Call
+from cotality.core.utils._process.call.options import NEEDS_PROCESSES, Options
+from cotality.core.utils._process.engine.delivery import in_list
+from cotality.core.utils._process.engine.observers import Observer
+from cotality.core.utils._process.rules.where_to_run import Figures, Place
+from cotality.core.utils._process.tasks.errors import WorkerStartError
+from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
+from cotality.core.utils._process.tasks.outcome import Portion
+from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.times import Measure
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.portions.chunk import ChunkReport
+
+
+SHORT = 0.1  # s
+
+
+@dataclass(slots=True)
+class Trials:
+    """What came of running the same tasks in several places.
+
+    Attributes:
+        tasks: The tasks.
+        seconds: How long all of them took together in each place where they could run.
+        workers: How many workers there were in each.
+        obstacle: Why they cannot run on processes; empty if they can.
+        least_wall: How long a task took on average, all alone and once more; infinity
+            if that was not tried.
+        worker_memory: The most memory that a worker process took, in bytes; 0 if nobody
+            knows.
+    """
+
+    tasks: Sequence[Task[Any]]  # Any: tasks of any result type
+    options: Options
+    seconds: dict[Place, float] = field(default_factory=dict["Place", float])
+    workers: dict[Place, int] = field(default_factory=dict["Place", int])
+    obstacle: str = ""
+    least_wall: float = inf
+    worker_memory: int = 0
+
+    def run(self, figures: Figures) -> None:
+        """Run the tasks on threads, and on processes if they can travel."""
+        if NEEDS_PROCESSES.keys().isdisjoint(self.options):
+            self.on_one_thread_and_several(figures)
+        if figures.processes and not self.obstacle:
+            self.on_warm_processes(figures)
+
+    def on_one_thread_and_several(self, figures: Figures) -> None:
+        if figures.wall * len(self.tasks) < SHORT:
+            # Something else may have taken the CPU away for longer than all of that.
+            self.alone()
+        self.on_threads(max(2, min(figures.useful_threads, len(self.tasks))))
+
+    def on_warm_processes(self, figures: Figures) -> None:
+        workers = min(figures.processes, len(self.tasks))
+        # So that the start of the workers, and what they import for such a task, is no
+        # part of what is measured. Beside a long task it does not matter.
+        first = [Task(int)] * workers
+        if figures.wall < SHORT:
+            first = list(self.tasks[:workers])
+        self.on_processes(workers, first)
+
+    def alone(self) -> None:
+        began = perf_counter()
+        in_list(self.call(self.tasks, 1, False).blocking())
+        self.least_wall = (perf_counter() - began) / len(self.tasks)
+
+    def on_threads(self, workers: int) -> None:
+        began = perf_counter()
+        in_list(self.call(self.tasks, workers, False).blocking())
+        self.seconds["threads"] = perf_counter() - began
+        self.workers["threads"] = workers
+
+    def on_processes(self, workers: int, first: list[Task[Any]]) -> None:  # Any: above
+        """Run the tasks on so many processes, which have run *first* before."""
+        watch = MemoryWatch()
+        try:
+            in_list(self.call(first, workers, True).blocking())
+            began = perf_counter()
+            call = self.call(self.tasks, workers, True, watch)
+            results = in_list(call.blocking())
+        except WorkerStartError as error:
+            self.obstacle = class_and_text(error)
+            return
+        seconds = perf_counter() - began
+        self.worker_memory = watch.most
+        for each in results:
+            if isinstance(each, TaskNotPicklableError):
+                self.obstacle = class_and_text(each)
+                return
+        self.seconds["processes"] = seconds
+        self.workers["processes"] = workers
+
+    def call(
+        self,
+        tasks: Sequence[Task[Any]],  # Any: as above
+        workers: int,
+        use_processes: bool,
+        *observers: Observer,
+    ) -> Call:
+        call = Call.checked(
+            list(tasks),
+            workers,
+            use_processes,
+            True,
+            None,
+            self.options,
+            bounded=False,
+        )
+        return call.watched_by(*observers)
+
+
+class MemoryWatch(Observer):
+    """Sees how much memory the workers take."""
+
+    measure = Measure.TIMES  # what is measured at all
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        self.most = max(self.most, report.peak_memory)

@@ -1,0 +1,720 @@
+"""The place where portions run that decides what it is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import nullcontext
+from dataclasses import asdict
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.backends.threads import ThreadBackend
+from cotality.core.utils._process.machine.cpus import available_cpus
+from cotality.core.utils._process.machine.run_queue import Lateness, seconds_in_queue
+from cotality.core.utils._process.machine.short_turns import short_turns
+from cotality.core.utils._process.packing.worker_state import States
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.portions.local_chunk import LocalChunk
+from cotality.core.utils._process.rules.decision import Decision
+from cotality.core.utils._process.rules.seen import Seen
+from cotality.core.utils._process.rules.where_to_run import Figures, Place, better_place
+from cotality.core.utils._process.tasks.errors import WorkerStartError
+from cotality.core.utils._process.tasks.outcome import Batch, Portion
+
+from .disturbance import Disturbance
+from .evidence import Evidence
+from .lock_probe import cpu_seconds_of, is_lock_held
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.backends.processes import ProcessBackend
+    from cotality.core.utils._process.engine.desk import Desk
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+FIRST_LOOK = 0.002  # s after the first task has begun
+# Between two looks at what runs: so long, or so much of the time since the beginning.
+LOOK_INTERVAL = 0.005
+LOOK_SHARE = 0.1
+# To have it known whether tasks hold the lock costs up to 10 ms: not for less than
+# this, in seconds of work that is left.
+WORTH_A_PROBE = 0.02
+# If nothing was seen to run for so long (s), the usual is assumed: that they do.
+MOST_DOUBT = 0.1
+# Until worker processes answer: new ones, and those that are warm (measured).
+COLD_START = 0.1  # s
+WARM_START = 0.003  # s
+# What takes so long to pack (s) is looked at less often.
+COSTLY_SAMPLE = 0.001
+# Twice as many threads have to do at least so much more, or they stay as many.
+GROWTH_PAYS = 1.2
+# For so long (s) they have to be watched: their first portions are small, and mostly
+# overhead. If it did not pay, for so many times as long before it is tried again.
+LEAST_GENERATION = 0.01
+LONGER = 3
+# For so long (s) it has to have computed, or waited for something outside: what it did
+# for less than that, on a machine that is busy with others, says nothing.
+LEAST_SEEN = FIRST_LOOK / 2
+# A task that was looked at for a moment has computed for so much of that.
+ALL_THE_TIME = 0.5
+# When one lock seems to be what threads wait for: that many CPUs are busy.
+BUSY = 0.8
+# Threads, or processes, that do not do so much more than a loop are given up. They
+# have each had so many portions by then.
+PAYS = 1.05
+ENOUGH_PORTIONS = 2
+# After so many times as long as that took they are tried again.
+TRIED_AGAIN = 10
+THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
+# So many moves are made as soon as one seems to pay. Each further one waits until the
+# call has taken twice as long as at the one before: where tasks, or the machine, look
+# like this now and like that then, it would be on the move all the time.
+FREE_MOVES = 3
+
+
+class AutoBackend:
+    """Begins with one thread, and goes where the rest is done soonest.
+
+    What has begun somewhere ends there. A task that cannot travel is run on a thread.
+
+    Args:
+        threads: Where threads run; as many as there may be.
+        open_processes: Makes the place where processes run, when it is first needed.
+        processes: How many of them there may be; 0 if none.
+        total: How many tasks there are; None if nobody knows.
+        obstacle: Why nothing can go to a process; empty if nothing is known.
+        decided: Is told of each decision.
+        desk: Where the caller runs tasks; None if it cannot.
+        begins_at_desk: Whether it shall, as long as there is one thread.
+    """
+
+    kind = "auto"
+    portion_cost: float | None = None
+    largest_portion: int | None = None
+    ready_per_worker: int | None = None
+    grace: float | None = None  # until there are processes
+
+    def __init__(
+        self,
+        threads: ThreadBackend,
+        open_processes: Callable[[], ProcessBackend],
+        *,
+        processes: int,
+        total: int | None,
+        obstacle: str,
+        decided: Callable[[Decision], None],
+        desk: Desk | None = None,
+        begins_at_desk: bool = False,
+    ) -> None:
+        self.threads = threads
+        self.most_threads = threads.workers
+        self.open_processes = open_processes
+        self.most_processes = processes
+        self.most_workers = max(threads.workers, processes)
+        self.processes: ProcessBackend | None = None
+        self.processes_answer = False
+        self.total = total
+        self.decided = decided
+        self.desk = desk
+        self.is_at_desk = desk is not None and begins_at_desk
+        self.is_bound = ""  # why tasks cannot leave the thread of the caller
+        self.states = States()  # of the caller, as a worker
+        self.place: Place = "one thread"
+        self.workers = 1
+        self.evidence = Evidence()
+        self.evidence.obstacle = obstacle
+        self.out: dict[Future[ChunkReport], LocalChunk] = {}  # to threads
+        self.sent: set[Future[ChunkReport]] = set()  # to processes
+        self.count_out = 0  # tasks in both
+        self.portions = 0  # handed out so far
+        self.next_sample = 1  # the number of the portion to look at
+        self.wants_sample = False
+        self.began_at = monotonic()
+        self.look_next = math.inf
+        self.decisions = 0
+        self.cpus = available_cpus()
+        self.glance: Glance | None = None  # of what runs
+        self.generation = Generation()
+        self.disturbance = Disturbance()
+        self.lateness = Lateness(None if desk is None else desk.lateness)
+        self.crowd_until = 0.0  # by the monotonic clock: until then there were several
+        self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
+        self.moves = 0
+        self.stays_until = 0.0  # by the monotonic clock
+
+    # What the engine asks for.
+
+    @property
+    def look_at(self) -> float:
+        return min(self.look_next, self.threads.look_at)
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        self.portions += 1
+        if self.look_next == math.inf:
+            self.disturbance.sample()
+            self.began_at = monotonic()
+            self.look_next = self.began_at + FIRST_LOOK
+        if self.place == "processes" and self.processes is not None:
+            # One thread goes on until processes answer, with one portion at a time.
+            if self.out or len(self.sent) < 2 * self.most_processes:
+                found = self.send(self.processes, batch, time_box)
+                if found is not None:
+                    return found
+        elif self.portions >= self.next_sample and self.may_travel:
+            rarely = self.evidence.transport > COSTLY_SAMPLE
+            self.next_sample *= 16 if rarely else 2
+            self.wants_sample = True  # of the results as well
+            self.evidence.saw_tasks(batch.tasks)
+        chunk = self.threads.chunk_of(batch)
+        chunk.is_observed = True
+        chunk.late_began = self.lateness.total
+        portion, future = self.run_here(chunk, batch, time_box)
+        self.out[future] = chunk
+        self.count_out += len(portion.tasks)
+        return portion, future
+
+    def run_here(
+        self, chunk: LocalChunk, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have *chunk* run in a thread of this process: the caller's, or another."""
+        desk = self.desk
+        if desk is None or not self.is_for_desk(desk):
+            chunk.can_stay = desk is not None and not self.is_bound
+            return self.threads.send(chunk, batch, time_box)
+        chunk.states = self.states
+        self.threads.chunks.add(chunk, time_box)
+        future = desk.put(chunk, time_box)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def is_for_desk(self, desk: Desk) -> bool:
+        if self.is_bound:
+            return not desk.has_job
+        is_free = not (desk.is_busy or desk.has_job)
+        return self.is_at_desk and is_free and self.place == "one thread"
+
+    @property
+    def may_travel(self) -> bool:
+        return self.most_processes > 0 and not self.evidence.obstacle
+
+    def send(
+        self, processes: ProcessBackend, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]] | None:
+        """Send *batch* to a process; None if some of it cannot be sent."""
+        batch = batch._replace(tasks=batch.tasks[: processes.largest_portion])
+        chunk, portion = processes.packer.pack(batch)
+        if portion.failures:
+            self.give_up_processes(next(iter(portion.failures.values())))
+            return None
+        try:
+            with nullcontext() if self.processes_answer else short_turns():
+                portion, future = processes.send(chunk, portion, time_box)
+        except WorkerStartError as error:
+            self.give_up_processes(error)
+            return None
+        self.sent.add(future)
+        self.count_out += len(portion.tasks)
+        return portion, future
+
+    def give_up_processes(self, error: Exception) -> None:
+        """Nothing more goes to processes; there are still threads."""
+        self.evidence.obstacle = class_and_text(error)
+        self.reconsider(monotonic())
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        self.count_out -= len(portion.tasks)
+        chunk = self.out.pop(future, None)
+        if chunk is not None:
+            report = self.threads.collect(portion, future)
+            if chunk.belongs is not None and not self.is_bound:
+                self.stay(chunk.belongs)
+        else:
+            self.sent.discard(future)
+            assert self.processes is not None
+            try:
+                report = self.processes.collect(portion, future)
+            except WorkerStartError as error:  # nothing of it has begun
+                self.give_up_processes(error)
+                return ChunkReport([])
+            if report.obstacle is not None:  # the rest of it has not begun
+                self.give_up_processes(report.obstacle)
+            if report.values and not self.processes_answer:
+                self.processes_answer = True
+                self.generation = Generation()
+        self.learn(report, chunk)
+        self.reconsider(monotonic())
+        return report
+
+    def stay(self, error: BaseException) -> None:
+        """What runs in this process runs in the thread of the caller from now on."""
+        said = class_and_text(error)[:200]
+        self.is_bound = f"the tasks belong to the thread that called ({said})"
+        if self.place == "threads":
+            now = monotonic()
+            self.go("one thread", self.figures(), now)
+
+    def learn(self, report: ChunkReport, chunk: LocalChunk | None) -> None:
+        evidence = self.evidence
+        seen = Seen(len(report.values), report.seconds, report.cpu_seconds)
+        if chunk is not None:
+            if not chunk.is_in_caller:
+                self.lateness.of_this_wake()
+            seen = self.disturbance.told_apart(
+                seen,
+                chunk.native_id,
+                chunk.queue_began,
+                report.others_cpu_seconds + self.lateness.total - chunk.late_began,
+            )
+        self.generation.saw(seen)
+        # What ran in a process may have waited for a CPU; nobody says.
+        alone = chunk is not None and self.is_alone and self.was_alone(chunk)
+        # What is not clear does not outweigh what was.
+        is_news = seen.is_clear or not evidence.wall
+        evidence.saw(seen, alone=alone and is_news)
+        if alone and self.place == "one thread":
+            evidence.alone.saw(seen)
+            self.disturbance.sample()
+        elif self.is_first_of_all(chunk, seen):
+            # It began alone, and took so long that others did not wait for it.
+            evidence.alone.saw(seen)
+            if is_news:
+                evidence.cpu = seen.cpu / seen.tasks
+                evidence.wait = seen.wait / seen.tasks
+        if self.wants_sample and report.values and not report.errors:
+            self.wants_sample = False
+            evidence.saw_results(report.values)
+
+    def look(self) -> None:
+        self.threads.look()
+        if monotonic() < self.look_next:
+            return
+        # This wake as well: a task may have waited all the while for the lock. First,
+        # since others run meanwhile.
+        self.lateness.of_this_wake()
+        now = monotonic()
+        chunk = self.longest_running()
+        if chunk is not None:
+            self.examine(chunk, now)
+        self.reconsider(monotonic())
+        now = monotonic()
+        usual = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
+        pause = self.lateness.pause(usual)
+        self.look_next = now + pause
+
+    def longest_running(self) -> LocalChunk | None:
+        running = [chunk for chunk in self.out.values() if chunk.is_running]
+        return min(running, key=lambda each: each.began_at or math.inf, default=None)
+
+    def examine(self, chunk: LocalChunk, now: float) -> None:
+        """See what the task does that *chunk* runs."""
+        computes = self.evidence.computes
+        cpu = cpu_seconds_of(chunk.thread)
+        if cpu is not None:
+            glance = self.first_glance(chunk, now, cpu)
+            seen = Seen(1, now - glance.at, cpu - glance.cpu)
+            others = self.disturbance.others_now() - glance.others - seen.cpu
+            late = self.lateness.total - glance.late
+            seen = self.disturbance.told_apart(
+                seen, chunk.native_id, glance.queued, max(0.0, others) + late
+            )
+            seen = self.disturbance.seen_on_the_way(seen, chunk.native_id)
+            if seen.cpu + seen.wait > LEAST_SEEN:
+                computes = seen.cpu > seen.wait
+                self.evidence.saw_running(seen, alone=self.is_alone)
+        if computes and self.evidence.lock is None and self.is_worth_a_probe():
+            self.probe(chunk)
+
+    def first_glance(self, chunk: LocalChunk, now: float, cpu: float) -> Glance:
+        """When the task was first seen that *chunk* runs now, as far as that is known.
+
+        The first one of a portion began with it. Of another one it is only known that
+        it ran already at the last look, if no other one has ended since.
+        """
+        done = len(chunk.values)
+        if self.glance is None or self.glance[:2] != (chunk, done):
+            if done == 0:
+                self.glance = Glance(
+                    chunk,
+                    0,
+                    chunk.began_at or now,
+                    chunk.cpu_began,
+                    chunk.queue_began,
+                    chunk.all_began,
+                    chunk.late_began,
+                )
+            else:
+                others = self.disturbance.others_now()
+                queued = self.disturbance.queued_of(chunk.native_id)
+                late = self.lateness.total
+                self.glance = Glance(chunk, done, now, cpu, queued, others, late)
+        return self.glance
+
+    def probe(self, chunk: LocalChunk) -> None:
+        """See whether the task that *chunk* runs keeps the interpreter's lock."""
+        began, done = monotonic(), len(chunk.values)
+        cpu_began = cpu_seconds_of(chunk.thread) or 0.0
+        is_held = is_lock_held(seconds_in_queue)
+        seconds = monotonic() - began
+        computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
+        # A task that ended meanwhile, or has begun to wait, has let go of it, and says
+        # nothing of what it does while it computes.
+        is_same = len(chunk.values) == done and not chunk.is_over
+        if is_held or (is_same and computed > ALL_THE_TIME * seconds):
+            self.evidence.lock = float(is_held)
+
+    def is_first_of_all(self, chunk: LocalChunk | None, seen: Seen) -> bool:
+        if chunk is None or not chunk.is_in_caller or not seen.tasks:
+            return False
+        return not self.evidence.alone.tasks
+
+    def was_alone(self, chunk: LocalChunk) -> bool:
+        """Whether *chunk*, which is back, had no others of a crowd beside it."""
+        if self.place == "threads":
+            return True
+        return not self.out and (chunk.began_at or 0.0) >= self.crowd_until
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether tasks on threads do not have to wait for the lock, or for a CPU."""
+        if self.place == "threads":
+            generation = self.generation
+            # All of them have to have come back: what one has computed that still runs
+            # nobody has counted, and a thread without a CPU computes little.
+            is_known = generation.portions >= self.workers
+            return is_known and self.wanting < BUSY / 2
+        return self.place == "one thread" and not self.sent
+
+    def is_worth_a_probe(self) -> bool:
+        if not self.may_travel or self.cpus < 2:
+            return False
+        return (self.left + 1) * self.evidence.wall > WORTH_A_PROBE
+
+    # What is decided.
+
+    @property
+    def left(self) -> int:
+        """How many tasks have not been handed out; a guess if nobody knows."""
+        settled = self.evidence.settled
+        if self.total is None:
+            return max(1, settled)  # as many as there have been
+        return max(0, self.total - settled - self.count_out)
+
+    def figures(self) -> Figures:
+        evidence = self.evidence
+        return Figures(
+            left=self.left,
+            wall=evidence.wall,
+            cpu=min(evidence.cpu, evidence.wall) or 1e-9,
+            lock=1.0 if evidence.lock is None else evidence.lock,
+            transport=evidence.transport,
+            start=self.start_seconds,
+            cpus=self.cpus,
+            threads=1 if self.is_without_threads else self.most_threads,
+            processes=self.figure_of_processes(),
+            running=self.seconds_of_running(),
+            others=self.disturbance.programs,
+            machine=self.disturbance.machine,
+        )
+
+    def figure_of_processes(self) -> int:
+        if self.is_given_up("processes") or not self.may_travel:
+            return 0
+        return self.most_processes
+
+    @property
+    def is_without_threads(self) -> bool:
+        return bool(self.is_bound) or self.is_given_up("threads")
+
+    def is_given_up(self, place: Place) -> bool:
+        """Whether it was tried a while ago, and did not do more than a loop."""
+        return monotonic() < self.given_up.get(place, 0.0)
+
+    @property
+    def start_seconds(self) -> float:
+        if self.processes is not None:
+            return 0.0 if self.processes_answer else WARM_START
+        return start_of_processes()
+
+    def seconds_of_running(self) -> float:
+        """For how long what runs on a thread will go on, as far as can be guessed."""
+        chunk = self.longest_running()
+        if chunk is None or chunk.began_at is None:
+            return 0.0
+        if not chunk.values:
+            return max(0.0, monotonic() - chunk.began_at)
+        if self.glance is not None and self.glance[:2] == (chunk, len(chunk.values)):
+            return max(self.evidence.wall, monotonic() - self.glance.at)
+        return self.evidence.wall
+
+    def reconsider(self, now: float) -> None:
+        self.learn_of_lock()
+        if self.does_not_pay():
+            self.take_back(now)
+            return
+        figures = self.figures()
+        if not figures.wall or (not figures.left and not self.decisions):
+            return
+        needs_probe = self.evidence.lock is None and self.evidence.computes
+        if needs_probe and self.place == "one thread" and self.is_worth_a_probe():
+            self.look_next = min(self.look_next, now + FIRST_LOOK / 4)
+            if now < self.began_at + MOST_DOUBT:
+                return
+        place = better_place(figures, self.place, self.rate_here)
+        may_move = now >= self.stays_until or math.isinf(figures.seconds(self.place))
+        if place is not None and figures.left and may_move:
+            self.go(place, figures, now)
+        elif self.place == "threads":
+            self.grow(figures, now)
+        if self.place == "processes":
+            # A thread goes on until the processes do.
+            self.workers = self.most_processes + (not self.processes_answer)
+
+    def does_not_pay(self) -> bool:
+        """Whether no more tasks a second are done here than in a loop.
+
+        Unless they have changed: threads that mostly wait for something outside, or
+        processes that keep more than one CPU busy, do what a loop could not.
+        """
+        generation, alone = self.generation, self.evidence.alone
+        if not alone.tasks or not self.left:
+            return False
+        if not self.rate_here or self.rate_here * alone.each >= PAYS:
+            return False
+        if self.place == "processes":
+            # Where others want the CPUs too, to have few says nothing.
+            return generation.busy < PAYS and not self.disturbance.is_busy
+        return self.wanting > BUSY / 2
+
+    @property
+    def rate_here(self) -> float:
+        """How many tasks a second are done on several workers; 0 if too few to tell."""
+        generation = self.generation
+        if self.place == "one thread":
+            return 0.0
+        if self.place == "processes" and not self.processes_answer:
+            return 0.0
+        portions = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
+            return 0.0
+        return generation.rate_now
+
+    @property
+    def wanting(self) -> float:
+        """How many threads compute, or would if they had a CPU, on average.
+
+        Where nobody can tell those from threads that wait it may be any number.
+        """
+        return math.inf if self.disturbance.is_unsure else self.generation.wanting
+
+    def take_back(self, now: float) -> None:
+        """Run the rest as a loop does, or where else it is done soonest."""
+        place = self.place
+        self.given_up[place] = now + TRIED_AGAIN * self.generation.seconds
+        self.evidence.cpu = self.evidence.alone.cpu / self.evidence.alone.tasks
+        if place == "threads":
+            # Whatever they wait for together, it is as if it were the lock.
+            self.evidence.lock = 1.0
+        self.go("one thread", self.figures(), now, self.no_gain(place))
+
+    def no_gain(self, place: Place) -> str:
+        rate = self.generation.rate_now * self.evidence.alone.each
+        return (
+            f"on {self.workers} {place} no more was done than in a loop "
+            f"({rate:.2g} times as much)"
+        )
+
+    def learn_of_lock(self) -> None:
+        """See how far threads that compute get into each other's way."""
+        generation = self.generation
+        if self.place != "threads" or self.cpus < 2 or self.workers < 2:
+            return
+        if generation.portions >= 2 * self.workers and generation.busy > BUSY:
+            # All of it locked keeps one CPU busy, none of it all of them.
+            most = min(self.cpus, self.workers)
+            lock = (most / generation.busy - 1) / (most - 1)
+            self.evidence.lock = min(1.0, max(0.0, lock))
+
+    def go(self, place: Place, figures: Figures, now: float, reason: str = "") -> None:
+        """Have what is handed out from now on run in *place*."""
+        if self.place == "threads":
+            for future in self.out:
+                future.cancel()  # those that no thread has taken come back
+        self.place = place
+        self.moves += 1
+        if self.moves >= FREE_MOVES:
+            self.stays_until = now + (now - self.began_at)
+        if place == "processes":
+            if self.processes is None:
+                with short_turns():
+                    self.processes = self.open_processes()
+                self.grace = self.processes.grace
+                self.most_processes = min(self.most_processes, self.processes.workers)
+        elif place == "threads":
+            self.workers = figures.useful_threads
+            if not self.evidence.computes:
+                self.workers = min(self.workers, self.cpus + THREADS_BEYOND_CPUS)
+            self.workers = max(2, min(self.workers, self.most_threads))
+        else:
+            self.workers = 1
+            self.crowd_until = now
+        self.generation = Generation(rate=self.generation.rate_now)
+        self.tell(figures, now, reason)
+
+    def grow(self, figures: Figures, now: float) -> None:
+        """Have more threads for tasks that wait, as long as more are done for it."""
+        generation = self.generation
+        if generation.portions < self.workers or generation.seconds < generation.least:
+            return
+        rate = generation.rate_now
+        if rate < GROWTH_PAYS * generation.rate:
+            # It does not pay, or it was not seen to: the next look is a longer one.
+            least = LONGER * generation.seconds
+            self.generation = Generation(generation.rate, least)
+            if rate < generation.rate and generation.workers_before > 1:
+                self.workers = generation.workers_before
+                self.tell(figures, now)
+            return
+        wanted = min(2 * self.workers, figures.useful_threads, self.most_threads)
+        if wanted > self.workers:
+            self.generation = Generation(rate, workers_before=self.workers)
+            self.workers = wanted
+            self.tell(figures, now)
+
+    def tell(self, figures: Figures, now: float, reason: str = "") -> None:
+        workers = self.workers
+        if self.place == "processes":
+            workers = self.most_processes
+        at = now - self.began_at
+        decision = Decision.of(
+            self.place,
+            workers,
+            at,
+            reason or self.reason(),
+            figures,
+            self.evidence.obstacle,
+            self.evidence.alone,
+        )
+        self.decisions += 1
+        if logger.isEnabledFor(logging.DEBUG):
+            # With its figures, for handlers that write more than text.
+            logger.debug("auto: %s", decision, extra={"decision": asdict(decision)})
+        self.decided(decision)
+
+    def reason(self) -> str:
+        evidence = self.evidence
+        if self.place == "one thread":
+            return (
+                self.is_bound
+                or evidence.obstacle
+                or "anything else would take longer to start"
+            )
+        if self.place == "processes":
+            return "the tasks compute and hold the interpreter's lock"
+        if not evidence.computes:
+            return "the tasks wait more than they compute"
+        if evidence.obstacle:
+            return f"the tasks cannot go to processes: {evidence.obstacle}"
+        return "the tasks leave the interpreter's lock to others while they compute"
+
+    # The end.
+
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
+        self.threads.halt([])
+        if self.processes is not None:
+            self.processes.halt([each for each in futures if each in self.sent])
+
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
+        if self.processes is not None:
+            self.processes.kill([each for each in futures if each in self.sent])
+
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
+        if not self.decisions:
+            self.tell(self.figures(), monotonic())
+        # Those first that can be ended: another exception may strike while this waits.
+        if self.processes is not None:
+            self.processes.close(all_ended, struck=struck)
+        self.threads.close(all_ended, struck=struck)
+        if self.desk is not None:
+            self.desk.close()
+        self.states.close()
+
+
+class Glance(NamedTuple):
+    """A look at the task that a portion runs.
+
+    Attributes:
+        done: How many tasks of the portion had ended.
+        at: When that was, by the monotonic clock.
+        cpu: The CPU time that the thread had had then, in seconds.
+        queued: How long it had wanted a CPU by then.
+        others: The CPU time of the whole process by then.
+        late: How late those were who looked, until then.
+    """
+
+    chunk: LocalChunk
+    done: int
+    at: float
+    cpu: float
+    queued: float | None
+    others: float
+    late: float
+
+
+def start_of_processes() -> float:
+    """How long it takes until worker processes answer that are wanted now, in s."""
+    warm = sys.modules.get("cotality.core.utils._process.workers.warm_pools")
+    return WARM_START if warm is not None and warm.waiting else COLD_START
+
+
+class Generation:
+    """What has come back since the number of workers was last changed.
+
+    Attributes:
+        rate: The tasks a second that were done with the number before.
+        least: For how many seconds to watch before the number is changed again.
+        workers_before: That number; 0 if there is nothing to go back to.
+    """
+
+    def __init__(
+        self,
+        rate: float = 0.0,
+        least: float = LEAST_GENERATION,
+        workers_before: int = 0,
+    ) -> None:
+        self.rate = rate
+        self.least = least
+        self.workers_before = workers_before
+        self.began_at = monotonic()
+        self.portions = 0
+        self.tasks = 0
+        self.cpu = 0.0  # s
+        self.queued = 0.0  # s
+
+    @property
+    def seconds(self) -> float:
+        return max(1e-9, monotonic() - self.began_at)
+
+    @property
+    def rate_now(self) -> float:
+        return self.tasks / self.seconds
+
+    @property
+    def busy(self) -> float:
+        """How many CPUs were busy with what has come back."""
+        return self.cpu / self.seconds
+
+    @property
+    def wanting(self) -> float:
+        """How many threads had a CPU, or wanted one, on average."""
+        return (self.cpu + self.queued) / self.seconds
+
+    def saw(self, seen: Seen) -> None:
+        self.portions += 1
+        self.tasks += seen.tasks
+        self.cpu += seen.cpu
+        self.queued += seen.queued

@@ -1,0 +1,185 @@
+"""Portions on worker processes: warm ones, those of a pool, or ones for the call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from time import monotonic, perf_counter
+
+from cotality.core.utils._process.channel.ledger import Entry
+from cotality.core.utils._process.channel.segments import Segment, sent_along
+from cotality.core.utils._process.engine.ticket import Ticket
+from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk
+from cotality.core.utils._process.portions.packed_chunk import PackedChunk
+from cotality.core.utils._process.portions.packer import (
+    MOST_PACKED,
+    PortionPacker,
+    unpacked,
+)
+from cotality.core.utils._process.tasks.errors import (
+    TaskTimeoutError,
+    WorkerCrashedError,
+    WorkerStartError,
+)
+from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.workers.death_report import entry_of, is_of_server
+from cotality.core.utils._process.workers.leases import Staff
+from cotality.core.utils._process.workers.pool import Pool
+from cotality.core.utils._process.workers.requests import (
+    SERVERS_LOST,
+    START_ATTEMPTS,
+    Item,
+)
+
+
+class ProcessBackend:
+    """Worker processes, whoever's they are."""
+
+    kind = "processes"
+    look_at = math.inf
+    portion_cost: float | None = None
+    ready_per_worker: int | None
+
+    def __init__(
+        self,
+        staff: Staff,
+        packer: PortionPacker,
+        *,
+        timeout: float | None,
+        grace: float | None,
+        max_tasks: int | None,
+    ) -> None:
+        self.staff = staff
+        self.workers = self.most_workers = staff.workers
+        self.ready_per_worker = 0 if staff.is_part_of_more else None
+        self.pools: list[Pool] = []  # that something was sent to
+        self.packer = packer
+        self.timeout = timeout
+        self.grace = grace
+        self.largest_portion: int | None = min(max_tasks or MOST_PACKED, MOST_PACKED)
+        self.newest_sent = 0  # the number of the latest segment that was sent
+        self.owner = object()  # names this call to a pool that serves others too
+        self.fruitless = 0  # portions in a row that came back with nothing done
+        self.servers_lost = 0  # likewise, because the fork server was killed
+
+    def submit(
+        self, batch: Batch, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        return self.send(*self.packer.pack(batch), time_box)
+
+    def send(
+        self, chunk: PackedChunk, portion: Portion, time_box: float
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have *portion* run, which is packed as *chunk*."""
+        has_states = bool(self.packer.packer.states)
+        pool = self.staff.pool(has_states=has_states)
+        if pool not in self.pools:
+            self.pools.append(pool)
+        chunk.beside = pool.users.beside(self.packer.call, self)
+        future: Ticket[ChunkReport] = Ticket()
+        with sent_along() as segments:
+            body = encode((run_chunk, (chunk, time_box), {}))
+        portion.sent_bytes = len(body) + self.size_of_new(segments)
+        item = Item(future, body, segments, self.timeout)
+        item.first_task = portion.start
+        item.owner = self.owner
+        item.leaves_state = has_states
+        if self.packer.measure:
+            portion.began = partial(when_began, pool, item)
+        pool.put(item)
+        return portion, future
+
+    def size_of_new(self, segments: list[Segment]) -> int:
+        """The bytes of those that were not sent before; numbers only grow."""
+        if not segments:
+            return 0
+        newest = self.newest_sent
+        new = {each.number: each.size for each in segments if each.number > newest}
+        self.newest_sent = max(newest, *new, newest)
+        return sum(new.values())
+
+    def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
+        try:
+            packed = future.result()
+        except CancelledError:
+            return ChunkReport([])
+        except (WorkerCrashedError, TaskTimeoutError) as death:
+            return self.after_death(portion, death)
+        self.fruitless = self.servers_lost = 0
+        if packed.is_spent:
+            for pool in self.pools:
+                pool.is_mixed = True
+        report = unpacked(packed, portion.failures)
+        if report.obstacle is not None and not self.packer.gives_back:
+            raise report.obstacle
+        return report
+
+    def after_death(
+        self, portion: Portion, death: WorkerCrashedError | TaskTimeoutError
+    ) -> ChunkReport:
+        """What the ledger of a dead worker says: one task lost, at most."""
+        entry: Entry = entry_of(death)
+        death.__traceback__ = None  # from here on it is the task's; ours says nothing
+        packed: dict[int, bytes | Segment] = {**entry.packed}
+        report = ChunkReport(entry.values, entry.errors, packed=packed)
+        report = unpacked(report, portion.failures)
+        report.times = entry.times
+        report.worker = f"process {death.pid}"
+        report.peak_memory = getattr(death, "peak_memory", 0)
+        for position in entry.elsewhere:  # its outcome was on the way
+            report.errors[position] = death
+        # After its last task a worker is said to run one more for a moment.
+        if entry.running is not None and entry.running < len(portion.tasks):
+            report.errors[len(report.values)] = death
+            report.values.append(None)
+        if report.values:
+            self.fruitless = self.servers_lost = 0
+        else:
+            self.count_fruitless(death)
+        return report
+
+    def count_fruitless(self, death: Exception) -> None:
+        """A worker died with a portion before it started a task: once is bad luck."""
+        if is_of_server(death):
+            self.servers_lost += 1
+        else:
+            self.fruitless += 1
+        if self.fruitless >= START_ATTEMPTS or self.servers_lost >= SERVERS_LOST:
+            count = self.fruitless + self.servers_lost
+            raise WorkerStartError(
+                f"{count} worker processes in a row came to an end before they "
+                f"started a task. The last: {death}"
+            ) from death
+
+    def look(self) -> None:
+        """The workers keep their time boxes themselves."""
+
+    def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
+        if futures:
+            for pool in self.pools:
+                pool.halt(futures)
+
+    def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
+        if futures:
+            for pool in self.pools:
+                pool.kill(futures)
+
+    def close(self, all_ended: bool, *, struck: bool = False) -> None:
+        # A failure that is kept may refer to frames that refer to this (3.12, 3.13).
+        has_states = bool(self.packer.packer.states)
+        self.packer.forget()
+        for pool in self.pools:
+            pool.users.leave(self.packer.call)
+        all_ended = all_ended and not struck
+        self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)
+
+
+def when_began(pool: Pool, item: Item) -> float | None:
+    """When the first task of *item* began, by the monotonic clock; None if not yet."""
+    if item.future.done():
+        return monotonic()  # at the latest; whoever takes it back knows better
+    began = pool.when_began(item)
+    return None if began is None else monotonic() - (perf_counter() - began)

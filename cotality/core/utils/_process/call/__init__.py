@@ -1,0 +1,8 @@
+"""From arguments to a run. Stands on everything below, which it imports when needed.
+
+* the functions that people call: `functions`, `functions_outcomes`, their twins
+  `functions_async`, results in `batches`, and `replay` for dead letters;
+* the `options` they share, and the words their messages may use: the `face`;
+* one call: `call`; which place it gets to run in: `open_backend`; the line in the log
+  once it is over: `call_log`.
+"""

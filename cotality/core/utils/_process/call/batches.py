@@ -1,0 +1,253 @@
+"""Results in batches that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any, Literal, TypeVar, Unpack, overload
+
+from cotality._kit.public import public
+from cotality.core.utils._process.engine.arrivals import driven
+from cotality.core.utils._process.engine.run import Run, in_turn
+from cotality.core.utils._process.machine.object_size import size_of
+from cotality.core.utils._process.tasks.checks import (
+    OnError,
+    checked_count,
+    checked_flag,
+)
+from cotality.core.utils._process.tasks.task import Task
+
+from .call import Call
+from .face import BATCHES
+from .options import Options, UseProcesses
+
+R = TypeVar("R")
+
+MB = 1_000_000  # bytes
+# A loop holds one batch while the next one is filled, so two of them count; the rest is
+# for results that are there and in no batch yet.
+SHARE_OF_BATCH = 3 / 8
+SHARE_AHEAD = 1 / 4
+
+
+@overload
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: Literal[False] = False,
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[Options],
+) -> Generator[list[R], None, None]: ...
+@overload
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    *,
+    return_exceptions: Literal[True],
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Generator[list[R | Exception], None, None]: ...
+@overload
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None,
+    use_processes: UseProcesses,
+    return_exceptions: Literal[True],
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Generator[list[R | Exception], None, None]: ...
+@overload
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: Literal["return"],
+    **options: Unpack[Options],
+) -> Generator[list[R | Exception], None, None]: ...
+@overload
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]: ...
+@public
+def process_in_batches(
+    tasks: Iterable[Task[R]],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    ordered: bool = True,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]:
+    """Run *tasks* and yield their results in lists, while the rest still run.
+
+    As :func:`execute_tasks_in_parallel_streaming`, for what is done with many results
+    at once: a bulk insert, a file of a certain size. ::
+
+        for rows in process_in_batches(tasks, max_memory_mb=500):
+            table.insert_many(rows)
+
+    Args:
+        tasks: What to run.
+        max_workers: As for :func:`execute_tasks_in_parallel`.
+        use_processes: Likewise.
+        return_exceptions: Likewise.
+        batch_size: How many results a batch has; the last one may have fewer.
+        max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
+            process: the batch that the loop has, the one that is being filled, and what
+            has come back and is in none yet. A batch ends when it has 3/8 of that, so
+            it has one result at least and no fixed number; fewer tasks run ahead when
+            their results are large, but one for each worker at least. The sizes are
+            measured from the results, containers and arrays included, and a few percent
+            off where results hold many things that are alike; what an extension module
+            keeps to itself is not seen. When results suddenly become much larger than
+            before, those that are on their way come all the same, and may exceed it.
+            With *batch_size* as well, whichever comes first ends a batch.
+        ordered: Have results in the order of *tasks*; otherwise as each finishes.
+        on_error: As for :func:`execute_tasks_in_parallel`.
+        **options: Likewise, see `Options`.
+
+    Raises:
+        ValueError: Neither *batch_size* nor *max_memory_mb* is given, or one is out of
+            range. Raised by the call itself.
+        TypeError: An argument is not what it must be. Likewise.
+        Exception: As for :func:`execute_tasks_in_parallel_streaming`; the results that
+            are there are yielded before it, in a last batch.
+    """
+    BATCHES.check_names({**options})
+    limits = Limits(
+        checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
+    )
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        return_exceptions,
+        on_error,
+        options,
+        bounded=True,
+        face=BATCHES,
+    )
+    return batches(call.blocking(), checked_flag("ordered", ordered), limits)
+
+
+def checked_bytes(megabytes: object) -> float | None:
+    if megabytes is None:
+        return None
+    if isinstance(megabytes, bool) or not isinstance(megabytes, int | float):
+        raise TypeError(f"max_memory_mb must be a number or None, got {megabytes!r}")
+    if not megabytes > 0:
+        raise ValueError(f"max_memory_mb must be more than 0, got {megabytes!r}")
+    return megabytes * MB
+
+
+class Limits:
+    """When a batch is full, and how many results may be on their way to it.
+
+    Args:
+        count: How many results a batch has at most; None for no limit.
+        memory: How many bytes all results may take that are here; None for no limit.
+    """
+
+    def __init__(self, count: int | None, memory: float | None) -> None:
+        if count is None and memory is None:
+            raise ValueError(
+                "say how large a batch is: batch_size=1000 results, or "
+                "max_memory_mb=500 for as many as fit"
+            )
+        self.count = count
+        self.memory = memory
+        self.held = 0  # bytes in the batch that is being filled
+        self.seen = 0  # results whose size is known
+        self.likely = 0.0  # bytes of the next result, as large as any was lately
+
+    def add(self, value: object) -> None:
+        """*value* goes into the batch."""
+        if self.memory is None:
+            return
+        size = size_of(value)
+        self.held += size
+        self.seen += 1
+        # Growth is believed at once, because it is what could be too much.
+        self.likely += (size - self.likely) * (1.0 if size > self.likely else 1 / 16)
+
+    def is_reached(self, results: int) -> bool:
+        """Whether a batch of so many *results* is full: no other one would fit."""
+        if self.count is not None and results >= self.count:
+            return True
+        if self.memory is None:
+            return False
+        return self.held + self.likely > SHARE_OF_BATCH * self.memory
+
+    def start_over(self) -> None:
+        """The batch was taken."""
+        self.held = 0
+
+    @property
+    def most_ahead(self) -> int | None:
+        """How many results may be here, or on their way, in no batch."""
+        if self.memory is None:
+            return None
+        if not self.seen:
+            return 1
+        fitting = int(SHARE_AHEAD * self.memory / self.likely)
+        # The first result may be a small one, so the others are let loose by and by.
+        return max(1, min(fitting, 2 * self.seen))
+
+
+def batches(
+    run: Run, ordered: bool, limits: Limits
+) -> Generator[list[Any], None, None]:  # Any: what the tasks return
+    run.most_ahead = limits.most_ahead
+    portions = driven(in_turn(run, ordered), run.arrivals)
+    batch: list[Any] = []  # Any: as above
+    try:
+        for portion in portions:
+            count = len(portion.values)
+            if run.policy.leaves_in_place:
+                portion.put_errors_in_place()
+            for _, value in portion.take():
+                limits.add(value)
+                batch.append(value)
+                del value
+                if limits.is_reached(len(batch)):
+                    full, batch = [batch], []
+                    limits.start_over()
+                    yield full.pop()  # so that nothing here holds on to it
+            run.schedule.taken(count)
+            run.schedule.most_ahead = limits.most_ahead
+            del portion
+    finally:
+        portions.close()
+    if batch:
+        full, batch = [batch], []
+        yield full.pop()
+    run.conclude()

@@ -1,0 +1,218 @@
+"""One call of an entry point: its arguments, checked, and what is made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Any, NamedTuple, cast
+from weakref import ref
+
+from cotality.core.utils._process.engine.arrivals import Arrivals, BlockingArrivals
+from cotality.core.utils._process.engine.backend import Backend
+from cotality.core.utils._process.engine.brakes import Brakes
+from cotality.core.utils._process.engine.error_policy import ErrorPolicy
+from cotality.core.utils._process.engine.observers import Observer, Observers
+from cotality.core.utils._process.engine.run import Run
+from cotality.core.utils._process.engine.source import Source, source_of
+from cotality.core.utils._process.engine.waiting_retries import Retries
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.environment import log_is_wanted
+from cotality.core.utils._process.tasks.checks import (
+    OnError,
+    checked_flag,
+    checked_max_workers,
+    checked_on_error,
+    checked_tasks,
+    checked_use_processes,
+)
+from cotality.core.utils._process.tasks.from_data import total_of
+from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.times import Measure
+
+from .face import LISTS, Face
+from .open_backend import open_backend
+from .options import Checked, Options, UseProcesses, checked_options, where_to_run
+
+
+class Call(NamedTuple):
+    """What a caller asked for.
+
+    Attributes:
+        max_workers: How many run at a time; None leaves it to where they run.
+        bounded: Whether results are taken one by one.
+        detailed: Whether the caller wants to know more than values and failures.
+        planned: Why it runs where it does, if a plan says so.
+        is_logged: Whether its end is to be found in the log.
+    """
+
+    tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
+    max_workers: int | None
+    use_processes: UseProcesses
+    on_error: OnError
+    options: Checked
+    bounded: bool
+    detailed: bool
+    planned: str = ""
+    is_logged: bool = True
+
+    @classmethod
+    def checked(
+        cls,
+        tasks: object,
+        max_workers: object,
+        use_processes: object,
+        return_exceptions: object,
+        on_error: object,
+        options: Options,
+        *,
+        bounded: bool,
+        detailed: bool = False,
+        may_be_async: bool = False,
+        face: Face = LISTS,
+    ) -> Call:
+        """The call, unless something is wrong with it.
+
+        Args:
+            face: What the caller sees of it, for messages.
+
+        Raises:
+            TypeError: A value of the wrong type.
+            ValueError: A value out of range.
+        """
+        on_processes = checked_use_processes(use_processes)
+        policy = checked_on_error(
+            on_error, checked_flag("return_exceptions", return_exceptions)
+        )
+        face.check_names({**options})
+        executor, on_processes = where_to_run(options.get("executor"), on_processes)
+        given = checked_options(
+            {**options, "executor": executor},
+            use_processes=on_processes,
+            processes=face.processes,
+        )
+        if on_processes == "auto" and given.needs_processes:
+            on_processes = True
+        if policy == "raise" and given.max_failures is not None:
+            raise ValueError(
+                f"max_failures={given.max_failures!r} needs on_error='group' or "
+                f"'return': with 'raise' the first failure ends the call"
+            )
+        if max_workers is None and given.executor is None:
+            given = given._replace(names_no_number=True)
+            found_out = on_processes == "auto" and not given.inline
+            default = default_workers(bool(on_processes), this_process.is_worker)
+            is_theirs = on_processes is True and has_enclosing_pool()
+            max_workers = None if found_out or is_theirs else default
+        return cls(
+            checked_tasks(tasks, may_be_async=may_be_async),
+            None if max_workers is None else checked_max_workers(max_workers),
+            on_processes,
+            policy,
+            given,
+            bounded,
+            detailed,
+        )
+
+    def watched_by(self, *observers: Observer) -> Call:
+        """The same call, with *observers* before those it has."""
+        options = self.options
+        return self._replace(
+            options=options._replace(observers=(*observers, *options.observers))
+        )
+
+    def blocking(self) -> Run:
+        """The call, to be driven by a thread that does nothing else."""
+        tasks = cast("Iterable[Task[Any]]", self.tasks)  # Any: as above
+        if self.is_auto:
+            from cotality.core.utils._process.engine.desk import Desk, SharedArrivals
+
+            return self.run(SharedArrivals(Desk()), lambda: source_of(tasks))
+        return self.run(BlockingArrivals(), lambda: source_of(tasks))
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether it is decided on the way where the tasks run."""
+        options = self.options
+        is_open = not options.inline and options.executor is None
+        return self.use_processes == "auto" and is_open
+
+    def in_event_loop(self) -> Run:
+        """The call, to be driven by a coroutine of the running event loop."""
+        from cotality.core.utils._process.engine.arrivals_async import (
+            AsyncSource,
+            LoopArrivals,
+            Waiting,
+            running_loop,
+        )
+
+        tasks = self.tasks
+        waiting = Waiting(running_loop())
+        arrivals = LoopArrivals(waiting)
+        if isinstance(tasks, AsyncIterable):
+            run = self.run(arrivals, lambda: AsyncSource(tasks, arrivals))
+        else:
+            run = self.run(arrivals, lambda: source_of(tasks))
+        waiting.run = ref(run)
+        return run
+
+    def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
+        options = self.options
+        observers = Observers(self.observers())
+        policy = ErrorPolicy(self.on_error, options.max_failures)
+        measure = Measure.CPU if self.detailed else observers.measure
+        measure = max([measure, *(brake.measure for brake in options.brakes)])
+        total = total_of(self.tasks)
+
+        def open_backend_for_call() -> Backend:
+            return open_backend(
+                self.max_workers,
+                self.use_processes,
+                options,
+                until_failure=policy.ends_with_first and options.retries is None,
+                measure=measure,
+                may_be_endless=self.bounded and total is None,
+                total=total,
+                decided=observers.decided,
+                desk=getattr(arrivals, "desk", None),
+                is_shown=observers.patience is not None,
+            )
+
+        def open_source_with_memory() -> Source:
+            source: Source = open_source()
+            if options.memory is not None:
+                source.ask(options.memory)
+            return source
+
+        return Run(
+            open_source_with_memory,
+            total,
+            open_backend_for_call,
+            arrivals,
+            policy=policy,
+            retries=Retries(options.retries),
+            observers=observers,
+            brakes=Brakes(options.brakes),
+            chunksize=options.chunksize,
+            bounded=self.bounded,
+            detailed=bool(measure),
+        )
+
+    def observers(self) -> tuple[Observer, ...]:
+        """Who watches; first, to be told of the end last, who writes the log."""
+        each = self.options.observers
+        if not (self.is_logged and log_is_wanted()):
+            return each
+        from .call_log import CallLog, EndedCall
+
+        if self.planned:
+            ended = EndedCall(decided_by="plan", reason=self.planned)
+            return CallLog(ended), *each
+        return CallLog(), *each
+
+
+def has_enclosing_pool() -> bool:
+    """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
+    # Without this module nobody has made one.
+    warm = sys.modules.get("cotality.core.utils._process.workers.warm_pools")
+    return warm is not None and warm.enclosing() is not None

@@ -1,0 +1,372 @@
+"""The same ways to run tasks, for code that runs in an event loop.
+
+One engine serves both. Here no thread waits: the coroutine is woken when a portion is
+back. Reading the input, pickling and unpickling happen in the thread of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
+from contextlib import aclosing
+from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
+
+from cotality._kit.public import public
+from cotality.core.utils._process.engine.run import in_turn
+from cotality.core.utils._process.tasks.checks import OnError, checked_flag
+from cotality.core.utils._process.tasks.outcome import Outcome
+from cotality.core.utils._process.tasks.task import Task
+
+from .call import Call
+from .face import OUTCOMES, STREAMS
+from .options import Options, UseProcesses
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Tasks: TypeAlias = Iterable[Task[R]] | AsyncIterable[Task[R]]
+Awaits: TypeAlias = Coroutine[Any, Any, T]  # Any: what coroutines exchange with a loop
+
+
+@overload
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: Literal[False] = False,
+    *,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R]]: ...
+@overload
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    *,
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None,
+    use_processes: UseProcesses,
+    return_exceptions: Literal[True],
+    *,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R] | list[R | Exception]]: ...
+@public
+def execute_tasks_in_parallel_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R] | list[R | Exception]]:
+    """Run *tasks* at the same time; awaited, it gives their results in order.
+
+    As :func:`execute_tasks_in_parallel`, for a coroutine: the event loop goes on
+    meanwhile, and no thread waits. *tasks* may be an asynchronous iterable, which is
+    read while other tasks run. The iterable is read, and arguments and results are
+    pickled, in the thread of the loop, which large ones keep busy for a while.
+
+    Wrong arguments are errors of the call itself, not of the ``await``.
+
+    Raises:
+        CancelledError: The awaiting task was cancelled. What has not started is
+            dropped; worker processes that run something are killed, and tasks on
+            threads are left to themselves, since nothing can stop a thread. It is
+            raised at once.
+        Exception: As for :func:`execute_tasks_in_parallel`.
+    """
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        return_exceptions,
+        on_error,
+        options,
+        bounded=False,
+        may_be_async=True,
+    )
+    return in_order_of_tasks(call)
+
+
+@overload
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: Literal[False] = False,
+    *,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R]]: ...
+@overload
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    *,
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None,
+    use_processes: UseProcesses,
+    return_exceptions: Literal[True],
+    *,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[Options],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R] | list[R | Exception]]: ...
+@public
+def execute_tasks_in_parallel_unordered_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> Awaits[list[R] | list[R | Exception]]:
+    """Run *tasks* at the same time; awaited, it gives their results as they finished.
+
+    As :func:`execute_tasks_in_parallel_async` in everything but the order.
+    """
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        return_exceptions,
+        on_error,
+        options,
+        bounded=False,
+        may_be_async=True,
+    )
+    return in_order_of_arrival(call)
+
+
+@overload
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: Literal[False] = False,
+    ordered: bool = True,
+    *,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[Options],
+) -> AsyncGenerator[tuple[int, R], None]: ...
+@overload
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    *,
+    return_exceptions: Literal[True],
+    ordered: bool = True,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
+@overload
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None,
+    use_processes: UseProcesses,
+    return_exceptions: Literal[True],
+    ordered: bool = True,
+    *,
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[Options],
+) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
+@overload
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    ordered: bool = True,
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[Options],
+) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
+@overload
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    ordered: bool = True,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
+@public
+def execute_tasks_in_parallel_streaming_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    return_exceptions: bool = False,
+    ordered: bool = True,
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[Options],
+) -> (
+    AsyncGenerator[tuple[int, R], None]
+    | AsyncGenerator[tuple[int, R | Exception], None]
+):
+    """Run *tasks* and yield ``(index, result)`` while the rest still run.
+
+    As :func:`execute_tasks_in_parallel_streaming`, for an ``async for``. To leave the
+    loop early does not close an asynchronous generator, and what runs would go on
+    until it is collected; :func:`contextlib.aclosing` closes it::
+
+        stream = execute_tasks_in_parallel_streaming_async(tasks)
+        async with aclosing(stream) as results:
+            async for index, result in results:
+                ...
+
+    Raises:
+        CancelledError: As for :func:`execute_tasks_in_parallel_async`.
+        Exception: As for :func:`execute_tasks_in_parallel_streaming`.
+    """
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        return_exceptions,
+        on_error,
+        options,
+        bounded=True,
+        may_be_async=True,
+        face=STREAMS,
+    )
+    return stream(call, checked_flag("ordered", ordered))
+
+
+@public
+def iter_outcomes_async(
+    tasks: Tasks[R],
+    max_workers: int | None = None,
+    use_processes: UseProcesses = False,
+    *,
+    ordered: bool = True,
+    **options: Unpack[Options],
+) -> AsyncGenerator[Outcome[R], None]:
+    """Run *tasks* and yield an `Outcome` for each while the rest still run.
+
+    As :func:`iter_outcomes`, for an ``async for``; see
+    :func:`execute_tasks_in_parallel_streaming_async` for how to leave it early.
+    """
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        True,
+        None,
+        options,
+        bounded=True,
+        detailed=True,
+        may_be_async=True,
+        face=OUTCOMES,
+    )
+    return outcomes(call, checked_flag("ordered", ordered))
+
+
+# Any in what follows: what the tasks return.
+
+
+async def in_order_of_tasks(call: Call) -> list[Any]:
+    from cotality.core.utils._process.engine.arrivals_async import Undropped
+
+    run = call.in_event_loop()
+    async with Undropped(run.settled()) as settled:
+        portions = [portion async for portion in settled]
+    run.conclude()
+    portions.sort(key=lambda portion: portion.start)
+    return [value for portion in portions for value in portion.results()]
+
+
+async def in_order_of_arrival(call: Call) -> list[Any]:
+    from cotality.core.utils._process.engine.arrivals_async import Undropped
+
+    run = call.in_event_loop()
+    async with Undropped(run.settled()) as settled:
+        values = [value async for portion in settled for value in portion.results()]
+    run.conclude()
+    return values
+
+
+async def stream(call: Call, ordered: bool) -> AsyncGenerator[tuple[int, Any], None]:
+    run = call.in_event_loop()
+    async with aclosing(in_turn(run, ordered)) as portions:
+        async for portion in portions:
+            count = len(portion.values)
+            if run.policy.leaves_in_place:
+                portion.put_errors_in_place()
+            for pair in portion.take():
+                yield pair
+                del pair
+            run.schedule.taken(count)
+            del portion
+    run.conclude()
+
+
+async def outcomes(call: Call, ordered: bool) -> AsyncGenerator[Outcome[Any], None]:
+    run = call.in_event_loop()
+    async with aclosing(in_turn(run, ordered)) as portions:
+        async for portion in portions:
+            count = len(portion.values)
+            for outcome in portion.take_outcomes():
+                yield outcome
+                del outcome
+            run.schedule.taken(count)
+            del portion
+    run.conclude()

@@ -1,0 +1,470 @@
+"""The keyword-only options that all execution functions share, declared once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+)
+
+from cotality._kit.public import public
+from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.environment import MEMORY_VARIABLE
+from cotality.core.utils._process.tasks.checks import (
+    check_function,
+    checked_count,
+    checked_flag,
+    checked_seconds,
+)
+
+# Every program loads this, for the signatures of what it calls. So what an option
+# needs is imported when that option is given.
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from cotality.core.utils._process.durable.dead_letters.dead_letters import (
+        DeadLetters,
+    )
+    from cotality.core.utils._process.durable.journal.journal import Journal
+    from cotality.core.utils._process.engine.brakes import Brake
+    from cotality.core.utils._process.engine.observers import Observer
+    from cotality.core.utils._process.engine.rate import Rate
+    from cotality.core.utils._process.engine.source import Memory
+    from cotality.core.utils._process.progress.option import ProgressOption
+    from cotality.core.utils._process.report.run_report import RunReport
+    from cotality.core.utils._process.rules.retry import Retry
+    from cotality.core.utils._process.workers.warm_pools import Lender
+    from cotality.core.utils._process.workers.worker_main import Initializer
+
+DEFAULT_GRACE = 5.0  # s
+
+# What says where tasks run.
+UseProcesses: TypeAlias = bool | Literal["auto"]
+
+
+# The same in other words, for the option that may bring an executor of others.
+ExecutorName: TypeAlias = Literal["threads", "processes", "auto"]
+MEANINGS: dict[object, UseProcesses] = {
+    "threads": False,
+    "processes": True,
+    "auto": "auto",
+}
+
+# Protocols, where Callable[..., object] and ContextVar[Any] would do: an Any among the
+# options makes mypy forget which overload of a call it is.
+
+
+class Function(Protocol):
+    """Anything that can be called, with any arguments."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> object: ...  # Any: see above
+
+
+class Variable(Protocol):
+    """A `ContextVar` of any type."""
+
+    @property
+    def name(self) -> str: ...
+
+    def get(self) -> object: ...
+
+
+@public
+class Options(TypedDict, total=False):
+    """What may be given by keyword to every execution function.
+
+    Attributes:
+        max_failures: End the call as soon as so many tasks have failed, with an
+            `ExceptionGroup` of their failures; None, the default, sets no limit. Not
+            together with ``on_error="raise"``, where the first failure ends the call.
+        retries: Run a task that failed again: so many times at most, or as a `Retry`
+            says. A task that waits for its next attempt occupies no worker.
+        timeout: Seconds that one task may run; None, the default, sets no limit. What
+            does not count: the time a task waits for a worker, and the time the worker
+            takes to unpickle it, imports included. Only with processes of ours.
+        grace: Seconds that running tasks get to finish when the call ends early, after
+            a failure or a `break`, before their workers are killed; 5 by default, None
+            waits as long as it takes. Ctrl-C gives none; one that falls into the body
+            of a loop over a stream is, to the stream, a `break`. Threads cannot be
+            killed and are always waited for.
+        max_tasks_per_worker: Replace a worker process after so many tasks, for tasks
+            that leak; None, the default, never does. Such a call starts workers of its
+            own. Only with processes of ours.
+        progress: True shows a progress bar on standard error; a function gets a
+            `Progress` at most 20 times a second, and once at the end.
+        report: A `RunReport` to be filled.
+        journal: A `Journal`, in which is written down what becomes of each task.
+        resume: Go on from what the *journal* says: what has finished or failed in an
+            earlier run is not run again, and has the outcome that it had then.
+        retry_failed: With *resume*, run again what has failed.
+        dead_letters: A `DeadLetters`, where the tasks are kept that fail for good.
+        chunksize: The most tasks that travel together; None, the default, lets
+            portions grow until they hold about 20 ms of work.
+        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which are out may
+            take together, as measured from their arguments and results; fewer run at a
+            time where they are large. And no task starts while less than a tenth of
+            that is free on the machine or in the container, at most 100 MB. None, the
+            default, takes what ``COTALITY_MEMORY_LIMIT_MB`` says.
+        rate: A `Rate`: how many tasks may start in a given time.
+        circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
+            tasks at once while what they depend on is down.
+        context: On processes, the context variables whose values the tasks see;
+            none by default, and each value has to be picklable. Tasks on threads
+            always see all variables of the caller.
+        initializer: Called with *initargs* in each worker before its first task. If it
+            raises, the call fails. Such a call starts workers of its own.
+        initargs: The arguments of *initializer*.
+        executor: ``"threads"``, ``"processes"`` or ``"auto"``, which is another word
+            for *use_processes* False, True or ``"auto"``. Or a
+            `concurrent.futures.Executor` of any make, to run there instead of on
+            workers of ours; it is not shut down.
+        inline: Run everything in the calling thread, one task after the other, with
+            all other rules the same: for a debugger. No limit of time is kept.
+    """
+
+    max_failures: int | None
+    retries: int | Retry | None
+    timeout: float | None
+    grace: float | None
+    max_tasks_per_worker: int | None
+    progress: ProgressOption
+    report: RunReport | None
+    journal: Journal | None
+    resume: bool
+    retry_failed: bool
+    dead_letters: DeadLetters | None
+    chunksize: int | None
+    memory_limit_mb: float | None
+    rate: Rate | None
+    circuit_breaker: Brake | None
+    context: Sequence[Variable] | None
+    initializer: Function | None
+    initargs: tuple[object, ...]
+    executor: Executor | ExecutorName | None
+    inline: bool
+
+
+class Checked(NamedTuple):
+    """The options of one call, checked, with defaults filled in."""
+
+    max_failures: int | None = None
+    retries: Retry | None = None
+    timeout: float | None = None
+    grace: float | None = DEFAULT_GRACE
+    max_tasks_per_worker: int | None = None
+    observers: tuple[Observer, ...] = ()
+    memory: Memory | None = None  # of what earlier runs have done
+    chunksize: int | None = None
+    brakes: tuple[Brake, ...] = ()
+    context: Sequence[ContextVar[Any]] = ()  # Any: variables of any type
+    packed_context: bytes | None = None  # the same with their values, for a process
+    initializer: Callable[..., object] | None = None
+    initargs: tuple[Any, ...] = ()  # Any: arguments of any function
+    packed_initializer: Initializer | None = None  # the same, for a process
+    obstacle: str = ""  # why there is none, where it may not be needed
+    executor: Executor | None = None
+    inline: bool = False
+    names_no_number: bool = False  # of workers: then they are shared with other calls
+    lender: Lender | None = None  # whose worker processes to use, if not those
+
+    def initializer_call(self) -> Callable[[], object] | None:
+        """The initializer with its arguments, for a thread."""
+        if self.initializer is None:
+            return None
+        return partial(self.initializer, *self.initargs)
+
+    @property
+    def needs_processes(self) -> bool:
+        """Whether nothing but worker processes of ours can keep what is asked for."""
+        return self.timeout is not None or self.max_tasks_per_worker is not None
+
+    @property
+    def needs_own_workers(self) -> bool:
+        """Whether worker processes have to be started for this call alone."""
+        return self.max_tasks_per_worker is not None or self.initializer is not None
+
+
+NEEDS_PROCESSES = {
+    "timeout": "a thread cannot be stopped",
+    "max_tasks_per_worker": "threads do not leak",
+}
+
+
+def checked_options(
+    given: dict[str, Any], *, use_processes: UseProcesses, processes: str = ""
+) -> Checked:  # Any: what a caller wrote
+    """The options of a call, which all exist.
+
+    Args:
+        processes: What to add for the tasks to run in processes.
+
+    Raises:
+        TypeError: An option that does not exist, or a value of the wrong type.
+        ValueError: A value out of range, or options that exclude one another.
+    """
+    options = Checked(
+        max_failures=checked_count("max_failures", given.get("max_failures")),
+        retries=checked_retries(given.get("retries")),
+        timeout=checked_seconds("timeout", given.get("timeout"), zero=False),
+        grace=checked_seconds("grace", given.get("grace", DEFAULT_GRACE), zero=True),
+        max_tasks_per_worker=checked_count(
+            "max_tasks_per_worker", given.get("max_tasks_per_worker")
+        ),
+        chunksize=checked_count("chunksize", given.get("chunksize")),
+        brakes=checked_brakes(given),
+        context=checked_context(given.get("context")),
+        initializer=checked_function("initializer", given.get("initializer")),
+        initargs=tuple(given.get("initargs") or ()),
+        executor=checked_executor(given.get("executor"), use_processes),
+        inline=checked_flag("inline", given.get("inline", False)),
+    )
+    check_together(options, use_processes=use_processes, processes=processes)
+    if use_processes and not options.inline and options.initializer is not None:
+        options = with_packed_initializer(options, use_processes)
+    if options.context:
+        from cotality.core.utils._process.pickling.context_values import captured
+
+        options = options._replace(packed_context=captured(options.context))
+    # Last: a report that was given to a call that is refused stays free for another.
+    observers, memory = watching(given)
+    return options._replace(observers=observers, memory=memory)
+
+
+def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
+    """What may keep the tasks of the call from starting."""
+    found: list[Brake] = []
+    limit = given.get("memory_limit_mb")
+    if limit is not None or MEMORY_VARIABLE in os.environ:
+        from cotality.core.utils._process.engine.memory_limit import (
+            MemoryLimit,
+            limit_of,
+        )
+
+        found.append(MemoryLimit(limit_of(limit)))
+    if (rate := given.get("rate")) is not None:
+        from cotality.core.utils._process.engine.rate import Rate
+
+        if not isinstance(rate, Rate):
+            raise TypeError(f"rate must be a Rate, got {rate!r}. Rate(50, per=1.0)?")
+        found.append(rate)
+    if (breaker := given.get("circuit_breaker")) is not None:
+        from cotality.core.utils._process.engine.brakes import Brake
+
+        if not isinstance(breaker, Brake):
+            raise TypeError(
+                f"circuit_breaker must be a CircuitBreaker of cotality.tuning, got "
+                f"{breaker!r}"
+            )
+        found.append(breaker)
+    return tuple(found)
+
+
+def with_packed_initializer(options: Checked, use_processes: UseProcesses) -> Checked:
+    from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
+    from cotality.core.utils._process.workers.executor import checked_initializer
+
+    try:
+        packed = checked_initializer(options.initializer, options.initargs)
+    except TaskNotPicklableError as error:
+        if use_processes != "auto":
+            raise
+        return options._replace(obstacle=class_and_text(error))
+    return options._replace(packed_initializer=packed)
+
+
+def watching(
+    given: dict[str, Any],  # Any: what a caller wrote
+) -> tuple[tuple[Observer, ...], Memory | None]:
+    """Who watches the call, and what is known of earlier ones.
+
+    What that takes is imported if it is asked for: mostly nobody watches.
+    """
+    observers: list[Observer] = []
+    memory: Memory | None = None
+    if not given.keys().isdisjoint(("journal", "resume", "retry_failed")):
+        from cotality.core.utils._process.durable.journal.option import recorder_of
+
+        journal = recorder_of(
+            given.get("journal"),
+            given.get("resume", False),
+            given.get("retry_failed", False),
+        )
+        if journal is not None:
+            # First: what it has not written down nobody else should be told.
+            observers.append(journal)
+            memory = journal.memory
+    if "dead_letters" in given:
+        from cotality.core.utils._process.durable.dead_letters.dead_letters import (
+            letter_recorder_of,
+        )
+
+        letters = letter_recorder_of(given["dead_letters"])
+        observers += [] if letters is None else [letters]
+    report = None
+    if given.get("report") is not None:
+        report = checked_report(given["report"])
+    if "progress" in given:
+        from cotality.core.utils._process.progress.option import observer_of
+
+        shown = observer_of(given["progress"])
+        observers += [] if shown is None else [shown]
+    if report is not None:
+        observers.append(report.recorder())
+    return tuple(observers), memory
+
+
+def check_together(
+    options: Checked, *, use_processes: UseProcesses, processes: str
+) -> None:
+    """Refuse options that cannot be kept where the call is going to run.
+
+    With *inline* all are accepted, so that a debugger needs one more word and no other
+    change.
+    """
+    if options.initargs and options.initializer is None:
+        raise ValueError("initargs need an initializer to be given to")
+    if options.inline:
+        return
+    for name, reason in NEEDS_PROCESSES.items():
+        value = getattr(options, name)
+        if value is None:
+            continue
+        if options.executor is not None and not has_our_workers(options, name):
+            raise ValueError(
+                f"{name}={value!r} needs worker processes of ours: those of another "
+                f"executor are not ours to end. Leave out {name} or executor."
+            )
+        if not use_processes and options.executor is None:
+            raise ValueError(
+                f"{name}={value!r} needs worker processes, because {reason}. "
+                f"Add {processes}, or leave {name} out."
+            )
+    if options.executor is not None and options.initializer is not None:
+        raise ValueError(
+            "an initializer is given to an executor when that is made; leave out "
+            "initializer or executor"
+        )
+
+
+def has_our_workers(options: Checked, name: str) -> bool:
+    """Whether the executor of a call can do what *name* asks for."""
+    # How long workers live was settled before.
+    return is_ours(options.executor) and name == "timeout"
+
+
+def is_ours(executor: Executor | None) -> bool:
+    """Whether *executor* has worker processes of ours."""
+    if executor is None:
+        return False
+    from cotality.core.utils._process.workers.executor import (
+        IsolatedProcessPoolExecutor,
+    )
+
+    return isinstance(executor, IsolatedProcessPoolExecutor)
+
+
+def checked_retries(retries: object) -> Retry | None:
+    """How often a task may run; None for once."""
+    if retries is None:
+        return None
+    from cotality.core.utils._process.rules.retry import Retry
+
+    policy = Retry.of(retries)
+    return None if policy.attempts == 1 else policy
+
+
+def checked_report(report: object) -> RunReport:
+    from cotality.core.utils._process.report.run_report import RunReport
+
+    if not isinstance(report, RunReport):
+        raise TypeError(
+            f"report must be a RunReport to be filled, got {report!r}. Write "
+            f"report = RunReport() before the call, and look at it afterwards."
+        )
+    return report
+
+
+def checked_context(
+    context: Any,  # Any: what a caller wrote
+) -> Sequence[ContextVar[Any]]:
+    if context is None:
+        return ()
+    if isinstance(context, ContextVar):
+        raise TypeError(f"context must be a list of ContextVar, got one: {context!r}")
+    try:
+        variables = tuple(context)
+    except TypeError:
+        raise TypeError(
+            f"context must be a list of ContextVar, got {context!r}"
+        ) from None
+    for each in variables:
+        if not isinstance(each, ContextVar):
+            raise TypeError(f"context must hold ContextVar objects, got {each!r}")
+    return variables
+
+
+def checked_function(
+    name: str, function: Any
+) -> Callable[..., object] | None:  # Any: what a caller wrote
+    if function is None or callable(function):
+        check_function(function, f"the {name}")
+        return function  # type: ignore[no-any-return]  # what it takes only a call tells
+    raise TypeError(f"{name} must be a function, got {function!r}")
+
+
+def where_to_run(
+    executor: object, use_processes: UseProcesses
+) -> tuple[Any, UseProcesses]:  # Any: what a caller wrote
+    """The executor of others, if *executor* is one, and *use_processes* as it says.
+
+    Raises:
+        ValueError: The two contradict one another, or *executor* is no known word.
+    """
+    if not isinstance(executor, str):
+        return executor, use_processes
+    if executor not in MEANINGS:
+        way = " Write inline=True." if executor == "sequential" else ""
+        raise ValueError(
+            f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
+            f"of concurrent.futures, got {executor!r}.{way}"
+        )
+    meaning = MEANINGS[executor]
+    if use_processes not in (False, meaning):
+        raise ValueError(
+            f"executor={executor!r} and use_processes={use_processes!r} contradict one "
+            f"another: leave out one of the two"
+        )
+    return None, meaning
+
+
+def checked_executor(
+    executor: Any, use_processes: UseProcesses
+) -> Executor | None:  # Any: what a caller wrote
+    if executor is None:
+        return None
+    from concurrent.futures import Executor
+
+    if not isinstance(executor, Executor) and not (
+        callable(getattr(executor, "submit", None))
+    ):
+        raise TypeError(
+            f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
+            f"of concurrent.futures, got {executor!r}"
+        )
+    if isinstance(executor, type):
+        raise TypeError(f"executor must be an executor, not its class {executor!r}")
+    if use_processes:
+        raise ValueError(
+            f"use_processes={use_processes!r} starts workers of ours, and executor= "
+            f"brings others: leave out one of the two"
+        )
+    return executor  # type: ignore[no-any-return]  # it can do what an Executor can

@@ -1,0 +1,182 @@
+"""Running dead letters again."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from cotality._kit.public import public
+from cotality._kit.safe_text import printable
+from cotality.core.utils._process.durable.dead_letters.dead_letters import DeadLetters
+from cotality.core.utils._process.durable.dead_letters.letter import DeadLetter
+from cotality.core.utils._process.durable.files.errors import (
+    DeadLetterError,
+    JournalInUseError,
+    Kind,
+)
+from cotality.core.utils._process.engine.arrivals import driven
+from cotality.core.utils._process.tasks.outcome import Outcome
+from cotality.core.utils._process.tasks.task import Task
+
+from .call import Call
+from .face import REPLAYS
+from .options import Options
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.durable.dead_letters.store import Store
+    from cotality.core.utils._process.durable.files.append import RecordFile
+
+MARK = Kind("mark of a replay", DeadLetterError)
+logger = logging.getLogger("cotality.core.utils.process")
+
+
+@public
+def replay(
+    path: str | os.PathLike[str] | DeadLetters,
+    *,
+    keys: Iterable[str] | None = None,
+    max_workers: int | None = None,
+    use_processes: bool = False,
+    **options: Unpack[Options],
+) -> list[Outcome[Any]]:  # Any: nobody knows any more what the tasks return
+    """Run the tasks again that are kept in a file of dead letters.
+
+    A task that succeeds leaves the file at once, one that fails stays with its new
+    error. A task that is killed, or whose process is, stays as it was: so it may have
+    had its effect and be run once more.
+
+    Args:
+        path: The file, or the `DeadLetters` with their limits.
+        keys: Which tasks; None takes all.
+        max_workers: As for :func:`execute_tasks_in_parallel`.
+        use_processes: Likewise.
+        **options: Likewise, see `Options`, except for ``dead_letters``.
+
+    Returns:
+        An outcome for each task that was run, in the order of the file. What cannot be
+        unpickled here is not run, stays, and is reported as a warning.
+
+    Raises:
+        KeyError: There is no letter with one of the *keys*.
+        JournalInUseError: They are being replayed already.
+        DeadLetterError: The file cannot be read or written.
+        ValueError: *options* have ``dead_letters``.
+    """
+    letters = path if isinstance(path, DeadLetters) else DeadLetters(path)
+    return replay_some(
+        letters,
+        lambda: chosen(letters, keys),
+        max_workers,
+        use_processes,
+        options,
+    )
+
+
+def replay_some(
+    letters: DeadLetters,
+    choose: Callable[[], list[DeadLetter]],
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+    function: Callable[..., object] | None = None,
+) -> list[Outcome[Any]]:  # Any: as above
+    """Run those letters again that *choose* gives while nobody else replays any.
+
+    Args:
+        function: What to call for those that were kept without a function.
+    """
+    ended = replayed(letters, choose, max_workers, use_processes, options, function)
+    return [outcome for _, outcome in ended]
+
+
+def replayed(
+    letters: DeadLetters,
+    choose: Callable[[], list[DeadLetter]],
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+    function: Callable[..., object] | None = None,
+) -> list[tuple[DeadLetter, Outcome[Any]]]:  # Any: as above
+    """The same, with the letter of each outcome."""
+    if options.pop("dead_letters", None) is not None:
+        raise ValueError(
+            "replay keeps what fails in the file it is from: no dead_letters="
+        )
+    if not letters.path.exists():
+        return []
+    marker = letters.path.with_name(f"{letters.path.name}.replaying")
+    with closing(alone(marker, trust_others=letters.trust_others)):
+        try:
+            some = tasks_of(choose(), function)
+            outcomes = run_again(
+                letters.store(), some, max_workers, use_processes, options
+            )
+        finally:
+            marker.unlink(missing_ok=True)
+    return [(some[outcome.index][0], outcome) for outcome in outcomes]
+
+
+def alone(marker: Path, *, trust_others: bool) -> RecordFile:
+    """See that nobody else replays the same file: two would run each task twice."""
+    from cotality.core.utils._process.durable.files.append import RecordFile
+
+    try:
+        return RecordFile(marker, MARK, skip_damaged=True, trust_others=trust_others)
+    except JournalInUseError as error:
+        raise JournalInUseError(
+            f"the dead letters are being replayed by somebody else ({marker})"
+        ) from error
+
+
+def chosen(letters: DeadLetters, keys: Iterable[str] | None) -> list[DeadLetter]:
+    there = letters.entries()
+    if keys is None:
+        return there
+    by_key = {letter.key: letter for letter in there}
+    return [by_key[key] for key in dict.fromkeys(keys)]
+
+
+def tasks_of(
+    letters: list[DeadLetter], function: Callable[..., object] | None
+) -> list[tuple[DeadLetter, Task[Any]]]:  # Any: as above
+    found: list[tuple[DeadLetter, Task[Any]]] = []
+    for letter in letters:
+        try:
+            found.append((letter, letter.task(function)))
+        except DeadLetterError as error:
+            logger.warning("%s", printable(str(error)))
+    return found
+
+
+def run_again(
+    store: Store,
+    letters: list[tuple[DeadLetter, Task[Any]]],  # Any: as above
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+) -> list[Outcome[Any]]:
+    tasks = [task for _, task in letters]
+    call = Call.checked(
+        tasks,
+        max_workers,
+        use_processes,
+        True,
+        None,
+        options,
+        bounded=False,
+        detailed=True,
+        face=REPLAYS,
+    )
+    from cotality.core.utils._process.durable.dead_letters.replayer import Replayer
+
+    replayer = Replayer(store, [letter for letter, _ in letters])
+    run = call.watched_by(replayer).blocking()
+    portions = sorted(
+        driven(run.settled(), run.arrivals), key=lambda portion: portion.start
+    )
+    run.conclude()
+    return [outcome for portion in portions for outcome in portion.take_outcomes()]

@@ -1,0 +1,136 @@
+"""Where the tasks of a call go that failed for good."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cotality._kit.public import public
+from cotality.core.utils._process.tasks.checks import (
+    checked_count,
+    checked_flag,
+    checked_seconds,
+)
+
+if TYPE_CHECKING:
+    import datetime
+
+    from .letter import DeadLetter
+    from .recorder import LetterRecorder
+    from .store import Store
+
+
+@public
+class DeadLetters:
+    """A file that keeps the tasks that failed for good, to be looked at and run again.
+
+    ``execute_tasks_in_parallel(tasks, dead_letters=DeadLetters("failed.jsonl"))`` puts
+    each task there whose failure is final, retries included, with its arguments, its
+    error and the traceback. :func:`replay` runs them again, and so does ``python -m
+    cotality.core.utils.dead_letters retry failed.jsonl``, which can also list, show,
+    purge and debug them.
+
+    The file holds one JSON object a line, like a `Journal`, and is safe from kills in
+    the same way. Several runs may share it, also in several processes. A task that
+    fails again takes the place of its former letter.
+
+    A task is kept pickled: who can write to the file can make the program that replays
+    it run any code. So the file is made for this user alone, and one that others may
+    write to is refused. Whoever can read it reads the arguments of the tasks and their
+    errors. A task that cannot be pickled is kept as well, to be read.
+
+    Args:
+        path: The file; made when the first task fails, as are the folders it is in.
+        max_entries: Keep so many, the latest; None, the default, keeps all.
+        max_age: Keep them for so long, in seconds or as a `datetime.timedelta`. What is
+            older goes when something else comes.
+        skip_damaged: Leave out lines that something else has changed, with a warning
+            that names them. With False, to look and to replay is a `DeadLetterError`
+            then. What comes is kept in any case.
+        trust_others: Use a file or folder to which other users may write.
+
+    Raises:
+        TypeError: An argument is not what it must be.
+        ValueError: A limit is out of range.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_entries: int | None = None,
+        max_age: float | datetime.timedelta | None = None,
+        skip_damaged: bool = True,
+        trust_others: bool = False,
+    ) -> None:
+        if max_age is not None and not isinstance(max_age, int | float):
+            from datetime import timedelta
+
+            if isinstance(max_age, timedelta):
+                max_age = max_age.total_seconds()
+        self.path = Path(path)
+        self.max_entries = checked_count("max_entries", max_entries)
+        self.max_age = checked_seconds("max_age", max_age, zero=False)
+        self.skip_damaged = checked_flag("skip_damaged", skip_damaged)
+        self.trust_others = checked_flag("trust_others", trust_others)
+
+    def __repr__(self) -> str:
+        return f"DeadLetters({os.fspath(self.path)!r})"
+
+    def entries(self) -> list[DeadLetter]:
+        """What is there, the oldest first.
+
+        Raises:
+            DeadLetterError: The file is something else, or damaged.
+            OSError: It cannot be read.
+        """
+        from .store import letters_in
+
+        found = letters_in(
+            self.path, skip_damaged=self.skip_damaged, trust_others=self.trust_others
+        )
+        return list(found.values())
+
+    def purge(self, keys: list[str] | None = None) -> list[str]:
+        """Take letters out; the keys of those that were there.
+
+        Args:
+            keys: Which; None takes them all.
+
+        Raises:
+            DeadLetterError: The file cannot be written, or is something else.
+        """
+        if keys is None:
+            keys = [letter.key for letter in self.entries()]
+        if not self.path.exists():
+            return []  # and stays away
+        return self.store().remove(keys, "purged")
+
+    def store(self) -> Store:
+        from .store import Store
+
+        return Store(
+            self.path,
+            self.max_entries,
+            self.max_age,
+            trust_others=self.trust_others,
+        )
+
+
+def letter_recorder_of(dead_letters: object) -> LetterRecorder | None:
+    """Who watches a call with this option; None if nobody does.
+
+    Raises:
+        TypeError: It is not what it must be.
+    """
+    if dead_letters is None:
+        return None
+    if not isinstance(dead_letters, DeadLetters):
+        raise TypeError(
+            f"dead_letters must be a DeadLetters, got {dead_letters!r}. "
+            f"DeadLetters(path)?"
+        )
+    from .recorder import LetterRecorder
+
+    return LetterRecorder(dead_letters.store())

@@ -1,0 +1,41 @@
+"""What can be wrong with a file of records."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cotality._kit.public import public
+
+
+@public
+class JournalError(RuntimeError):
+    """A journal, or a file of dead letters, cannot be read, written or understood.
+
+    The message names the file, what is wrong with it and what to do. Its cause is the
+    `OSError`, if the system said no.
+    """
+
+
+@public
+class JournalInUseError(JournalError):
+    """Another run has this journal open, here or in another process."""
+
+
+@public
+class DeadLetterError(JournalError):
+    """A file of dead letters, or a letter in it, cannot be read, written or run.
+
+    As with a `JournalError`, which it is, the message says what to do.
+    """
+
+
+class Kind(NamedTuple):
+    """What a file of records holds.
+
+    Attributes:
+        name: In one or two words.
+        error: What is raised when something is wrong with the file.
+    """
+
+    name: str
+    error: type[JournalError]

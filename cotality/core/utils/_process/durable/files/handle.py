@@ -1,0 +1,66 @@
+"""An open file that is closed when nobody has it any more, whatever has struck.
+
+An exception may come between any two instructions of ours: a Ctrl-C, a time limit from
+outside. A number that `os.open` has given would then be lost, the file stay open and
+locked. Here nothing of ours runs between opening and having the object.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+from cotality.core.utils._process.machine.standard_places import (
+    FIRST_FREE,
+    above_standard,
+    are_open,
+)
+
+PRIVATE = 0o600  # what files are made with that hold pickled objects
+private = partial(os.open, mode=PRIVATE)
+
+
+class Handle(io.FileIO):
+    """A file, unbuffered, that needs no `close` to be closed.
+
+    Args:
+        mode: As of `open`. A file that this makes is nobody else's.
+    """
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode, opener=private)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Say nothing: to be closed like this is in order."""
+
+
+def opened(path: Path, mode: str) -> Handle:
+    """A handle on *path* that lies in no place of standard input and output.
+
+    Not even for a moment: another thread, which looks just then, would take that place
+    for one that is not free.
+    """
+    if are_open():
+        return made(path, mode)
+    with above_standard():
+        return made(path, mode)
+
+
+def made(path: Path, mode: str) -> Handle:
+    handle = Handle(path, mode)
+    low: list[Handle] = []  # these places are taken until there is one above
+    while handle.fileno() < FIRST_FREE and sys.platform != "win32":
+        low.append(handle)
+        handle = Handle(path, mode.replace("x", "a"))
+    return handle
+
+
+def reader_of(path: Path) -> io.BufferedReader:
+    """The file *path*, to be read."""
+    return io.BufferedReader(opened(path, "rb"))

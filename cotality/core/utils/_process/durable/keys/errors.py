@@ -1,0 +1,32 @@
+"""What is said of a task that the next run could not recognise."""
+
+from __future__ import annotations
+
+from cotality._kit.public import public
+
+
+@public
+class TaskKeyError(ValueError):
+    """A task has no key by which a later run could recognise it, or shares it.
+
+    The message names the task, and the argument that stands in the way. A ``label``
+    is a key of one's own: ``Task(function, {...}, label="users.csv")``.
+    """
+
+
+class UnstableError(Exception):
+    """Something has no content that would be the same in another run.
+
+    Attributes:
+        reason: What it is, for a message.
+        steps: How to get to it, innermost first: ``["['lock']", ".config"]``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps: list[str] = []
+
+    @property
+    def path(self) -> str:
+        return "".join(reversed(self.steps))

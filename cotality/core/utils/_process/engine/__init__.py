@@ -1,0 +1,11 @@
+"""One run: input, hand-out, limits, failures, delivery. Stands on portions and output.
+
+* the loop: `run`; where tasks come from: `source`, and those whose outcomes are there
+  already: `known_outcomes`; where portions come back to: `arrivals`, or
+  `arrivals_async` for an event loop; what is held of one that is out: `ticket`;
+* what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
+* what failures mean: `error_policy`, and whose they are: `blame`; tasks that wait for
+  another attempt: `waiting_retries`;
+* what a place to run looks like: `backend`; who may watch: `observers`;
+* how results reach plain code: `delivery`; tasks in the caller's own thread: `desk`.
+"""

@@ -1,0 +1,261 @@
+"""What the engine waits in, and reads from, when an event loop drives it.
+
+Imported with the first asynchronous call: `asyncio` takes longer to import than all of
+this package.
+"""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import logging
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Generic, Protocol, TypeVar
+
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.tasks.task import Task
+
+from .arrivals import Arrivals
+from .observers import Observers
+from .source import Source
+
+G = TypeVar("G", bound=AsyncGenerator[Any, None])  # Any: of anything
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "the functions whose names end in _async need an event loop of asyncio "
+            "that runs in this thread. With trio run the plain one in a thread: await "
+            "trio.to_thread.run_sync(execute_tasks_in_parallel, tasks)."
+        ) from None
+
+
+class Leavable(Protocol):
+    """A run, as those see it who leave it when its loop was closed."""
+
+    is_on: bool
+    observers: Observers
+
+    def let_go(self) -> None:
+        """Give back all that it has, without waiting."""
+
+
+class Waiting:
+    """The waiting of one call, of which somebody may let go.
+
+    Attributes:
+        run: The call, for as long as somebody else refers to it.
+        is_dropped: Whether the coroutine was closed, or collected, where it waits; such
+            as when its loop was closed. From then on it must not wait for anything.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.run: weakref.ref[Leavable] | None = None
+        self.is_dropped = False
+
+    @contextmanager
+    def noting_drops(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except GeneratorExit:
+            self.is_dropped = True
+            raise
+
+
+class LoopArrivals:
+    """Finished portions, for a coroutine that waits in an event loop."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self.done: deque[Future[ChunkReport]] = deque()
+        self.bell = asyncio.Event()
+        self.woken = False
+
+    @property
+    def is_with_deputy(self) -> bool:
+        return False
+
+    def put(self, future: Future[ChunkReport]) -> None:
+        self.done.append(future)
+        self.ring()
+
+    def wake(self) -> None:
+        """Let the engine look what there is to do; from any thread."""
+        self.woken = True
+        self.ring()
+
+    def ring(self) -> None:
+        try:
+            self.waiting.loop.call_soon_threadsafe(self.bell.set)
+        except RuntimeError:  # the loop is closed, so nobody waits
+            run = None if self.waiting.run is None else self.waiting.run()
+            if run is not None and run.is_on:
+                leave_dropped(run)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.done
+
+    async def next(self, until: float | None) -> Future[ChunkReport] | None:
+        if self.done:
+            # Others want to run too, also while portions come faster than this thread
+            # can take them.
+            await self.breathe()
+            return self.done.popleft()
+        self.bell.clear()
+        # Either may have come just before the bell was cleared.
+        if not self.done and not self.woken:
+            limit = None if until is None else max(0.0, until - monotonic())
+            try:
+                with self.waiting.noting_drops():
+                    async with asyncio.timeout(limit):
+                        await self.bell.wait()
+            except TimeoutError:
+                pass  # something may have come just then
+        return self.done.popleft() if self.done else None
+
+    async def give_way_to(self, wait: Callable[[], object]) -> None:
+        if not self.waiting.is_dropped:
+            with self.waiting.noting_drops():
+                await asyncio.to_thread(wait)
+
+    async def breathe(self) -> None:
+        with self.waiting.noting_drops():
+            await asyncio.sleep(0)
+
+    def emptied(self) -> Arrivals:
+        return LoopArrivals(self.waiting)
+
+    def is_cancellation(self, error: BaseException) -> bool:
+        return self.waiting.is_dropped or isinstance(error, asyncio.CancelledError)
+
+
+class Undropped(Generic[G]):
+    """Closes *steps* after a coroutine has used them, unless that was closed itself.
+
+    Then it can wait for nothing, and *steps* are only told so from Python 3.13 on.
+    """
+
+    def __init__(self, steps: G) -> None:
+        self.steps = steps
+
+    async def __aenter__(self) -> G:
+        return self.steps
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not GeneratorExit:
+            await self.steps.aclose()
+
+
+def leave_dropped(run: Leavable) -> None:
+    """Leave *run*, whose loop was closed, in a thread of its own.
+
+    That is found out by whoever has a portion of it, or collects it: in any thread, at
+    any point, also where it has a lock which is needed for this. To start such a thread
+    takes no lock.
+    """
+    try:
+        _thread.start_new_thread(leave, (run,))
+    except RuntimeError:
+        pass  # the program ends, and with it its workers
+
+
+def leave(run: Leavable) -> None:
+    try:
+        run.let_go()
+        run.observers.ended(asyncio.CancelledError())
+    except BaseException:
+        logger.exception("a call whose event loop was closed could not be ended")
+
+
+class AsyncSource(Source):
+    """Tasks from an asynchronous iterable.
+
+    They are read by a task of the event loop, so that results are delivered while the
+    input keeps everybody waiting; no more of them than the next portion has room for.
+
+    Args:
+        tasks: What to read.
+        arrivals: Is woken when there is something new: a task, or the end of the input.
+    """
+
+    def __init__(
+        self,
+        tasks: AsyncIterable[Task[Any]],  # Any: tasks of every result type
+        arrivals: LoopArrivals,
+    ) -> None:
+        super().__init__()
+        self.iterator = aiter(tasks)
+        self.wake = arrivals.wake
+        self.waiting = arrivals.waiting
+        self.ready: deque[Task[Any]] = deque()  # Any: as above
+        self.wanted = 0
+        self.room = asyncio.Event()
+        self.has_ended = False
+        self.interruption: BaseException | None = None
+        self.is_closing = False
+        self.reader: asyncio.Task[None] | None = None
+
+    def read(self, size: int) -> list[Task[Any]]:
+        """As many as there are, up to *size*.
+
+        Raises:
+            BaseException: What the input raised, if it is no `Exception`: as a plain
+                iterable would raise it here, it ends the call.
+        """
+        interruption, self.interruption = self.interruption, None
+        if interruption is not None:
+            self.is_empty = True
+            raise interruption
+        tasks = [self.ready.popleft() for _ in range(min(size, len(self.ready)))]
+        self.wanted = size
+        self.room.set()
+        if self.reader is None:
+            self.reader = asyncio.create_task(self.read_ahead())
+        self.keep_good_ones(tasks, 0)
+        if self.has_ended and not self.ready:
+            self.is_empty = True
+        return tasks
+
+    async def read_ahead(self) -> None:
+        try:
+            async for task in self.iterator:
+                self.ready.append(task)
+                self.wake()
+                while len(self.ready) >= self.wanted:
+                    self.room.clear()
+                    await self.room.wait()
+        except Exception as error:
+            self.error = error
+        except BaseException as error:
+            if self.is_closing:
+                raise
+            # The input's own, such as the cancellation of something that it awaits.
+            self.interruption = error
+        finally:
+            self.has_ended = True
+            self.wake()
+
+    async def close(self) -> None:
+        self.is_closing = True
+        if self.waiting.is_dropped:
+            if self.reader is not None and not self.waiting.loop.is_closed():
+                self.reader.cancel()
+            return
+        if self.reader is not None:
+            self.reader.cancel()
+            await asyncio.wait([self.reader])
+        close: Callable[[], Any] | None = getattr(self.iterator, "aclose", None)
+        if close is not None and not self.is_empty:
+            await close()

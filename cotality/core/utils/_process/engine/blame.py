@@ -1,0 +1,60 @@
+"""Which task a failure comes from, as a note that goes with it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, cast
+
+from cotality.core.utils._process.tasks.task import Task, describe, numbered
+
+numbers = itertools.count(1)  # of calls
+
+
+class Blame(str):
+    """A note that says which task an exception comes from.
+
+    Attributes:
+        call: The number of the call that the task belongs to.
+        task_index: The task's.
+    """
+
+    call: int
+    task_index: int
+
+
+def blame(
+    error: Exception, task: Task[Any], index: int, call: int
+) -> Exception:  # Any: any task
+    """*error* with the note that says which task it comes from.
+
+    It is a copy, without what others have noted there, if another task of the call has
+    raised the same object: a future that several tasks wait for raises the same for
+    each of them.
+    """
+    note = Blame(f"Raised by {numbered(index, task)}: {describe(task)}")
+    note.call, note.task_index = call, index
+    try:
+        notes = field_notes(error)
+        others = [each for each in notes if is_of_another(each, note)]
+        if others:
+            from cotality.core.utils._process.pickling.exceptions import copy_of
+
+            error = copy_of(error, notes[: notes.index(others[0])])
+        if note not in field_notes(error):
+            error.add_note(note)
+    except Exception:
+        # Notes are a courtesy, and the class may forbid them. The error itself is
+        # on its way to the caller, who must get it either way.
+        pass
+    return error
+
+
+def field_notes(error: BaseException) -> list[object]:
+    notes = vars(error).get("__notes__")
+    return cast("list[object]", notes) if isinstance(notes, list) else []
+
+
+def is_of_another(note: object, blamed: Blame) -> bool:
+    if type(note) is not Blame:
+        return False
+    return note.call == blamed.call and note.task_index != blamed.task_index

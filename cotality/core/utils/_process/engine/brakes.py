@@ -1,0 +1,174 @@
+"""What may keep tasks from starting: a rate, a lack of memory, a circuit that is open.
+
+All of them are asked in the parent, before a portion is handed out, so that they hold
+across all workers of a call, wherever those are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.times import Measure
+
+from .backend import Backend
+from .ticket import Ticket
+
+
+class Brake:
+    """Says how many tasks may start; each step does nothing unless a subclass says so.
+
+    Attributes:
+        largest_portion: The most tasks that should travel together; None for no limit.
+        only_to_free_workers: Whether a task has to start as soon as it is handed out,
+            so that none may stand ready for a worker that is busy.
+        longest_portion: For how many seconds tasks that travel together may go on to
+            start, at most.
+        measure: What has to be measured of each task.
+        opens_at: When to ask again if there was no room, by the monotonic clock. Never
+            infinity while nothing of the call is out.
+    """
+
+    largest_portion: int | None = None
+    only_to_free_workers = False
+    longest_portion = inf
+    measure = Measure.NOTHING
+    opens_at = inf
+
+    def take(self, wanted: int) -> int:
+        """Room for so many of the *wanted* tasks, which is theirs from now on."""
+        return wanted
+
+    def give_back(self, count: int) -> None:
+        """So many of those that had room do not start."""
+
+    def refusal(self) -> Exception | None:
+        """What the next tasks fail with instead of being run; None to run them."""
+        return None
+
+    def handed_out(self, portion: Portion) -> None:
+        """*portion* is on its way to a worker."""
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        """A worker has done what *report* says with the first tasks of *portion*."""
+
+    def told(self, refused: int) -> Told:
+        """What it is and does, for whoever asks why tasks did not start.
+
+        Args:
+            refused: How many tasks of the call failed by its :meth:`refusal`.
+        """
+        return Told(type(self).__name__)
+
+
+class Told(NamedTuple):
+    """What a brake says of itself, as text.
+
+    Attributes:
+        what: What it is: ``"Rate(50, per=1.0)"``.
+        why: A sentence on what it did. ``{waited}`` in it is for how long workers had
+            no task because of it, ``{runs}`` how many runs of tasks there were, and
+            ``{error}`` its *error*.
+        way_out: One on what to do about it.
+        error: What a task failed with that has to do with it, if any.
+    """
+
+    what: str
+    why: str = ""
+    way_out: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Refusal(ChunkReport):
+    """The report of tasks that were not run, because a brake had them fail.
+
+    Attributes:
+        brake: Which, by its place among those of the call.
+    """
+
+    brake: int = 0
+
+
+class Brakes:
+    """All brakes of one call, between its engine and the place where portions run."""
+
+    def __init__(self, each: Sequence[Brake] = ()) -> None:
+        self.each = each
+        self.only_to_free_workers = any(one.only_to_free_workers for one in each)
+        self.longest_portion = min((one.longest_portion for one in each), default=inf)
+        self.opens_at = inf  # when to ask again, if there was no room
+        self.held_by: int | None = None  # the brake, by its place, that let none start
+        self.refused: set[Future[ChunkReport]] = set()
+
+    def largest_portion(self, limit: int | None) -> int | None:
+        """The most tasks in a portion, where there is a *limit* already."""
+        limits = [limit, *(one.largest_portion for one in self.each)]
+        return min((each for each in limits if each is not None), default=None)
+
+    def take(self, wanted: int) -> int:
+        """Room for so many of the *wanted* tasks; what is not used is given back."""
+        granted = wanted
+        for place, brake in enumerate(self.each):
+            least = brake.take(granted)
+            if least < granted:
+                for before in self.each[:place]:
+                    before.give_back(granted - least)
+                granted = least
+            if not granted:
+                self.opens_at = brake.opens_at
+                self.held_by = place
+                break
+        return granted
+
+    def give_back(self, count: int) -> None:
+        for brake in self.each:
+            brake.give_back(count)
+
+    def submit(
+        self, backend: Backend, batch: Batch, time_box: float, granted: int
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        """Have a portion of *batch* run by *backend*, unless it is refused."""
+        for place, brake in enumerate(self.each):
+            error = brake.refusal()
+            if error is not None:
+                self.give_back(granted)
+                return self.refuse(batch, error, place)
+        portion, future = backend.submit(batch, time_box)
+        if self.each:
+            self.give_back(granted - (len(portion.tasks) - len(portion.failures)))
+            for brake in self.each:
+                brake.handed_out(portion)
+        return portion, future
+
+    def refuse(
+        self, batch: Batch, error: Exception, place: int
+    ) -> tuple[Portion, Future[ChunkReport]]:
+        count = len(batch.tasks)
+        errors = {position: copy_of(error) for position in range(count)}
+        future: Ticket[ChunkReport] = Ticket()
+        future.set_result(Refusal([None] * count, errors, brake=place))
+        self.refused.add(future)
+        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def collect(
+        self, backend: Backend, portion: Portion, future: Future[ChunkReport]
+    ) -> ChunkReport:
+        """What became of *portion*."""
+        if future in self.refused:
+            self.refused.discard(future)
+            return future.result()
+        report = backend.collect(portion, future)
+        for brake in self.each:
+            brake.came_back(portion, report)
+        return report
+
+
+def copy_of(error: Exception) -> Exception:
+    """Another one like *error*: each task has a failure of its own."""
+    return type(error)(*error.args)

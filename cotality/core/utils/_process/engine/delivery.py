@@ -1,0 +1,76 @@
+"""How what settles in a call comes back to plain code: in a list, or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from itertools import chain
+from typing import Any
+
+from cotality.core.utils._process.tasks.outcome import Outcome, Settled
+
+from .arrivals import BlockingArrivals, driven
+from .run import Run, in_turn
+
+
+def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
+    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = sorted(steps, key=lambda portion: portion.start)
+    run.conclude()
+    return joined(portions)
+
+
+def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
+    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
+    portions = list(steps)
+    run.conclude()
+    return joined(portions)
+
+
+def is_lonely(run: Run) -> bool:
+    """Whether the caller alone drives it."""
+    return type(run.arrivals) is BlockingArrivals
+
+
+def all_settled(run: Run) -> list[Settled]:
+    """What settles in a run that a deputy may drive as well."""
+    from .desk import SharedArrivals, all_of
+
+    assert isinstance(run.arrivals, SharedArrivals)
+    return run.arrivals.finished(all_of(run.settled()))
+
+
+def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above
+    return list(chain.from_iterable(portion.results() for portion in portions))
+
+
+def stream(
+    run: Run, ordered: bool
+) -> Generator[tuple[int, Any], None, None]:  # Any: as above
+    portions = driven(in_turn(run, ordered), run.arrivals)
+    try:
+        for portion in portions:
+            count = len(portion.values)
+            if run.policy.leaves_in_place:
+                portion.put_errors_in_place()
+            yield from portion.take()
+            run.schedule.taken(count)
+            del portion
+    finally:
+        portions.close()
+    run.conclude()
+
+
+def outcomes(
+    run: Run, ordered: bool
+) -> Generator[Outcome[Any], None, None]:  # Any: as above
+    portions = driven(in_turn(run, ordered), run.arrivals)
+    try:
+        for portion in portions:
+            count = len(portion.values)
+            yield from portion.take_outcomes()
+            run.schedule.taken(count)
+            del portion
+    finally:
+        portions.close()
+    run.conclude()

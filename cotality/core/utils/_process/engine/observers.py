@@ -1,0 +1,236 @@
+"""Who may watch a call while it runs: progress, a report, a journal.
+
+An observer is told of portions, not of tasks, so that it costs little where tasks are
+tiny. It is called in the thread that drives the call, between two steps; what it raises
+ends the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from enum import IntEnum
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
+from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.times import Measure
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.portions.chunk import ChunkReport
+    from cotality.core.utils._process.rules.decision import Decision
+
+    from .brakes import Brake
+
+
+class Doing(IntEnum):
+    """What the thread that drives a call does at a moment.
+
+    Workers without a task wait for it meanwhile, so this is also why they have none.
+    """
+
+    OWN_WORK = 0
+    READING = 1  # the input
+    LOOKING_UP = 2  # what a journal knows of tasks that were read
+    PACKING = 3  # and handing out
+    UNPACKING = 4
+    TELLING = 5  # observers
+    CALLER = 6  # it is not ours: the caller has results
+    # From here on it waits for something to come back, and hands nothing out because
+    WORKERS_FULL = 7  # every worker has something
+    WINDOW_FULL = 8  # the caller has to take results first
+    ALL_OUT = 9  # there is nothing left
+    RETRY_LATER = 10  # likewise, but for tasks that wait to be run again
+    INPUT_LATER = 11  # the input has nothing yet
+    BRAKED = (
+        12  # a brake lets no task start: this one, or the next, or the next but one
+    )
+
+
+class Diary:
+    """Is told what the thread that drives a call does; this one forgets it."""
+
+    def turn_to(self, doing: int) -> int:
+        """From now on it does this; what it did before."""
+        return 0
+
+    def turn_back(self, doing: int) -> None:
+        """From now on it does again what it did before something else."""
+
+    def resize(self, workers: int) -> None:
+        """From now on so many workers run at a time."""
+
+    def told(self, name: str, seconds: float) -> None:
+        """To tell the observer *name* of something took so long."""
+
+
+NO_DIARY = Diary()
+
+
+class Start(NamedTuple):
+    """What is known of a call when it begins.
+
+    Attributes:
+        total: How many tasks there are; None when nobody knows.
+        workers: How many run at a time.
+        kind: On what: ``"threads"``, ``"processes"``, ``"inline"``, or the name of
+            the class of an executor.
+        at: When it began, by perf_counter.
+        brakes: What may keep tasks from starting.
+    """
+
+    total: int | None
+    workers: int
+    kind: str
+    at: float
+    brakes: Sequence[Brake] = ()
+
+
+class Observer:
+    """Watches one call; each step does nothing unless a subclass says so.
+
+    Attributes:
+        patience: Seconds after which it wants to be told, by :meth:`waited`, that
+            nothing has come back; None if it does not care.
+        measure: What it wants to be measured of each task; with anything, what settles
+            comes with its details. To measure costs more than to run a tiny task.
+        diary: Where to write down what the driving thread does; None if it does not
+            care.
+        name: What a person calls it.
+    """
+
+    patience: float | None = None
+    measure = Measure.NOTHING
+    diary: Diary | None = None
+    name = ""
+
+    def began(self, start: Start) -> None:
+        """The call begins; nothing has been handed out."""
+
+    def input_ended(self, total: int) -> None:
+        """The input has been read to its end: there are *total* tasks."""
+
+    def read(self, tasks: int, seconds: float) -> None:
+        """It took *seconds* until the input gave the next *tasks* tasks."""
+
+    def handed_out(self, portion: Portion) -> None:
+        """*portion* is on its way to a worker."""
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        """A worker has done what *report* says with the first tasks of *portion*.
+
+        The others are handed out again. Failures may be: those that are not final.
+        """
+
+    def will_retry(
+        self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
+    ) -> None:  # Any: a task of any result type
+        """Run *attempt* of a task failed with *error*; in *delay* s it runs again."""
+
+    def settled(self, settled: Settled) -> None:
+        """These tasks have their outcomes, and nothing more happens to them."""
+
+    def recalled(self, settled: Settled) -> None:
+        """These tasks have outcomes from an earlier run, and are not run in this one.
+
+        Nothing else is told of them.
+        """
+
+    def resumed(self, seconds: float) -> None:
+        """The caller has had what settled for *seconds*, and wants more."""
+
+    def decided(self, decision: Decision) -> None:
+        """From now on tasks run where *decision* says."""
+
+    def waited(self) -> None:
+        """Nothing has come back for about :attr:`patience` seconds."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """The call is over; *error* is what it is going to raise.
+
+        Comes last and once, also if :meth:`began` has raised or was never reached.
+        """
+
+
+class Observers(Observer):
+    """Several as one."""
+
+    def __init__(self, each: Sequence[Observer]) -> None:
+        self.each = each
+        wishes = [one.patience for one in each if one.patience is not None]
+        self.patience = min(wishes, default=None)
+        self.measure = max((one.measure for one in each), default=Measure.NOTHING)
+        diaries = [one.diary for one in each if one.diary is not None]
+        self.diary = diaries[0] if diaries else None
+
+    def in_turn(self) -> Iterable[Observer]:
+        """Each of them; the diary, if there is one, hears how long each took."""
+        return self.each if self.diary is None else self.timed(self.diary)
+
+    def timed(self, diary: Diary) -> Iterator[Observer]:
+        doing, before = diary.turn_to(Doing.TELLING), perf_counter()
+        try:
+            for observer in self.each:
+                yield observer
+                now = perf_counter()
+                diary.told(observer.name, now - before)
+                before = now
+        finally:
+            diary.turn_back(doing)
+
+    def __bool__(self) -> bool:
+        return bool(self.each)
+
+    def began(self, start: Start) -> None:
+        for observer in self.in_turn():
+            observer.began(start)
+
+    def input_ended(self, total: int) -> None:
+        for observer in self.in_turn():
+            observer.input_ended(total)
+
+    def read(self, tasks: int, seconds: float) -> None:
+        for observer in self.each:
+            observer.read(tasks, seconds)
+
+    def handed_out(self, portion: Portion) -> None:
+        for observer in self.in_turn():
+            observer.handed_out(portion)
+
+    def came_back(self, portion: Portion, report: ChunkReport) -> None:
+        for observer in self.in_turn():
+            observer.came_back(portion, report)
+
+    def will_retry(
+        self, index: int, task: Task[Any], attempt: int, error: Exception, delay: float
+    ) -> None:  # Any: a task of any result type
+        for observer in self.in_turn():
+            observer.will_retry(index, task, attempt, error, delay)
+
+    def settled(self, settled: Settled) -> None:
+        for observer in self.in_turn():
+            observer.settled(settled)
+
+    def recalled(self, settled: Settled) -> None:
+        for observer in self.in_turn():
+            observer.recalled(settled)
+
+    def resumed(self, seconds: float) -> None:
+        for observer in self.each:
+            observer.resumed(seconds)
+
+    def decided(self, decision: Decision) -> None:
+        for observer in self.in_turn():
+            observer.decided(decision)
+
+    def waited(self) -> None:
+        for observer in self.in_turn():
+            observer.waited()
+
+    def ended(self, error: BaseException | None) -> None:
+        """Tell every one of them, also if one raises: a bar has to be taken down."""
+        turns = iter(self.in_turn())
+        with ExitStack() as everyone:
+            for _ in self.each:
+                everyone.callback(lambda: next(turns).ended(error))

@@ -1,0 +1,248 @@
+"""The input of a call: tasks that were never handed out, and tasks that come again."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+from cotality.core.utils._process.tasks.checks import check_each
+from cotality.core.utils._process.tasks.from_data import TasksOver
+from cotality.core.utils._process.tasks.outcome import Batch, Settled
+from cotality.core.utils._process.tasks.task import Task
+
+from .observers import NO_DIARY, Doing
+
+READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
+
+
+class SortedOut(NamedTuple):
+    """What a memory made of a batch.
+
+    Attributes:
+        to_run: What has to be run of it.
+        known: The outcomes of the others.
+        rest: Its last tasks, which were not looked at: what is known was enough.
+        error: The task after all these ends the input, as if that had raised this.
+    """
+
+    to_run: list[Batch]
+    known: Sequence[Settled] = ()
+    rest: Batch | None = None
+    error: Exception | None = None
+
+
+class Memory(Protocol):
+    """Knows the outcomes of tasks that an earlier run has finished."""
+
+    def attach(self, source: Source) -> None:
+        """It is *source* that asks."""
+        ...
+
+    def sort_out(self, batch: Batch) -> SortedOut:
+        """Tell apart what has to be run of *batch*, and what is known."""
+        ...
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be known before that is taken."""
+        ...
+
+    def was_taken(self) -> None:
+        """All that was known has been taken."""
+        ...
+
+    def will_run(self, batch: Batch) -> None:
+        """*batch* is about to be handed out.
+
+        Raises:
+            Exception: It must not be, and nothing else either.
+        """
+        ...
+
+
+class Source:
+    """What there is to hand out: what comes again first, then the rest of the input.
+
+    With a *memory*, what that knows is not handed out: its outcomes are `known`.
+    """
+
+    def __init__(self) -> None:
+        self.is_plain = False  # whether any thread may read the input
+        self.memory: Memory | None = None
+        self.looked_up = 0.0  # s, in the memory
+        self.diary = NO_DIARY
+        self.known: deque[Settled] = deque()
+        self.unsorted: Batch | None = None  # read, and not looked up in the memory yet
+        self.next_index = 0
+        self.is_empty = False  # the input is; tasks may still come again
+        self.error: Exception | None = None  # what the input raised, to be raised last
+        self.returned: list[Batch] = []  # a heap
+
+    def take(self, size: int) -> Batch | None:
+        """At most *size* tasks that follow one another; None if there are none now."""
+        if self.memory is not None:
+            return self.take_unknown(size, self.memory)
+        return self.take_returned(size) if self.returned else self.take_next(size)
+
+    def ask(self, memory: Memory) -> None:
+        """Hand out only what *memory* does not know."""
+        self.memory = memory
+        memory.attach(self)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something may still be handed out, or be known."""
+        return bool(self.returned or self.known or self.unsorted) or not self.is_empty
+
+    def take_returned(self, size: int) -> Batch:
+        batch = heapq.heappop(self.returned)
+        self.give_back(batch.start + size, batch.tasks[size:], batch.attempt)
+        return batch._replace(tasks=batch.tasks[:size])
+
+    def take_next(self, size: int) -> Batch | None:
+        start = self.next_index
+        tasks = [] if self.is_empty else self.read(size)
+        self.next_index += len(tasks)
+        return Batch(start, 1, tasks) if tasks else None
+
+    def take_unknown(self, size: int, memory: Memory) -> Batch | None:
+        """Likewise, of the tasks that *memory* does not know.
+
+        It may read past more than *size* tasks that it knows: those start nothing, and
+        what they hold is bounded by its size.
+        """
+        while not self.returned and memory.has_room:
+            batch = self.unsorted or self.take_next(size)
+            if batch is None:
+                break
+            self.take_in(self.sorted_out(batch, memory))
+        if not self.returned:
+            return None
+        batch = self.take_returned(size)
+        try:
+            with self.aside(Doing.TELLING) as began:
+                memory.will_run(batch)
+                self.diary.told("the journal", perf_counter() - began)
+        except Exception as error:
+            self.stop(error)
+            self.returned.clear()
+            return None
+        return batch
+
+    def sorted_out(self, batch: Batch, memory: Memory) -> SortedOut:
+        with self.aside(Doing.LOOKING_UP):
+            return memory.sort_out(batch)
+
+    @contextmanager
+    def aside(self, doing: Doing) -> Generator[float, None, None]:
+        """What is done in the ``with`` is not reading; when that began."""
+        began, before = perf_counter(), self.diary.turn_to(doing)
+        try:
+            yield began
+        finally:
+            self.diary.turn_back(before)
+            self.looked_up += perf_counter() - began
+
+    def take_in(self, batch: SortedOut) -> None:
+        for each in batch.to_run:
+            self.give_back(each.start, each.tasks, each.attempt)
+        self.known.extend(batch.known)
+        self.unsorted = batch.rest
+        if batch.error is not None:
+            self.stop(batch.error)
+
+    def take_known(self) -> deque[Settled]:
+        """The outcomes of tasks that need not be handed out."""
+        known, self.known = self.known, deque()
+        if self.memory is not None:
+            self.memory.was_taken()
+        return known
+
+    def give_back(self, start: int, tasks: list[Task[Any]], attempt: int) -> None:
+        """Let *tasks* be handed out (again) next: no two batches share an index."""
+        if tasks:
+            heapq.heappush(self.returned, Batch(start, attempt, tasks))
+
+    def read(self, size: int) -> list[Task[Any]]:
+        """Up to *size* tasks of the input; fewer at its end, or if it is slow."""
+        raise NotImplementedError
+
+    def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
+        """Drop from *tasks*, looked at from *first* on, what follows a wrong one."""
+        try:
+            check_each(tasks[first:], self.next_index + first)
+            return
+        except TypeError:
+            pass  # which one is it?
+        for position in range(first, len(tasks)):
+            try:
+                check_each(tasks[position : position + 1], self.next_index + position)
+            except TypeError as error:
+                self.stop(error)
+                del tasks[position:]
+                return
+
+    def stop(self, error: Exception) -> None:
+        """Read nothing more; *error* is raised when all before it is done."""
+        if self.error is None:
+            self.error = error
+        self.is_empty = True
+        self.unsorted = None
+
+    async def close(self) -> None:
+        """Nothing more will be read."""
+
+
+class SequenceSource(Source):
+    """Tasks from a list or a tuple that has been looked through."""
+
+    def __init__(self, tasks: Sequence[Task[Any]]) -> None:  # Any: of every result type
+        super().__init__()
+        self.is_plain = True
+        self.tasks = tasks if isinstance(tasks, list) else list(tasks)
+
+    def read(self, size: int) -> list[Task[Any]]:
+        end = self.next_index + size
+        self.is_empty = end >= len(self.tasks)
+        return self.tasks[self.next_index : end]
+
+
+class IterableSource(Source):
+    """Tasks from an iterable, read by whoever drives the call."""
+
+    def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
+        super().__init__()
+        self.iterator = iter(tasks)
+        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
+
+    def read(self, size: int) -> list[Task[Any]]:
+        tasks: list[Task[Any]] = []
+        end = perf_counter() + READING_LIMIT
+        at_once = 1
+        while len(tasks) < size and not self.is_empty:
+            before = len(tasks)
+            at_once = min(at_once, size - before)
+            try:
+                # What was read before the input raises stays in the list.
+                tasks.extend(islice(self.iterator, at_once))
+            except Exception as error:
+                self.stop(error)
+            self.keep_good_ones(tasks, before)
+            if len(tasks) < before + at_once:
+                self.is_empty = True
+            if perf_counter() > end:
+                break
+            at_once *= 2
+        return tasks
+
+
+def source_of(tasks: Iterable[Task[Any]]) -> Source:  # Any: tasks of every result type
+    """What reads *tasks*, which are checked if they are a list or a tuple."""
+    if isinstance(tasks, list | tuple):
+        return SequenceSource(tasks)
+    return IterableSource(tasks)

@@ -1,0 +1,12 @@
+"""What this process and this computer are and allow. Stands on the kit alone.
+
+* how many CPUs there are: `cpus`; who else wants them: `run_queue`, and
+  the interpreter's lock in `short_turns`;
+* how much memory: `memory`; how much of it an object takes: `object_size`;
+* what limits containers have: `cpu_quota` for CPU time, read where `cgroups` finds it;
+* what somebody has set: `environment`; whether this is a worker or a fork of one:
+  `this_process`;
+* a file `descriptor` that no exception can lose, and none of ours in the
+  `standard_places` of input and output;
+* the start and the end of a thread, where an exception may strike: `thread_start`.
+"""

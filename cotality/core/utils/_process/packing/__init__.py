@@ -1,0 +1,10 @@
+"""The arguments and functions of tasks on their way. Stands on channel and pickling.
+
+* functions, each once: `packed_functions`, of which some are `stateful`, by what they
+  have `held`, and some `patched`, so that they go by the name of another one;
+* `arguments`: large ones once for a call, `captured`, as `argument_copies` over there;
+  `plain_arguments`, which travel together; those that people `share`; what a worker
+  makes for itself: `worker_state`;
+* how a task stays one graph of objects all the same: `task_graph`, by the `memos` of
+  pickles.
+"""

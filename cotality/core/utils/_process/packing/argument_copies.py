@@ -1,0 +1,112 @@
+"""A large argument of one task after the other, unpickled anew only where one can tell.
+
+A list of numbers takes twenty times as long to unpickle as to copy, and as numbers
+cannot be changed, a copy of the list is as good as a new one. So a worker that gets
+such an argument for the second time keeps one that no task ever sees, and from then on
+hands out copies of it. Everything else is unpickled anew for each task.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any, TypeAlias
+
+from cotality.core.utils._process.channel.segments import Segment
+
+Way: TypeAlias = Callable[[Segment], Any]  # Any: whatever was packed
+
+KEPT = 2  # arguments that are kept; more if one task has more
+ATOMS = frozenset([int, float, bool, str, bytes, type(None)])
+# What cannot be changed need not be copied. Sets are missing: a copy may have its items
+# in another order, and then what a task does would depend on those that were before it.
+COPY_OF: dict[type[Any], Callable[[Any], Any]] = {  # Any: of whatever items
+    list: list[Any].copy,
+    dict: dict[Any, Any].copy,
+    **dict.fromkeys((tuple, frozenset, str, bytes), lambda thing: thing),
+}
+
+
+class Copies:
+    """What the last tasks of a call had as large arguments, to be given out again."""
+
+    def __init__(self) -> None:
+        # How to get what a segment holds, by its number, those wanted last at the end;
+        # None after the first time. Not by the segment itself: that has a descriptor,
+        # and comes with another one each time.
+        self.ways: dict[int, Way | None] = {}
+
+    def for_a_task(self, segments: Iterable[Segment]) -> dict[int, Any]:  # Any: as Way
+        """What *segments* hold, by number, as if all of it were unpickled anew.
+
+        Raises:
+            Exception: What unpickling one of them raised.
+        """
+        wanted = {segment.number: segment for segment in segments}
+        self.forget_all_but(wanted)
+        return {number: self.load(segment) for number, segment in wanted.items()}
+
+    def forget_all_but(self, wanted: Iterable[int]) -> None:
+        """Make room for *wanted* before it is loaded: what is kept takes memory."""
+        numbers = list(wanted)
+        again = {n: self.ways.pop(n) for n in numbers if n in self.ways}
+        room = max(KEPT, len(numbers)) - len(numbers)
+        for number in list(self.ways)[: len(self.ways) - room]:
+            del self.ways[number]
+        self.ways |= again
+
+    def load(self, segment: Segment) -> Any:  # Any: as Way
+        number = segment.number
+        if number not in self.ways:
+            self.ways[number] = None
+            return segment.load()
+        way = self.ways[number]
+        if way is None:
+            thing, way = load_and_judge(segment)
+            self.ways[number] = way
+            if way is Segment.load:
+                return thing
+        return way(segment)
+
+
+def load_and_judge(segment: Segment) -> tuple[Any, Way]:  # Any: as Way
+    """What *segment* holds, and how to get it the next time."""
+    data, buffers = segment.parts()
+    with io.BytesIO(data) as file:
+        unpickler = NotingNames(file, buffers=buffers)
+        thing = unpickler.load()
+    if buffers or unpickler.has_named or not is_flat(thing):
+        return thing, Segment.load
+    copy = COPY_OF[type(thing)]
+    return thing, lambda _: copy(thing)
+
+
+class NotingNames(pickle.Unpickler):
+    """Notes whether a pickle names any function or class.
+
+    If so, unpickling calls it, and what it returns may be another thing each time.
+    """
+
+    has_named = False
+
+    def find_class(self, module: str, name: str, /) -> Any:  # Any: of any module
+        self.has_named = True
+        return super().find_class(module, name)
+
+
+def is_flat(thing: Any) -> bool:  # Any: as Way
+    """Whether a shallow copy of *thing* shares with it only what cannot be changed."""
+    if type(thing) in (str, bytes):
+        return True
+    parts = (thing.keys(), thing.values()) if hasattr(thing, "keys") else (thing,)
+    return type(thing) in COPY_OF and all(map(are_atoms, parts))
+
+
+def are_atoms(things: Iterable[Any]) -> bool:  # Any: as Way
+    """Whether *things* are all atoms, or all of them tuples of such: rows."""
+    kinds = set(map(type, things))
+    if kinds == {tuple}:
+        kinds = set(map(type, chain.from_iterable(things)))
+    return kinds <= ATOMS

@@ -1,0 +1,278 @@
+"""How the arguments of tasks travel: small ones as bytes, large ones once for a call.
+
+An argument that is large goes into a segment of its own. Tasks that hold the same
+object share the segment, so it is packed once, and each task loads a pristine copy of
+its own: no two tasks ever see each other's changes. What is `shared` is loaded once for
+all tasks of a worker instead. How a task stays one: `task_graph`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+from cotality.core.utils._process.channel.segments import (
+    MOST_SENT,
+    Segment,
+    dumped,
+    pack,
+)
+from cotality.core.utils._process.machine.object_size import looks_large
+from cotality.core.utils._process.pickling.encode import decode, encode
+from cotality.core.utils._process.tasks.task import Task
+
+from .argument_copies import Copies
+from .captured import Captured
+from .memos import Memo, dumped_plainly, noted
+from .packed_functions import PackedFunction
+from .patched import is_other, sendable_arguments
+from .share import Shared
+from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
+from .worker_state import PerWorker, state_of
+
+Call: TypeAlias = tuple[
+    Callable[..., Any] | None,  # Any: any function; None leaves it to be found
+    tuple[Any, ...],  # Any: arguments of any function
+    dict[str, Any],
+]
+
+# Of one task. A portion may hold nearly as many and then one more task like that.
+MOST_TAKEN_OUT = MOST_SENT // 2 - 2
+TOKEN = 4096  # bytes that stand for what a segment costs on its way
+
+
+@dataclass(slots=True)
+class Split:
+    """The arguments of a task, with some of them taken out.
+
+    Attributes:
+        rest: All of them, packed, with None in the place of each one taken out; also
+            the function, if it shares something with them.
+        large: Large ones, by key; they are loaded anew for each task. The function is
+            among them if it shares something with them alone.
+        places: Which item of its segment such a one is, if there are several in that.
+        shared: Likewise, but loaded once for each worker and call.
+        states: Likewise, what each worker has to make for itself.
+    """
+
+    rest: bytes | Segment = b""
+    large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
+    places: dict[Key, int] = field(default_factory=dict[Key, int])
+    shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
+        default_factory=dict[Key, tuple[int, Segment | bytes]]
+    )
+    states: dict[Key, tuple[bytes, bytes]] = field(  # each with its name
+        default_factory=dict[Key, tuple[bytes, bytes]]
+    )
+    has_function: bool = False
+
+    def segments(self) -> Iterator[Segment]:
+        """What has to be sent along."""
+        if isinstance(self.rest, Segment):
+            yield self.rest
+        yield from self.large.values()
+        for _, packed in self.shared.values():
+            if isinstance(packed, Segment):
+                yield packed
+
+
+class Packer:
+    """Packs the arguments of one call's tasks.
+
+    Args:
+        in_segments: Whether large ones may travel in segments, which only workers of
+            ours can receive.
+    """
+
+    def __init__(self, in_segments: bool = True) -> None:
+        self.in_segments = in_segments
+        self.captured = Captured()
+        self.ties = Ties()
+        self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
+        self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
+        self.written_once = 0  # bytes, into segments for one task alone
+
+    @property
+    def written(self) -> int:
+        """Bytes, into segments."""
+        return self.captured.written + self.written_once
+
+    def pack(
+        self, task: Task[Any], function: PackedFunction
+    ) -> bytes | Split:  # Any: of any result type
+        """The arguments of *task* as they are now, but for large ones sent before.
+
+        Args:
+            function: That of the task; it is packed with the arguments if need be.
+        """
+        named, positional = task.arguments, task.positional
+        are_small = True
+        for value in named.values():
+            if type(value) not in SMALL:
+                if is_other(value):
+                    return self.pack(as_sendable(task), function)
+                if self.is_special(value):
+                    return self.split(task, function)
+                are_small = False
+        for value in positional:
+            if type(value) not in SMALL:
+                if is_other(value):
+                    return self.pack(as_sendable(task), function)
+                if self.is_special(value):
+                    return self.split(task, function)
+                are_small = False
+        given: Any = named  # Any: arguments of any function, in one of two forms
+        if type(named) is not dict:
+            given = dict(named)
+        whole: Any = (positional, given) if positional else given
+        memo = function.memo
+        if are_small or memo.is_alone or not memo.may_share():
+            return encode(whole)
+        if memo.is_code:
+            plain = dumped_plainly(whole)
+            if plain is not None:
+                return plain
+        data, pickler = noted(whole, None)
+        if Memo(pickler).shares_with(memo):
+            return self.split(task, function)
+        return data
+
+    def is_special(self, value: object) -> bool:
+        if type(value) is Shared or type(value) is PerWorker:
+            return True
+        if not self.in_segments:
+            return False
+        return looks_large(value) or self.captured.has(value)
+
+    def split(
+        self, task: Task[Any], function: PackedFunction
+    ) -> Split:  # Any: of any result type
+        split, graph = Split(), TaskGraph(task, function, self.in_segments)
+        taken_out = 0
+        for key, value in items_of(task):
+            has_room = self.in_segments and taken_out < MOST_TAKEN_OUT
+            if type(value) is Shared:
+                split.shared[key] = self.pack_shared(value.thing, has_room)
+                graph.take_out(key)
+            elif type(value) is PerWorker:
+                split.states[key] = self.pack_state(value)
+                graph.take_out(key)
+                continue
+            elif has_room and type(value) not in SMALL and self.is_special(value):
+                large = self.captured.pack(value)
+                if large is None:
+                    continue
+                graph.take_out(key, large)
+            else:
+                continue
+            taken_out += 1
+        split.rest = graph.packed_rest(self.ties, self.captured)
+        if isinstance(split.rest, Segment):
+            self.written_once += split.rest.size
+        for part in graph.parts.values():
+            if part.segment is not None:
+                split.large |= dict.fromkeys(part.keys, part.segment)
+            if part.place is not None:
+                split.places |= dict.fromkeys(part.keys, part.place)
+        split.has_function = FUNCTION in split.large or FUNCTION not in graph.parts
+        return split
+
+    def pack_shared(
+        self, thing: object, in_segment: bool
+    ) -> tuple[int, Segment | bytes]:
+        """The number of *thing* among what is shared, and *thing* packed."""
+        found = self.shared.get(id(thing))
+        if found is None:
+            packed = pack(thing) if in_segment else dumped(thing, None)
+            found = self.shared[id(thing)] = thing, len(self.shared), packed
+        thing, number, packed = found
+        if isinstance(packed, Segment) and not in_segment:
+            packed = dumped(thing, None)
+        return number, packed
+
+    def pack_state(self, mark: PerWorker) -> tuple[bytes, bytes]:
+        """What *mark* is called in workers, and *mark* packed."""
+        key = mark.key()
+        if key not in self.states:
+            packed = dumped(mark, None)
+            from hashlib import blake2b
+
+            # By content, so that it means the same to all calls of a worker pool.
+            name = blake2b(packed, digest_size=16).digest()
+            self.states[key] = mark, name, packed
+        _, name, packed = self.states[key]
+        return name, packed
+
+
+def as_sendable(task: Task[Any]) -> Task[Any]:  # Any: of any result type
+    """*task* with functions among its arguments that a worker will find right."""
+    positional, named = sendable_arguments(task.positional, task.arguments)
+    return Task(task.callback_function, named, positional=positional, label=task.label)
+
+
+def items_of(task: Task[Any]) -> Iterator[tuple[Key, Any]]:  # Any: of any task
+    yield from enumerate(task.positional)
+    yield from task.arguments.items()
+
+
+class Unpacker:
+    """Unpacks arguments in a worker; keeps what is shared for as long as a call."""
+
+    def __init__(self) -> None:
+        self.shared: dict[int, Any] = {}  # Any: what the caller shares
+        self.copies = Copies()
+
+    def unpack(self, packed: Split) -> Call:
+        """The arguments, and the function if it came with them."""
+        function, positional, named = call_of(unpack_one(packed.rest))
+        places = list(positional)
+        for key, value in self.taken_out(packed):
+            if key == FUNCTION:
+                function = value
+            elif isinstance(key, int):
+                places[key] = value
+            else:
+                named[key] = value
+        return function, tuple(places), named
+
+    def taken_out(self, split: Split) -> Iterator[tuple[Key, Any]]:  # Any: as above
+        # Within one task the same is the same.
+        loaded = self.copies.for_a_task(split.large.values())
+        for key, segment in split.large.items():
+            thing, place = loaded[segment.number], split.places.get(key)
+            yield key, thing if place is None else thing[place]
+        for key, (number, packed) in split.shared.items():
+            if number not in self.shared:
+                self.shared[number] = unpack_one(packed)
+            yield key, self.shared[number]
+        for key, (name, packed) in split.states.items():
+            yield key, state_of(name, packed)
+
+
+def call_of(given: Any) -> Call:  # Any: as above
+    """A call in one of three forms: those that are usual are the short ones."""
+    if type(given) is dict:
+        return None, (), cast("dict[str, Any]", given)  # Any: as above
+    positional, named, *function = given
+    return function[0] if function else None, positional, named
+
+
+def size_of(packed: bytes | Split) -> int:
+    """Bytes that travel through the link, and a token for each segment."""
+    if not isinstance(packed, Split):
+        return len(packed)
+    count = len(packed.large) + len(packed.shared)
+    if isinstance(packed.rest, Segment):
+        return TOKEN * (count + 1)
+    return len(packed.rest) + TOKEN * count
+
+
+def has_function(packed: bytes | Split) -> bool:
+    return isinstance(packed, Split) and packed.has_function
+
+
+def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed
+    if isinstance(packed, Segment):
+        return packed.load()
+    return decode(packed)

@@ -1,0 +1,80 @@
+"""Arguments that nobody can change travel together.
+
+Tasks must not see each other's changes, so what a task gets is unpickled for it alone.
+For a tiny task that is most of what it costs. But where all arguments of a portion are
+numbers, texts and the like, there is nothing to change: whether two tasks have the
+same object cannot be told, and all of them are packed in one go.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any, NoReturn, TypeAlias
+
+from cotality.core.utils._process.machine.object_size import LARGE
+from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
+from cotality.core.utils._process.tasks.task import Task
+
+ATOMS = frozenset([int, float, bool, complex, type(None), str, bytes])
+TEXTS = frozenset([str, bytes])
+values_of: Callable[[Any], Iterable[object]]  # Any: it refuses all but a dict
+values_of = dict[str, object].values
+
+Positional: TypeAlias = Sequence[tuple[Any, ...]]  # Any: arguments of any function
+Named: TypeAlias = Sequence[dict[str, Any]]  # Any: as above
+
+
+class NotPlainError(Exception):
+    """Something is not of a built-in type."""
+
+
+class PlainPickler(pickle.Pickler):
+    """Pickles what is of built-in types, and nothing that runs code when it is read."""
+
+    def reducer_override(self, obj: object) -> NoReturn:
+        raise NotPlainError
+
+
+def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
+    """The arguments of *tasks* in one pickle, or None if that is not possible.
+
+    It is not if one of them may be changed, or runs code to be packed or unpacked, or
+    is large, or if all of them take more than *limit* bytes.
+    """
+    try:
+        named = [task.arguments for task in tasks]
+        positional = [task.positional for task in tasks]
+        values = [*chain.from_iterable(map(values_of, named))]
+        if any(positional):
+            values += chain.from_iterable(positional)
+        if not are_atoms(values, limit):
+            return None
+        file = io.BytesIO()
+        # The pickler also sees to what `values` does not show: the types of the
+        # mappings, of the tuples, and of the keys.
+        content = positional if any(positional) else None, named
+        PlainPickler(file, PROTOCOL).dump(content)
+        return file.getvalue() if file.tell() <= limit else None
+    except Exception:
+        # Unusual in some way. Each is then packed by itself and blamed for itself.
+        return None
+
+
+def are_atoms(values: list[object], limit: int) -> bool:
+    """Whether nobody can change any of *values*, and they take some *limit* bytes."""
+    kinds = set(map(type, values))
+    if not kinds <= ATOMS:
+        return False
+    if kinds.isdisjoint(TEXTS):
+        return True
+    lengths = [len(value) for value in values if isinstance(value, str | bytes)]
+    return max(lengths) < LARGE and sum(lengths) <= limit
+
+
+def unpack_together(data: bytes) -> tuple[Positional | None, Named]:
+    """What was packed: arguments by position, if there are any, and by name."""
+    content: tuple[Positional | None, Named] = decode(data)
+    return content

@@ -1,0 +1,65 @@
+"""Arguments that are marked as read-only, so that a worker needs one copy of them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from cotality._kit.public import public
+from cotality.core.utils._process.tasks.task import Task
+
+T = TypeVar("T")
+
+
+class Shared:
+    """Stands for an argument in a task; the function gets the object itself."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __repr__(self) -> str:
+        return f"share({self.thing!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
+        """Pickled anywhere else than as an argument, it is the object."""
+        return itself, (self.thing,)
+
+
+def itself(thing: T) -> T:
+    return thing
+
+
+@public
+def share(thing: T) -> T:
+    """Mark an argument as read-only, so that a worker needs one copy of it.
+
+    ``Task(total, {"data": share(big)})``: the object is packed once for the call and
+    unpacked once in each worker process; all tasks there that hold it get the same
+    one. On threads the function gets *thing* itself. To a type checker it is what
+    *thing* is.
+
+    Nothing keeps a task from changing what it is given. Later tasks of the same
+    worker would then see the change, others would not.
+    """
+    global share_was_used
+    share_was_used = True
+    if type(thing) is Shared:
+        return thing
+    return cast("T", Shared(thing))
+
+
+share_was_used = False  # spares every task a look for marks that cannot be there
+
+
+def without_marks(task: Task[Any]) -> Task[Any]:  # Any: a task of any result type
+    """*task* with the objects that `share` was given, for a thread."""
+    if not any(type(v) is Shared for v in (*task.positional, *task.arguments.values())):
+        return task
+    named = {name: unmarked(value) for name, value in task.arguments.items()}
+    positional = tuple(unmarked(value) for value in task.positional)
+    return Task(task.callback_function, named, positional=positional, label=task.label)
+
+
+def unmarked(value: Any) -> Any:  # Any: arguments of any function
+    return value.thing if type(value) is Shared else value

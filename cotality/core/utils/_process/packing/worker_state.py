@@ -1,0 +1,286 @@
+"""What a worker makes once and keeps: a model, a connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
+from types import GeneratorType
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+
+from cotality._kit.public import public
+from cotality.core.utils._process.machine.this_process import is_ctrl_c
+from cotality.core.utils._process.tasks.checks import check_function
+from cotality.core.utils._process.tasks.task import Task, name_of_function
+from cotality.core.utils._process.tasks.tracebacks import field_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger("cotality.core.utils.process")
+
+
+class PerWorker:
+    """Stands for an argument in a task; the function gets what its worker made."""
+
+    __slots__ = ("arguments", "factory", "positional")
+
+    def __init__(
+        self,
+        factory: Callable[..., Any],  # Any: makes anything
+        positional: tuple[Any, ...],  # Any: arguments of any function
+        arguments: dict[str, Any],
+    ) -> None:
+        self.factory = factory
+        self.positional = positional
+        self.arguments = arguments
+
+    def __repr__(self) -> str:
+        return f"worker_state({name_of_function(self.factory)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
+        return PerWorker, (self.factory, self.positional, self.arguments)
+
+    def key(self) -> Hashable:
+        """The same for marks that stand for the same thing, as far as can be told.
+
+        What cannot be told, such as the content of a list, makes the mark its own key.
+        Never its `id`: a key is kept for longer than a mark is, and the next mark may
+        be made where the last one was.
+        """
+        given = (self.factory, self.positional, tuple(self.arguments.items()))
+        try:
+            key = value_key(given)
+            hash(key)
+        except Exception:  # the code of an argument's class decides what this raises
+            return self
+        return key
+
+    def make(self) -> Any:  # Any: whatever it makes
+        return self.factory(*self.positional, **self.arguments)
+
+
+def value_key(value: Any) -> Hashable:  # Any: arguments of any function
+    """The same for values that any function takes for the same.
+
+    Those that are equal need not be: 1, 1.0 and True are, and so are Decimal("1.0") and
+    Decimal("1.00"), or a time in one zone and in another.
+    """
+    kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of Any
+    if kind in (str, bytes, int, bool):
+        return kind, value
+    if isinstance(value, tuple):
+        return kind, *map(value_key, cast("tuple[object, ...]", value))
+    if kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__:
+        return kind, value
+    return kind, value, repr(value)  # which tells -0.0 from 0.0, and what is in fields
+
+
+@overload
+def worker_state(
+    factory: Callable[P, Generator[T, Any, Any]],  # Any: nobody sends it anything
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T: ...
+@overload
+def worker_state(
+    factory: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T: ...
+@public
+def worker_state(
+    factory: Callable[..., Any],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    """Have something made once in each worker, for all tasks that it runs.
+
+    ``Task(predict, {"model": worker_state(load_model, "large"), "image": image})``: the
+    first such task in a worker calls ``load_model("large")``, and all of them get what
+    it returned. To a type checker the argument is what *factory* returns.
+
+    It lives as long as its worker serves the call, or for the whole of a
+    ``with worker_pool()``, where workers serve many; on an executor, as long as the
+    worker itself. Then it is closed: by its
+    ``close()``, if it has one. A *factory* that is a generator function yields the
+    state, and what follows the ``yield`` runs at the end::
+
+        def connection(path):
+            connection = sqlite3.connect(path)
+            yield connection
+            connection.close()
+
+    A thread makes, uses and closes its state by itself, so it need not be safe to
+    share. When *factory* raises, the task fails with that, and the next one tries
+    again. Worker processes that made something are not kept warm for other calls.
+
+    Args:
+        factory: Makes the state; on processes it has to be picklable, as do *args*
+            and *kwargs*. The state itself has not.
+    """
+    global was_used
+    if not callable(factory):
+        raise TypeError(f"worker_state needs a function to call, got {factory!r}")
+    check_function(factory, "what makes a worker_state")
+    was_used = True
+    return PerWorker(factory, args, kwargs)
+
+
+was_used = False  # spares every task a look for marks that cannot be there
+
+
+class Made(NamedTuple):
+    """Something that was made, and how to be done with it."""
+
+    state: Any  # Any: whatever a factory makes
+    close: Callable[[], object] | None
+    name: str
+
+
+class States:
+    """What one worker has made."""
+
+    def __init__(self) -> None:
+        self.made: dict[Hashable, Made] = {}
+
+    def get(self, key: Hashable, mark: PerWorker) -> Any:  # Any: as above
+        """What *mark* stands for, which is called *key* here; made if need be."""
+        found = self.made.get(key)
+        if found is None:
+            found = self.made[key] = made(mark)
+        return found.state
+
+    def close(self) -> None:
+        """Be done with all of it, the latest first. What fails is logged."""
+        close_all(self.made)
+
+
+def close_all(made: dict[Hashable, Made]) -> None:
+    while made:
+        _, each = made.popitem()
+        try:
+            if each.close is not None:
+                each.close()
+        except BaseException as error:
+            if is_ctrl_c(error):
+                close_all(made)
+                raise
+            # There is no task left that could fail with it.
+            logger.exception("a worker's %s could not be closed", each.name)
+
+
+def made(mark: PerWorker) -> Made:
+    name = name_of_function(mark.factory)
+    thing = mark.make()
+    if not isinstance(thing, GeneratorType):
+        close = getattr(thing, "close", None)
+        return Made(thing, close if callable(close) else None, name)
+    steps = cast("Generator[Any, None, None]", thing)  # Any: as above
+    try:
+        state = next(steps)
+    except StopIteration:
+        raise RuntimeError(f"{name} ended without a yield: there is no state") from None
+    return Made(state, lambda: next(steps, None), name)
+
+
+def is_of_worker_state(error: BaseException) -> bool:
+    """Whether *error* was raised by what makes a state for a worker."""
+    frames = field_of(error, "__traceback__")
+    while frames is not None:
+        if frames.tb_frame.f_code is made.__code__:
+            return True
+        frames = frames.tb_next
+    return False
+
+
+class Here(threading.local):
+    """What belongs to the thread that asks."""
+
+    states: States | None = None
+
+
+here = Here()
+
+
+def open_states() -> None:
+    """This thread is a worker from now on."""
+    here.states = States()
+
+
+def close_states() -> None:
+    """This thread is one no longer."""
+    states, here.states = here.states, None
+    if states is not None:
+        states.close()
+
+
+@contextmanager
+def standing_in(states: States) -> Generator[None, None, None]:
+    """Let this thread be a worker that has *states*, in the ``with``."""
+    before, here.states = here.states, states
+    try:
+        yield
+    finally:
+        here.states = before
+
+
+def states_here() -> States:
+    """Those of this thread, which is a worker: one of ours, or of an executor.
+
+    The latter never says when a worker ends. What it has made is closed by its thread,
+    when that ends and with it what is local to it; or else when its process ends.
+    """
+    if here.states is None:
+        # Not `atexit`, nor `weakref.finalize`, which uses it: processes that
+        # `multiprocessing` has forked leave that out (3.11, 3.12).
+        from multiprocessing.util import Finalize
+
+        here.states = States()
+        Finalize(here.states, close_all, (here.states.made,), exitpriority=0)
+    return here.states
+
+
+# On processes.
+
+
+def state_of(name: bytes, packed: bytes) -> Any:  # Any: whatever a factory makes
+    """What the mark *packed* stands for in this worker."""
+    states = states_here()
+    found = states.made.get(name)
+    if found:
+        return found.state
+    from cotality.core.utils._process.pickling.encode import (
+        decode,  # threads need no pickle
+    )
+
+    return states.get(name, decode(packed))
+
+
+# On threads.
+
+
+def holds_marks(task: Task[Any]) -> bool:  # Any: a task of any result type
+    """Whether an argument of *task* has to be made by its worker."""
+    return any(
+        type(value) is PerWorker
+        for value in (*task.positional, *task.arguments.values())
+    )
+
+
+def with_states(task: Task[Any]) -> Task[Any]:  # Any: as above
+    """*task* in a form that a thread with states can run."""
+    return Task(call_with_states, {"task": task}) if holds_marks(task) else task
+
+
+def call_with_states(task: Task[Any]) -> Any:  # Any: what the task returns
+    positional = tuple(unmarked(value) for value in task.positional)
+    named = {name: unmarked(value) for name, value in task.arguments.items()}
+    return task.callback_function(*positional, **named)
+
+
+def unmarked(value: Any) -> Any:  # Any: arguments of any function
+    if type(value) is not PerWorker:
+        return value
+    return states_here().get(value.key(), value)

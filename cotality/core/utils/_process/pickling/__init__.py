@@ -1,0 +1,12 @@
+"""From objects to bytes and back, or why that cannot be. Stands on the scripts.
+
+* bytes: `encode`, and pickling `by_value`, which takes along what a script defines:
+  `script_definitions`, collected as `script_needed`;
+* classes that say they are from elsewhere: `class_at`; what would arrive as a number
+  that means something else: `numbered`;
+* context variables: `context_variables`, and what they hold: `context_values`;
+  `exceptions` with their tracebacks;
+* whether an object can be pickled: `probe`; what is in the way and where: `explain`,
+  which takes it into its `parts` and puts the way there into words: `path_text`; what
+  is said in the end: `refusals`.
+"""

@@ -1,0 +1,351 @@
+"""What a script defines, on its way to other processes.
+
+A function, a class or a cache that ``__main__`` finds under its own name travels as
+that name. Beside the pickle that names it travels a bundle: the definition of each
+global that is needed there, each packed by itself, with a version. A worker binds a
+global that it does not have in that version, see `names`, and leaves alone what
+it has: so what an initializer or a task has bound stays, and every function of the
+script has the same globals, as in the program itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import cache
+from operator import getitem
+from types import (
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
+from typing import Any, NamedTuple, NewType, TypeVar
+
+from cotality.core.utils._process.scripts.forms import (
+    NAMED_KINDS,
+    cloudpickle_itself,
+    type_of,
+)
+from cotality.core.utils._process.scripts.places import (
+    FROM_SCRIPT,
+    Buffers,
+    Definition,
+    Home,
+    Mention,
+)
+from cotality.core.utils._process.scripts.references import Form, reduced
+from cotality.core.utils._process.scripts.tokens import tokens
+
+from .by_value import pickler_by_value
+
+PROTOCOL = 5
+ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
+# Found by their identity in what is defined, so that they stay the same objects there.
+NOT_INDEXED = ATOMS | {tuple, frozenset, ModuleType, range}
+
+
+class Known(NamedTuple):
+    """A definition, and what of its object must be the same for it to hold."""
+
+    thing: object
+    parts: tuple[object, ...]
+    definition: Definition
+
+
+def kinds_of(home: Home) -> dict[str, Any]:  # Any: functions and classes
+    """The functions and classes that *home* defines, by their names there."""
+    return {
+        name: thing
+        for name, thing in list(home.names.items())
+        if (type(thing) in KINDS or issubclass(type(thing), type))
+        and getattr(thing, "__qualname__", name) == name
+        and getattr(thing, "__module__", None) == home.names.get("__name__")
+    }
+
+
+KINDS = NAMED_KINDS | {FunctionType}
+
+
+def define(home: Home, name: str) -> Definition:
+    """The definition of the global *name* of *home*, as it is now.
+
+    Raises:
+        Exception: What pickling it raised.
+    """
+    thing = home.names[name]
+    known: Known | None = home.cache.get(name)
+    if known is not None and known.thing is thing and parts_of(thing) == known.parts:
+        return known.definition
+    parts = parts_of(thing)
+    try:
+        definition = packed_definition(home, name, thing)
+    except Exception as error:
+        from cotality.core.utils._process.scripts.run_again import can_be_run
+
+        if not can_be_run(home):
+            raise
+        text = f"{type(thing).__qualname__} {type(error).__name__}"
+        version = text.encode()
+        return Definition(version, token_for(thing), FROM_SCRIPT, b"", [], frozenset())
+    if parts is None:
+        home.cache.pop(name, None)
+    else:
+        home.cache[name] = Known(thing, parts, definition)
+    return definition
+
+
+def packed_definition(home: Home, name: str, thing: object) -> Definition:
+    packing, index = Packing(home, name), index_of(home)
+    token, state = token_for(thing), b""
+    if token is not None and index.get(id(thing)) == name:
+        content, state = packed_in_two(thing, packing, index)
+    else:
+        content = packing.packed(thing, index, is_state=False)
+    version = packing.digest(content + state) + (token or "").encode()
+    needs = frozenset(packing.mentions)
+    return Definition(version, token, content, state, packing.buffers, needs)
+
+
+class Packing:
+    """Packs the parts of what becomes the global *name* of *home*.
+
+    Attributes:
+        mentions: What they name.
+        buffers: What belongs to them and is not copied.
+    """
+
+    def __init__(self, home: Home, name: str) -> None:
+        self.place = home, name
+        self.mentions: set[Mention] = set()
+        self.buffers: Buffers = []
+
+    def packed(self, part: object, index: dict[int, str], *, is_state: bool) -> bytes:
+        """*part*; of what is in *index* only the name.
+
+        Args:
+            is_state: Whether the thing itself is there already, and named as well.
+        """
+        with io.BytesIO() as file:
+            make = definition_pickler()
+            pickler = make(file, PROTOCOL, buffer_callback=self.buffers.append)
+            pickler.defines, pickler.mentions = self.place, self.mentions
+            pickler.index, pickler.is_state = index, is_state
+            pickler.dump(part)
+            return file.getvalue()
+
+    def digest(self, content: bytes) -> bytes:
+        """That of *content* and all buffers."""
+        digest = hashlib.blake2b(content, digest_size=16)
+        for buffer in self.buffers:
+            digest.update(buffer.raw())
+        return digest.digest()
+
+
+def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
+    """Let data that refer to one another be packed together, each once."""
+    data = {
+        place: {(m.home, m.name) for m in each.mentions if not m.is_soft}
+        for place, each in new.items()
+        if each.token is None and each.packed
+    }
+    reached = {place: reachable(place, data) for place in data}
+    done: set[tuple[Home, str]] = set()
+    for place in data:
+        group = {p for p in reached[place] if place in reached.get(p, ())}
+        if len(group) < 2 or place in done:
+            continue
+        done |= group
+        pack_group(place[0], sorted(name for _, name in group), new)
+
+
+def reachable(
+    start: tuple[Home, str],
+    edges: dict[tuple[Home, str], set[tuple[Home, str]]],
+) -> set[tuple[Home, str]]:
+    found: set[tuple[Home, str]] = set()
+    waiting = [start]
+    while waiting:
+        for place in edges.get(waiting.pop(), ()):
+            if place not in found and place in edges:
+                found.add(place)
+                waiting.append(place)
+    return found
+
+
+def pack_group(
+    home: Home, names: list[str], new: dict[tuple[Home, str], Definition]
+) -> None:
+    """Define *names* as items of one dictionary, which is a global of its own there."""
+    together = f"({', '.join(names)})"
+    content = {name: home.names[name] for name in names}
+    inside = {id(thing) for thing in content.values()}
+    index = {key: name for key, name in index_of(home).items() if key not in inside}
+    packing = Packing(home, together)
+    data = packing.packed(content, index, is_state=True)
+    version, needs = packing.digest(data), frozenset(packing.mentions)
+    new[home, together] = Definition(version, None, data, b"", packing.buffers, needs)
+    for name in names:
+        call, place = Call(getitem, (content, name)), {id(content): together}
+        item = packing.packed(call, place, is_state=True)
+        needs = frozenset([Mention(home, together)])
+        new[home, name] = Definition(version, None, item, b"", [], needs)
+
+
+def packed_in_two(
+    thing: object, packing: Packing, index: dict[int, str]
+) -> tuple[bytes, bytes]:
+    """How to make *thing*, and what to give it once it is there.
+
+    The second part may refer to what refers to *thing* itself.
+    """
+    form = reduced(Taken(packing), thing)
+    if form is NotImplemented or len(form) < 6:
+        return packing.packed(thing, index, is_state=False), b""
+    make, given, state, _, _, put = form
+    content = packing.packed(Call(make, given), index, is_state=False)
+    return content, packing.packed((put, state), index, is_state=True)
+
+
+class Call:
+    """Pickled, it is what *make* returns."""
+
+    def __init__(self, make: Callable[..., object], given: tuple[Any, ...]) -> None:
+        self.form = make, given  # Any: of any maker
+
+    def __reduce__(self) -> Any:  # Any: the form that pickle wants
+        return self.form
+
+
+class Taken:
+    """Stands for a pickler while a thing is taken apart."""
+
+    looks_inside = False
+
+    def __init__(self, packing: Packing) -> None:
+        self.defines, self.mentions = packing.place, packing.mentions
+        make = cloudpickle_itself().Pickler
+        self.pickler: Any = make(
+            io.BytesIO(), PROTOCOL
+        )  # Any: cloudpickle has no types
+
+    def _dynamic_function_reduce(self, function: FunctionType) -> Form:
+        return self.pickler._dynamic_function_reduce(function)
+
+
+def token_for(thing: object) -> str | None:
+    kind = type(thing)
+    if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        return tokens.given_to(thing)
+    return None
+
+
+def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
+    """What tells whether *thing* has changed; None if nothing does but to pickle it."""
+    kind = type_of(thing)
+    if kind in ATOMS or kind is ModuleType:
+        return ()
+    if kind is FunctionType:
+        return parts_of_function(thing)
+    if issubclass(kind, type):
+        return parts_of_class(thing)
+    return () if kind in (NewType, TypeVar) else None
+
+
+def parts_of_function(function: FunctionType) -> tuple[object, ...] | None:
+    values = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    if function.__closure__ or function.__dict__ or not are_atoms(values):
+        return None
+    return function.__code__, Same(values), function.__doc__
+
+
+def parts_of_class(kind: type) -> tuple[object, ...] | None:
+    own = list(vars(kind).items())
+    if issubclass(kind, Enum):
+        return (Same(own_value for _, own_value in own),)
+    parts: list[object] = []
+    for name, value in own:
+        parts += (name, value)
+        if type(value) is FunctionType:
+            code = parts_of_function(value)
+            if code is None and not value.__closure__:
+                return None
+            parts += code or (value.__code__,)
+        elif not (type(value) in UNCHANGED or name[:2] == name[-2:] == "__"):
+            return None
+    return (Same(parts),)
+
+
+UNCHANGED = ATOMS | {
+    *(property, staticmethod, classmethod, type),
+    *(MemberDescriptorType, GetSetDescriptorType),
+}
+
+
+class Same(tuple[object, ...]):
+    """Equal to another one of the very same objects: 1 is not True here."""
+
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # nobody looks for it
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Same) or len(self) != len(other):
+            return False
+        return all(mine is its for mine, its in zip(self, other, strict=True))
+
+
+def are_atoms(values: Iterable[object]) -> bool:
+    return ATOMS.issuperset(map(type, values))
+
+
+def index_of(home: Home) -> dict[int, str]:
+    """The names of globals by the identity of what they are bound to.
+
+    Of several names that one is taken which the thing itself has.
+    """
+    index: dict[int, str] = {}
+    for name, thing in list(home.names.items()):
+        if type(thing) in NOT_INDEXED or (name[:2] == name[-2:] == "__"):
+            continue
+        if id(thing) in index and getattr(thing, "__name__", None) != name:
+            continue
+        if belongs_elsewhere(thing, home):
+            continue
+        index[id(thing)] = name
+    return index
+
+
+def belongs_elsewhere(thing: object, home: Home) -> bool:
+    """Whether *thing* is found in another module."""
+    kind = type(thing)
+    if kind is FunctionType or issubclass(kind, type) or callable(thing):
+        module = getattr(thing, "__module__", None)
+        return module is not None and module != home.names.get("__name__")
+    return False
+
+
+@cache
+def definition_pickler() -> Any:  # Any: cloudpickle has no types
+    base: Any = pickler_by_value()  # Any: as above
+
+    class DefinitionPickler(base):  # type: ignore[misc]  # as above
+        """Pickles one global; names the others."""
+
+        index: dict[int, str]
+        is_state = False  # then what is defined is there, and is named as all others
+
+        def persistent_id(self, obj: object) -> str | None:
+            if type(obj) in ATOMS:
+                return None
+            name = self.index.get(id(obj))
+            if name is None:
+                return None
+            home, defined = self.defines
+            if name == defined and not self.is_state:
+                return None
+            self.mentions.add(Mention(home, name))
+            return name
+
+    return DefinitionPickler

@@ -1,0 +1,203 @@
+"""What pickles need of the script besides themselves, in bundles that go with them."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+from cotality.core.utils._process.machine.object_size import looks_large
+from cotality.core.utils._process.scripts.places import (
+    Buffers,
+    Definition,
+    Home,
+    Mention,
+)
+
+PROTOCOL = 5
+
+
+class Needed:
+    """The definitions that pickles need which are made together."""
+
+    def __init__(self) -> None:
+        self.found: dict[Home, dict[str, Definition]] = {}
+        self.rest: dict[Home, dict[str, Definition]] = {}
+        self.count = 0
+        self.is_for_rest = False  # then nothing large is worth it
+
+    def add(self, mentions: Iterable[Mention]) -> None:
+        """Have ready what is mentioned, and all that it needs in turn.
+
+        Raises:
+            Exception: What pickling one of them raised.
+        """
+        hints: list[Mention] = []
+        new: dict[tuple[Home, str], Definition] = {}
+        self.gather([m for m in mentions if not m.is_soft], new, hints)
+        self.keep(new)
+        hints += [m for m in mentions if m.is_soft]
+        for mention in hints:  # grows while it is read
+            soft: dict[tuple[Home, str], Definition] = {}
+            try:
+                self.gather([mention], soft, hints)
+            except Exception:
+                continue  # it may never be looked up
+            self.keep(soft)
+        for home in self.found:
+            if home not in self.rest:
+                self.rest[home] = definitions_of_kinds(home)
+
+    def gather(
+        self,
+        mentions: Iterable[Mention],
+        new: dict[tuple[Home, str], Definition],
+        hints: list[Mention],
+    ) -> None:
+        waiting = list(mentions)
+        while waiting:
+            mention = waiting.pop()
+            home, name, _ = mention
+            if (
+                name not in home.names  # a built-in, or bound in workers alone
+                or name in OF_MODULES
+                or (home, name) in new
+                or name in self.found.get(home, ())
+            ):
+                continue
+            from .script_definitions import define
+
+            if self.is_for_rest and looks_large(home.names[name]):
+                raise OverflowError
+            definition = new[home, name] = define(home, name)
+            for other in definition.mentions:
+                (hints if other.is_soft else waiting).append(other)
+        from .script_definitions import with_cycles_together
+
+        with_cycles_together(new)
+
+    def keep(self, new: dict[tuple[Home, str], Definition]) -> None:
+        for (home, name), definition in new.items():
+            self.found.setdefault(home, {})[name] = definition
+            self.count += 1
+
+    def forget(self) -> None:
+        """Let go of all of it; also at the end of the program, when modules go."""
+        self.found.clear()
+        self.rest.clear()
+        self.count = 0
+
+    def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `names.bind`
+        return [
+            (
+                home.number,
+                home.owner,
+                about(home),
+                {name: sent(each) for name, each in definitions.items()},
+                {
+                    name: sent(each)
+                    for name, each in self.rest[home].items()
+                    if name not in definitions
+                },
+            )
+            for home, definitions in self.found.items()
+        ]
+
+    def packed(self, take: Callable[[Any], object] | None) -> bytes:  # Any: a buffer
+        return pickle.dumps(self.bundles(), PROTOCOL, buffer_callback=take)
+
+
+def definitions_of_kinds(home: Home) -> dict[str, Definition]:
+    """All functions and classes that *home* defines, as they were when first seen.
+
+    They are not needed by any code that shows it. But what a task unpickles names them,
+    for one. What cannot be packed, or would need what is large, is left out.
+    """
+    from .script_definitions import kinds_of
+
+    kinds = kinds_of(home)
+    known, definitions = home.kinds
+    if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
+        return definitions
+    needed = Needed()
+    needed.rest[home] = {}  # not again
+    needed.is_for_rest = True
+    needed.add([Mention(home, name, True) for name in kinds])
+    home.kinds = kinds, needed.found.get(home, {})
+    return home.kinds[1]
+
+
+# What every module has of its own.
+OF_MODULES = frozenset(
+    [
+        "__name__",
+        "__file__",
+        "__package__",
+        "__doc__",
+        "__spec__",
+        "__loader__",
+        "__cached__",
+        "__builtins__",
+    ]
+)
+
+
+def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above
+    needs = [mention.name for mention in each.mentions if not mention.is_soft]
+    parts = each.packed, each.state, each.buffers
+    hints = [mention.name for mention in each.mentions if mention.is_soft]
+    return each.version, each.token, *parts, needs, hints
+
+
+def about(home: Home) -> dict[str, Any]:  # Any: of different types
+    """What a module ``__main__`` says of itself."""
+    names = home.names
+    told = ("__name__", "__file__", "__package__", "__doc__")
+    return {name: names[name] for name in told if name in names}
+
+
+class Collecting(threading.local):
+    """Where the definitions go that this thread's pickles need, if not into them."""
+
+    needed: Needed | None = None
+
+
+collecting = Collecting()
+
+
+@contextmanager
+def collected_in(needed: Needed) -> Generator[None, None, None]:
+    """Leave the definitions out of what is pickled in the ``with``."""
+    before, collecting.needed = collecting.needed, needed
+    try:
+        yield
+    finally:
+        collecting.needed = before
+
+
+# A pickle begins with its protocol, which is two bytes. To it and before all else is
+# added what binds the bundle: it puts nothing into the pickle's memory of objects.
+BIND = b"ccotality.core.utils._process.scripts.names\nbind\n"
+BINBYTES8, MARK, TUPLE, TUPLE2 = b"\x8e", b"(", b"t", b"\x86"
+NEXT_BUFFER, REDUCE, POP = b"\x97", b"R", b"0"
+
+
+def with_bundle(data: bytes, needed: Needed, buffers: Buffers | None) -> bytes:
+    """*data*, a pickle, which first binds what it needs.
+
+    Args:
+        buffers: Those of *data*, to which those of the bundle are added; None to have
+            them in the bytes.
+    """
+    if not needed.found:
+        return data
+    own: Buffers = []
+    packed = needed.packed(None if buffers is None else own.append)
+    if buffers is not None:
+        buffers[:0] = own
+    head = BINBYTES8 + struct.pack("<Q", len(packed)) + packed
+    along = MARK + NEXT_BUFFER * len(own) + TUPLE
+    return data[:2] + BIND + head + along + TUPLE2 + REDUCE + POP + data

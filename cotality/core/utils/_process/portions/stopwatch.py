@@ -1,0 +1,203 @@
+"""Measures the tasks of a portion while they run, for whoever wants to know."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from array import array
+from collections.abc import Callable, Sized
+from itertools import islice
+from time import perf_counter, thread_time
+from typing import Any
+
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.tasks.times import Clues, Columns, Measure, Times
+
+
+class Stopwatch:
+    """Measures the tasks of one portion.
+
+    Args:
+        settled: Grows by one with each task that ends: the current task's position is
+            its length.
+        columns: Where to note the times.
+        measure: What to measure.
+
+    Attributes:
+        call: Calls a function, which is the task itself, and notes when that was.
+    """
+
+    def __init__(self, settled: Sized, columns: Columns, measure: Measure) -> None:
+        self.settled = settled
+        self.began, self.ended, self.cpu = columns
+        self.measure = measure
+        has_cpu = measure >= Measure.CPU
+        self.call = self.call_measuring_cpu if has_cpu else self.call_measuring_time
+
+    def call_measuring_time(
+        self,
+        function: Callable[..., Any],
+        /,
+        *positional: Any,  # Any: arguments of any function
+        **named: Any,  # Any: as above
+    ) -> Any:  # Any: what it returns
+        position = len(self.settled)
+        self.began[position] = perf_counter()
+        try:
+            return function(*positional, **named)
+        finally:
+            self.ended[position] = perf_counter()
+
+    def call_measuring_cpu(
+        self,
+        function: Callable[..., Any],
+        /,
+        *positional: Any,  # Any: as above
+        **named: Any,  # Any: as above
+    ) -> Any:  # Any: as above
+        position = len(self.settled)
+        self.began[position] = perf_counter()
+        cpu_began = thread_time()
+        try:
+            return function(*positional, **named)
+        finally:
+            self.ended[position] = perf_counter()
+            self.cpu[position] = thread_time() - cpu_began
+
+    def times(self) -> Times:
+        """Those of the tasks that have settled."""
+        columns = [self.began, self.ended]
+        if self.measure >= Measure.CPU:
+            columns.append(self.cpu)
+        count = len(self.settled)
+        return Times(*(array("d", column[:count].tobytes()) for column in columns))
+
+
+# What Linux knows of the thread that asks: among others, for how long it was ready to
+# run and did not.
+QUEUE_FILE = "/proc/thread-self/schedstat"
+NANOSECOND = 1e-9
+# To ask takes 8 us (measured). What was asked so lately (s) still holds: who has had to
+# wait for a CPU since then has waited for less than that.
+FRESH = 0.001
+
+
+class Own(threading.local):
+    """What is known of this thread.
+
+    Attributes:
+        ready_at: When it was ready for its first portion, by perf_counter, if that took
+            an initializer; and how many seconds that took.
+    """
+
+    ready_at = 0.0
+    set_up_seconds = 0.0
+    asked_at = -1.0
+    seconds: float | None = None
+
+    def queued(self, fresh: float = 0.0) -> float | None:
+        """For how long it has waited for a CPU in all, in s; None where nobody says.
+
+        As it was *fresh* seconds ago will do.
+        """
+        at = perf_counter()
+        if at - self.asked_at > fresh or self.asked_at < 0:
+            self.asked_at, self.seconds = at, queued_so_far()
+        return self.seconds
+
+
+own = Own()
+
+
+def queued_so_far() -> float | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return int(read_queue().split()[1]) * NANOSECOND
+    except (OSError, IndexError, ValueError):
+        return None  # a kernel without it, or no descriptor is left
+
+
+def read_by_itself() -> bytes:
+    file = os.open(QUEUE_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, 128)
+    finally:
+        os.close(file)
+
+
+read_queue: Callable[[], bytes] = read_by_itself
+
+
+def read_beside_threads() -> None:
+    """From now on do not let go of the interpreter's lock to ask.
+
+    Each call of `os` does. Among threads that compute it takes 5 ms and more to get it
+    back, several times for each portion: with that a run of such threads took twice as
+    long (measured).
+    """
+    global read_queue
+    try:
+        import ctypes
+    except ImportError:
+        return
+    library = ctypes.PyDLL(None)
+    path, flags = QUEUE_FILE.encode(), os.O_RDONLY | os.O_CLOEXEC
+
+    def read() -> bytes:
+        file = library.open(path, flags)
+        if file < 0:
+            return b""
+        buffer = ctypes.create_string_buffer(128)
+        count = library.read(file, buffer, 128)
+        library.close(file)
+        return buffer.raw[: max(0, count)]
+
+    read_queue = read
+
+
+NAMED = 5  # packages
+# What a worker imports for itself when it gets its first portion.
+OURS = frozenset(("cotality", "hashlib", "_hashlib", "_blake2"))
+
+
+class Detective:
+    """Looks at its thread before a portion and after it."""
+
+    def __init__(self) -> None:
+        self.modules = len(sys.modules)
+        self.queued = own.queued(FRESH)
+        self.began = perf_counter()
+
+    def forget_imports(self) -> None:
+        """What was imported so far does not count."""
+        self.modules = len(sys.modules)
+
+    def clues(self, *, in_thread: bool, loading: float = 0.0) -> Clues:
+        queued: float | None = None
+        if self.queued is not None:
+            queued = 0.0
+            # In less than that nobody waits for long.
+            if perf_counter() - self.began > FRESH:
+                queued = max(0.0, (own.queued() or self.queued) - self.queued)
+        imported = max(0, len(sys.modules) - self.modules)
+        return Clues(
+            queued,
+            in_thread,
+            loading,
+            imported,
+            self.packages() if imported else (),
+            own.ready_at if in_thread else this_process.ready_at,
+            own.set_up_seconds if in_thread else this_process.set_up_seconds,
+            own.ready_at - own.set_up_seconds if in_thread else this_process.born_at,
+        )
+
+    def packages(self) -> tuple[str, ...]:
+        """The packages of what was imported: modules are listed in that order."""
+        try:
+            names = list(islice(sys.modules, self.modules, None))
+        except RuntimeError:  # another thread imports something
+            return ()
+        found = dict.fromkeys(name.partition(".")[0] for name in names)
+        return tuple(name for name in found if name not in OURS)[:NAMED]

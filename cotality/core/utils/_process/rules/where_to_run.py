@@ -1,0 +1,183 @@
+"""What the rest of a call would take in each of three places: pure arithmetic.
+
+Times are in seconds, those in `Figures` of one task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Literal, TypeAlias
+
+from .portion_size import Rules
+
+Place: TypeAlias = Literal["one thread", "threads", "processes"]
+
+# What it costs to start a thread, and to hand a tiny task out and back (measured).
+THREAD_START = 60e-6
+COST_ON_THREADS = 0.25e-6
+COST_ON_PROCESSES = 0.6e-6
+# The most it takes a worker to unpack a task and to pack its result (a guess).
+MOST_UNPACKING = 50e-6
+# Threads that compete for the interpreter's lock lose some time over it.
+COMPETITION = 1.05
+# So much of the time the lock has to be busy with tasks that take turns with it.
+BUSY_ENOUGH = 0.93
+# How many tasks to reckon with where nobody knows how many there are.
+MANY = 1000
+# A move has to save so much (s), or it is not worth the doubt. To threads less, which
+# start at once.
+LEAST_SAVING = 0.005
+LEAST_ON_THREADS = 0.002
+LEAST_RATIO = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What has been measured, as far as it matters.
+
+    Attributes:
+        left: How many tasks have not been started; a guess if nobody knows.
+        wall: How long a task takes that runs alone.
+        cpu: The CPU time it takes.
+        lock: The part of that in which no other thread of this process can run Python
+            code, 0 to 1.
+        transport: The time of this process that a task takes which travels to another
+            one: to pickle its arguments and to unpickle its result.
+        start: How long it takes until worker processes answer, where nothing else wants
+            a CPU.
+        cpus: How many CPUs there are for us.
+        threads: How many threads there may be.
+        processes: How many worker processes there may be; 0 if there can be none.
+        running: How long what runs on a thread will go on.
+        others: How many threads of other programs want a CPU as well.
+        machine: How many CPUs those and ours share; 0 if that is *cpus*.
+    """
+
+    left: int
+    wall: float
+    cpu: float
+    lock: float
+    transport: float
+    start: float
+    cpus: int
+    threads: int
+    processes: int
+    running: float = 0.0
+    others: float = 0.0
+    machine: int = 0
+
+    def cpus_for(self, wanting: int) -> float:
+        """How many CPUs so many threads get that want one, all of them together.
+
+        The scheduler gives each that wants one the same share, ours and others'.
+        """
+        machine = max(self.machine, self.cpus)
+        return min(self.cpus, wanting * min(1.0, machine / (wanting + self.others)))
+
+    @property
+    def alone(self) -> float:
+        """How long a task takes alone here and now, while others want CPUs as well."""
+        return self.wall + self.cpu * (1 / self.cpus_for(1) - 1)
+
+    def seconds(self, place: Place) -> float:
+        """How long all that is left would take there; infinity if that cannot be."""
+        if place == "one thread":
+            return self.running + self.left * (self.alone + COST_ON_THREADS)
+        if place == "threads":
+            return self.seconds_on_threads(self.useful_threads)
+        return self.seconds_on_processes()
+
+    @property
+    def useful_threads(self) -> int:
+        """How many threads keep the CPUs, or the lock, as busy as it pays.
+
+        By Little's law: as many tasks as are under way at the rate that is possible.
+        Where one lock is what limits that, so many would often all wait for it or all
+        not want it; so as many more as keep it busy for most of the time.
+        """
+        most = max(1, min(self.threads, self.left + (self.running > 0)))
+        service = self.cpu * self.lock
+        delay = max(0.0, self.wall - service)
+        if self.cpu / self.cpus >= service:
+            wanted = self.wall / (self.cpu / self.cpus)
+        else:
+            # What `rate_with_lock` says for a lock that is busy so much of the time.
+            root = delay**2 + 4 * service * delay / (1 - BUSY_ENOUGH)
+            wanted = BUSY_ENOUGH / 2 * (delay + sqrt(root)) / service
+        return max(1, min(most, round(wanted)))
+
+    def seconds_on_threads(self, threads: int) -> float:
+        if threads < 2:
+            return self.seconds("one thread")
+        rate = min(self.rate_with_lock(threads), self.cpus_for(threads) / self.cpu)
+        last = ceil(self.left / threads) * self.alone  # no task is shared
+        rounds = max(self.left / rate, min(last, self.left * self.alone))
+        return max(self.running, rounds + threads * THREAD_START)
+
+    def rate_with_lock(self, threads: int) -> float:
+        """How many tasks a second so many threads do that wait for one lock by turns.
+
+        A closed queueing network of one server, which is the lock, and a delay, by the
+        approximation of Schweitzer and Bard: a thread that comes finds the queue that
+        there is on average, its own part left out.
+        """
+        locked = self.cpu * self.lock / self.cpus_for(1)
+        service = locked * COMPETITION + COST_ON_THREADS
+        delay = max(0.0, self.alone - locked)
+        half = (service * threads - delay) / 2
+        return threads / (half + sqrt(half**2 + service * delay) + delay)
+
+    def seconds_on_processes(self) -> float:
+        if not self.processes:
+            return float("inf")
+        here = self.transport + COST_ON_PROCESSES
+        # What is large is copied here; there it is mapped.
+        there = min(self.transport, MOST_UNPACKING) + COST_ON_PROCESSES
+        cpus = self.cpus_for(self.processes)
+        wait = max(0.0, self.wall - self.cpu)
+        one = self.cpu * self.processes / cpus + wait  # each has its share of a CPU
+        one = max(one, self.wall)
+        each = max(
+            (one + self.transport + there) / self.processes,
+            (self.cpu + here + there) / cpus,
+            here,
+        )
+        start = self.start / self.cpus_for(1)
+        return max(self.running, max(self.left * each, one) + start)
+
+    def all_seconds(self) -> dict[str, float]:
+        return {place: self.seconds(place) for place in PLACES}
+
+
+def portion_for(figures: Figures, workers: int) -> int:
+    """How many tasks travel together when the schedule has found its pace."""
+    rules = Rules()
+    fitting = (
+        int(rules.target / figures.wall) if figures.wall else rules.largest_portion
+    )
+    share = figures.left // (workers * rules.parts_per_share)
+    return max(1, min(fitting, share, rules.largest_portion))
+
+
+PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
+
+
+def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | None:
+    """Where to go from *here*; None to stay.
+
+    The plainer place comes first: it has to be beaten by more than the doubt.
+
+    Args:
+        rate: How many tasks a second have been done here; 0 if too few to tell. What
+            has been done counts for more than what should be.
+    """
+    best, least = here, figures.seconds(here)
+    if rate:
+        least = min(least, max(figures.running, figures.left / rate))
+    for place in PLACES:
+        seconds = figures.seconds(place)
+        saving = LEAST_ON_THREADS if place == "threads" else LEAST_SAVING
+        if least - seconds > saving and seconds < LEAST_RATIO * least:
+            best, least = place, seconds
+    return None if best == here else best

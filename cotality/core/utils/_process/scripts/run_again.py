@@ -1,0 +1,112 @@
+"""The last resort for what a script defines and nothing can pickle: run it again.
+
+A model of a database, a lock or a connection pool cannot be sent. Where the script is a
+file with a main guard, a worker runs what stands outside of the guard, once, as the
+workers of `multiprocessing` do, and takes from it what could not be sent. Functions
+there have the same globals as all others of the script.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from .places import SCRIPT, Home
+
+is_running = False  # whether this process runs a script again right now
+
+
+def can_be_run(home: Home) -> bool:
+    """Whether the script can be run again without doing its work again."""
+    path = home.names.get("__file__")
+    if not isinstance(path, str) or not os.path.isfile(path):
+        return False
+    return has_guard(path, os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def has_guard(path: str, changed: int) -> bool:
+    try:
+        with open(path, "rb") as file:
+            module = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(
+        isinstance(statement, ast.If) and is_guard(statement.test)
+        for statement in module.body
+    )
+
+
+def is_guard(test: ast.expr) -> bool:
+    """Whether it compares ``__name__`` with ``"__main__"``."""
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+        return False
+    sides = [test.left, *test.comparators]
+    names = [side.id for side in sides if isinstance(side, ast.Name)]
+    texts = [side.value for side in sides if isinstance(side, ast.Constant)]
+    return names == ["__name__"] and texts == [SCRIPT]
+
+
+def run_again(home: Home, path: str) -> set[str]:
+    """Run the script at *path*; the names that it has bound in *home*.
+
+    What *home* has already stays.
+
+    Raises:
+        Exception: What the script raised.
+    """
+    global is_running
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    before = dict(home.names)
+    is_running = True
+    try:
+        exec(code, home.names, Through(home.names))
+    finally:
+        is_running = False
+        # What a function declares as global is bound past the view.
+        home.names.update(before)
+    return home.names.keys() - before.keys()
+
+
+class Through(MutableMapping[str, Any]):  # Any: globals of any kind
+    """What a script binds while it is run again: new names, and no others.
+
+    It is told another name than ``__main__``, so that its guard holds.
+    """
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+        self.kept = set(names)
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "__name__":
+            return "__mp_main__"
+        raise KeyError(name)  # then it is looked for in the globals
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self.kept:
+            self.names[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self.kept:
+            del self.names[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def check_not_running() -> None:
+    """Refuse to start a process while the script is run again: it would do so too."""
+    if is_running:
+        raise RuntimeError(
+            "this script starts processes outside of its main guard, so it cannot be "
+            "run again in a worker for what cannot be pickled. Put the calls under "
+            'if __name__ == "__main__":'
+        )

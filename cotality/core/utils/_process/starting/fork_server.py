@@ -1,0 +1,151 @@
+"""A fork server of our own: a small process that forks a worker in a few milliseconds.
+
+It has imported what every worker needs, and it has no threads, which makes forking it
+safe. Not imported on platforms without one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+from multiprocessing import (
+    popen_forkserver,
+    reduction,
+    spawn,
+)
+from multiprocessing import util as mp_util
+from typing import Any
+
+from . import interpreter
+from .fork_server_link import ForkServer
+from .measured import STANDARD_KEYS
+
+# Any: typeshed leaves out what is used here.
+util: Any = mp_util
+context: Any = sys.modules["multiprocessing.context"]
+
+
+class Popen(popen_forkserver.Popen):
+    """As the standard one, but from our server."""
+
+    _fds: list[int]
+
+    def _launch(self, process_obj: Any) -> None:  # Any: the standard signature
+        content = io.BytesIO()
+        context.set_spawning_popen(self)
+        try:
+            data = spawn.get_preparation_data(process_obj.name)
+            reduction.ForkingPickler(content).dump(data)
+            reduction.ForkingPickler(content).dump(process_obj)
+        finally:
+            context.set_spawning_popen(None)
+        is_watched = bool(data.keys() - STANDARD_KEYS)
+        self.pid, self.sentinel, to_child = connect_to_new_process(
+            self._fds, is_watched
+        )
+        # The child's sign that its parent lives, as in the standard class.
+        alive = os.dup(to_child)
+        self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
+        with open(to_child, "wb", closefd=True) as pipe:
+            pipe.write(content.getbuffer())
+
+
+# The fork server of this process: ours alone, so that its preloaded modules and its
+# life are not shared with what the user does with multiprocessing.
+server: ForkServer | None = None
+using_server = threading.Lock()
+
+
+def connect_to_new_process(fds: list[int], is_watched: bool) -> tuple[int, int, int]:
+    """Have the fork server start a child; its pid, its status pipe and its data pipe.
+
+    Raises:
+        OSError: There is no room for another process.
+        RuntimeError: The server does not start.
+    """
+    global server
+    with using_server:
+        for attempt in (1, 2):
+            see_that_there_is_room()
+            if server is not None and not server.is_running():
+                server.collect()
+                server = None
+            if server is None:
+                check_executable()
+                server = start_despite_ctrl_c()
+            try:
+                return start_worker(server, fds, is_watched)
+            except ConnectionError:
+                ended, server = server, None
+                end = ended.collect()  # it was killed, or could not even start
+                if not ended.may_start_again():
+                    refused[ended.executable] = ended.failure(end)
+                elif attempt == 2:
+                    raise RuntimeError(ended.failure(end)) from None
+    raise AssertionError("unreachable")
+
+
+# Programs that were started to be a server, and were not. None is started again.
+refused: dict[str, str] = {}
+
+
+def check_executable() -> None:
+    """Raise what starting the server has come to before, with the same program."""
+    reason = refused.get(os.fsdecode(interpreter.executable()))
+    if reason is not None:
+        raise RuntimeError(reason)
+
+
+def start_worker(
+    running: ForkServer, fds: list[int], is_watched: bool
+) -> tuple[int, int, int]:
+    if not running.has_served and not interpreter.looks_right(running.executable):
+        running.prove()
+    interpreter.ensure_tracker()
+    return running.start_worker(fds, is_watched=is_watched)
+
+
+NEEDED_FILES = 9  # descriptors that starting the server and a worker takes, at most
+
+
+def see_that_there_is_room() -> None:
+    """Raise the `OSError` of a full table of open files now, if it has to come.
+
+    A server that is left in the middle of a request ends (3.11 to 3.14), and all of
+    its workers with it.
+    """
+    taken: list[int] = []
+    try:
+        while len(taken) < NEEDED_FILES:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for fd in taken:
+            os.close(fd)
+
+
+def start_despite_ctrl_c() -> ForkServer:
+    """Start the server with SIGINT blocked until it can ignore it.
+
+    A Ctrl-C in a terminal reaches every process of the group, also one that is only
+    just starting. Workers unblock the signal once they ignore it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return ForkServer()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def forget_server() -> None:
+    """In a forked child: the server belongs to the parent."""
+    global server, using_server
+    if server is not None:
+        server.close()  # else it would outlive the parent
+    server = None
+    using_server = threading.Lock()
+
+
+os.register_at_fork(after_in_child=forget_server)

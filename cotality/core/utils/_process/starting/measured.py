@@ -1,0 +1,47 @@
+"""Whether somebody measures what worker processes do, and is told when they end.
+
+Coverage is measured so, for instance. What a worker has measured is written down when
+it ends, and whoever asks for all of it after the last call must not miss the workers
+that are kept warm: they end with their call then. That costs a start for each call.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing import spawn
+from typing import Any
+
+COVERAGE_TOOL = 1  # sys.monitoring.COVERAGE_ID
+# Of what a process is prepared with: all but what somebody has added.
+STANDARD_KEYS = {
+    *("name", "authkey", "log_to_stderr", "log_level", "sys_path", "sys_argv", "dir"),
+    *("orig_dir", "start_method", "init_main_from_name", "init_main_from_path"),
+    "main_path",
+}
+
+
+def workers_are_measured() -> bool:
+    return is_hooked() or (is_traced() and have_exit_functions())
+
+
+def is_hooked() -> bool:
+    """Whether somebody has hooked into how `multiprocessing` prepares a process."""
+    preparing: Any = spawn.get_preparation_data  # Any: whatever is there now
+    preparing = getattr(preparing, "replaced", preparing)  # ours, while it starts one
+    return getattr(preparing, "__globals__", None) is not vars(spawn)
+
+
+def is_traced() -> bool:
+    """Whether this program is measured itself; otherwise its workers are not."""
+    monitoring: Any = getattr(sys, "monitoring", None)  # Any: since 3.12
+    return sys.gettrace() is not None or (
+        monitoring is not None and monitoring.get_tool(COVERAGE_TOOL) is not None
+    )
+
+
+def have_exit_functions() -> bool:
+    """Whether something has been registered with `atexit` where a worker starts."""
+    name = "cotality.core.utils._process.starting.fork_server"
+    module: Any = sys.modules.get(name)  # Any: a module
+    server = None if module is None else module.server
+    return server is not None and server.exit_functions > 0

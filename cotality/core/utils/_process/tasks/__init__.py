@@ -1,0 +1,10 @@
+"""The nouns: a task, what it ends in, and when. Stands on the kit alone.
+
+* what is called: `task`; tasks made of a function and data: `from_data`;
+* what the arguments of public functions must be: `checks`, which refuse an
+  `async_function`;
+* what became of a task, and the portions that go out and come back: `outcome`, with
+  its `times`;
+* the errors of our own that a task can end in: `errors`, which are also those of a
+  `broken_pool`, and `not_picklable`; where an error came from: `tracebacks`.
+"""

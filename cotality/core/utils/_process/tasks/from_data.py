@@ -1,0 +1,89 @@
+"""A function over data, as tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any, Generic, TypeVar, cast
+
+from cotality._kit.safe_text import shortened
+
+from .task import Task
+
+R = TypeVar("R", covariant=True)
+
+
+class CountedTasks(Generic[R]):
+    """Tasks of which it may be known how many there are, before they are read.
+
+    Args:
+        total: How many; None if nobody knows.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+
+    def __iter__(self) -> Iterator[Task[R]]:
+        raise NotImplementedError
+
+
+class TasksOver(CountedTasks[R]):
+    """Tasks that are made when they are read: a call for each item of some data.
+
+    Args:
+        function: What to call.
+        data: With what, one item after the other.
+        unpack: Whether the items of a tuple or list are so many arguments, and those of
+            a mapping keyword arguments. Otherwise each item is one argument.
+        total: How many there are; None takes the length of *data*, if it has one.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., R],
+        data: Iterable[Any],  # Any: arguments of any function
+        *,
+        unpack: bool = False,
+        total: int | None = None,
+    ) -> None:
+        super().__init__(total)
+        self.function = function
+        self.data = data
+        self.make = unpacked if unpack else single
+        # Whether any thread may read it: there is no code of others in that.
+        self.is_plain = type(data) in (list, tuple, range)
+        if total is None and isinstance(data, Sized):
+            try:
+                self.total = len(data)
+            except TypeError:
+                pass  # it has a length as long as what it wraps has one
+
+    def __iter__(self) -> Iterator[Task[R]]:
+        make, function = self.make, self.function
+        for index, item in enumerate(self.data):
+            yield make(function, item, index)
+
+
+class NotUnpackableError(TypeError):
+    """An item that was to be several arguments is none of the kinds that can."""
+
+
+def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
+    return Task(function, positional=(item,))
+
+
+def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
+    if isinstance(item, Mapping):
+        return Task(function, cast("Mapping[str, object]", item))
+    if isinstance(item, tuple | list):
+        return Task(function, positional=tuple(cast("list[object]", item)))
+    raise NotUnpackableError(
+        f"items must be tuples, lists or mappings to be unpacked, but item {index} is "
+        f"{shortened(item, 80)}. Without unpack=True each item is one argument."
+    )
+
+
+def total_of(tasks: object) -> int | None:
+    """How many *tasks* there are, where somebody knows before they are read."""
+    if isinstance(tasks, CountedTasks):
+        return cast("CountedTasks[object]", tasks).total
+    return len(cast("list[object]", tasks)) if isinstance(tasks, list | tuple) else None

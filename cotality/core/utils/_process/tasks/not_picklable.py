@@ -1,0 +1,19 @@
+"""The error of what cannot travel between processes.
+
+Not among the other `errors`: threads need those, and have no need to import pickle.
+"""
+
+from __future__ import annotations
+
+from pickle import PicklingError
+
+from cotality._kit.public import public
+
+
+@public
+class TaskNotPicklableError(PicklingError):
+    """Something of a task cannot travel between processes.
+
+    The message names the argument and the place inside it. Its cause is the error
+    that pickling raised.
+    """

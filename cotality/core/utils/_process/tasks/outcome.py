@@ -1,0 +1,245 @@
+"""What became of tasks: portions as they go out, as they come back, and one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple
+
+from cotality._kit.public import public
+
+from .errors import as_raised
+from .task import R, Task
+from .times import EPOCH, Times
+from .tracebacks import forget_callers
+
+
+@public
+@dataclass(eq=False, slots=True)
+class Outcome(Generic[R]):
+    """What became of one task: its value or its failure, and what that took.
+
+    Attributes:
+        index: The position of the task in the input, from 0.
+        task: The task itself.
+        value: What it returned; None if it failed.
+        error: The exception it failed with, or None. A task may also *return* an
+            exception: then that is the value, and this is None.
+        started_at: When it began to run, in seconds since the epoch, as of
+            :func:`time.time`; None if it never did.
+        seconds: How long it ran; 0.0 if it never did.
+        waited_seconds: From when it was handed out to when it began: for a worker,
+            and for the tasks before it in the same portion.
+        cpu_seconds: The CPU time of the thread that ran it; 0.0 if its worker died,
+            or if it ran in an earlier run, see *journal*.
+        worker: Which worker ran it last, such as ``"process 4711"`` or the name of a
+            thread; empty if none did.
+        attempts: How often it was run; more than 1 only with *retries*.
+        earlier_errors: What the attempts before the last one raised, oldest first.
+    """
+
+    index: int
+    task: Task[R]
+    value: R | None = None
+    error: Exception | None = None
+    started_at: float | None = None
+    seconds: float = 0.0
+    waited_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    worker: str = ""
+    attempts: int = 1
+    earlier_errors: tuple[Exception, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task returned a value."""
+        return self.error is None
+
+    def unwrap(self) -> R:
+        """The value.
+
+        Raises:
+            Exception: The task failed; this is what it failed with.
+        """
+        if self.error is not None:
+            raise as_raised(self.error)
+        value: Any = self.value  # Any: also a task that returns None has a value
+        result: R = value
+        return result
+
+
+class Batch(NamedTuple):
+    """Tasks that follow one another in the input.
+
+    Attributes:
+        start: The index of the first one, by which batches are ordered.
+        attempt: The how manieth run of them is next, from 1.
+    """
+
+    start: int
+    attempt: int
+    tasks: list[Task[Any]]  # Any: tasks of every result type
+
+
+class Packing(NamedTuple):
+    """What it took to pack a portion for another process.
+
+    Attributes:
+        seconds: All of it.
+        function_seconds: The part of that which went into functions.
+        function_bytes: The size of those that were packed for the first time.
+        function: The name of the largest of them; empty if there is none.
+        functions: How many they are.
+    """
+
+    seconds: float = 0.0
+    function_seconds: float = 0.0
+    function_bytes: int = 0
+    function: str = ""
+    functions: int = 0
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Portion:
+    """Tasks that follow one another in the input and are handed out together.
+
+    Attributes:
+        start: The index of the first one.
+        failures: Those that failed before they were sent, by position.
+        attempt: The how manieth run of these tasks this is, from 1.
+        handed_out: When, by perf_counter.
+        sent_bytes: What travelled to another process, as far as that is new to it: what
+            is large is sent once.
+        packing: What it took to pack them; None where nothing is packed.
+        began: Tells when its first task began, by the monotonic clock; None as long as
+            it has not. Is None itself where nobody can tell before it comes back.
+    """
+
+    start: int
+    tasks: Sequence[Task[Any]]  # Any: tasks of every result type
+    failures: dict[int, Exception]
+    attempt: int = 1
+    handed_out: float = 0.0
+    sent_bytes: int = 0
+    packing: Packing | None = None
+    began: Callable[[], float | None] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Settled:
+    """The outcomes of tasks that follow one another, in order.
+
+    Attributes:
+        start: The index of the first one.
+        values: One entry for each; None where a task failed.
+        errors: The failures, by position.
+        details: What else is known, if somebody wants to know.
+        is_news: Of tasks that are not run in this call, whether nobody who watches
+            knows of their outcomes.
+    """
+
+    start: int
+    values: list[Any]  # Any: what tasks return
+    errors: dict[int, Exception]
+    details: Details | None = None
+    is_news: bool = False
+
+    def cut_loose(self) -> None:
+        """Let no failure keep the rest of its portion alive."""
+        for error in self.errors.values():
+            forget_callers(error)
+
+    def put_errors_in_place(self) -> None:
+        """Let each failure stand where the value of its task would."""
+        for position, error in self.errors.items():
+            self.values[position] = error
+        # In place: frames that the failures' tracebacks lead to hold the same dict.
+        self.errors.clear()
+
+    def results(self) -> list[Any]:  # Any: what tasks return, or failures
+        """One value or failure for each task."""
+        self.put_errors_in_place()
+        return self.values
+
+    def keep_before_failure(self) -> None:
+        """Forget the first failure and all that comes after it."""
+        del self.values[min(self.errors) :]
+        self.errors = {}
+
+    def take(self) -> Iterator[tuple[int, Any]]:  # Any: what tasks return
+        """Each index with its value, leaving failures out.
+
+        Holds on to nothing that it has yielded.
+        """
+        values, index = self.values, self.start
+        self.values = []
+        values.reverse()
+        if not self.errors:
+            while values:
+                yield index, values.pop()
+                index += 1
+            return
+        for position in range(len(values)):
+            value = values.pop()
+            if position not in self.errors:
+                yield index + position, value
+            del value
+
+    def take_outcomes(self) -> Iterator[Outcome[Any]]:  # Any: of any result type
+        """An `Outcome` for each task; needs *details*. Holds on to nothing either."""
+        assert self.details is not None
+        details, values, errors = self.details, self.values, self.errors
+        self.values, self.errors, self.details = [], {}, None
+        tasks = list(reversed(details.tasks))
+        details.tasks = ()
+        values.reverse()
+        for position in range(len(values)):
+            outcome = details.outcome_of(self.start + position, position, tasks.pop())
+            outcome.value = values.pop()
+            outcome.error = errors.pop(position, None)
+            yield outcome
+            del outcome
+
+
+@dataclass(eq=False, slots=True)
+class Details:
+    """What is known of settled tasks besides their outcomes.
+
+    Attributes:
+        tasks: The tasks.
+        times: When each of them ran; shorter where none of the others did.
+        worker: Who ran them.
+        handed_out: When they were handed out, by perf_counter.
+        attempt: How often they were run.
+        earlier: The failures of the attempts before.
+        peak_memory: The most memory their worker has had so far, in bytes; 0 where
+            nobody knows.
+    """
+
+    tasks: Sequence[Task[Any]]  # Any: tasks of every result type
+    times: Times
+    worker: str
+    handed_out: float
+    attempt: int = 1
+    earlier: tuple[Exception, ...] = ()
+    peak_memory: int = 0
+
+    def part(self, begin: int, end: int) -> Details:
+        """The same of the tasks from position *begin* up to *end*."""
+        tasks, times = self.tasks[begin:end], self.times[begin:end]
+        return replace(self, tasks=tasks, times=times)
+
+    def outcome_of(
+        self, index: int, position: int, task: Task[Any]
+    ) -> Outcome[Any]:  # Any: a task of any result type
+        """An outcome with all but the value or failure."""
+        outcome = Outcome(index, task, attempts=self.attempt)
+        outcome.earlier_errors = self.earlier
+        timing = self.times.get(position)
+        if timing is not None:
+            outcome.started_at = timing.started + EPOCH
+            outcome.seconds = timing.seconds
+            outcome.cpu_seconds = timing.cpu_seconds
+            outcome.waited_seconds = max(0.0, timing.started - self.handed_out)
+            outcome.worker = self.worker
+        return outcome

@@ -1,0 +1,127 @@
+"""What a task is: a function and what to call it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from cotality._kit.public import public
+from cotality._kit.safe_text import attribute_or_none, shortened
+
+ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+# Covariant, so that a list may hold tasks of different results; to a type checker with
+# a default, so that a bare `Task` stays a complete annotation. For that alone every
+# program would wait for typing_extensions.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", default=Any, covariant=True)
+else:
+    R = TypeVar("R", covariant=True)
+
+SHOWN_FUNCTION = 80  # characters of a function's name in a message
+SHOWN_ARGUMENT = 40  # of one argument's repr
+SHOWN_ARGUMENTS = 160  # of all of them
+SHOWN_LABEL = 80
+
+
+@public
+@dataclass(slots=True, weakref_slot=True)
+class Task(Generic[R]):
+    """A function and the keyword arguments to call it with.
+
+    ``Task(add, {"a": 1, "b": 2})`` stands for ``add(a=1, b=2)``. The result type of
+    the function travels along: a ``Task[int]`` gives an ``int``. For arguments that
+    a type checker should check, or that can only be given by position, use
+    :meth:`Task.of`.
+
+    Args:
+        callback_function: What to call.
+        arguments: Its keyword arguments; none by default. Read when the task is
+            handed to a worker, not when the task is made.
+        positional: Arguments given by position, before *arguments*.
+        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it,
+            and a journal knows the task by it, whatever its function and arguments.
+
+    Raises:
+        TypeError: *callback_function* cannot be called, *arguments* is not a mapping,
+            or *label* is not a text.
+        ValueError: *label* is empty.
+    """
+
+    callback_function: Callable[..., R]
+    arguments: Mapping[str, Any] = field(  # Any: arguments of any function
+        default_factory=dict[str, Any]
+    )
+    positional: tuple[Any, ...] = field(  # Any: arguments of any function
+        default=(), kw_only=True
+    )
+    label: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not callable(self.callback_function):
+            raise TypeError(
+                f"a task needs a function to call, got {self.callback_function!r}"
+            )
+        # The exact type first: an isinstance check against an ABC costs ten times
+        # as much, and there is one for each of a million tasks.
+        if type(self.arguments) is not dict and not isinstance(self.arguments, Mapping):
+            raise TypeError(
+                f"arguments of a task must be a mapping of keyword arguments, "
+                f"got {self.arguments!r}. Use Task.of(function, ...) to give "
+                f"arguments by position."
+            )
+        if self.label is not None:
+            check_label(self.label)
+
+    @classmethod
+    def of(
+        cls, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Task[T]:
+        """Make a task the way the function would be called.
+
+        ``Task.of(math.sqrt, 2.0)`` stands for ``math.sqrt(2.0)``. A type checker
+        checks the arguments against the function's own signature.
+        """
+        return Task(function, kwargs, positional=args)
+
+
+def check_label(label: object) -> None:
+    if not isinstance(label, str):
+        raise TypeError(f"the label of a task must be a text, got {label!r}")
+    if not label:
+        raise ValueError("the label of a task must not be empty; leave it out instead")
+
+
+def name_of_function(function: object) -> str:
+    """The name a person would know *function* by, of at most 80 characters."""
+    inner = attribute_or_none(function, "func")  # of a functools.partial
+    for each in (function, inner):
+        name = attribute_or_none(each, "__qualname__")
+        if isinstance(name, str):
+            return name[:SHOWN_FUNCTION]
+    return shortened(function, SHOWN_FUNCTION)
+
+
+def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
+    """The call that *task* stands for, shortened to one line of a message."""
+    shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
+    shown += [
+        f"{name}={shortened(value, SHOWN_ARGUMENT)}"
+        for name, value in task.arguments.items()
+    ]
+    arguments = ", ".join(shown)
+    if len(arguments) > SHOWN_ARGUMENTS:
+        arguments = arguments[: SHOWN_ARGUMENTS - 3] + "..."
+    return f"{name_of_function(task.callback_function)}({arguments})"
+
+
+def numbered(index: int, task: Task[Any]) -> str:  # Any: as above
+    """How a message refers to *task*: ``task 3``, or ``task 3 'users.csv'``."""
+    if task.label is None:
+        return f"task {index}"
+    return f"task {index} {shortened(task.label, SHOWN_LABEL)}"

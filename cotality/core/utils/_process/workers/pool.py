@@ -1,0 +1,396 @@
+"""Worker processes and the items they work on, as callers see them.
+
+A pool has two sides. Callers hand over records, see `requests`, and set flags that
+never change back; each of these is one step, so that an exception which strikes a
+caller at any moment (Ctrl-C, a time limit) leaves nothing half done. All the rest
+belongs to one thread, see `watcher`: it sends, receives, starts and buries. The one
+exception is a small item while a worker is idle, see `loan`.
+
+No lock is shared, no item can be sent twice or lost, and a burst of items costs one
+wake-up of that thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from dataclasses import replace
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from cotality.core.utils._process.channel.ledger import SLOT
+from cotality.core.utils._process.channel.ledger_slots import check_file_size
+from cotality.core.utils._process.machine.thread_start import (
+    NoRoomError,
+    start,
+    wait_for,
+)
+from cotality.core.utils._process.output import relay
+from cotality.core.utils._process.portions.beside import Users
+from cotality.core.utils._process.starting import loading, nesting
+from cotality.core.utils._process.tasks.errors import (
+    WorkerStartError,
+    no_room_for_thread,
+)
+
+from . import at_exit, django_databases
+from .handle import WorkerPlan
+from .loan import given_at_once
+from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
+from .settling import fail
+from .watcher import IDLE_LIMIT, Watcher
+
+SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
+WATCHER = "watcher"  # the only key of `Pool.claim`
+SHUT_DOWN = "cannot submit: this executor has been shut down"
+
+
+class Status(NamedTuple):
+    """What a pool does at the moment.
+
+    Attributes:
+        pids: Of the workers that are there to stay.
+        busy: How many of them work on something.
+        waiting: The items that no worker has.
+        is_parked: Whether it ends by itself unless somebody uses it again.
+    """
+
+    pids: tuple[int, ...]
+    busy: int
+    waiting: list[Item]
+    is_parked: bool
+
+
+class Pool:
+    """Worker processes and the items they work on.
+
+    Args:
+        max_workers: How many processes at most.
+        plan: How they are started.
+        for_calls: Whether only our own calls use it. What such a pool still runs when
+            the program ends has nobody left to take it, and is ended.
+        idle_limit: Seconds that it keeps its workers while it is parked; None takes
+            the default.
+    """
+
+    def __init__(
+        self,
+        max_workers: int,
+        plan: WorkerPlan,
+        *,
+        for_calls: bool = False,
+        idle_limit: float | None = None,
+    ) -> None:
+        # Both of them are changed by the watching thread, once there is one.
+        self.max_workers = max_workers
+        self.start_limit = max_workers  # lower once the system refuses more
+        self.plan = plan
+        self.for_calls = for_calls
+        self.idle_limit = idle_limit or IDLE_LIMIT
+        self.inbox: deque[Request] = deque()
+        # Whose watching thread comes first, is in here; any other ends at once.
+        self.claim: dict[str, Watcher] = {}
+        self.thread: threading.Thread | None = None  # the one that was started last
+        # Wakes the watching thread. It is rung after each request that comes while
+        # that thread sleeps, or is about to.
+        self.rope: socket.socket | None = None
+        self.is_asleep = False
+        self.is_full = False  # while it sleeps: an item more would change nothing
+        self.sleeps_long = True  # and would not wake for the looks at a busy worker
+        # When it closes by itself; empty while somebody uses it. Who takes the time
+        # out, a caller or the watching thread, decides what becomes of the pool.
+        self.parked: list[float] = []
+        # Whether a worker that is started now is like the others; None does not matter.
+        self.is_as_before: Callable[[], bool] | None = None
+        self.users = Users()
+        # From here on: never set back.
+        self.is_mixed = False  # not all of its workers are alike
+        self.broken: WorkerStartError | None = None
+        self.is_closing = False  # accepts nothing more
+        self.drops_waiting = False  # what no worker has is cancelled
+        self.is_killed = False  # every worker is ended
+        self.spares_idle = False  # but those that have nothing to do
+        self.is_over = False  # the watching thread has ended
+
+    # Work.
+
+    def put(self, item: Item) -> None:
+        """Have *item* done by the next worker that is free.
+
+        Raises:
+            WorkerStartError: No worker can be started, now or later.
+            RuntimeError: The pool is closed.
+        """
+        relay.expect_nested_work()
+        self.check_open()
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or not given_at_once(self, watcher, item):
+            self.hand_over(item)
+
+    def assemble(self) -> Future[None]:
+        """Have all workers started; the future is done when they are ready.
+
+        It fails with `WorkerStartError` if none can be, and is content with fewer if
+        the system refuses more.
+
+        Raises:
+            WorkerStartError: No worker can be started, now or later.
+            RuntimeError: The pool is closed.
+        """
+        self.check_open()
+        future: Future[None] = Future()
+        self.hand_over(Assemble(future))
+        return future
+
+    def halt(self, futures: Collection[Future[Any]]) -> None:  # Any: of any call
+        """Let no further task start in the portions behind *futures*."""
+        self.ask(Halt(futures))
+
+    def kill(self, futures: Collection[Future[Any]]) -> None:  # Any: as above
+        """End the workers that run *futures*, with the processes they have started."""
+        self.ask(Kill(futures))
+
+    def kill_one(self, future: Future[Any]) -> bool:  # Any: as above
+        """As :meth:`kill`, and whether there was anything to end."""
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or self.is_over:
+            return False
+        if watcher.thread is threading.current_thread():  # a callback of a future
+            return watcher.kill(Kill([future]))
+        answer: SimpleQueue[bool] = SimpleQueue()
+        self.hand_over(Kill([future], answer))
+        return answer.get()
+
+    def end_call(self, owner: object) -> None:
+        """Drop and end whatever *owner* has handed over."""
+        self.ask(EndCall(owner))
+
+    def ask(self, request: Request) -> None:
+        """Hand over *request*, unless there is nothing that it could be about."""
+        if self.claim or self.thread is not None:
+            self.hand_over(request)
+
+    def hand_over(self, request: Request) -> None:
+        self.see_to_watcher()
+        self.inbox.append(request)
+        if self.is_asleep and not (self.is_full and type(request) is Item):
+            self.ring()
+        if self.is_over:  # it ended just before
+            self.turn_away()
+
+    def turn_away(self) -> None:
+        """Answer what came too late. Whoever takes a request out, answers it."""
+        while self.inbox:
+            try:
+                request = self.inbox.popleft()
+            except IndexError:
+                return
+            if isinstance(request, Item):
+                if request.future.set_running_or_notify_cancel():
+                    fail(request.future, RuntimeError(SHUT_DOWN))
+            elif isinstance(request, Assemble):
+                request.future.set_exception(
+                    WorkerStartError("it has been shut down meanwhile")
+                )
+            elif isinstance(request, Kill) and request.answer is not None:
+                request.answer.put(False)
+
+    # The end.
+
+    def close(self, *, wait: bool, cancel: bool) -> None:
+        """Accept nothing more; drop what waits if *cancel*; wait for the rest."""
+        self.is_closing = True
+        if cancel:
+            self.drops_waiting = True
+            # Not left to the watching thread, so that it is done when this returns.
+            for item in self.status().waiting:
+                if not item.is_running:
+                    item.future.cancel()
+        self.ring()
+        if wait:
+            self.join()
+            relay.wait_until_handled()  # what its workers have logged and printed
+
+    def when_began(self, item: Item) -> float | None:
+        """When the first task of *item* began, by perf_counter; None if not yet.
+
+        Known of an item that has its tasks measured. From any thread: what the worker
+        notes is looked at, and thrown away if it has gone on meanwhile.
+        """
+        watcher = self.claim.get(WATCHER)
+        if watcher is None:
+            return None
+        for worker in watcher.workers.copy():
+            number = worker.number
+            if worker.item is item:
+                began = worker.slot.ledger.first_began(number)
+                return began if worker.item is item else None
+        return None
+
+    def join(self) -> None:
+        """Wait for the end of a pool that is closed, not for handlers of anybody."""
+        watcher = self.claim.get(WATCHER)
+        thread = self.thread if watcher is None else watcher.thread
+        if thread is None or thread is threading.current_thread():
+            return
+        wait_for(thread)
+
+    def abandon(self) -> None:
+        """Nobody holds the pool any more; callable by garbage collection."""
+        self.is_closing = True
+        if self.for_calls:
+            self.is_killed = True
+        self.ring()
+
+    def let_go(self) -> None:
+        """Nobody of ours holds the pool any more, which mostly has been closed.
+
+        Callable also while the interpreter ends, when functions of modules are gone.
+        """
+        if self.is_closing:
+            self.ring()  # who closed it may have been struck before that
+        else:
+            self.abandon()
+
+    def kill_all(self, *, but_idle: bool = False) -> None:
+        """End every worker and close; does not wait for it.
+
+        Args:
+            but_idle: Whether those that have nothing to do may end in order.
+        """
+        if but_idle:
+            self.spares_idle = True
+        self.is_closing = True
+        self.is_killed = True
+        self.ring()
+
+    # Between calls.
+
+    def park(self) -> None:
+        """Close by itself unless somebody calls :meth:`unpark` within the limit."""
+        self.parked[:] = [perf_counter() + self.idle_limit]
+
+    def unpark(self, max_workers: int) -> bool:
+        """Use the parked pool again, with so many workers; False if it is too late."""
+        if max_workers > self.capacity():
+            return False
+        try:
+            self.parked.pop()
+        except IndexError:
+            return False
+        if self.is_closing or self.is_mixed:
+            return False
+        if self.thread is None:
+            self.max_workers = self.start_limit = max_workers
+        elif not self.max_workers == self.start_limit == max_workers:
+            self.hand_over(Resize(max_workers))
+        return True
+
+    def capacity(self) -> int:
+        return max(self.max_workers, SPARE_SLOTS)
+
+    # What it does.
+
+    def status(self) -> Status:
+        """What it does at this moment; waits for nobody."""
+        watcher = self.claim.get(WATCHER)
+        if watcher is None or self.is_over:
+            return Status((), 0, [], bool(self.parked))
+        workers = [w for w in list(watcher.workers) if not w.is_leaving]
+        waiting = [*watcher.pending.copy(), *self.inbox.copy()]
+        return Status(
+            tuple(sorted(worker.pid for worker in workers)),
+            sum(worker.item is not None for worker in workers),
+            [each for each in waiting if isinstance(each, Item)],
+            bool(self.parked),
+        )
+
+    def check_open(self) -> None:
+        """Raise what :meth:`put` would raise."""
+        loading.check()
+        nesting.check_level()
+        broken = self.broken
+        if broken is not None:
+            raise WorkerStartError(str(broken)) from broken.__cause__
+        if self.is_closing:
+            raise RuntimeError(SHUT_DOWN)
+        if at_exit.program_ends:
+            raise RuntimeError("cannot submit: the program is coming to its end")
+        self.tell_of_databases()
+
+    def tell_of_databases(self) -> None:
+        """Let the workers be told of the program's databases; refuse those of others.
+
+        Called in the thread that submits: connections of Django belong to threads.
+
+        Raises:
+            RuntimeError: They use others than the program, and one of both is for
+                tests.
+        """
+        now = django_databases.current()
+        if self.thread is None:
+            told = django_databases.tell(now)
+            self.plan = replace(self.plan, databases=now, told=told)
+        else:
+            django_databases.check(self.plan.databases, now)
+
+    # The watching thread.
+
+    def see_to_watcher(self) -> None:
+        """Start the watching thread unless there is one.
+
+        An exception may strike in the middle, and two callers may come at once, so
+        there may be more than one start. Only one thread stays, see `watch_over`.
+        """
+        if self.claim:
+            return
+        thread = self.thread
+        if thread is not None and thread.is_alive():
+            return  # it is about to make its claim
+        check_file_size(self.capacity() * SLOT)
+        thread = threading.Thread(
+            target=watch_over, args=(self,), name="cotality-workers", daemon=True
+        )
+        at_exit.see_to(self)
+        self.thread = thread
+        try:
+            start(thread)
+        except NoRoomError as error:
+            self.thread = None
+            at_exit.is_over_for(self)
+            raise no_room_for_thread("that watches over worker processes") from error
+
+    def ring(self) -> None:
+        """Wake the watching thread."""
+        rope = self.rope
+        if rope is None:
+            return  # it does not sleep yet, and will look before it does
+        try:
+            rope.send(b"\0")
+        except OSError:
+            # Full: it is going to wake anyway. Closed: there is nobody to wake.
+            pass
+
+    def forget(self) -> None:
+        """In a forked child: the workers belong to the parent, let go of them."""
+        self.broken = WorkerStartError(
+            "this executor belongs to the parent of this forked process; make another"
+        )
+        self.is_closing = True
+        self.inbox.clear()
+        watcher = self.claim.get(WATCHER)
+        self.claim = {}
+        self.thread = None
+        if watcher is not None:
+            watcher.forget()
+
+
+def watch_over(pool: Pool) -> None:
+    """What a watching thread does: nothing, if there is another one."""
+    mine = Watcher(pool)
+    if pool.claim.setdefault(WATCHER, mine) is mine:
+        mine.watch()

@@ -1,0 +1,314 @@
+"""Worker processes kept warm between calls.
+
+A call that names its number of workers leases a pool, uses it alone, and brings it
+back. All calls that name none, however many there are at once, share one, which the
+last of them brings back. Pools that wait for the next
+call end by themselves after a minute. A lease takes only a pool whose workers would
+find the same world as new ones: directory, import path, environment, the start method
+of `multiprocessing`, and the state of the program's modules.
+
+An exception may strike a caller between any two steps. So a pool is taken out of those
+that wait, or put back, in one step; and one that was lost on the way ends at once.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import weakref
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from cotality._kit.around import around
+from cotality._kit.public import public
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.starting.launch import default_context
+from cotality.core.utils._process.starting.measured import workers_are_measured
+from cotality.core.utils._process.tasks.checks import checked_max_workers
+
+from . import program_state
+from .executor import checked_initializer
+from .handle import WorkerPlan
+from .pool import Pool
+
+POOLS_KEPT = 2  # more wait only for callers from several threads at once
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Warm:
+    """A pool that waits for its next call, and the world its workers were born in.
+
+    Who leases the pool holds this. Were it lost on the way, the pool would end.
+
+    Attributes:
+        users: The calls that share it.
+        token: Not empty as long as others may join them. Who takes it out when the
+            last call leaves, brings the pool back.
+    """
+
+    pool: Pool
+    world: object
+    users: weakref.WeakSet[object] = field(default_factory=weakref.WeakSet[object])
+    token: list[bool] = field(default_factory=list[bool])
+
+    def suits(self, now: object, max_workers: int) -> bool:
+        """Whether a call of now, for so many workers, may join those that share it."""
+        pool = self.pool
+        is_usable = not (pool.is_closing or pool.is_mixed or pool.broken)
+        return (
+            bool(self.token)
+            and is_usable
+            and pool.max_workers == max_workers
+            and self.world == now
+        )
+
+    def __del__(self) -> None:
+        self.pool.let_go()
+
+
+waiting: list[Warm] = []  # taken out and put in by one step each
+
+
+def world() -> object:
+    """What a worker takes over from its parent when it starts."""
+    try:
+        directory = os.getcwd()
+    except FileNotFoundError:
+        directory = ""
+    method = multiprocessing.get_start_method(allow_none=True)
+    # Its own bytes: to decode every name and value costs each call 20 us.
+    environment = dict(getattr(os.environ, "_data", os.environ))
+    program = program_state.current()
+    return directory, tuple(sys.path), environment, method, program
+
+
+def lease(max_workers: int) -> Warm:
+    """A pool of *max_workers* workers for one call, warm if there is one."""
+    now = world()
+    while (warm := take_waiting()) is not None:
+        if warm.world == now and warm.pool.unpark(max_workers):
+            return warm
+        warm.pool.close(wait=False, cancel=True)
+    plan = WorkerPlan(context=default_context(), puts_back=True)
+    pool = Pool(max_workers, plan, for_calls=True)
+    # A stream gives the caller time to change it, before the last worker is started.
+    pool.is_as_before = lambda: world() == now
+    return Warm(pool, now)
+
+
+# The pools that were opened to be shared, by number. New calls join the last one. Held
+# by the calls alone: what an exception has struck out of their hands ends.
+opened: dict[int, weakref.ref[Warm]] = {}
+
+
+def share(user: object, max_workers: int) -> Warm:
+    """The pool of *max_workers* workers that *user* shares with others of its kind.
+
+    Which of several callers opens it, one step of a dictionary decides. A pool starts
+    no worker before it has work, so those that come too late have wasted nothing, and
+    let go of what they have: or there would be more processes than anybody asked for.
+    """
+    while True:
+        number = max(list(opened), default=0)
+        found = opened.get(number)
+        warm = None if found is None else found()
+        if warm is not None and warm.suits(world(), max_workers):
+            warm.users.add(user)
+            if warm.token:
+                return warm
+            warm.users.discard(user)  # the last one is just leaving
+        warm = lease(max_workers)
+        warm.users.add(user)
+        warm.token.append(True)
+        mine = weakref.ref(warm)
+        if opened.setdefault(number + 1, mine) is mine:
+            for old in [each for each in list(opened) if each <= number]:
+                opened.pop(old, None)
+            return warm
+        warm.pool.close(wait=False, cancel=True)
+
+
+def leave(user: object, warm: Warm) -> bool:
+    """Have *user* share the pool no longer; whether it was the last to do so."""
+    warm.users.discard(user)
+    if len(warm.users):
+        return False
+    try:
+        warm.token.pop()
+    except IndexError:
+        return False  # another one was the last as well
+    if len(warm.users):  # one has come that found it open
+        warm.token.append(True)
+        return False
+    return True
+
+
+def take_waiting(place: int = -1) -> Warm | None:
+    """The pool that waits at *place*; nobody else gets it."""
+    try:
+        return waiting.pop(place)
+    except IndexError:
+        return None
+
+
+def bring_back(warm: Warm) -> None:
+    """Keep the pool for the next call; the one that waits longest may have to go."""
+    if workers_are_measured() or warm.pool.is_mixed:
+        warm.pool.close(wait=True, cancel=True)
+        return
+    warm.pool.park()
+    waiting.append(warm)
+    while len(waiting) > POOLS_KEPT:
+        oldest = take_waiting(0)
+        if oldest is not None:
+            oldest.pool.close(wait=False, cancel=True)
+
+
+@public
+def shutdown_workers() -> None:
+    """End the worker processes that are kept warm between calls, and wait for it.
+
+    Otherwise they end by themselves after an idle minute, and with the program. The
+    next call with ``use_processes=True`` starts new ones, which then see modules as
+    they are on disk at that time. Workers of calls that are running are not touched.
+    Takes a few milliseconds.
+    """
+    ending: list[Warm] = []
+    while (warm := take_waiting()) is not None:
+        ending.append(warm)
+    for each in ending:
+        each.pool.close(wait=False, cancel=True)
+    for each in ending:
+        each.pool.close(wait=True, cancel=True)
+
+
+class Loan(Protocol):
+    """The workers of a lender for as long as somebody holds this."""
+
+    @property
+    def pool(self) -> Pool: ...
+
+    def close(self) -> None:
+        """Give them back; may be called again."""
+        ...
+
+
+class Lender(Protocol):
+    """Who has a pool for many calls, and is told while one of them uses it."""
+
+    @property
+    def max_workers(self) -> int: ...
+
+    @property
+    def plan(self) -> WorkerPlan: ...
+
+    def lend(self) -> Loan:
+        """The pool, for one call more."""
+        ...
+
+
+class Enclosure:
+    """A `with` whose calls run on the workers of *lender*.
+
+    It is over when its frame is gone, also if an exception has struck before the frame
+    could say so.
+    """
+
+    def __init__(self, lender: Pool | Lender) -> None:
+        self.lender = lender
+
+
+class Inside(NamedTuple):
+    """The innermost `with` of that kind, and those around it."""
+
+    enclosure: weakref.ref[Enclosure]
+    around: Inside | None
+
+
+# Of this thread or coroutine.
+inside: ContextVar[Inside | None] = ContextVar("cotality_worker_pool", default=None)
+
+
+def enclosing() -> Pool | Lender | None:
+    """Whose workers the enclosing `with worker_pool(...)`, or its like, is about."""
+    innermost = inside.get()
+    while innermost is not None:
+        enclosure = innermost.enclosure()
+        if enclosure is not None:
+            return enclosure.lender
+        innermost = innermost.around
+    return None
+
+
+@around
+def enclosed_by(lender: Pool | Lender) -> Generator[None, None, None]:
+    """Have calls in the ``with`` run on the workers of *lender*."""
+    enclosure = Enclosure(lender)
+    token = inside.set(Inside(weakref.ref(enclosure), inside.get()))
+    try:
+        yield
+    finally:
+        try:
+            inside.reset(token)
+        except ValueError:
+            # The other half of a generator may run in another context, as in a fixture
+            # of pytest. The context that was entered is gone then.
+            pass
+
+
+class Owned:
+    """A pool that ends with whoever holds this."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def __del__(self) -> None:
+        pool = self.__dict__.get("pool")
+        if pool is not None:
+            pool.let_go()
+
+
+@public
+@around
+def worker_pool(
+    *,
+    max_workers: int | None = None,
+    initializer: Callable[..., object] | None = None,
+    initargs: tuple[Any, ...] = (),  # Any: arguments of any function
+) -> Generator[None, None, None]:
+    """Run calls with ``use_processes=True`` inside the ``with`` on workers of its own.
+
+    Args:
+        max_workers: How many processes, at least 1; None takes the number of CPUs this
+            process may use. Calls inside use no more than that.
+        initializer: Called with *initargs* in each worker before its first task, for
+            what is expensive to make: a model, a connection. If it raises, calls
+            inside fail with `WorkerStartError`.
+
+    The workers end at the end of the ``with``. Calls from other threads do not see the
+    pool; several calls may use it at once.
+    """
+    if max_workers is None:
+        max_workers = default_workers(True, this_process.is_worker)
+    plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
+    owned = Owned(Pool(checked_max_workers(max_workers), plan, for_calls=True))
+    try:
+        with enclosed_by(owned.pool):
+            yield
+    finally:
+        owned.pool.close(wait=True, cancel=True)
+
+
+def forget_warm() -> None:
+    """In a forked child: the workers belong to the parent."""
+    waiting.clear()
+    opened.clear()
+    inside.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_warm)

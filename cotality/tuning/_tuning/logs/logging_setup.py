@@ -1,0 +1,168 @@
+"""Setting up what `cotality` logs: one line for each record, as JSON or as text."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Literal, TextIO
+
+from cotality._kit.public import public_in
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.tasks.checks import checked_count
+
+from .log_formats import FORMATTERS
+
+LOGGER = "cotality"
+BACKUPS = 5
+
+lock = threading.Lock()  # held while what was set up changes
+current: logging.Handler | None = None  # what the last call has added
+
+
+@public_in("cotality.tuning")
+def configure_logging(
+    level: int | str = "INFO",
+    *,
+    format: Literal["json", "text"] = "json",
+    log_file: str | os.PathLike[str] | None = None,
+    rotate_bytes: int | None = None,
+    backups: int = BACKUPS,
+) -> logging.Handler:
+    """Write what `cotality` logs to standard error or to a file, a line a record.
+
+    It is the standard `logging`, for the logger ``"cotality"`` and all below it. As
+    JSON a line is an object with ``time`` (ISO 8601, with the offset from UTC),
+    ``level``, ``logger``, ``message``, whatever was given as ``extra``, and with an
+    exception its traceback as text in ``exception``. Records that come from a worker
+    process have ``task_index`` and ``worker``. Each call that has ended is a record of
+    level INFO, with its figures in ``call``, and so is each plan of `optimize`, in
+    ``plan``. Each decision of a call with
+    ``use_processes="auto"`` is a record of level DEBUG with its figures in
+    ``decision``. What JSON has no word for comes as its `repr`, infinity and what is no
+    number as null. As text it is one line to read, followed by the traceback.
+
+    A second call replaces what the first has set up. Handlers of others stay, and get
+    the records as well; only those of the root logger do not any more, so that nothing
+    is shown twice. Lines are written whole, whichever threads they come from.
+
+    To be called in the program itself. In a worker process of ours it does nothing:
+    what is logged there arrives at the handlers of the program.
+
+    Args:
+        level: From which level on; a number or a name such as ``"DEBUG"``. Holds for
+            the logger ``"cotality"`` itself, also in worker processes.
+        format: ``"json"`` or ``"text"``.
+        log_file: Append to this file, in UTF-8; None, the default, writes to whatever
+            `sys.stderr` is at the time. A file that somebody moves away, as
+            ``logrotate`` does, is made anew (not on Windows).
+        rotate_bytes: Move the file to one with the ending ``.1`` before it grows beyond
+            so many bytes; None, the default, never does. Then only one process should
+            write to it.
+        backups: How many such files are kept, at least 1.
+
+    Returns:
+        The handler that writes. It may be given to other loggers, for their lines to
+        look the same: ``logging.getLogger("shop").addHandler(configure_logging())``. In
+        a worker process it is one that does nothing.
+
+    Raises:
+        TypeError: An argument is not what it must be.
+        ValueError: It is out of range, or there is no such level or format, or
+            *rotate_bytes* comes without *log_file*. What was set up before stays.
+        OSError: The file cannot be opened. Likewise.
+    """
+    global current
+    number = checked_level(level)
+    formatter = FORMATTERS[checked_format(format)]()
+    rotate_bytes = checked_count("rotate_bytes", rotate_bytes)
+    if checked_count("backups", backups) is None:
+        raise TypeError("backups must be an integer, got None")
+    if rotate_bytes is not None and log_file is None:
+        raise ValueError(
+            f"rotate_bytes={rotate_bytes!r} needs a file to rotate. Add log_file=, or "
+            f"leave rotate_bytes out."
+        )
+    if this_process.is_worker:
+        return logging.NullHandler()
+    with lock:
+        handler = handler_for(log_file, rotate_bytes, backups)
+        handler.setFormatter(formatter)
+        logger = logging.getLogger(LOGGER)
+        # The new one first: a record that comes now is written twice rather than never.
+        logger.addHandler(handler)
+        if current is not None:
+            logger.removeHandler(current)
+            current.close()
+        current = handler
+        logger.setLevel(number)
+        logger.propagate = False
+    return handler
+
+
+def handler_for(
+    log_file: str | os.PathLike[str] | None, rotate_bytes: int | None, backups: int
+) -> logging.Handler:
+    if log_file is None:
+        return StderrHandler()
+    path = Path(log_file)
+    try:
+        if rotate_bytes is not None:
+            return logging.handlers.RotatingFileHandler(
+                path,
+                maxBytes=rotate_bytes,
+                backupCount=backups,
+                encoding="utf-8",
+                errors="backslashreplace",
+            )
+        kind: type[logging.FileHandler] = logging.handlers.WatchedFileHandler
+        if sys.platform == "win32":  # where a file that is open cannot be moved
+            kind = logging.FileHandler
+        return kind(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        # By its number it is of the same class, such as PermissionError.
+        raise OSError(
+            error.errno,
+            f"the log file cannot be opened ({error.strerror}); its folder must exist "
+            f"and be writable, or choose another log_file",
+            str(path),
+        ) from error
+
+
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is when there is something to write."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)  # the one between would keep today's stream
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # read only, on purpose
+        return sys.stderr
+
+
+def checked_level(level: object) -> int:
+    """*level* as a number."""
+    if isinstance(level, int) and not isinstance(level, bool):
+        if level < 0:
+            raise ValueError(f"level must be at least 0, got {level!r}")
+        return level
+    if not isinstance(level, str):
+        raise TypeError(f"level must be a number or the name of one, got {level!r}")
+    known = logging.getLevelNamesMapping()
+    number = known.get(level.upper(), known.get(level))
+    if number is None:
+        names = ", ".join(sorted(known, key=lambda name: known[name]))
+        raise ValueError(f"there is no level {level!r}. The levels are: {names}.")
+    return number
+
+
+def checked_format(format: object) -> Literal["json", "text"]:
+    if format == "json":
+        return "json"
+    if format == "text":
+        return "text"
+    message = f"format must be 'json' or 'text', got {format!r}"
+    raise (ValueError if isinstance(format, str) else TypeError)(message)

@@ -1,0 +1,122 @@
+"""What `verbose=True` shows on standard error: a line before the work, one after."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cotality._kit import units
+from cotality._kit.safe_text import class_and_text, printable
+from cotality.core.utils._process.report.as_text import place_of, tasks_of
+from cotality.core.utils._process.tasks.from_data import TasksOver, total_of
+from cotality.core.utils._process.tasks.task import name_of_function
+from cotality.tuning._tuning.plans.plan_text import advice
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.report.run_report import RunReport
+    from cotality.tuning._tuning.plans.plan import Plan
+    from cotality.tuning._tuning.work.work import Work
+
+# Any in this module: the items and the results of any function.
+
+LONGEST_ERROR = 200  # characters
+ABOUT_AS_FAST = 0.95  # times, or the other way round
+
+
+def show(line: str) -> None:
+    """Write *line* to standard error, where that can be written to.
+
+    Not worth an error if not: the results of a run would be lost over it.
+    """
+    stream: TextIO | None = sys.stderr  # none under pythonw
+    if stream is not None:
+        with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+            print(f"cotality: {printable(line)}", file=stream, flush=True)
+
+
+def before_run(work: Work) -> str:
+    return f"{what(work.function, work.data)}: {where(work)}"
+
+
+def what(function: Callable[..., Any], data: Iterable[Any]) -> str:
+    """``"load, 200 items"``."""
+    total = total_of(TasksOver(function, data))
+    items = units.number(total, "item") if total is not None else "any number of items"
+    return f"{name_of_function(function)}, {items}"
+
+
+def where(work: Work) -> str:
+    """Where the items of *work* are going to run, and who says so."""
+    choice = work.choice
+    if choice.executor == "auto":
+        return "where they run is decided by what the first ones take"
+    whose = "as asked for"
+    if reason := work.planned:
+        whose = f"as planned, because {reason}"
+    if choice.is_sequential:
+        return f"in a plain loop, {whose}"
+    if not isinstance(choice.executor, str):
+        return f"on a {type(choice.executor).__name__}, {whose}"
+    count = "" if choice.n_jobs is None else f"up to {choice.n_jobs} "
+    return f"on {count}{choice.executor}, {whose}"
+
+
+def after_run(plan: Plan, report: RunReport) -> str:
+    """``"200 items on 12 threads (auto), because the tasks wait ...: 1.2 s, ..."``."""
+    return f"{outcome_of(report, plan.reason)}{speed_of(report)}"
+
+
+def outcome_of(report: RunReport, reason: str = "") -> str:
+    """``"200 items on 12 threads (auto): 1.2 s, 198 done, 2 failed (2 OSError)"``."""
+    because = f", because {reason}" if reason else ""
+    return (
+        f"{units.number(report.total or 0, 'item')} on {place_of(report)}{because}: "
+        f"{units.seconds(report.wall_seconds)}, {tasks_of(report)}"
+    )
+
+
+def speed_of(report: RunReport) -> str:
+    """What it was beside a loop, as measured; nothing if nobody can tell."""
+    gain = report.gain
+    if gain is None:
+        return ""
+    times = gain.speed_up
+    if times < ABOUT_AS_FAST:
+        lost = report.wall_seconds * (1 - times)
+        return f"; about {units.seconds(lost)} slower than a loop"
+    if times < 1 / ABOUT_AS_FAST:
+        return "; about as fast as a loop"
+    return f"; about {times:.2g} times as fast as a loop"
+
+
+def after_failure(report: RunReport, error: BaseException) -> str:
+    return f"{outcome_of(report)}; ended by {clipped(class_and_text(error))}"
+
+
+def clipped(text: str) -> str:
+    """*text* on one line."""
+    line = " ".join(text.split())
+    if len(line) <= LONGEST_ERROR:
+        return line
+    return f"{line[: LONGEST_ERROR - 3]}..."
+
+
+def before_look(function: Callable[..., Any], data: Iterable[Any]) -> str:
+    return (
+        f"{what(function, data)}: the first ones show how all of them should be run, "
+        f"unless that is known"
+    )
+
+
+def after_look(plan: Plan) -> str:
+    return f"{advice(plan)} Why: {plan.reason}."
+
+
+def before_comparison(function: Callable[..., Any], data: Iterable[Any]) -> str:
+    return f"{what(function, data)}: a plain loop, and then as a plan says"
+
+
+def after_comparison(comparison: str, plan: Plan) -> str:
+    return f"{comparison} {after_look(plan)}"

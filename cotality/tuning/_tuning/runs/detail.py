@@ -1,0 +1,61 @@
+"""A run that is asked for more than its results, and says so on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from cotality._kit.around import around
+from cotality.core.utils._process.call.call import Call
+from cotality.core.utils._process.call.functions_async import Awaits, in_order_of_tasks
+from cotality.core.utils._process.engine.delivery import in_list
+from cotality.core.utils._process.report.run_report import RunReport
+from cotality.tuning._tuning.plans.plan_of_run import plan_of_run
+from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.work import Work
+
+from .announcing import after_failure, after_run, before_run, show
+from .result import ExecutionResult
+
+# Any in this module: what the function returns.
+
+
+def in_detail(work: Work) -> ExecutionResult[Any]:
+    report = report_of(work)
+    call = call_for(work, bounded=False)
+    with announced(work, report):
+        return detailed(work, report, in_list(call.blocking()))
+
+
+def in_detail_async(work: Work) -> Awaits[ExecutionResult[Any]]:
+    """The same, to be awaited. Wrong options are errors of this call."""
+    report = report_of(work)
+    return awaited(work, report, call_for(work, bounded=False))
+
+
+async def awaited(work: Work, report: RunReport, call: Call) -> ExecutionResult[Any]:
+    with announced(work, report):
+        return detailed(work, report, await in_order_of_tasks(call))
+
+
+def report_of(work: Work) -> RunReport:
+    if work.options.get("report") is None:
+        work.options["report"] = RunReport()
+    report: RunReport = work.options["report"]
+    return report
+
+
+@around
+def announced(work: Work, report: RunReport) -> Generator[None, None, None]:
+    show(before_run(work))
+    try:
+        yield
+    except BaseException as error:
+        show(after_failure(report, error))
+        raise
+
+
+def detailed(work: Work, report: RunReport, results: list[Any]) -> ExecutionResult[Any]:
+    plan = work.plan or plan_of_run(report, work.function, work.data, results)
+    show(after_run(plan, report))
+    return ExecutionResult(results, plan, report)

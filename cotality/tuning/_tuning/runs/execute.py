@@ -1,0 +1,337 @@
+"""Run a function over data and have the results in a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from cotality._kit.public import public_in
+from cotality.core.utils._process.tasks.checks import checked_flag
+from cotality.tuning._tuning.plans.plan import Plan
+from cotality.tuning._tuning.work.work import Work
+
+from .head_start import can_have_head_start, results_with_head_start
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from cotality.core.utils._process.tasks.checks import OnError
+    from cotality.tuning._tuning.work.choice import ExecutorChoice
+    from cotality.tuning._tuning.work.options import RunOptions
+
+    from .result import ExecutionResult
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# In the signatures, Any: the items of any data, as arguments of any function.
+
+
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[False] = False,
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[False] = False,
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[False] = False,
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: Literal[True],
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[False] = False,
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[False] = False,
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[False] = False,
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: Literal[True],
+    on_error: Literal["return"] | None = None,
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[True],
+    verbose: Literal[True],
+    return_exceptions: bool = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> ExecutionResult[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[[T], R],
+    data: Iterable[T],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: Literal[False] = False,
+    verbose: bool,
+    return_exceptions: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R] | list[R | Exception]: ...
+@overload
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool,
+    verbose: bool = False,
+    return_exceptions: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R] | list[R | Exception]: ...
+@public_in("cotality.tuning")
+def execute(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: bool = False,
+    return_exceptions: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> list[R] | list[R | Exception]:
+    """Call *func* with each item of *data* and return the results, in order.
+
+    ``execute(func, data)`` is ``[func(item) for item in data]``, as fast as the machine
+    allows: where the calls run is decided while they do, by what is measured. No item
+    is run twice, and *data* may be anything to loop over.
+
+    Args:
+        func: What to call: any function, lambdas and closures as well.
+        data: Its items.
+        plan: How to run, as :func:`optimize` has found out. The items that were run for
+            that are not run again.
+        n_jobs: How many items at a time; 1 is a plain loop, -1 stands for all CPUs.
+            None leaves it to the machine. (Environment: ``COTALITY_N_JOBS``.)
+        chunksize: The most items that travel together; None leaves it to what they
+            take. (``COTALITY_CHUNKSIZE``.)
+        max_workers: A limit on what the machine or the plan may choose.
+            (``COTALITY_MAX_WORKERS``.)
+        executor: ``"sequential"``, ``"threads"``, ``"processes"``, or an executor of
+            `concurrent.futures`; ``"auto"``, the default without a plan, decides on the
+            way. (``COTALITY_EXECUTOR``.)
+        unpack: Call ``func(*item)``, or ``func(**item)`` if the item is a mapping.
+        verbose: Say on standard error, in a line before and one after, what is run
+            and what came of it, and return an `ExecutionResult`: a list of the results
+            that has the plan and a report as well.
+        return_exceptions: Put the failure of an item in its place.
+        on_error: As for :func:`execute_tasks_in_parallel`.
+        **options: Likewise; see `Options` there. Rates, retries, a circuit breaker,
+            dead letters and a limit on memory are among them; in a container whose
+            memory is limited that limit is the default.
+
+    Raises:
+        TypeError: An argument is not what it must be, or an option does not exist.
+        ValueError: An argument or a variable of the environment is out of range.
+        Exception: What the first item that was seen to fail raised, with a note that
+            names it, and whatever else :func:`execute_tasks_in_parallel` raises.
+
+    An argument comes before the environment, that before the plan, and that before what
+    is measured. An item costs about a microsecond if it is tiny, a call less than half
+    a millisecond.
+    """
+    work = Work.checked(
+        func,
+        data,
+        plan=plan,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
+        unpack=unpack,
+        on_error=on_error,
+        return_exceptions=return_exceptions,
+        options=options,
+        face="execute",
+    )
+    if checked_flag("verbose", verbose):
+        from .detail import in_detail
+
+        return in_detail(work)
+    if work.choice.is_sequential and work.is_plain:
+        from .plain_loop import results_of_loop
+
+        return results_of_loop(work)
+    if can_have_head_start(work):
+        return results_with_head_start(work)
+    from cotality.core.utils._process.engine.delivery import in_list
+    from cotality.tuning._tuning.work.calling import call_for
+
+    return in_list(call_for(work, bounded=False).blocking())

@@ -1,0 +1,147 @@
+"""The same as `execute`, for event loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+
+from cotality._kit.public import public_in
+from cotality.core.utils._process.call.functions_async import Awaits, in_order_of_tasks
+from cotality.core.utils._process.tasks.checks import OnError, checked_flag
+from cotality.tuning._tuning.plans.plan import Plan
+from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.work import Work
+
+if TYPE_CHECKING:
+    from cotality.tuning._tuning.work.choice import ExecutorChoice
+
+    from .result import ExecutionResult
+
+R = TypeVar("R")
+
+# In the signatures, Any: the items of any data, as arguments of any function.
+
+
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[False] = False,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[list[R]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[False] = False,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> Awaits[list[R | Exception]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[True],
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[ExecutionResult[R]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: Literal[True],
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> Awaits[ExecutionResult[R | Exception]]: ...
+@overload
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: bool,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[list[R]] | Awaits[list[R | Exception]]: ...
+@public_in("cotality.tuning")
+def execute_async(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    verbose: bool = False,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> Awaits[list[R]] | Awaits[list[R | Exception]]:
+    """Call *func* with each item of *data*, while the event loop goes on with others.
+
+    As :func:`execute`; *func* is a plain function. Nothing of it runs in the event
+    loop: where a plain loop would do, it runs in a thread. When the awaiting task is
+    cancelled, what has not started is dropped, and worker processes that run something
+    are killed.
+
+    Raises:
+        CancelledError: The awaiting task was cancelled.
+        Exception: As from :func:`execute`.
+    """
+    work = Work.checked(
+        func,
+        data,
+        plan=plan,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
+        unpack=unpack,
+        on_error=on_error,
+        options=options,
+        face="execute_async",
+    )
+    if work.choice.is_sequential:
+        work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
+    if checked_flag("verbose", verbose):
+        from .detail import in_detail_async
+
+        return in_detail_async(work)
+    return in_order_of_tasks(call_for(work, bounded=False))

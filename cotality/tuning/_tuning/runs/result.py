@@ -1,0 +1,61 @@
+"""What a run gives that is asked for more than its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from cotality._kit.public import public_in
+from cotality.tuning._tuning.plans.plan import Plan
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.report.run_report import RunReport
+
+R = TypeVar("R")
+
+
+@public_in("cotality.tuning")
+class ExecutionResult(list[R]):
+    """The results of a run, one for each item, in order; and what the run was like.
+
+    It is a list, so whatever takes the results of a plain call takes these: a loop,
+    ``len``, ``json.dumps``, a web framework. It is equal to any list of the same
+    results, whatever the plan was. A part of it, such as ``these[:10]``, is a plain
+    list.
+
+    Attributes:
+        plan: How it was run: the plan it was given, or what was decided on the way,
+            with the figures of the whole run. To be used again.
+        report: What happened, see `RunReport`.
+    """
+
+    plan: Plan
+    report: RunReport
+
+    def __init__(self, results: Iterable[R], plan: Plan, report: RunReport) -> None:
+        super().__init__(results)
+        self.plan = plan
+        self.report = report
+
+    @property
+    def results(self) -> list[R]:
+        """The results alone, in a plain list: a new one each time."""
+        return list(self)
+
+    @property
+    def estimated_speedup(self) -> float:
+        """How many times as fast as a loop it was, as measured.
+
+        Where nobody can tell, such as on an executor of others, what the plan says.
+        """
+        gain = self.report.gain
+        return self.plan.estimated_speedup if gain is None else gain.speed_up
+
+    def __repr__(self) -> str:
+        """In one line, however many results there are: `results` shows those."""
+        from cotality._kit import units
+
+        return (
+            f"<ExecutionResult: {units.number(len(self), 'result')}, {self.report.done}"
+            f" done, {self.report.failed} failed, {self.plan.executor}>"
+        )

@@ -1,0 +1,209 @@
+"""Run a function over data and have the results one by one, or in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+
+from cotality._kit.public import public_in
+from cotality.core.utils._process.call.batches import Limits, batches, checked_bytes
+from cotality.core.utils._process.engine.delivery import stream
+from cotality.core.utils._process.tasks.checks import (
+    OnError,
+    checked_count,
+    checked_flag,
+)
+from cotality.tuning._tuning.plans.plan import Plan
+from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.work import Work, checked_names
+
+if TYPE_CHECKING:
+    from cotality.tuning._tuning.work.choice import ExecutorChoice
+
+R = TypeVar("R")
+
+# In the signatures, Any: the items of any data, as arguments of any function.
+
+
+@overload
+def optimize_streaming(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> Generator[R, None, None]: ...
+@overload
+def optimize_streaming(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> Generator[R | Exception, None, None]: ...
+@public_in("cotality.tuning")
+def optimize_streaming(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> Generator[R, None, None] | Generator[R | Exception, None, None]:
+    """Call *func* with each item of *data* and yield the results while others run.
+
+    As :func:`execute`, for more items and results than fit into memory, also for data
+    without an end. It is read as there is room, in the thread that takes the results:
+    a slow consumer slows the workers down. Nothing starts before the first ``next()``.
+    Leaving the loop early drops what has not started, see
+    :func:`execute_tasks_in_parallel_streaming`.
+
+    Args:
+        func: As for :func:`execute`, like all that is not named here.
+        ordered: Yield in the order of *data*; otherwise as each finishes.
+
+    Raises:
+        TypeError: As from :func:`execute`, by the call itself.
+        ValueError: Likewise.
+        Exception: What the first item that was seen to fail raised, after the results
+            that are there.
+    """
+    work = Work.checked(
+        func,
+        data,
+        plan=plan,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
+        unpack=unpack,
+        on_error=on_error,
+        options=options,
+        face="optimize_streaming",
+    )
+    in_order = checked_flag("ordered", ordered)
+    return values(stream(call_for(work, bounded=True).blocking(), in_order))
+
+
+def values(
+    pairs: Generator[tuple[int, Any], None, None],
+) -> Generator[Any, None, None]:
+    """The second of each pair."""
+    try:
+        for _, value in pairs:
+            yield value
+            del value  # or it would be kept while the next one is waited for
+    finally:
+        pairs.close()
+
+
+@overload
+def process_in_batches(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[RunOptions],
+) -> Generator[list[R], None, None]: ...
+@overload
+def process_in_batches(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: Literal["return"],
+    **options: Unpack[RunOptions],
+) -> Generator[list[R | Exception], None, None]: ...
+@public_in("cotality.tuning")
+def process_in_batches(
+    func: Callable[..., R],
+    data: Iterable[Any],
+    *,
+    batch_size: int | None = None,
+    max_memory_mb: float | None = None,
+    plan: Plan | None = None,
+    n_jobs: int | None = None,
+    chunksize: int | None = None,
+    max_workers: int | None = None,
+    executor: ExecutorChoice | None = None,
+    unpack: bool = False,
+    ordered: bool = True,
+    on_error: OnError | None = None,
+    **options: Unpack[RunOptions],
+) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]:
+    """Call *func* with each item of *data* and yield the results in lists.
+
+    As :func:`optimize_streaming`, for what is done with many results at once.
+
+    Args:
+        func: As for :func:`execute`, like all that is not named here.
+        batch_size: How many results a batch has; the last one may have fewer.
+        max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
+            process: see :func:`cotality.core.utils.process.process_in_batches`. With
+            *batch_size* as well, whichever comes first ends a batch.
+        ordered: Have results in the order of *data*; otherwise as each finishes.
+
+    Raises:
+        ValueError: Neither *batch_size* nor *max_memory_mb* is given, or one is out of
+            range. Raised by the call itself.
+        TypeError: As from :func:`execute`. Likewise.
+        Exception: As from :func:`optimize_streaming`, after a last batch of what is
+            there.
+    """
+    checked_names({**options}, "process_in_batches")
+    limits = Limits(
+        checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
+    )
+    work = Work.checked(
+        func,
+        data,
+        plan=plan,
+        executor=executor,
+        n_jobs=n_jobs,
+        max_workers=max_workers,
+        chunksize=chunksize,
+        unpack=unpack,
+        on_error=on_error,
+        options=options,
+        face="process_in_batches",
+    )
+    in_order = checked_flag("ordered", ordered)
+    return batches(call_for(work, bounded=True).blocking(), in_order, limits)

@@ -1,0 +1,1 @@
+"""What this process has: `cores`, how busy: `cpu_load`, full memory: `pressure`."""

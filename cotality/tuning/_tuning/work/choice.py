@@ -1,0 +1,177 @@
+"""What was chosen for a run: by an argument, by the environment, or by a plan."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from cotality._kit.safe_text import shortened
+from cotality.core.utils._process.tasks.checks import checked_count, checked_flag
+from cotality.tuning._tuning.plans.plan import Plan
+from cotality.tuning._tuning.plans.plan_fields import ExecutorName
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    ExecutorChoice: TypeAlias = Literal["auto"] | ExecutorName | Executor
+
+NAMES = ("auto", "sequential", "threads", "processes")
+N_JOBS_VARIABLE = "COTALITY_N_JOBS"
+CHUNKSIZE_VARIABLE = "COTALITY_CHUNKSIZE"
+EXECUTOR_VARIABLE = "COTALITY_EXECUTOR"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where items run, how many at a time, and how many travel together.
+
+    Attributes:
+        executor: One of `NAMES`, or an executor that was given.
+        n_jobs: How many at a time; None leaves it to the executor.
+        chunksize: None leaves it to the schedule.
+    """
+
+    executor: str | Executor
+    n_jobs: int | None
+    chunksize: int | None
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan | None,
+        *,
+        executor: object,
+        n_jobs: object,
+        max_workers: object,
+        chunksize: object,
+    ) -> Choice:
+        """What holds: an argument, else the environment, else the plan.
+
+        Raises:
+            TypeError: A value of the wrong type.
+            ValueError: A value out of range, also one of the environment.
+        """
+        if plan is not None and not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
+            raise TypeError(
+                f"plan must be a Plan, such as optimize(func, data) makes, got {plan!r}"
+            )
+        chosen = checked_executor(executor)
+        if chosen is None:
+            chosen = executor_from_environment() or (plan.executor if plan else "auto")
+        jobs = checked_jobs(n_jobs)
+        if jobs is None:
+            jobs = count_from_environment(N_JOBS_VARIABLE)
+        if jobs is None and plan is not None:
+            jobs = plan.n_jobs if chosen == plan.executor else None
+        most = checked_count("max_workers", max_workers)
+        if most is not None:
+            jobs = most if jobs is None else min(jobs, most)
+        size = checked_count("chunksize", chunksize)
+        if size is None:
+            size = count_from_environment(CHUNKSIZE_VARIABLE)
+        if size is None and plan is not None:
+            size = plan.chunksize
+        if chosen == "auto" and jobs == 1:
+            chosen = "sequential"
+        return cls(chosen, jobs, size)
+
+    @property
+    def is_sequential(self) -> bool:
+        return self.executor == "sequential"
+
+    def for_the_core(
+        self, options: dict[str, Any]
+    ) -> tuple[int | None, object, dict[str, Any]]:  # Any: options of every type
+        """The arguments of a call of the core: workers, use_processes, options."""
+        given = dict(options)
+        if self.chunksize is not None:
+            given["chunksize"] = self.chunksize
+        if self.executor not in NAMES:
+            return self.n_jobs, False, {**given, "executor": self.executor}
+        if self.executor == "sequential":
+            return self.in_sequence(given)
+        if self.executor == "auto":
+            return self.n_jobs, "auto", given
+        return self.n_jobs, self.executor == "processes", given
+
+    def in_sequence(
+        self, given: dict[str, Any]
+    ) -> tuple[int | None, object, dict[str, Any]]:  # Any: as above
+        # Inline nothing keeps a limit of time; one worker process does.
+        needs_process = [
+            name
+            for name in ("timeout", "max_tasks_per_worker")
+            if given.get(name) is not None
+        ]
+        if needs_process:
+            return 1, True, given
+        return 1, False, {**given, "inline": True}
+
+
+def checked_executor(executor: object) -> str | Executor | None:
+    if executor is None:
+        return None
+    if isinstance(executor, str):
+        if executor in NAMES:
+            return executor
+        raise ValueError(
+            f"executor must be one of {', '.join(map(repr, NAMES))}, or an executor of "
+            f"concurrent.futures, got {executor!r}"
+        )
+    if callable(getattr(executor, "submit", None)) and not isinstance(executor, type):
+        return executor  # type: ignore[return-value]  # it can do what an Executor can
+    raise TypeError(
+        f"executor must be one of {', '.join(map(repr, NAMES))}, or an executor of "
+        f"concurrent.futures, got {executor!r}"
+    )
+
+
+def checked_jobs(n_jobs: object) -> int | None:
+    """*n_jobs* as a number of workers; negative ones count back from all CPUs."""
+    if n_jobs is None:
+        return None
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int):
+        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
+    if n_jobs == 0:
+        raise ValueError(
+            "n_jobs must not be 0: 1 is a plain loop, -1 stands for all CPUs, and None "
+            "lets the machine decide"
+        )
+    if n_jobs > 0:
+        return n_jobs
+    from cotality.core.utils._process.machine.cpus import available_cpus
+
+    return max(1, available_cpus() + 1 + n_jobs)
+
+
+def count_from_environment(name: str) -> int | None:
+    text = os.environ.get(name)
+    if text is None:
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise ValueError(
+            f"the environment variable {name} must be an integer of at least 1, got "
+            f"{shortened(text, 40)}. Correct it, or remove it to let the machine "
+            f"decide."
+        )
+    return count
+
+
+def executor_from_environment() -> str | None:
+    text = os.environ.get(EXECUTOR_VARIABLE)
+    if text is None or text in NAMES:
+        return text
+    raise ValueError(
+        f"the environment variable {EXECUTOR_VARIABLE} must be one of "
+        f"{', '.join(NAMES)}, got {shortened(text, 40)}. Correct it, or remove it to "
+        f"let the machine decide."
+    )
+
+
+def checked_unpack(unpack: object) -> bool:
+    return checked_flag("unpack", unpack)

@@ -1,0 +1,37 @@
+"""What the functions of this package take: the words that their messages may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.call.face import Face
+
+WORK = ("plan", "n_jobs", "chunksize", "max_workers", "executor", "unpack")
+
+# By the name of the function. A few trivial items need no `Face`, which is made of them
+# by `face_of`.
+PARAMETERS = {
+    "execute": (*WORK, "verbose", "return_exceptions", "on_error"),
+    "execute_async": (*WORK, "verbose", "on_error"),
+    "optimize_streaming": (*WORK, "ordered", "on_error"),
+    "process_in_batches": (
+        *("batch_size", "max_memory_mb", *WORK),
+        *("ordered", "on_error"),
+    ),
+    "optimize": ("max_workers", "unpack", "fresh", "verbose"),
+    "validate_optimization": ("max_workers", "unpack", "verbose"),
+    "manager": ("n_jobs", "chunksize", "unpack", "on_error"),
+}
+
+
+def face_of(name: str) -> Face:
+    """What a caller sees of the function *name*."""
+    from cotality.core.utils._process.call.face import Face
+
+    return Face(
+        PARAMETERS[name],
+        # They have parameters of their own, or are not taken.
+        without=("chunksize", "executor"),
+        processes='executor="processes"',
+    )

@@ -1,0 +1,164 @@
+"""A function and its data, checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, cast
+
+from cotality.core.utils._process.tasks.checks import check_function
+from cotality.tuning._tuning.plans.plan import Plan
+
+from .choice import Choice, checked_unpack
+from .options import RunOptions
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.tasks.outcome import Outcome
+
+# Any in this module: the data and the results of any function.
+
+# Little of the core is imported here: a few trivial items need none of it.
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be run, and how.
+
+    Attributes:
+        on_error: As for the calls of the core, like *return_exceptions*.
+        options: What the core is to do besides.
+        face: The function that was called, see `faces`.
+    """
+
+    function: Callable[..., Any]
+    data: Iterable[Any]
+    unpack: bool
+    plan: Plan | None
+    choice: Choice
+    on_error: object
+    return_exceptions: object
+    options: dict[str, Any]
+    face: str
+
+    @classmethod
+    def checked(
+        cls,
+        function: object,
+        data: object,
+        *,
+        plan: Plan | None,
+        executor: object,
+        n_jobs: object,
+        max_workers: object,
+        chunksize: object,
+        unpack: object,
+        on_error: object = None,
+        return_exceptions: object = False,
+        options: Any,
+        face: str,
+    ) -> Work:
+        """The work, unless something is wrong with it.
+
+        Raises:
+            TypeError: A value of the wrong type.
+            ValueError: A value out of range.
+        """
+        choice = Choice.of(
+            plan,
+            executor=executor,
+            n_jobs=n_jobs,
+            max_workers=max_workers,
+            chunksize=chunksize,
+        )
+        return cls(
+            checked_function(function),
+            checked_data(data),
+            checked_unpack(unpack),
+            plan,
+            choice,
+            on_error,
+            return_exceptions,
+            checked_names(options, face),
+            face,
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is asked for but the results, or the first failure."""
+        raises = self.return_exceptions is False and self.on_error in (None, "raise")
+        # None says that nothing is wanted, but for `grace`, where it is no limit.
+        wanted = [name for name, value in self.options.items() if value is not None]
+        return raises and not wanted and not marks_were_used()
+
+    @property
+    def planned(self) -> str:
+        """Why a plan has it run where it does; empty if no plan was followed."""
+        plan, choice = self.plan, self.choice
+        if plan is None or choice.executor != plan.executor:
+            return ""
+        return plan.reason if choice.n_jobs == plan.n_jobs else ""
+
+    def known_head(self) -> Sequence[Outcome[Any]]:
+        """What is known of the first items from the making of the plan.
+
+        Raises:
+            ValueError: They are gone, and their outcomes are those of another function.
+        """
+        head = None if self.plan is None else self.plan.head
+        if head is None:
+            return ()
+        return head.of(self.function, self.data, self.unpack)
+
+    def take(self, known: Sequence[Outcome[Any]]) -> bool:
+        """Have what is *known* for good; False if another run has it."""
+        head = None if self.plan is None else self.plan.head
+        return head is not None and head.take(known)
+
+
+# Modules of the core, and what there says that an argument may be a mark, which only
+# the core knows how to read.
+MARKS = {
+    "cotality.core.utils._process.packing.share": "share_was_used",
+    "cotality.core.utils._process.packing.worker_state": "was_used",
+}
+
+
+def marks_were_used() -> bool:
+    return any(map(getattr, map(sys.modules.get, MARKS), MARKS.values(), repeat(False)))
+
+
+def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
+    """*options*, which all exist.
+
+    Args:
+        face: The function that was called.
+
+    Raises:
+        TypeError: One does not.
+    """
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            from .faces import face_of
+
+            raise TypeError(face_of(face).unknown(name))
+    return dict(options)
+
+
+def checked_function(function: object) -> Callable[..., Any]:
+    if not callable(function):
+        raise TypeError(f"func must be a function to call, got {function!r}")
+    check_function(function, "func")
+    return function
+
+
+def checked_data(data: object) -> Iterable[Any]:
+    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
+        return cast("Iterable[Any]", data)
+    if hasattr(data, "__aiter__"):
+        raise TypeError(
+            f"data must be an iterable, got {data!r}, which only an event loop can "
+            f"read. Gather its items in a list first, [item async for item in data]."
+        )
+    raise TypeError(f"data must be an iterable, got {data!r:.80}")
