@@ -80,10 +80,11 @@ put_pyenv_on_path(VERSIONS)
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """The code follows the agreed rules and is formatted the agreed way."""
+    """The code follows the agreed rules and format, and imports downwards only."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache")
 
 
 @nox.session
