@@ -1,1 +1,4 @@
-"""What this process has: `cores`, how busy: `cpu_load`, full memory: `pressure`."""
+"""What this process has, and how much of that is taken.
+
+* how many `cores` there are, and how busy: `cpu_load`; how full the memory: `pressure`.
+"""

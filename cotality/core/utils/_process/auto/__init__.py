@@ -1,4 +1,4 @@
-"""``use_processes="auto"``: where tasks run is decided on the way. Stands on backends.
+"""Where tasks run, as decided on the way, for "auto". Stands on backends.
 
 * the place that moves from one to another: `auto_backend`;
 * what has been found out of the tasks so far: `evidence`; what holds the interpreter's
