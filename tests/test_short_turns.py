@@ -15,7 +15,7 @@ from cotality.core.utils._process.machine.short_turns import (
     SHORT_TURN,
     is_ours,
     short_turns,
-    using,
+    wanted,
 )
 
 LIMIT = 30.0  # s that anything here may take
@@ -27,7 +27,7 @@ def usual_turns() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(USUAL)
     yield
-    assert not using
+    assert not wanted
     sys.setswitchinterval(before)
 
 
@@ -54,6 +54,21 @@ def test_a_longer_one_is_no_longer_for_what_needs_a_short_one() -> None:
             assert turns() == pytest.approx(SHORT_TURN, abs=2e-6)
 
     assert turns() == USUAL
+
+
+def test_who_is_done_leaves_others_the_turns_that_they_want() -> None:
+    """A probe goes by how long its own are."""
+    with short_turns(PROBE_TURN):
+        other = threading.Thread(target=come_and_go)
+        other.start()
+        other.join(LIMIT)
+
+        assert turns() == pytest.approx(PROBE_TURN, abs=2e-6)
+
+
+def come_and_go() -> None:
+    with short_turns():
+        assert turns() == pytest.approx(SHORT_TURN, abs=2e-6)
 
 
 def test_what_somebody_else_has_set_meanwhile_stays() -> None:

@@ -18,13 +18,14 @@ SHORT_TURN = 103e-6
 PROBE_TURN = 1003e-6  # long enough for whoever waits so long to see that it did
 TURNS = SHORT_TURN, PROBE_TURN
 
-# The threads that want short turns, and what the interval was before. There is no lock:
-# an exception may strike between any two lines. If two threads come and go at the same
-# moment, the worst is that one of them has turns of another length.
-using: dict[int, int] = {}
-usual = 0.0
+# What each thread that wants short turns has asked for, and what the interval is
+# otherwise. There is no lock: an exception may strike between any two lines. If two
+# threads come and go at the same moment, the worst is that one of them has turns of
+# another length.
+wanted: dict[int, float] = {}
+usual = getswitchinterval()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=using.clear)
+    os.register_at_fork(after_in_child=wanted.clear)
 
 
 @contextmanager
@@ -41,16 +42,18 @@ def short_turns(turn: float = SHORT_TURN) -> Generator[None, None, None]:
     if interval > turn:
         setswitchinterval(turn)
     thread = get_ident()
-    using[thread] = using.get(thread, 0) + 1
+    before = wanted.get(thread)
+    wanted[thread] = turn if before is None else min(before, turn)
     try:
         yield
     finally:
-        left = using.pop(thread, 1) - 1
-        if left:
-            using[thread] = left
+        if before is None:
+            wanted.pop(thread, None)
+        else:
+            wanted[thread] = before
         # If it is another one by now, somebody else has set it, to stay.
-        elif not using and usual and is_ours(getswitchinterval()):
-            setswitchinterval(usual)
+        if is_ours(getswitchinterval()):
+            setswitchinterval(min([usual, *wanted.values()]))
 
 
 def is_ours(interval: float) -> bool:
