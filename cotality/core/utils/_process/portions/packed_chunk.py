@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 from time import perf_counter, thread_time
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger import (
@@ -55,6 +55,11 @@ from .chunk import HALT_INTERVAL, ChunkReport, task_failure
 from .context_copies import copier
 from .stopwatch import Detective, Stopwatch
 
+if TYPE_CHECKING:
+    from cotality.core.utils._process.pickling.context_variables import Variable
+
+G = TypeVar("G")
+T = TypeVar("T")
 Function: TypeAlias = Callable[..., Any]  # Any: the function of any task
 CallIn: TypeAlias = Callable[..., Any]  # Any: is given one of those and its arguments
 # Of each task what to call, and its arguments by position and by name.
@@ -302,12 +307,7 @@ class PackedChunk:
         if not isinstance(arguments, bytes):
             return self.unpacked(number, arguments)
         function = self.function(number)
-        try:
-            given: Any = decode(arguments)  # Any: in one of two forms
-        except BaseException as error:
-            raise NotLoadedError(error) from error
-        if len(sys.modules) != memory.modules:
-            modules_came()
+        given: Any = loaded(decode, arguments)  # Any: in one of two forms
         if type(given) is dict:
             return function, (), cast("dict[str, Any]", given)  # Any: of any function
         positional, named = given
@@ -317,12 +317,7 @@ class PackedChunk:
         self, number: int, split: Split
     ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
         """A call whose arguments came in parts, the function perhaps with them."""
-        try:
-            function, positional, named = memory.of_call.unpacker.unpack(split)
-        except BaseException as error:
-            raise NotLoadedError(error) from error
-        if len(sys.modules) != memory.modules:
-            modules_came()
+        function, positional, named = loaded(memory.of_call.unpacker.unpack, split)
         if function is None:
             return self.function(number), positional, named
         return self.as_called(function), positional, named
@@ -343,12 +338,7 @@ class PackedChunk:
 
     def load(self, number: int) -> Function:
         began = perf_counter()
-        try:
-            function: Function = unpack_one(self.functions[number])
-        except BaseException as error:
-            raise NotLoadedError(error) from error
-        if len(sys.modules) != memory.modules:
-            modules_came()
+        function: Function = loaded(unpack_one, self.functions[number])
         memory.loading_seconds += perf_counter() - began
         return function
 
@@ -531,6 +521,21 @@ class Memory(threading.local):
 memory = Memory()
 
 
+def loaded(load: Callable[[G], T], given: G) -> T:
+    """What *load* makes of *given*, something of a task, as a worker gets it.
+
+    Raises:
+        NotLoadedError: That cannot be loaded here.
+    """
+    try:
+        made = load(given)
+    except BaseException as error:
+        raise NotLoadedError(error) from error
+    if len(sys.modules) != memory.modules:
+        modules_came()
+    return made
+
+
 def modules_came() -> None:
     """A task was loaded, and that has imported modules.
 
@@ -545,16 +550,15 @@ def modules_came() -> None:
         state.take_in()
 
 
+def values_in(packed: bytes) -> list[tuple[Variable, object]]:
+    return cast("PackedContext", decode(packed)).load()
+
+
 def context_of_call(packed: bytes) -> Context:
     """A copy of the context of the call; that is loaded once for each worker."""
     kept = memory.of_call
     if kept.context is None:
-        try:
-            values = cast("PackedContext", decode(packed)).load()
-        except BaseException as error:
-            raise NotLoadedError(error) from error
-        if len(sys.modules) != memory.modules:
-            modules_came()
+        values = loaded(values_in, packed)
         context = memory.fresh()
         for variable, value in values:
             context.run(variable.set, value)
