@@ -24,7 +24,7 @@ from cotality.core.utils._process.machine.thread_start import (
 from cotality.tuning._tuning.work.choice import Choice
 from cotality.tuning._tuning.work.work import Work
 
-from .plain_loop import fail, is_end_of_caller
+from .plain_loop import copies_of, fail, is_end_of_caller
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -103,11 +103,7 @@ class HeadStart:
             pass  # nobody sees then that an item is long
 
     def loop(self) -> None:
-        copy = self.context.copy
-        if self.context:
-            from cotality.core.utils._process.portions.context_copies import copier
-
-            copy = copier(self.context)
+        copy = copies_of(self.context)
         try:
             while self.begun < len(self.data) and not self.is_stopped:
                 context = copy()

@@ -40,16 +40,20 @@ def loop_over(work: Work, results: list[Any]) -> list[Any]:
             each.error = blame(each.error, each.task, each.index, next(numbers))
         results.append(each.unwrap())
     items = items_after(work, len(results))
-    context = copy_context()
-    copy = context.copy
-    if context:
-        from cotality.core.utils._process.portions.context_copies import copier
-
-        copy = copier(context)
+    copy = copies_of(copy_context())
     while True:
         fresh = copy()
         if fresh.run(loop, work, items, results, fresh):
             return results
+
+
+def copies_of(context: Context) -> Callable[[], Context]:
+    """What makes copies of *context* for items, which may change what is theirs."""
+    if not context:
+        return context.copy  # as mostly; no import for that
+    from cotality.core.utils._process.portions.context_copies import copier
+
+    return copier(context)
 
 
 def loop(
