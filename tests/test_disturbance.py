@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import pairwise
 from typing import Any
@@ -425,12 +425,14 @@ def test_what_looks_like_this_now_and_like_that_then_is_seldom_moved(
 
 
 @pytest.fixture
-def small_heap() -> Iterator[None]:
-    """To collect the garbage of all tests would be taken for computing of one task."""
+def small_heap() -> None:
+    """To collect the garbage of all tests would be taken for computing of one task.
+
+    What there was before the first of them is out of the way, see `conftest`; this is
+    what has come since. It stays so: to let it back in would let in all of it.
+    """
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def add_up(number: int) -> int:
