@@ -4,5 +4,6 @@
 * text about objects that may do anything when asked: `safe_text`; figures with their
   units: `units`;
 * a with-statement around other people's code: `around`; what is in a set of weak
-  references that other threads change: `weak_sets`.
+  references that other threads change: `weak_sets`;
+* a module, if it is imported by now: `imported`.
 """

@@ -25,7 +25,7 @@ from cotality.core.utils._process.tasks.checks import (
     checked_max_workers,
     checked_seconds,
 )
-from cotality.core.utils._process.workers import warm_pools
+from cotality.core.utils._process.workers.enclosures import enclosed_by
 from cotality.core.utils._process.workers.executor import checked_initializer
 from cotality.core.utils._process.workers.handle import WorkerPlan
 from cotality.tuning._tuning.work import calling
@@ -338,7 +338,7 @@ class PoolManager:
             RuntimeError: The manager has been shut down.
         """
         self._keeper.check_open()
-        with warm_pools.enclosed_by(self._keeper):
+        with enclosed_by(self._keeper):
             yield
 
     def warm_up(self) -> None:
@@ -493,7 +493,7 @@ def managed_pool(
     )
     checked_seconds("grace", grace, zero=True)
     try:
-        with warm_pools.enclosed_by(manager._keeper):
+        with enclosed_by(manager._keeper):
             yield manager
     except (KeyboardInterrupt, SystemExit):
         grace = 0.0

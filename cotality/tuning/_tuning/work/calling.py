@@ -19,7 +19,7 @@ from .work import Work
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.call.options import Options
-    from cotality.core.utils._process.workers.warm_pools import Lender
+    from cotality.core.utils._process.workers.enclosures import Lender
 
 
 def call_for(work: Work, *, bounded: bool) -> Call:

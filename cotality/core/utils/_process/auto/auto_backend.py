@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from cotality._kit.imported import imported
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.backends.threads import ThreadBackend
 from cotality.core.utils._process.machine.cpus import available_cpus
@@ -667,7 +667,7 @@ class Glance(NamedTuple):
 
 def start_of_processes() -> float:
     """How long it takes until worker processes answer that are wanted now, in s."""
-    warm = sys.modules.get("cotality.core.utils._process.workers.warm_pools")
+    warm = imported("cotality.core.utils._process.workers.warm_pools")
     return WARM_START if warm is not None and warm.waiting else COLD_START
 
 

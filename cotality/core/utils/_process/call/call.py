@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, NamedTuple, cast
 from weakref import ref
@@ -213,6 +212,7 @@ class Call(NamedTuple):
 
 def has_enclosing_pool() -> bool:
     """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
-    # Without this module nobody has made one.
-    warm = sys.modules.get("cotality.core.utils._process.workers.warm_pools")
-    return warm is not None and warm.enclosing() is not None
+    # Only calls with processes ask.
+    from cotality.core.utils._process.workers.enclosures import enclosing
+
+    return enclosing() is not None

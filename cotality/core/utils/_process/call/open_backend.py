@@ -147,7 +147,7 @@ def open_processes(
 def staff_for(workers: int | None, options: Checked) -> Staff:
     """Whose worker processes a call runs on."""
     from cotality.core.utils._process.starting.launch import default_context
-    from cotality.core.utils._process.workers import warm_pools
+    from cotality.core.utils._process.workers.enclosures import enclosing
     from cotality.core.utils._process.workers.executor import (
         IsolatedProcessPoolExecutor,
     )
@@ -164,7 +164,7 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
 
     if isinstance(options.executor, IsolatedProcessPoolExecutor):
         return Borrowed(options.executor._pool, workers)
-    pool = warm_pools.enclosing() or options.lender
+    pool = enclosing() or options.lender
     if pool is not None:
         workers = min(workers or pool.max_workers, pool.max_workers)
     elif workers is None:  # a stream that was left by its `with worker_pool(...)`

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.progress.option import ProgressOption
     from cotality.core.utils._process.report.run_report import RunReport
     from cotality.core.utils._process.rules.retry import Retry
-    from cotality.core.utils._process.workers.warm_pools import Lender
+    from cotality.core.utils._process.workers.enclosures import Lender
     from cotality.core.utils._process.workers.worker_main import Initializer
 
 DEFAULT_GRACE = 5.0  # s

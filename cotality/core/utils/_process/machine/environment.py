@@ -16,17 +16,18 @@ def log_is_wanted() -> bool:
     Not who has set a level for all of a program: to that it would be noise. It is for
     who has set one for our loggers, as `configure_logging` does.
     """
-    module = sys.modules.get("logging")
-    if module is None:
+    root = getattr(sys.modules.get("logging"), "root", None)
+    manager = getattr(root, "manager", None)
+    if manager is None:  # not imported, or another thread is just importing it
         return False
     # `getLogger` takes a lock, and an exception from a signal handler that strikes in
     # there leaves it held for good. So this is read as `isEnabledFor` would read it.
-    known = module.root.manager.loggerDict
+    known = manager.loggerDict
     name = LOGGER
     while name:
         level: int = getattr(known.get(name), "level", 0)
         if level:
-            return is_enabled(level, known.get(LOGGER), module.root.manager.disable)
+            return is_enabled(level, known.get(LOGGER), manager.disable)
         name = name.rpartition(".")[0]
     return False
 

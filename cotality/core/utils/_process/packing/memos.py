@@ -19,6 +19,7 @@ from enum import EnumType
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, TypeAlias, cast
 
+from cotality._kit.imported import imported
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     dumped_by_value,
@@ -232,7 +233,7 @@ def has_identity(thing: object) -> bool:
         return False
     if kind is FunctionType:
         return not is_found_by_name(cast("FunctionType", thing))
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     return not (numpy and isinstance(thing, getattr(numpy, "dtype", ())))
 
 

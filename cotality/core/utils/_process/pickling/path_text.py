@@ -6,12 +6,12 @@ rest there are words: ``closure variable 'lock' of ['callback']``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar, cast
 
+from cotality._kit.imported import imported
 from cotality._kit.safe_text import shortened
 
 from .parts import Step
@@ -193,7 +193,7 @@ def subscript(owner: object, key: object, part: object) -> str | None:
         # Their own get, not one of a subclass's.
         own: Any = dict if issubclass(kind, dict) else MappingProxyType  # Any: either
         return f"[{text_of_key(key)}]" if own.get(owner, key) is part else None
-    numpy = sys.modules.get("numpy")
+    numpy = imported("numpy")
     if numpy and issubclass(kind, numpy.ndarray) and inside.flat[key] is part:
         return f".flat[{key}]"
     return None

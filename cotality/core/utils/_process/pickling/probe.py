@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copyreg
 import pickle
-import sys
 from array import array
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cotality._kit.imported import imported
 from cotality._kit.public import public
 
 from . import numbered
@@ -163,7 +163,7 @@ def ndarray_without_items(values: Any) -> Form:  # Any: NumPy is not a dependenc
 
 def families() -> list[tuple[type, Rule]]:
     """Classes of modules that need not be there, and the rule for each with heirs."""
-    ndarray = getattr(sys.modules.get("numpy"), "ndarray", None)
+    ndarray = getattr(imported("numpy"), "ndarray", None)
     found: list[tuple[type, Rule]] = [
         (base, numbered.refuse) for base in numbered.families()
     ]

@@ -7,10 +7,11 @@ tasks that run meanwhile. So each copy has one of its own.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any
+
+from cotality._kit.imported import imported
 
 NAME = "decimal_context"  # of the variable, in C and in Python
 
@@ -34,7 +35,7 @@ def variable_of_decimal(
     context: Context,
 ) -> ContextVar[Any] | None:  # Any: so as not to import the module
     """The one that `decimal` keeps its context in, if that is set."""
-    decimal = sys.modules.get("decimal")
+    decimal = imported("decimal")
     if decimal is None or not context:
         return None
     for variable, value in context.items():

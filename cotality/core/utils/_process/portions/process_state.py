@@ -26,6 +26,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from cotality._kit.imported import imported
 from cotality.core.utils._process.output import filters
 
 # Without what `signal` makes of numbers, which takes ten times as long.
@@ -215,7 +216,7 @@ class Seeds:
     def look(self) -> None:
         """See to what has been imported since."""
         for name in ("random", "numpy.random"):
-            module = sys.modules.get(name)
+            module = imported(name)
             if module is None or name in self.watched:
                 continue
             self.watched.add(name)
@@ -241,7 +242,7 @@ class Seeds:
 
     def put_back(self) -> None:
         for name in list(self.set):
-            module: Any = sys.modules.get(name)  # Any: one of two
+            module: Any = imported(name)  # Any: one of two
             if module is not None:
                 module.seed()
         self.set.clear()  # not before: it notes these as well

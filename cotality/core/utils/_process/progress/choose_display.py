@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Any, Protocol, TextIO
 
+from cotality._kit.imported import imported
+
 from .output_place import Kind, Place
 from .snapshot import Progress
 
@@ -40,8 +42,7 @@ def face_for(place: Place) -> Face:
 def terminal_face(stream: TextIO) -> Face:
     from . import display_plain
 
-    # Another thread may be importing it just now, and then it has nothing in it yet.
-    ours = sys.modules.get("cotality.core.utils._process.progress.display_rich")
+    ours = imported("cotality.core.utils._process.progress.display_rich")
     if getattr(ours, "screen", None) is None:
         if hasattr(stream, "rich_proxied_file"):
             # Somebody's own live display of rich stands there. It has the terminal,

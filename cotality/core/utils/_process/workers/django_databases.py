@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
+from cotality._kit.imported import imported
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.starting.django_setup import settings_of_program
 
@@ -150,8 +151,8 @@ def running_tests() -> Iterator[type]:
     A view that is awaited, or that a server of the test runs, has connections of its
     own; the transaction is open in the thread of the test.
     """
-    testcases = sys.modules.get("django.test.testcases")
-    unittest = sys.modules.get("unittest.case")
+    testcases = imported("django.test.testcases")
+    unittest = imported("unittest.case")
     if testcases is None or unittest is None:
         return
     run = unittest.TestCase.run.__code__

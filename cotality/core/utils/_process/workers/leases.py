@@ -15,9 +15,9 @@ from typing import Protocol
 from cotality._kit.weak_sets import all_in
 
 from . import warm_pools
+from .enclosures import Lender, Loan
 from .handle import WorkerPlan
 from .pool import Pool
-from .warm_pools import Lender, Loan
 
 
 class Staff(Protocol):
