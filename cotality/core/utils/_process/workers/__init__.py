@@ -8,6 +8,6 @@
   the program ends or forks: `at_exit`;
 * those that are kept between calls: `warm_pools`, for as long as the `program_state` is
   that in which they were started, with its `django_databases`; whose workers a call
-  uses: `leases`, and those of a ``with`` around it: `enclosures`; the executor for
+  uses: `leases`, those that somebody lends it: `enclosures`; the executor for
   everybody: `executor`.
 """
