@@ -3,6 +3,7 @@
 * the mark of a public name: `public`;
 * text about objects that may do anything when asked: `safe_text`; figures with their
   units: `units`;
-* a with-statement around other people's code: `around`; what is in a set of weak
-  references that other threads change: `weak_sets`.
+* a with-statement around other people's code: `around`; whether what came out of there
+  is a signal's: `struck`;
+* what is in a set of weak references that other threads change: `weak_sets`.
 """

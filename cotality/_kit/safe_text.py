@@ -32,9 +32,11 @@ def text_of(error: BaseException) -> str:
     """``str(error)``."""
     try:
         return str(error)
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(broken):
+            raise
         return f"<no text: its __str__ raised {type(broken).__name__}>"
 
 
@@ -50,9 +52,11 @@ def traceback_text_of(error: BaseException) -> str:
 
     try:
         return "".join(traceback.format_exception(error, chain=False))
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(broken):
+            raise
         return f"<its traceback cannot be shown: {type(broken).__name__}>"
 
 
@@ -67,9 +71,11 @@ def shortened(value: object, limit: int) -> str:
     short.maxstring = short.maxother = short.maxlong = limit
     try:
         text = short.repr(value)
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(broken):
+            raise
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
     if len(text) > limit:
         text = text[: limit - 3] + "..."
@@ -80,9 +86,11 @@ def attribute_or_none(thing: object, name: str) -> object:
     """``getattr(thing, name, None)``, also of one whose ``__getattr__`` fails."""
     try:
         return getattr(thing, name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as raised:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(raised):
+            raise
         return None
 
 

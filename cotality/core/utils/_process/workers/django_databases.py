@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.starting.django_setup import settings_of_program
 
@@ -208,7 +209,9 @@ def sendable(settings: Settings) -> Settings:
 def can_travel(value: object) -> bool:
     try:
         encode(value)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return False
     return True
 

@@ -18,6 +18,7 @@ from cotality._kit.safe_text import (
 )
 from cotality.core.utils._process.durable.keys.errors import TaskKeyError
 from cotality.core.utils._process.durable.keys.task_key import Keys
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task, describe
@@ -105,6 +106,8 @@ def packed(task: Task[Any]) -> tuple[bytes, str]:  # Any: of any result type
     try:
         return encode(parts), ""
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         return b"", class_and_text(error)
 
 
