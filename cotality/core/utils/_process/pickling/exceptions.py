@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
-from cotality._kit.safe_text import text_of, traceback_text_of
+from cotality._kit.safe_text import text_of
 from cotality.core.utils._process.machine.this_process import (
     is_of_a_signal,
 )
@@ -172,6 +172,8 @@ def copy_of(error: Exception, notes: list[object]) -> Exception:
 def pack_node(
     error: BaseException, number: dict[int, int], encode: Callable[[Any], bytes]
 ) -> Node:  # Any: as above
+    from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+
     members = [number[id(m)] for m in members_of(error) if id(m) in number]
     return Node(
         packed=pack_alone(error, encode),
