@@ -2,7 +2,8 @@
 
 A signal handler may raise between any two instructions of the thread that makes a call:
 a Ctrl-C, a time limit, a service manager's SIGTERM. This program makes a call again and
-again, and has an exception raised at another instruction of ours each time. After each,
+again, and has a signal come at another instruction of ours each time, whose handler
+raises: one of the three in turn. That exception has to go on to the caller. After each,
 further calls have to give right results, no task may have run twice, and nothing may be
 left behind. What it finds wrong it prints, a line each, with the place that was struck.
 
@@ -20,6 +21,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -56,12 +58,30 @@ COUNT = 6  # tasks of a call
 LONG_S = 0.005  # of a task that a call does not wait for before it begins with others
 
 
-class LateError(Exception):
-    """What a handler of SIGALRM raises."""
+class LateError(TimeoutError):
+    """What a time limit raises; an `OSError`, as many people's is."""
+
+
+def be_late(number: int, frame: FrameType | None) -> None:
+    """The handler of a time limit."""
+    raise LateError
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """The handler of a service that is told to stop."""
+    sys.exit("told to stop")
+
+
+# What strikes, in turn, and by which signal.
+KINDS: dict[type[BaseException], signal.Signals] = {
+    KeyboardInterrupt: signal.SIGINT,
+    LateError: signal.SIGALRM,
+    SystemExit: signal.SIGTERM,
+}
 
 
 class Striker:
-    """Counts instructions of ours in this thread, and raises at one of them.
+    """Counts instructions of ours in this thread; a signal comes at one of them.
 
     Args:
         only: A part of the names of the files to do it in.
@@ -105,7 +125,7 @@ class Striker:
                 name = os.path.relpath(code.co_filename, OURS)
                 self.place = f"{name}:{frame.f_lineno} {code.co_qualname}"
                 sys.settrace(None)
-                raise self.error
+                signal.raise_signal(KINDS[self.error])
         return self.step
 
 
@@ -504,11 +524,13 @@ def files() -> list[str]:
 def strike(scenario: Scenario, striker: Striker, at: int, number: int) -> bool:
     """One round; whether anything was struck."""
     scenario.prepare()
-    error: type[BaseException] = LateError if number % 2 else KeyboardInterrupt
+    error = list(KINDS)[number % len(KINDS)]
     faulthandler.dump_traceback_later(STUCK_S, exit=True)
     try:
         with striker.watching(at, error):
             scenario.act()
+        if striker.place:
+            scenario.found.append(f"lost the {error.__name__}")
     except error:
         pass
     except BaseException as other:
@@ -567,7 +589,7 @@ def run(name: str, arguments: argparse.Namespace, folder: Path) -> list[str]:
     places: list[str] = []
     rounds = arguments.at or chosen(striker, arguments.share, rng, count + 50)
     for number, at in enumerate(rounds):
-        is_struck = strike(scenario, striker, at, number + arguments.late)
+        is_struck = strike(scenario, striker, at, number + arguments.kind)
         struck += is_struck
         places.append(f"{at} {striker.place}")
         wrong += [f"{name} {at} {striker.place}: {each}" for each in scenario.found]
@@ -605,11 +627,15 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the instructions")
     parser.add_argument("--file", default="", help="in files of such a name only")
     parser.add_argument("--at", type=int, nargs="*", help="strike there only")
-    parser.add_argument("--late", type=int, default=0, help="1: begin with LateError")
+    parser.add_argument(
+        "--kind", type=int, default=0, help="begin with LateError: 1, SystemExit: 2"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     logging.getLogger("cotality").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGALRM, be_late)
+    signal.signal(signal.SIGTERM, stop)
     # Where a coroutine of the engine was made, and struck before it was awaited.
     warnings.filterwarnings("ignore", ".* was never awaited", RuntimeWarning)
     wrong: list[str] = []

@@ -9,11 +9,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, ClassVar
 
 import pytest
 
-from cotality.core.utils._process.machine import this_process
+from cotality._kit import struck
 from cotality.core.utils._process.pickling.exceptions import (
     pack_exception,
     unpack_exception,
@@ -151,20 +152,33 @@ class StruckError(ValueError):
 
     what: type[BaseException] = KeyboardInterrupt
     left = 1
+    by_signal = False
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: what pickle wants
         strike()
         return StruckError, self.args
 
     @classmethod
-    def strike_later(cls, what: type[BaseException], times: int = 1) -> None:
-        cls.what, cls.left = what, times
+    def strike_later(
+        cls, what: type[BaseException], times: int = 1, *, by_signal: bool = False
+    ) -> None:
+        cls.what, cls.left, cls.by_signal = what, times, by_signal
 
 
 def strike() -> None:
     if StruckError.left:
         StruckError.left -= 1
+        if StruckError.by_signal:
+            before = signal.signal(signal.SIGTERM, handler)
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.signal(signal.SIGTERM, before)
         raise StruckError.what
+
+
+def handler(number: int, frame: FrameType | None) -> None:
+    raise StruckError.what
 
 
 class StruckLaterError(ValueError):
@@ -177,7 +191,7 @@ def struck_when_made(*args: object) -> StruckLaterError:
     return StruckLaterError(*args)
 
 
-@pytest.fixture(params=[KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.fixture(params=[KeyboardInterrupt, SystemExit, TimeoutError])
 def what(request: pytest.FixtureRequest) -> Iterator[type[BaseException]]:
     yield request.param
     StruckError.strike_later(KeyboardInterrupt, 0)
@@ -185,7 +199,7 @@ def what(request: pytest.FixtureRequest) -> Iterator[type[BaseException]]:
 
 def test_an_interrupt_is_no_fault_of_the_exception(what: type[BaseException]) -> None:
     """It goes on to the caller, who wanted to be interrupted by it."""
-    StruckError.strike_later(what)
+    StruckError.strike_later(what, by_signal=True)
     with pytest.raises(what):
         pack_exception(StruckError("text"))
     found = unpack_exception(pack_exception(StruckError("text")))
@@ -214,7 +228,7 @@ def test_a_ctrl_c_goes_through_unpacking() -> None:
 
 def test_in_a_worker_it_is_the_exceptions_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody interrupts that, and it has other tasks."""
-    monkeypatch.setattr(this_process, "is_worker", True)
+    monkeypatch.setattr(struck, "is_all_of_tasks", True)
     StruckError.strike_later(KeyboardInterrupt, 1000)
     try:
         packed = pack_exception(StruckError("text"))

@@ -1,9 +1,10 @@
 """What every floor may use; it knows nothing of tasks and stands on nothing.
 
 * the mark of a public name: `public`;
-* text about objects that may do anything when asked: `safe_text`; figures with their
-  units: `units`;
-* a with-statement around other people's code: `around`; what is in a set of weak
-  references that other threads change: `weak_sets`;
+* text about objects that may do anything when asked: `safe_text`, and about where an
+  exception was raised: `traceback_text`; figures with their units: `units`;
+* a with-statement around other people's code: `around`; whether what came out of there
+  is a signal's: `struck`;
+* what is in a set of weak references that other threads change: `weak_sets`;
 * a module, if it is imported by now: `imported`.
 """

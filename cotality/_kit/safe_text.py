@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 
 # What is caught below is BaseException: a __str__ that calls sys.exit must not end a
-# worker, or hide the failure that is being described. Only a Ctrl-C passes.
+# worker, or hide the failure that is being described. Only what a signal raises passes.
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -32,9 +32,11 @@ def text_of(error: BaseException) -> str:
     """``str(error)``."""
     try:
         return str(error)
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(broken):
+            raise
         return f"<no text: its __str__ raised {type(broken).__name__}>"
 
 
@@ -44,16 +46,22 @@ def class_and_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def traceback_text_of(error: BaseException) -> str:
-    """The traceback of *error* alone, as text."""
-    import traceback  # only failures need it
+class Short(reprlib.Repr):
+    """It passes on what a signal raises in a ``__repr__``."""
 
-    try:
-        return "".join(traceback.format_exception(error, chain=False))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as broken:
-        return f"<its traceback cannot be shown: {type(broken).__name__}>"
+    def repr_instance(self, x: object, level: int) -> str:
+        try:
+            text = repr(x)
+        except Exception as broken:
+            from cotality._kit.struck import is_of_a_signal
+
+            if is_of_a_signal(broken):
+                raise
+            return f"<{type(x).__name__} instance at {id(x):#x}>"
+        if len(text) <= self.maxother:
+            return text
+        begin = max(0, (self.maxother - 3) // 2)
+        return text[:begin] + "..." + text[len(text) - (self.maxother - 3 - begin) :]
 
 
 def shortened(value: object, limit: int) -> str:
@@ -63,13 +71,15 @@ def shortened(value: object, limit: int) -> str:
     """
     if type(value) is bytes or type(value) is bytearray:
         value = value[: limit + 1]  # which `reprlib` does not know, and may be large
-    short = reprlib.Repr()
+    short = Short()
     short.maxstring = short.maxother = short.maxlong = limit
     try:
         text = short.repr(value)
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(broken):
+            raise
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
     if len(text) > limit:
         text = text[: limit - 3] + "..."
@@ -80,9 +90,11 @@ def attribute_or_none(thing: object, name: str) -> object:
     """``getattr(thing, name, None)``, also of one whose ``__getattr__`` fails."""
     try:
         return getattr(thing, name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as raised:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(raised):
+            raise
         return None
 
 

@@ -13,5 +13,8 @@ def all_in(things: weakref.WeakSet[T]) -> list[T]:
     while True:
         try:
             return list(things)
-        except RuntimeError:
-            continue
+        except RuntimeError as changed:
+            from cotality._kit.struck import is_of_a_signal
+
+            if is_of_a_signal(changed):
+                raise

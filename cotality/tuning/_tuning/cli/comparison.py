@@ -52,6 +52,10 @@ def compare(
             try:
                 execute(function, items, executor=executor, unpack=unpack)
             except Exception as error:
+                from cotality._kit.struck import is_of_a_signal
+
+                if is_of_a_signal(error):
+                    raise
                 errors[way] = class_and_text(error)
             else:
                 found[way].append(perf_counter() - began)

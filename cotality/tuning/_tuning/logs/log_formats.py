@@ -118,4 +118,8 @@ def repr_of(value: object) -> str:
     try:
         return repr(value)
     except Exception as error:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(error):
+            raise
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

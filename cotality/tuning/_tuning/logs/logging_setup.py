@@ -123,6 +123,10 @@ def handler_for(
             kind = logging.FileHandler
         return kind(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(error):
+            raise
         # By its number it is of the same class, such as PermissionError.
         raise OSError(
             error.errno,

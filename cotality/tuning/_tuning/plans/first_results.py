@@ -76,7 +76,11 @@ class Head:
         tasks = TasksOver(self.function, self.data, unpack=self.unpack)
         try:
             first = list(islice(tasks, len(self.before.arguments)))
-        except Exception:
+        except Exception as raised:
+            from cotality._kit.struck import is_of_a_signal
+
+            if is_of_a_signal(raised):
+                raise
             return False  # whoever runs them will hear of it
         return self.before.is_still(Snapshot(self.function, first))
 

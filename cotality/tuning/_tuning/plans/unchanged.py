@@ -44,7 +44,11 @@ def digest_of(thing: object) -> bytes:
         if size_of(thing) > MOST_LOOKED_AT:
             return b""
         return blake2b(pickle.dumps(thing, 5), digest_size=16).digest()
-    except Exception:  # whatever the code of its class raises
+    except Exception as raised:  # whatever the code of its class raises
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(raised):
+            raise
         return b""
 
 

@@ -86,9 +86,9 @@ def is_end_of_caller(error: BaseException) -> bool:
     """Whether it is no failure of an item: a Ctrl-C, or the like."""
     if isinstance(error, Exception):
         return False
-    from cotality.core.utils._process.machine.this_process import is_of_a_signal
+    from cotality.core.utils._process.machine.this_process import is_to_end_caller
 
-    return is_of_a_signal(error)
+    return is_to_end_caller(error)
 
 
 def run_task(task: Task[Any]) -> Any:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.rules.seen import Alone, Seen
 from cotality.core.utils._process.starting.loading import obstacle_of
@@ -97,6 +98,8 @@ class Evidence:
             self.obstacle = obstacle_of(tasks[0].callback_function)
             self.sending = seconds_to_travel(arguments)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             self.obstacle = cannot_be_pickled(describe(tasks[0]), error)
 
     def saw_results(self, values: Sequence[object]) -> None:
@@ -104,6 +107,8 @@ class Evidence:
         try:
             self.answering = seconds_to_travel(values[:MANY])
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             self.obstacle = cannot_be_pickled("a result", error)
 
 
@@ -122,7 +127,9 @@ def seconds_to_travel(things: Sequence[object]) -> float:
     try:
         for thing in things:
             encode(thing)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return 2 * seconds  # that is seen when its turn comes
     return 2 * (perf_counter() - began) / len(things)
 

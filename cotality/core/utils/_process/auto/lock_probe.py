@@ -9,6 +9,7 @@ from sys import getswitchinterval
 from time import perf_counter, sleep
 
 from cotality.core.utils._process.machine.short_turns import PROBE_TURN, short_turns
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 NAP = 100e-6  # s
 
@@ -20,7 +21,9 @@ def cpu_seconds_of(thread: int) -> float | None:
         return None
     try:
         return time.clock_gettime(clock_of(thread))
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return None
 
 

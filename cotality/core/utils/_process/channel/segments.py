@@ -28,6 +28,7 @@ from typing import Any
 from cotality.core.utils._process.machine.descriptor import Descriptor
 from cotality.core.utils._process.machine.object_size import LARGE
 from cotality.core.utils._process.machine.standard_places import above_standard
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     decode,
@@ -119,8 +120,10 @@ class Segment:
             try:
                 with above_standard():
                     return mapped(self.fd, self.size)
-            except OSError:
-                pass  # no descriptor or no mapping is left; there may be memory
+            except OSError as raised:
+                if is_of_a_signal(raised):
+                    raise
+                # No descriptor or no mapping is left; there may be memory.
         content = bytearray(self.size)
         view = memoryview(content)
         while view:
@@ -259,8 +262,10 @@ def dumped(
         data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
         if is_for_all(data):
             return data
-    except Exception:
-        pass  # the other pickler may know a way; if not, its error is the one to raise
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        # The other pickler may know a way; if not, its error is the one to raise.
     if buffers:
         buffers.clear()
     return dump_answer(value, buffers) if is_answer else dump_by_value(value, buffers)
@@ -280,12 +285,16 @@ def written(parts: Sequence[memoryview]) -> Segment:
     try:
         return filled(memory_file(), pieces, size)
     except OSError as error:
+        if is_of_a_signal(error):
+            raise
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise NoRoomError(error.errno, error.strerror) from error
         # No memory file, or no memory left for it; a disk may have room.
     try:
         return filled(disk_file(), pieces, size, is_reserved=True)
     except OSError as error:
+        if is_of_a_signal(error):
+            raise
         raise NoRoomError(
             error.errno,
             f"no room for a large object of {size:,} bytes, neither in memory nor in "
@@ -328,6 +337,8 @@ def reserve(fd: int, size: int) -> None:
     try:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:
+        if is_of_a_signal(error):
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         # A file system that cannot do it; writing will tell.

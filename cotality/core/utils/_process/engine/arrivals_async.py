@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.task import Task
 
@@ -121,8 +122,10 @@ class LoopArrivals:
                 with self.waiting.noting_drops():
                     async with asyncio.timeout(limit):
                         await self.bell.wait()
-            except TimeoutError:
-                pass  # something may have come just then
+            except TimeoutError as raised:
+                if is_of_a_signal(raised):
+                    raise
+                # Something may have come just then.
         return self.done.popleft() if self.done else None
 
     async def give_way_to(self, wait: Callable[[], object]) -> None:
@@ -211,8 +214,8 @@ class AsyncSource(Source):
         """As many as there are, up to *size*.
 
         Raises:
-            BaseException: What the input raised, if it is no `Exception`: as a plain
-                iterable would raise it here, it ends the call.
+            BaseException: What the input raised, if it is no `Exception` or a signal's:
+                as a plain iterable would raise it here, it ends the call.
         """
         interruption, self.interruption = self.interruption, None
         if interruption is not None:
@@ -237,7 +240,10 @@ class AsyncSource(Source):
                     self.room.clear()
                     await self.room.wait()
         except Exception as error:
-            self.error = error
+            if is_of_a_signal(error):
+                self.interruption = error
+            else:
+                self.error = error
         except BaseException as error:
             if self.is_closing:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, cast
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 
 numbers = itertools.count(1)  # of calls
@@ -42,10 +43,11 @@ def blame(
             error = copy_of(error, notes[: notes.index(others[0])])
         if note not in field_notes(error):
             error.add_note(note)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         # Notes are a courtesy, and the class may forbid them. The error itself is
         # on its way to the caller, who must get it either way.
-        pass
     return error
 
 

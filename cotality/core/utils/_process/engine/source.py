@@ -10,6 +10,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_each
 from cotality.core.utils._process.tasks.from_data import TasksOver
 from cotality.core.utils._process.tasks.outcome import Batch, Settled
@@ -129,6 +130,8 @@ class Source:
                 memory.will_run(batch)
                 self.diary.told("the journal", perf_counter() - began)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             self.stop(error)
             self.returned.clear()
             return None
@@ -231,6 +234,8 @@ class IterableSource(Source):
                 # What was read before the input raises stays in the list.
                 tasks.extend(islice(self.iterator, at_once))
             except Exception as error:
+                if is_of_a_signal(error):
+                    raise
                 self.stop(error)
             self.keep_good_ones(tasks, before)
             if len(tasks) < before + at_once:

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Times
 from cotality.core.utils._process.tasks.tracebacks import field_of, set_field
@@ -101,7 +102,9 @@ def tell_of_earlier(error: Exception, earlier: tuple[Exception, ...]) -> None:
     for number, each in enumerate(earlier, 1):
         try:
             error.add_note(f"Attempt {number} of {attempts}: {class_and_text(each)}")
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             break  # a courtesy, and the class may forbid it
     for before, after in zip(earlier, [*earlier[1:], error], strict=True):
         put_behind(after, before)

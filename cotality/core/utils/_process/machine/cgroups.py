@@ -17,6 +17,8 @@ import re
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .descriptor import Descriptor
 
 Controller: TypeAlias = Literal["cpu", "memory"]
@@ -109,7 +111,9 @@ def mount_table(root: str) -> bytes:
     try:
         with open(os.path.join(root, "proc/self/mountinfo"), "rb") as file:
             return file.read()
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return b""
 
 
@@ -122,7 +126,9 @@ def content(path: str, limit: int = READ_LIMIT) -> bytes:
     try:
         file = Descriptor(os.open, path, os.O_RDONLY)
         return os.read(file.fd, limit)
-    except (OSError, ValueError):  # the latter for a name that cannot be one
+    except (OSError, ValueError) as raised:  # the latter for a name that cannot be one
+        if is_of_a_signal(raised):
+            raise
         return b""
 
 

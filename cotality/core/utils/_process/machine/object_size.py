@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sized
 from itertools import islice
 from typing import Any, cast
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 # How many items of a container are looked at, by how deep it is inside of others. What
 # is in one list is mostly alike, and to look at all of a million takes a second.
 SAMPLES = (64, 8, 4, 4, 2, 2)
@@ -59,7 +61,9 @@ def own_size(thing: Any) -> float:  # Any: as above
         size: float = sys.getsizeof(thing, UNKNOWN)
         held = getattr(thing, "nbytes", 0)  # of an array, also one of borrowed memory
         return max(size, held) if isinstance(held, int) else size
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return UNKNOWN  # it is somebody's own code that says
 
 
@@ -81,7 +85,9 @@ def parts_of(thing: Any) -> Iterable[object]:  # Any: as above
     """What an instance holds in its attributes."""
     try:
         attributes: object = getattr(thing, "__dict__", None)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return []
     if isinstance(thing, type) or not isinstance(attributes, dict):
         attributes = {}
@@ -115,5 +121,7 @@ def looks_large(value: object) -> bool:
     try:
         size = getattr(value, "nbytes", 0)
         return bool(isinstance(size, int) and size >= LARGE)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return False  # it is pickled like any other, and then says itself what ails it

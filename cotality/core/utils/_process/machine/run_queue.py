@@ -10,6 +10,8 @@ from __future__ import annotations
 from io import FileIO
 from threading import get_native_id
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .short_turns import short_turns
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
@@ -104,5 +106,7 @@ def content(path: str, most: int) -> bytes:
         # Not `open`, which is gone when a stream is closed by the end of the program.
         with short_turns(), FileIO(path) as file:
             return file.read(most) or b""
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return b""  # or the thread has ended meanwhile

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 if sys.platform != "win32":
     import fcntl
 
@@ -79,8 +81,10 @@ def close(fds: list[int]) -> None:
     for fd in fds:
         try:
             os.close(fd)
-        except OSError:
-            pass  # the program has closed its standard files meanwhile, and ours
+        except OSError as raised:
+            if is_of_a_signal(raised):
+                raise
+            # The program has closed its standard files meanwhile, and ours.
 
 
 def are_open() -> bool:
@@ -91,7 +95,9 @@ def are_open() -> bool:
 def is_open(fd: int) -> bool:
     try:
         os.fstat(fd)
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return False
     return True
 

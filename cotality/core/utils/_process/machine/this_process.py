@@ -6,7 +6,6 @@ Here and not in `worker_main`, so that to ask takes no import of what a worker n
 from __future__ import annotations
 
 import os
-import threading
 
 # Whether it is a worker of ours: then it does not multiply processes by default.
 is_worker = False
@@ -17,20 +16,23 @@ born_at = ready_at = 0.0
 set_up_seconds = 0.0
 
 
-def can_be_struck() -> bool:
-    """Whether a signal may raise an exception here: it does so in the main thread.
+def become_worker() -> None:
+    """From now on whatever is raised here belongs to a task."""
+    global is_worker
+    from cotality._kit import struck
 
-    In a worker of ours whatever is raised belongs to its task.
-    """
-    return not is_worker and threading.current_thread() is threading.main_thread()
-
-
-def is_ctrl_c(error: BaseException) -> bool:
-    """Whether *error*, which code of the user's has let out, is rather the caller's."""
-    return isinstance(error, KeyboardInterrupt) and can_be_struck()
+    is_worker = struck.is_all_of_tasks = True
 
 
 def is_of_a_signal(error: BaseException) -> bool:
+    """Whether *error*, out of any code but a task's, is rather the caller's."""
+    # Only failures need it.
+    from cotality._kit import struck
+
+    return struck.is_of_a_signal(error)
+
+
+def is_to_end_caller(error: BaseException) -> bool:
     """Whether *error*, raised while a task ran in this thread, is to end its caller.
 
     A Ctrl-C is, and so is a `SystemExit` that the handler of a signal has raised: a
@@ -39,28 +41,7 @@ def is_of_a_signal(error: BaseException) -> bool:
     """
     if isinstance(error, KeyboardInterrupt):
         return True
-    if isinstance(error, Exception) or not can_be_struck():
-        return False
-    handlers = codes_of_handlers()
-    frames = error.__traceback__
-    while frames is not None:
-        if frames.tb_frame.f_code in handlers:
-            return True
-        frames = frames.tb_next
-    return False
-
-
-def codes_of_handlers() -> set[object]:
-    """The code of each function that handles a signal here."""
-    import signal
-
-    found: set[object] = set()
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        handler = getattr(handler, "func", handler)  # of a partial
-        handler = getattr(handler, "__func__", handler)  # of a method
-        found.add(getattr(handler, "__code__", None))
-    return found - {None}
+    return not isinstance(error, Exception) and is_of_a_signal(error)
 
 
 # True in a process that a task made by forking this one. It has a copy of the worker's

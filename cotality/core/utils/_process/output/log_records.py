@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.safe_text import class_and_text, shortened
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.pickling.exceptions import (
     pack_exception,
@@ -75,7 +76,9 @@ def is_plain(args: Any) -> bool:  # Any: of any message
 def pack_value(value: object) -> bytes:
     try:
         return encode(value)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return encode(shortened(value, LONGEST_REPR))
 
 
@@ -103,6 +106,8 @@ def unpack_value(packed: bytes) -> object:
     try:
         return decode(packed)
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         return f"<it cannot be rebuilt: {class_and_text(error)}>"
 
 

@@ -17,6 +17,7 @@ from cotality.core.utils._process.channel.messages import (
     WARNING,
     Output,
 )
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from . import log_records, warning_records
 
@@ -37,7 +38,9 @@ def show(output: Output, is_last: bool) -> None:
             warning_records.issue(data)
         else:
             print_text("stdout" if kind == STDOUT else "stderr", data)
-    except BaseException:
+    except BaseException as raised:
+        if is_of_a_signal(raised):
+            raise
         # Of a handler that calls sys.exit, too: there is nobody to exit here.
         complain()
     if is_last:
@@ -47,8 +50,10 @@ def show(output: Output, is_last: bool) -> None:
 def complain() -> None:
     try:
         logger.exception("what a worker has logged or warned of could not be shown")
-    except BaseException:
-        pass  # a handler failed when it was told that it has failed
+    except BaseException as raised:
+        if is_of_a_signal(raised):
+            raise
+        # A handler failed when it was told that it has failed.
 
 
 # Records.
@@ -64,7 +69,9 @@ def show_record(output: Output, data: bytes) -> None:
     record.__dict__.setdefault("worker", f"process {output.pid}")
     try:
         log_records.handle(record, used)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         # As logging does for its own handlers: said on stderr, if it is to be said.
         logging.NullHandler().handleError(record)
 
@@ -80,6 +87,8 @@ def print_text(name: str, data: bytes) -> None:
     try:
         write(stream, data)
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         tell(name, error)
         return
     if not any(stream is each for each in unflushed):
@@ -115,6 +124,8 @@ def flush_all() -> None:
         try:
             stream.flush()
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             tell("output", error)
     unflushed.clear()
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from cotality._kit.safe_text import text_of
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 
 # For modules that the parent has not imported: where each of them has warned already.
@@ -26,7 +27,9 @@ def pack_warning(
     """A warning that is being shown; called by who shows it."""
     try:
         warning = encode(message if isinstance(message, Warning) else category(message))
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         warning = b""
     builtin = next(each for each in category.mro() if each.__module__ == "builtins")
     text = text_of(message) if isinstance(message, Warning) else message
@@ -71,7 +74,9 @@ def issue(packed: bytes) -> None:
 def unpack_warning(data: bytes) -> Warning | None:
     try:
         message: Warning = decode(data)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return None
     return message
 

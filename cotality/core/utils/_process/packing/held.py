@@ -21,6 +21,8 @@ from types import (
 )
 from typing import Any
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .memos import dumped_by, is_found_by_name
 from .stateful import values_of
 
@@ -91,7 +93,9 @@ def attributes_of(thing: object) -> list[object]:
         return []
     try:
         return list(vars(thing).values())
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return []  # it has none, or hides them
 
 
@@ -110,6 +114,8 @@ def content_of(things: Iterable[object]) -> tuple[bytes, frozenset[int]] | None:
     held = [thing for thing in things if not isinstance(thing, CODE)]
     try:
         data, pickler = dumped_by(pickle.Pickler, held, None)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return None
     return data, frozenset(pickler.memo.copy()) - {id(held)}

@@ -20,6 +20,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import Any, TypeAlias, cast
 
 from cotality._kit.imported import imported
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     dumped_by_value,
@@ -185,8 +186,10 @@ def noted(
         data, pickler = dumped_by(pickle.Pickler, value, take)
         if is_for_all(data):
             return data, pickler
-    except Exception:
-        pass  # the other pickler may know a way; if not, its error is the one to raise
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        # The other pickler may know a way; if not, its error is the one to raise.
     if buffers:
         buffers.clear()
     data, pickler = dumped_by_value(value, buffers)
@@ -198,7 +201,9 @@ def dumped_plainly(value: object) -> bytes | None:
     """*value* by the standard pickle, None if that is not enough."""
     try:
         data: bytes = dumps(value, PROTOCOL)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return None
     return data if is_for_all(data) else None
 

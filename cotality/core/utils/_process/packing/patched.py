@@ -22,6 +22,7 @@ from importlib import import_module
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 
 # What tells one code from another, in any process that has the same files.
@@ -142,7 +143,9 @@ class ByName:
         function = self.function
         try:
             by_value = packed_by_value(function)
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             by_value = None  # it may be needed by nobody
         names = module_of(function), function.__qualname__
         return found_or_opened, (*names, print_of(function), by_value)

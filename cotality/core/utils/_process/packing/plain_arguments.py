@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
 from cotality.core.utils._process.machine.object_size import LARGE
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 from cotality.core.utils._process.tasks.task import Task
 
@@ -58,7 +59,9 @@ def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
         content = positional if any(positional) else None, named
         PlainPickler(file, PROTOCOL).dump(content)
         return file.getvalue() if file.tell() <= limit else None
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         # Unusual in some way. Each is then packed by itself and blamed for itself.
         return None
 

@@ -10,7 +10,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from cotality._kit.public import public
-from cotality.core.utils._process.machine.this_process import is_ctrl_c
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_function
 from cotality.core.utils._process.tasks.task import Task, name_of_function
 from cotality.core.utils._process.tasks.tracebacks import field_of
@@ -53,7 +53,10 @@ class PerWorker:
         try:
             key = value_key(given)
             hash(key)
-        except Exception:  # the code of an argument's class decides what this raises
+        except Exception as raised:
+            # The code of an argument's class decides what this raises.
+            if is_of_a_signal(raised):
+                raise
             return self
         return key
 
@@ -164,7 +167,7 @@ def close_all(made: dict[Hashable, Made]) -> None:
             if each.close is not None:
                 each.close()
         except BaseException as error:
-            if is_ctrl_c(error):
+            if is_of_a_signal(error):
                 close_all(made)
                 raise
             # There is no task left that could fail with it.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
 
 from .encode import decode, encode
@@ -39,6 +40,8 @@ def captured(variables: Sequence[Variable]) -> bytes:
         try:
             values.append((variable, encode(value)))
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             from .explain import path_of_unpicklable
 
             where = path_of_unpicklable(value, f"the value of {variable.name!r}")

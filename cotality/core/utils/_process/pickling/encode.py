@@ -6,6 +6,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts import off_path
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def encode(value: Any) -> bytes:  # Any: spares callers a type for each literal
     """
     try:
         data: bytes = dumps(value, PROTOCOL)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return encode_by_value(value)
     return data if is_for_all(data) else encode_by_value(value)
 
@@ -93,7 +96,9 @@ def encode_answer(value: Any) -> bytes:  # Any: as for `encode`
     """
     try:
         data: bytes = dumps(value, PROTOCOL)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return dump_answer(value, None)
     return data if is_for_all(data) else dump_answer(value, None)
 

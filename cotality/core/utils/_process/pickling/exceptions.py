@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
-from cotality._kit.safe_text import text_of, traceback_text_of
-from cotality.core.utils._process.machine.this_process import can_be_struck, is_ctrl_c
+from cotality._kit.safe_text import text_of
+from cotality.core.utils._process.machine.this_process import (
+    is_of_a_signal,
+)
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
 from cotality.core.utils._process.tasks.tracebacks import (
     Place,
@@ -170,6 +172,8 @@ def copy_of(error: Exception, notes: list[object]) -> Exception:
 def pack_node(
     error: BaseException, number: dict[int, int], encode: Callable[[Any], bytes]
 ) -> Node:  # Any: as above
+    from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+
     members = [number[id(m)] for m in members_of(error) if id(m) in number]
     return Node(
         packed=pack_alone(error, encode),
@@ -189,15 +193,8 @@ def pack_alone(
     error: BaseException, encode: Callable[[Any], bytes]
 ) -> bytes | None:  # Any: as above
     """*error* without what it is linked to, or None if nothing would rebuild it."""
-    # The second time is for what has only failed because something else has struck in
-    # the middle of it: a time limit by a signal, a handler of SIGTERM that exits.
     for take_apart in (as_its_class_says, field_by_field, as_its_pickle_says):
-        packed, failure = tried(take_apart, error, encode)
-        if failure is not None:
-            first = failure
-            packed, failure = tried(take_apart, error, encode)
-            if is_exit(first) and not is_exit(failure) and can_be_struck():
-                raise first  # of a signal
+        packed = tried(take_apart, error, encode)
         if packed is not None:
             return packed
     return None
@@ -207,8 +204,8 @@ def tried(
     take_apart: Callable[[BaseException], tuple[Any, ...] | None],
     error: BaseException,
     encode: Callable[[Any], bytes],
-) -> tuple[bytes | None, BaseException | None]:  # Any: as above
-    """*error* packed in this way, if that works, or why it does not.
+) -> bytes | None:  # Any: as above
+    """*error* packed in this way, if that works.
 
     User code runs in here, and any way in which it fails means the same: this way of
     packing is none for this exception.
@@ -216,22 +213,18 @@ def tried(
     try:
         parts = take_apart(error)
         if parts is None:
-            return None, None
+            return None
         packed = encode(parts)
         rebuilt = put_together(decode(packed))
         if type(rebuilt) is not type(error):
-            return None, None
+            return None
         if take_apart is as_its_pickle_says and not reads_alike(rebuilt, error):
-            return None, None
-        return packed, None
+            return None
+        return packed
     except BaseException as failure:
-        if is_ctrl_c(failure):
+        if is_of_a_signal(failure):
             raise
-        return None, failure.with_traceback(None)  # its frames hold too much
-
-
-def is_exit(failure: BaseException | None) -> bool:
-    return failure is not None and not isinstance(failure, Exception)
+        return None
 
 
 def as_its_class_says(error: BaseException) -> tuple[Any, ...] | None:
@@ -368,7 +361,7 @@ def rebuild(node: Node) -> BaseException:
     try:
         return put_together(decode(node.packed))
     except BaseException as failure:  # as in `tried`; here it is the caller's side
-        if is_ctrl_c(failure):
+        if is_of_a_signal(failure):
             raise
         return stand_in(node)
 
@@ -383,7 +376,7 @@ def rebuild_group(node: Node, members: list[BaseException]) -> BaseException:
             (rebuild_from_fields, (kind, (message, members), slots), state)
         )
     except BaseException as failure:  # as in `tried`
-        if is_ctrl_c(failure):
+        if is_of_a_signal(failure):
             raise
         return unknown_group(node, members)
 

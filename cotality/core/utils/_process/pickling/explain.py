@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cotality._kit.public import public
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .parts import Part, parts
 from .path_text import Place, or_else, path_to
@@ -56,9 +57,10 @@ def explanation(obj: object, root: str, *, plain: bool) -> str | None:
     try:
         reason = obstacle(obj, reason_of, plain=plain)
         return reason and sentence(Search(obj, plain=plain), reason, root)
-    except KeyboardInterrupt:
-        raise  # the user's
-    except BaseException:  # such as a RecursionError when the stack was full before
+    except BaseException as raised:
+        # Such as a RecursionError when the stack was full before.
+        if is_of_a_signal(raised):
+            raise
         return f"{root or 'it'} cannot be pickled"
 
 
@@ -132,9 +134,10 @@ class Search:
                 if id(part[1]) not in self.seen:
                     self.seen[id(part[1])] = part[1]
                     return part, False
-        except KeyboardInterrupt:
-            raise  # the user's
-        except BaseException:  # kept nowhere, as its frames would keep the object
+        except BaseException as raised:
+            # Kept nowhere, as its frames would keep the object.
+            if is_of_a_signal(raised):
+                raise
             return None, True
         return None, False
 

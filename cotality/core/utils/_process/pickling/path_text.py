@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from cotality._kit.imported import imported
 from cotality._kit.safe_text import shortened
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .parts import Step
 
@@ -127,9 +128,10 @@ def or_else(ask: Callable[[], T], otherwise: T) -> T:
     """
     try:
         return ask()
-    except KeyboardInterrupt:
-        raise  # the user's
-    except BaseException:  # also a SystemExit out of some __repr__ or property
+    except BaseException as raised:
+        # Also a SystemExit out of some __repr__ or property.
+        if is_of_a_signal(raised):
+            raise
         return otherwise
 
 

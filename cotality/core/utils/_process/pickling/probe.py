@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cotality._kit.imported import imported
 from cotality._kit.public import public
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from . import numbered
 
@@ -66,9 +67,9 @@ def obstacle(
         probe = new_probe(plain=plain)
         probe.dump(obj)
         probe.check_script()
-    except KeyboardInterrupt:
-        raise  # the user's; the one thing that is not about obj
     except BaseException as error:  # also a SystemExit out of some __reduce__
+        if is_of_a_signal(error):
+            raise
         return tell(error)
     return None
 

@@ -24,6 +24,7 @@ from types import (
 )
 from typing import Any, NamedTuple, NewType, TypeVar
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts.forms import (
     NAMED_KINDS,
     cloudpickle_itself,
@@ -83,6 +84,8 @@ def define(home: Home, name: str) -> Definition:
     try:
         definition = packed_definition(home, name, thing)
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         from cotality.core.utils._process.scripts.run_again import can_be_run
 
         if not can_be_run(home):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cotality.core.utils._process.machine.object_size import looks_large
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts.places import (
     Buffers,
     Definition,
@@ -44,7 +45,9 @@ class Needed:
             soft: dict[tuple[Home, str], Definition] = {}
             try:
                 self.gather([mention], soft, hints)
-            except Exception:
+            except Exception as raised:
+                if is_of_a_signal(raised):
+                    raise
                 continue  # it may never be looked up
             self.keep(soft)
         for home in self.found:

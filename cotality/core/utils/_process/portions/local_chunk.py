@@ -18,7 +18,7 @@ from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
 from cotality.core.utils._process.machine.run_queue import seconds_in_queue
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality.core.utils._process.machine.this_process import is_to_end_caller
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.tasks.task import Task
@@ -205,7 +205,7 @@ class LocalChunk:
 
     def fail(self, report: ChunkReport, error: BaseException) -> None:
         """The task that was running raised *error*."""
-        if self.is_in_caller and is_of_a_signal(error):
+        if self.is_in_caller and is_to_end_caller(error):
             raise error
         if self.can_stay and belongs_elsewhere(error):
             self.belongs = error

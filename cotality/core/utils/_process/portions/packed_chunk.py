@@ -32,6 +32,7 @@ from cotality.core.utils._process.channel.ledger import (
 )
 from cotality.core.utils._process.channel.segments import NoRoomError, Segment, pack
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing.arguments import (
     Split,
     Unpacker,
@@ -419,6 +420,8 @@ def packed_value(
     except NoRoomError:
         raise
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         from cotality.core.utils._process.pickling.refusals import unpicklable_result
 
         raise unpicklable_result(value, error) from error

@@ -17,6 +17,7 @@ from cotality.core.utils._process.channel.segments import (
     Segment,
     packed_parts,
 )
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing.arguments import (
     MOST_TAKEN_OUT,
     Packer,
@@ -160,9 +161,9 @@ class PortionPacker:
                 packed.packed()
                 functions[packed.number] = packed
                 numbers.append(packed.number)
-        except KeyboardInterrupt:
-            raise  # the caller's own
-        except BaseException:
+        except BaseException as raised:
+            if is_of_a_signal(raised):
+                raise
             functions.clear()
             return None  # one by one, each is blamed for itself
         return Together(numbers if others else numbers[0], data)
@@ -196,9 +197,9 @@ class PortionPacker:
                         along.add(packed)
                     else:
                         size += len(packed)
-            except KeyboardInterrupt:
-                raise  # the caller's own
             except BaseException as error:
+                if is_of_a_signal(error):
+                    raise
                 failures[len(calls)] = unsendable_task(task, error)
                 data = last = None
             calls.append((0 if last is None else last.number, data))
@@ -248,11 +249,11 @@ def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport
     for position in list(report.packed):
         try:
             report.values[position] = result_of(report.packed.pop(position))
-        except KeyboardInterrupt:
-            raise  # the caller's own
         except NoRoomError as error:
             errors[position] = error
         except BaseException as error:
+            if is_of_a_signal(error):
+                raise
             errors[position] = unreadable_result(error)
     for position, packed in report.errors.items():
         failure = unpack_exception(packed)

@@ -27,6 +27,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from cotality._kit.imported import imported
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.output import filters
 
 # Without what `signal` makes of numbers, which takes ten times as long.
@@ -80,7 +81,9 @@ class Settlement(NamedTuple):
 def surroundings() -> Surroundings:
     try:
         directory = os.getcwd()
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         directory = None
     return Surroundings(directory, environment(), time.tzname)
 

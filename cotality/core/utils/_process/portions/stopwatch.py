@@ -12,6 +12,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.times import Clues, Columns, Measure, Times
 
 
@@ -115,7 +116,9 @@ def queued_so_far() -> float | None:
         return None
     try:
         return int(read_queue().split()[1]) * NANOSECOND
-    except (OSError, IndexError, ValueError):
+    except (OSError, IndexError, ValueError) as raised:
+        if is_of_a_signal(raised):
+            raise
         return None  # a kernel without it, or no descriptor is left
 
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cotality.core.utils._process.engine.observers import Start
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .output_place import Kind, Place
 from .reporter import Reporter, logger
@@ -55,7 +56,9 @@ class Bar(Reporter):
                 return
             self.has_shown = True
             self.face.show(progress)
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             self.give_up(progress)
             return
         now = self.clock()
@@ -68,7 +71,9 @@ class Bar(Reporter):
             return  # too short to be seen, and inside or beside another one
         try:
             (self.face or self.closing_face()).close(progress)
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             self.give_up(progress)
 
     def new_face(self) -> Face:
@@ -94,5 +99,7 @@ class Bar(Reporter):
         try:
             if face is not None:
                 face.close(progress)
-        except Exception:
-            pass  # the same once more; it was said above
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            # The same once more; it was said above.

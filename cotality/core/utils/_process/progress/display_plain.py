@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .sentence import sentence
 from .snapshot import Progress
 
@@ -106,5 +108,7 @@ def columns(stream: TextIO) -> int:
     """How wide the terminal is; 0 if it does not say, as some in containers do not."""
     try:
         return os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
+    except (OSError, ValueError) as raised:
+        if is_of_a_signal(raised):
+            raise
         return 0

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 
@@ -125,7 +126,9 @@ class CallbackReporter(Reporter):
             return
         try:
             self.callback(progress)
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             if error is None:
                 raise
             # Why the call ends is what its caller has to learn.

@@ -16,6 +16,8 @@ from enum import Enum
 from types import FunctionType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from . import places
 from .tokens import tokens
 
@@ -152,6 +154,8 @@ def make_class(
             kind = make(meta, name, bases, dict(first))
             break
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             reason = reason or error
     if kind is None:
         raise TypeError(

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from . import places
 from .places import SCRIPT, Home
@@ -213,6 +214,8 @@ class Binding:
             for name in run_again(home, path):
                 home.found[name] = home.names[name]
         except BaseException as error:
+            if is_of_a_signal(error):
+                raise
             home.run_error = f"to run the script again raised {class_and_text(error)}"
 
     def bind(self, name: str) -> None:
@@ -235,6 +238,8 @@ class Binding:
             self.begun.discard(name)
             raise
         except BaseException as error:
+            if is_of_a_signal(error):
+                raise
             self.try_script(name, error)
         home.bound[name] = each.version
 
@@ -292,6 +297,8 @@ class Binding:
             if is_last:
                 self.home.broken[name] = class_and_text(error)
         except BaseException as error:
+            if is_of_a_signal(error):
+                raise
             del self.unfinished[name]
             self.try_script(name, error)
         finally:

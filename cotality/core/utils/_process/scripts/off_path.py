@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 # The file of each module, and the folders of its own modules if it is a package.
 Files: TypeAlias = dict[str, tuple[str | None, list[str] | None]]
 
@@ -76,7 +78,9 @@ def look() -> None:
         try:
             if module.__name__ == name:  # else it is an alias
                 look_at(name, module, seen.folders, files, made)
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             continue  # a module that answers in its own way; imports may know better
     seen.known, seen.files, seen.made = known, files, frozenset(made)
     seen.needles = tuple(name.encode() for name in (*files, *made))
@@ -159,7 +163,9 @@ def is_known_to_imports(module: ModuleType) -> bool:
         try:
             if finder.find_spec(module.__name__, None) is not None:
                 return not type(finder).__module__.startswith("_pytest.")
-        except Exception:
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
             continue  # it cannot say
     return False
 

@@ -14,6 +14,8 @@ import os
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .places import SCRIPT, Home
 
 is_running = False  # whether this process runs a script again right now
@@ -32,7 +34,9 @@ def has_guard(path: str, changed: int) -> bool:
     try:
         with open(path, "rb") as file:
             module = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError) as raised:
+        if is_of_a_signal(raised):
+            raise
         return False
     return any(
         isinstance(statement, ast.If) and is_guard(statement.test)

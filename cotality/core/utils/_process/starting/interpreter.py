@@ -15,6 +15,8 @@ from multiprocessing import spawn
 from multiprocessing import util as mp_util
 from typing import Any
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from . import own_name
 
 util: Any = mp_util  # Any: typeshed leaves out what is used of it
@@ -92,7 +94,9 @@ def is_interpreter(program: str) -> bool:
             timeout=TRIAL_LIMIT,
             check=True,
         )
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError) as raised:
+        if is_of_a_signal(raised):
+            raise
         return False
     expected = f"{sys.implementation.cache_tag} {sys.version}"
     return answer.stdout.split() == expected.split()

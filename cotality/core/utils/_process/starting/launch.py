@@ -22,6 +22,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from cotality.core.utils._process.machine.standard_places import above_standard
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts import run_again
 
 from . import interpreter, measured, own_start
@@ -163,6 +164,8 @@ def additions_of_others(
         try:
             data = standard(name)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             logger.warning("workers start without what was to be sent along: %r", error)
             return {}
     return {key: data[key] for key in data if key not in measured.STANDARD_KEYS}

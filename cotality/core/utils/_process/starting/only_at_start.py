@@ -11,6 +11,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.pickling.explain import path_of_unpicklable
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
@@ -38,6 +39,8 @@ def parts_for_start(
         try:
             parts.append(Packed(encode(argument)))
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             if not forks:  # a fork has it already
                 check(argument, position, error)
             parts.append(argument)
@@ -53,6 +56,8 @@ def check(argument: object, position: int, refusal: Exception) -> None:
     try:
         pickle_as_for_a_start(argument)
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         if "fork context" in str(error):
             why = (
                 f"initargs[{position}] is or holds a lock of multiprocessing that only "

@@ -46,6 +46,10 @@ def flags_of(function: object) -> int:
         if code is None:
             code = getattr(getattr(type(function), CALL, None), "__code__", None)
         flags: object = getattr(code, "co_flags", 0)
-    except Exception:
+    except Exception as raised:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(raised):
+            raise
         return 0  # a proxy with nothing behind it, say: its task tells
     return flags if isinstance(flags, int) else 0

@@ -93,8 +93,12 @@ def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
         exec(stub_at(place), names)
     except StubEndError as end:
         found = end.__traceback__ and end.__traceback__.tb_next
-    except Exception:
-        pass  # a traceback is worth less than the exception it belongs to
+    except Exception as raised:
+        from cotality._kit.struck import is_of_a_signal
+
+        if is_of_a_signal(raised):
+            raise
+        # A traceback is worth less than the exception it belongs to.
     del names["end"]  # it refers to the frame, and the frame to these names
     yield found
 

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from cotality._kit.imported import imported
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.starting.django_setup import settings_of_program
 
@@ -209,7 +210,9 @@ def sendable(settings: Settings) -> Settings:
 def can_travel(value: object) -> bool:
     try:
         encode(value)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return False
     return True
 

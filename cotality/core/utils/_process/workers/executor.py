@@ -19,6 +19,7 @@ from cotality.core.utils._process.channel.segments import (
 )
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing import patched
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.pickling.refusals import unpicklable_call
@@ -140,6 +141,8 @@ class IsolatedProcessPoolExecutor(Executor):
                 with sent_along() as segments:
                     body = encode(packed)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             self._pool.check_open()
             future.set_running_or_notify_cancel()
             if not isinstance(error, NoRoomError):
@@ -215,10 +218,14 @@ def checked_initializer(
     try:
         function = encode(patched.sendable(initializer))
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         raise unpicklable_call(initializer, (), {}, error) from error
     try:
         return Initializer(function, encode(tuple(initargs)))
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         from cotality.core.utils._process.starting.only_at_start import parts_for_start
 
         return Initializer(function, parts_for_start(tuple(initargs), context))

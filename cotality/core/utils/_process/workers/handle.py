@@ -28,6 +28,7 @@ from cotality.core.utils._process.channel.messages import (
 )
 from cotality.core.utils._process.machine.cpus import available_cpus
 from cotality.core.utils._process.machine.standard_places import above_standard
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.output import filters
 from cotality.core.utils._process.starting import launch, nesting
 
@@ -189,7 +190,9 @@ class WorkerHandle:
             return self.link.send(message) == len(message)
         except BlockingIOError:
             return False
-        except OSError:
+        except OSError as raised:
+            if is_of_a_signal(raised):
+                raise
             return True  # the worker is gone: as in `push`
 
     def entered(self, item: Item) -> bytes:
@@ -291,9 +294,10 @@ class WorkerHandle:
                 self.outbox = self.outbox[sent:]
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as raised:
+            if is_of_a_signal(raised):
+                raise
             # The worker is gone. Its end will be noticed, and the item handed on.
-            pass
         self.outbox = None
 
     def messages(self, reads: int = READS_IN_A_ROW) -> Iterator[Message]:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
     start,
@@ -371,9 +372,10 @@ class Pool:
             return  # it does not sleep yet, and will look before it does
         try:
             rope.send(b"\0")
-        except OSError:
+        except OSError as raised:
+            if is_of_a_signal(raised):
+                raise
             # Full: it is going to wake anyway. Closed: there is nobody to wake.
-            pass
 
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""

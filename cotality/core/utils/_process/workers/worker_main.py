@@ -125,7 +125,8 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
 
 def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     """Make this process independent of the parent's signals, terminal and threads."""
-    this_process.is_worker = wire.knows_its_parent = True
+    this_process.become_worker()
+    wire.knows_its_parent = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
     if sys.platform != "win32":
         make_signals_new()

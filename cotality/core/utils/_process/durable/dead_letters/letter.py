@@ -10,6 +10,7 @@ from typing import Any, cast
 from cotality._kit.public import public
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.durable.files.errors import DeadLetterError
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task
 
 DIGEST = 8  # bytes
@@ -105,6 +106,8 @@ class DeadLetter:
             call = function if self.needs_function and function else kept
             return Task(call, arguments, positional=positional, label=label)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             raise DeadLetterError(
                 f"{self.call} cannot be run again here: unpickling it raised "
                 f"{class_and_text(error)} (it was kept by Python {self.python}, this "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import platform
 import time
-import traceback
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
@@ -14,10 +13,10 @@ from cotality._kit.safe_text import (
     class_and_text,
     shortened,
     text_of,
-    traceback_text_of,
 )
 from cotality.core.utils._process.durable.keys.errors import TaskKeyError
 from cotality.core.utils._process.durable.keys.task_key import Keys
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task, describe
@@ -57,6 +56,9 @@ def letter_of(
 
     Of a text, and nothing else, the class and the traceback are not known.
     """
+    from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+
+    trace = "" if isinstance(error, str) else traceback_text_of(error, chain=True)
     data, unpicklable = packed(task)
     now = time.time()
     return DeadLetter(
@@ -65,7 +67,7 @@ def letter_of(
         arguments=shown(task),
         error="" if isinstance(error, str) else type(error).__qualname__,
         message=error if isinstance(error, str) else text_of(error),
-        traceback="" if isinstance(error, str) else full_traceback(error),
+        traceback=trace,
         attempts=attempts,
         times=1,
         first_failed_at=now,
@@ -105,6 +107,8 @@ def packed(task: Task[Any]) -> tuple[bytes, str]:  # Any: of any result type
     try:
         return encode(parts), ""
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         return b"", class_and_text(error)
 
 
@@ -121,10 +125,3 @@ def shown(task: Task[Any]) -> dict[str, str]:  # Any: as above
     return {
         f"{name}": shortened(value, SHOWN_ARGUMENT) for name, value in given.items()
     }
-
-
-def full_traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:
-        return traceback_text_of(error)

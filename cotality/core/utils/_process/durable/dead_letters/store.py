@@ -40,6 +40,7 @@ from cotality.core.utils._process.durable.files.read import (
     way_on,
 )
 from cotality.core.utils._process.durable.files.trust import check_trust
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .letter import DeadLetter, letter_from
 
@@ -429,6 +430,8 @@ class Store:
                 self.index.follow(file)
                 yield file
         except OSError as error:
+            if is_of_a_signal(error):
+                raise
             raise DeadLetterError(
                 f"the {KIND.name} {self.path} cannot be written: "
                 f"{error.strerror or error}"

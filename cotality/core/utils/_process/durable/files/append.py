@@ -15,6 +15,8 @@ import os
 import platform
 from pathlib import Path
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .errors import JournalInUseError, Kind
 from .handle import Handle, opened
 from .lock import holders, lock_within, remember, try_lock, unlock
@@ -78,6 +80,8 @@ class RecordFile:
             self.open(patience)
         except OSError as error:
             self.close()
+            if is_of_a_signal(error):
+                raise
             raise kind.error(
                 f"the {kind.name} {path} cannot be opened: {error.strerror or error}"
             ) from error

@@ -11,6 +11,8 @@ import stat
 import sys
 from pathlib import Path
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
+
 from .errors import Kind
 
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -47,7 +49,9 @@ def writers_of(path: Path) -> str:
     """Who else may write to *path*, if anybody; nobody, if it is not there."""
     try:
         status = os.stat(path)
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return ""
     return other_owner(status) or others(status.st_mode)
 
@@ -56,7 +60,9 @@ def writers_of_folder(folder: Path) -> str:
     """Who else may put other files in the place of those in *folder*, if anybody."""
     try:
         status = os.stat(folder)
-    except OSError:
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
         return ""
     if status.st_mode & stat.S_ISVTX:
         return ""  # as /tmp: only the owner of a file may replace it

@@ -22,7 +22,7 @@ from json.encoder import (
 )
 from operator import sub
 
-from cotality._kit.safe_text import text_of, traceback_text_of
+from cotality._kit.safe_text import text_of
 from cotality.core.utils._process.durable.files.append import compact
 from cotality.core.utils._process.tasks.outcome import Details
 from cotality.core.utils._process.tasks.task import describe
@@ -102,6 +102,8 @@ def failed(
     error: Exception,
 ) -> str:
     """The task at *position* has failed for good."""
+    from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+
     timing = details.times.get(position)
     more: dict[str, object] = {
         "call": describe(details.tasks[position]),

@@ -12,6 +12,7 @@ from cotality.core.utils._process.durable.files.read import Fields
 from cotality.core.utils._process.durable.keys.errors import TaskKeyError
 from cotality.core.utils._process.durable.keys.task_key import Keys
 from cotality.core.utils._process.engine.source import SortedOut, Source
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode
 from cotality.core.utils._process.pickling.exceptions import (
     attributes_of,
@@ -203,6 +204,8 @@ class JournalMemory:
         try:
             return Settled(index, [decode(data)], {})
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             raise LostError(f"unpickling it raised {class_and_text(error)}") from error
 
     def result_of(self, fields: Fields) -> bytes | None:
@@ -241,6 +244,8 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
     try:
         error = None if data is None else unpack_exception(data)
     except Exception as broken:
+        if is_of_a_signal(broken):
+            raise
         raise LostError(
             f"what it failed with cannot be read: {class_and_text(broken)}"
         ) from broken
@@ -256,8 +261,10 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
         given[:] = [note for note in given if not is_of_earlier_call(note)]
     try:
         error.add_note(FROM_JOURNAL)
-    except Exception:
-        pass  # a courtesy, and the class may forbid it
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        # A courtesy, and the class may forbid it.
     return error
 
 

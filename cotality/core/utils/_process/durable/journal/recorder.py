@@ -14,6 +14,7 @@ from cotality.core.utils._process.durable.files.errors import JournalError
 from cotality.core.utils._process.durable.files.read import Damage
 from cotality.core.utils._process.durable.files.trust import check_trust
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils._process.tasks.errors import was_cut_off
 from cotality.core.utils._process.tasks.outcome import Batch, Portion, Settled
@@ -186,6 +187,8 @@ class Recorder(Observer):
             if text:
                 self.write(text.encode())
         except OSError as error:
+            if is_of_a_signal(error):
+                raise
             self.unrecorded += keys
             self.fail(self.cannot_write(error))
         except JournalError as error:
@@ -229,6 +232,8 @@ class Recorder(Observer):
             try:
                 packed.append(pack(value))
             except Exception as error:
+                if is_of_a_signal(error):
+                    raise
                 unkept[position] = self.cannot_keep(value, error)
         texts = self.results.add(packed).texts()
         for position in sorted(unkept):
@@ -260,6 +265,8 @@ class Recorder(Observer):
             elif self.journal.fsync == "second":
                 self.sync_if_due()
         except OSError as error:
+            if is_of_a_signal(error):
+                raise
             raise self.cannot_write(error) from error
 
     def try_to_write(self, data: bytes) -> None:
@@ -286,6 +293,8 @@ class Recorder(Observer):
             try:
                 self.sync_if_due()
             except OSError as error:
+                if is_of_a_signal(error):
+                    raise
                 self.fail(self.cannot_write(error))
 
     def cannot_write(self, error: OSError) -> JournalError:
@@ -339,6 +348,8 @@ class Recorder(Observer):
             if self.journal.fsync != "never":
                 self.sync()
         except (JournalError, OSError) as failure:
+            if is_of_a_signal(failure):
+                raise
             # All that a later run needs was written before.
             logger.warning("the end of the run could not be recorded: %s", failure)
 

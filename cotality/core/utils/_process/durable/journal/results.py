@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 from cotality.core.utils._process.durable.files.handle import Handle, opened, reader_of
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PIPE, dump_answer
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
@@ -69,7 +70,9 @@ def pack(value: Any) -> bytes:  # Any: what a task returned
     """
     try:
         data: bytes = dumps(value, PROTOCOL)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return dump_answer(value, None)
     check_numbers(value, data)
     return data
@@ -96,7 +99,9 @@ def pack_all(values: Sequence[Any]) -> list[bytes] | None:  # Any: as above
         for value, data in zip(values, packed, strict=True):
             check_numbers(value, data)
         return packed
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         return None
 
 
@@ -167,6 +172,8 @@ class Results:
             file.seek(offset)
             data = file.read(size)
         except OSError as error:
+            if is_of_a_signal(error):
+                raise
             raise LostError(f"{self.path(number)}: {error.strerror}") from error
         if len(data) != size or crc32(data) != checksum:
             raise LostError(

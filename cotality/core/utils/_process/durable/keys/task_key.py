@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
+from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.task import (
     Task,
     describe,
@@ -88,6 +89,8 @@ class Keys:
             where = name_of_function(function) + error.path
             raise unstable(task, index, where, error) from None
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             raise failed(task, index, name_of_function(function), error) from error
         begun = blake2b(bytes_of(text), digest_size=DIGEST)
         if not text.startswith("n"):  # it holds values, which may change
@@ -150,6 +153,8 @@ def text_of_argument(
     except UnstableError as error:
         raise unstable(task, index, where + error.path, error) from None
     except Exception as error:  # of somebody's __getattr__, or an unsortable mapping
+        if is_of_a_signal(error):
+            raise
         raise failed(task, index, where, error) from error
 
 

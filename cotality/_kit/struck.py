@@ -1,0 +1,109 @@
+"""Whether an exception comes from the handler of a signal, and so is the caller's.
+
+Python runs the handler of a signal between any two instructions of the main thread,
+also of somebody's ``__str__`` or ``__reduce__`` that is asked about an object. What
+comes out of there then says nothing about the object: it is a Ctrl-C, a time limit or
+an order to stop, and it has to go on to whoever made the call. So wherever a failure
+of other people's code is answered with a text, with None or with an error of ours::
+
+    except BaseException as broken:
+        if is_of_a_signal(broken):
+            raise
+
+Only failures load this module.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from types import CodeType, FrameType
+
+# Whether all that is raised here belongs to tasks, as it does in a worker of ours.
+is_all_of_tasks = False
+
+# `signal.getsignal` makes a member of an enumeration of each answer, which takes fifty
+# times as long.
+handler_of: Callable[[int], object] = getattr(
+    signal.getsignal, "__wrapped__", signal.getsignal
+)
+
+TAKES_MORE = 0x04  # CO_VARARGS: a function with `*args`
+
+
+def can_be_struck() -> bool:
+    """Whether a signal may raise an exception here: it does so in the main thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and not is_all_of_tasks
+
+
+def is_of_a_signal(error: BaseException) -> bool:
+    """Whether *error*, just caught in this thread, was raised by a handler of a signal.
+
+    Its frames tell, as far as nobody has cut them off. An exception that other code has
+    raised because of one, as ``raise ... from`` does, is that code's own. Any
+    `KeyboardInterrupt` is taken for a Ctrl-C: its handler is written in C and leaves no
+    frame.
+    """
+    if not can_be_struck():
+        return False
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    handlers = codes_of_handlers()
+    return any(
+        frame.f_code in handlers or (is_over and was_given_a_signal(frame))
+        for frame, is_over in frames_of(error)
+    )
+
+
+def frames_of(error: BaseException) -> Iterator[tuple[FrameType, bool]]:
+    """The frames that *error* has passed, and whether each is over.
+
+    The first one has caught it and goes on. Who looks into its variables keeps what
+    they hold alive for as long as it does.
+    """
+    entry, is_over = error.__traceback__, False
+    while entry is not None:
+        yield entry.tb_frame, is_over
+        entry, is_over = entry.tb_next, True
+
+
+def codes_of_handlers() -> set[CodeType]:
+    """The code of each function that handles a signal here."""
+    found = (code_of(handler_of(number)) for number in range(1, signal.NSIG))
+    return {code for code in found if code is not None}
+
+
+def code_of(handler: object) -> CodeType | None:
+    """What runs when *handler* is called; None if that is not written in Python."""
+    if not callable(handler):
+        return None
+    while (inner := getattr(handler, "func", None)) is not None:
+        handler = inner  # of a partial
+    for each in (handler, type(handler).__call__):
+        code = getattr(getattr(each, "__func__", each), "__code__", None)
+        if isinstance(code, CodeType):
+            return code
+    return None
+
+
+def was_given_a_signal(frame: FrameType) -> bool:
+    """Whether it was called as handlers are: with a number, and the frame it struck.
+
+    That is how a handler is known that is none any more, such as one that has restored
+    what was before it, or that code in between has.
+    """
+    struck, code = frame.f_back, frame.f_code
+    count = code.co_argcount
+    if struck is None or not (count > 1 or code.co_flags & TAKES_MORE):
+        return False
+    variables = frame.f_locals
+    given = [variables.get(name) for name in code.co_varnames[:count]]
+    if code.co_flags & TAKES_MORE:
+        more = variables.get(code.co_varnames[count + code.co_kwonlyargcount])
+        given += more if isinstance(more, tuple) else ()
+    return any(
+        isinstance(number, int) and place is struck for number, place in pairwise(given)
+    )
