@@ -2,7 +2,7 @@
 
 import sys
 
-from cotality.core.utils.process_examples import main
+from cotality.core.utils.process_examples import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

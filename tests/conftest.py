@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -60,6 +61,9 @@ def marks(tmp_path: Path) -> Marks:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Ignored in what a shell script starts with "&", and so in all that we would start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Of the terminal itself: while a test runs, its standard error is a file.
     config.stash[terminal] = os.dup(2)
 

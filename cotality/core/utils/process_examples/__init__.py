@@ -11,12 +11,13 @@ of code in there are lines of the function itself. One idea a file:
   `streaming`, `outcomes`, `progress`, `retries`, `failures`, `report`, `resume`,
   `helpers`;
 * their input: `sources`, and `server` for pages; how much memory they use: `memory`;
-* how they print: `output`; which of them run: `command`.
+* how they print: `output`; which of them run: `command`; how they end early:
+  `ctrl_c`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,3 +37,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .command import main
 
     return main(argv)
+
+
+def program() -> int:
+    """As :func:`main`, for an interpreter that does nothing else and ends with it.
+
+    Ctrl-C may come at any moment, while modules are imported or the interpreter ends.
+    """
+    from .ctrl_c import run_as_program
+
+    return run_as_program(load)
+
+
+def load() -> Callable[[], int]:
+    """Import the tour."""
+    from .command import tour
+
+    return tour

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from cotality.core.utils.process import available_cpus, shutdown_workers
 
+from .ctrl_c import INTERRUPTED
 from .failures import failures, group
 from .helpers import helpers
 from .input_output import input_output
@@ -33,7 +34,6 @@ from .retries import retries
 from .streaming import streaming
 from .unordered import unordered
 
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 EXAMPLES: dict[str, Callable[[float], None]] = {
     "ordered": ordered,
     "io": input_output,
@@ -52,15 +52,21 @@ EXAMPLES: dict[str, Callable[[float], None]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """As :func:`cotality.core.utils.process_examples.main`."""
+    try:
+        return tour(argv)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def tour(argv: Sequence[str] | None = None) -> int:
+    """As :func:`main`, but Ctrl-C is raised when all has ended."""
     arguments = read_command_line(argv)
     try:
         if arguments.list:
             say_list()
             return 0
         return run(list(dict.fromkeys(arguments.only or EXAMPLES)), arguments.scale)
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
     except ReaderGoneError:
         give_up_stdout()
         return 0

@@ -12,6 +12,7 @@ from functools import partial
 from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR
 from socketserver import TCPServer
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -63,11 +64,44 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = False  # so that server_close waits for them
     request_queue_size = 128  # with the usual 5, some of 32 clients wait for a second
+    timeout = 0.02  # s between two looks at whether it is over
+
+    def __init__(self, *given: Any) -> None:  # Any: inherited
+        self.is_over = False
+        self.connections: set[Any] = set()  # Any: what a request is called there
+        super().__init__(*given)
 
     def server_bind(self) -> None:
         """Bind without looking up our own name, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
+
+    def serve(self) -> None:
+        """Answer requests until it is over, and end all that belongs to it."""
+        try:
+            while not self.is_over:
+                self.handle_request()
+        finally:
+            for connection in self.connections.copy():
+                self.hang_up(connection)
+            self.server_close()
+
+    def hang_up(self, connection: Any) -> None:  # Any: inherited
+        """Let nobody wait for a client that says nothing, as one struck by Ctrl-C."""
+        try:
+            connection.shutdown(SHUT_RDWR)
+        except OSError:
+            pass  # it was at its end
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread. Any: inherited."""
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # Any: inherited
+        """End a connection."""
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # Any: inherited
         """Say nothing of clients that went away, as they do after Ctrl-C."""
@@ -79,12 +113,18 @@ class Server(ThreadingHTTPServer):
 def web_server(
     directory: Path, pages: type[SlowPages] = SlowPages
 ) -> Generator[int, None, None]:
-    """A server for the files of *directory* on a free port of this machine."""
-    with Server(("127.0.0.1", 0), partial(pages, directory=directory)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    """A server for the files of *directory* on a free port of this machine.
+
+    Ctrl-C may strike while its thread starts, which then can be neither waited for nor
+    told from one that never will. So that thread alone closes what it works with, and
+    a flag, which nobody has to wait for, is all it takes.
+    """
+    server = Server(("127.0.0.1", 0), partial(pages, directory=directory))
+    thread = threading.Thread(target=server.serve, daemon=True)
+    try:
         thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+        yield server.server_port
+    finally:
+        server.is_over = True
+        if thread.is_alive():
             thread.join()
