@@ -7,6 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Protocol
+
+
+class LeaveClosedLoops(Protocol):
+    """What `closed_loops` sets here when the first call waits in an event loop."""
+
+    def __call__(self, *, wait: bool = False) -> None: ...
+
 
 # Whether it is a worker of ours: then it does not multiply processes by default.
 is_worker = False
@@ -15,6 +23,11 @@ is_worker = False
 # long (s) its initializer took; zeros if it is no worker.
 born_at = ready_at = 0.0
 set_up_seconds = 0.0
+
+
+# Gives back what calls have whose event loop was closed, and waits for that if told to;
+# None as long as there was no call in a loop.
+leave_closed_loops: LeaveClosedLoops | None = None
 
 
 def can_be_struck() -> bool:
