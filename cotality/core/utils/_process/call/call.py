@@ -141,9 +141,9 @@ class Call(NamedTuple):
         from cotality.core.utils._process.engine.arrivals_async import (
             AsyncSource,
             LoopArrivals,
-            Waiting,
             running_loop,
         )
+        from cotality.core.utils._process.engine.closed_loops import Waiting
 
         tasks = self.tasks
         waiting = Waiting(running_loop())

@@ -2,7 +2,8 @@
 
 * the loop: `run`; where tasks come from: `source`, and those whose outcomes are there
   already: `known_outcomes`; where portions come back to: `arrivals`, or
-  `arrivals_async` for an event loop; what is held of one that is out: `ticket`;
+  `arrivals_async` for an event loop, which may be one of `closed_loops`; what is held
+  of one that is out: `ticket`;
 * what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
 * what failures mean: `error_policy`, and whose they are: `blame`; tasks that wait for
   another attempt: `waiting_retries`;

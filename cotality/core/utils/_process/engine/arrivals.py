@@ -67,6 +67,10 @@ class Arrivals(Protocol):
         """Let others do something who share the thread."""
         ...
 
+    def check_open(self) -> None:
+        """Raise if nothing more can arrive."""
+        ...
+
     def emptied(self) -> Arrivals:
         """Another one like this, with nothing in it."""
         ...
@@ -121,6 +125,9 @@ class BlockingArrivals:
 
     async def breathe(self) -> None:
         """There are no others."""
+
+    def check_open(self) -> None:
+        """Something always can."""
 
     def emptied(self) -> Arrivals:
         return BlockingArrivals()

@@ -6,28 +6,22 @@ this package.
 
 from __future__ import annotations
 
-import _thread
 import asyncio
-import logging
-import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.task import Task
 
 from .arrivals import Arrivals
-from .observers import Observers
+from .closed_loops import Waiting, leave_dropped
 from .source import Source
 
 G = TypeVar("G", bound=AsyncGenerator[Any, None])  # Any: of anything
-
-logger = logging.getLogger("cotality.core.utils.process")
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -39,39 +33,6 @@ def running_loop() -> asyncio.AbstractEventLoop:
             "that runs in this thread. With trio run the plain one in a thread: await "
             "trio.to_thread.run_sync(execute_tasks_in_parallel, tasks)."
         ) from None
-
-
-class Leavable(Protocol):
-    """A run, as those see it who leave it when its loop was closed."""
-
-    is_on: bool
-    observers: Observers
-
-    def let_go(self) -> None:
-        """Give back all that it has, without waiting."""
-
-
-class Waiting:
-    """The waiting of one call, of which somebody may let go.
-
-    Attributes:
-        run: The call, for as long as somebody else refers to it.
-        is_dropped: Whether the coroutine was closed, or collected, where it waits; such
-            as when its loop was closed. From then on it must not wait for anything.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.run: weakref.ref[Leavable] | None = None
-        self.is_dropped = False
-
-    @contextmanager
-    def noting_drops(self) -> Generator[None, None, None]:
-        try:
-            yield
-        except GeneratorExit:
-            self.is_dropped = True
-            raise
 
 
 class LoopArrivals:
@@ -114,6 +75,7 @@ class LoopArrivals:
             # can take them.
             await self.breathe()
             return self.done.popleft()
+        self.check_open()
         self.bell.clear()
         # Either may have come just before the bell was cleared.
         if not self.done and not self.woken:
@@ -134,14 +96,21 @@ class LoopArrivals:
                 await asyncio.to_thread(wait)
 
     async def breathe(self) -> None:
+        self.check_open()
         with self.waiting.noting_drops():
             await asyncio.sleep(0)
+
+    def check_open(self) -> None:
+        self.waiting.check_open()
 
     def emptied(self) -> Arrivals:
         return LoopArrivals(self.waiting)
 
     def is_cancellation(self, error: BaseException) -> bool:
-        return self.waiting.is_dropped or isinstance(error, asyncio.CancelledError)
+        waiting = self.waiting
+        if waiting.is_dropped or waiting.loop.is_closed():
+            return True
+        return isinstance(error, asyncio.CancelledError)
 
 
 class Undropped(Generic[G]):
@@ -159,27 +128,6 @@ class Undropped(Generic[G]):
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not GeneratorExit:
             await self.steps.aclose()
-
-
-def leave_dropped(run: Leavable) -> None:
-    """Leave *run*, whose loop was closed, in a thread of its own.
-
-    That is found out by whoever has a portion of it, or collects it: in any thread, at
-    any point, also where it has a lock which is needed for this. To start such a thread
-    takes no lock.
-    """
-    try:
-        _thread.start_new_thread(leave, (run,))
-    except RuntimeError:
-        pass  # the program ends, and with it its workers
-
-
-def leave(run: Leavable) -> None:
-    try:
-        run.let_go()
-        run.observers.ended(asyncio.CancelledError())
-    except BaseException:
-        logger.exception("a call whose event loop was closed could not be ended")
 
 
 class AsyncSource(Source):
@@ -225,7 +173,10 @@ class AsyncSource(Source):
         self.wanted = size
         self.room.set()
         if self.reader is None:
-            self.reader = asyncio.create_task(self.read_ahead())
+            self.reader = reader = asyncio.create_task(self.read_ahead())
+            # It ends with the call. Should that be collected where it waits, nobody has
+            # to be told that this one was "destroyed" as well.
+            reader._log_destroy_pending = False  # type: ignore[attr-defined]  # not public
         self.keep_good_ones(tasks, 0)
         if self.has_ended and not self.ready:
             self.is_empty = True

@@ -204,6 +204,7 @@ class Run:
     def hand_out_what_is_due(self) -> None:
         if self.policy.is_over:
             return
+        self.arrivals.check_open()
         if self.retries.waiting:
             for _, index, task, attempt in self.retries.take_due():
                 self.source.give_back(index, [task], attempt)
@@ -537,8 +538,7 @@ class Run:
         self.backend.kill(self.out)
         self.out.clear()
         self.backend.close(False, struck=True)
-        if BACKEND in self.still_to_close:
-            self.still_to_close.remove(BACKEND)
+        self.is_closed_now(BACKEND)
         logger.debug("left: %d tasks settled", self.schedule.settled)
 
     async def close(
@@ -550,7 +550,7 @@ class Run:
         if BACKEND in todo:
             if "backend" in self.__dict__:
                 self.backend.close(all_ended, struck=struck)
-            todo.remove(BACKEND)
+            self.is_closed_now(BACKEND)
             is_left = error is not None and self.arrivals.is_cancellation(error)
             if not is_left and relay.is_behind():
                 # With what the tasks have logged and printed.
@@ -559,17 +559,35 @@ class Run:
             if "source" in self.__dict__:
                 await self.source.close()
             todo.remove(SOURCE)
-        if OBSERVERS in todo:
-            todo.remove(OBSERVERS)
-            if was_on:
-                logger.debug("ended: %d tasks settled", self.schedule.settled)
-            if self.is_announced:
-                self.observers.ended(error)
+        if was_on and OBSERVERS in todo:
+            logger.debug("ended: %d tasks settled", self.schedule.settled)
+        self.tell_of_the_end(error)
+
+    def tell_of_the_end(self, error: BaseException | None) -> None:
+        if self.is_closed_now(OBSERVERS) and self.is_announced:
+            self.observers.ended(error)
+
+    def is_closed_now(self, part: str) -> bool:
+        """*part* of the call has been given back; whether nobody has said so before.
+
+        When its loop was closed, another thread may be at it as well.
+        """
+        try:
+            self.still_to_close.remove(part)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def has_to_be_left(self) -> bool:
+        """Whether it has something that can be given back without waiting."""
+        todo = self.still_to_close
+        return "backend" in self.__dict__ and (BACKEND in todo or OBSERVERS in todo)
 
     def __del__(self) -> None:
         """Nobody waits any longer, and nobody could say so: a loop was closed."""
         if self.__dict__.get("is_on"):
-            from .arrivals_async import leave_dropped
+            from .closed_loops import leave_dropped
 
             leave_dropped(self)
 

@@ -6,6 +6,14 @@ Here and not in `worker_main`, so that to ask takes no import of what a worker n
 from __future__ import annotations
 
 import os
+from typing import Protocol
+
+
+class LeaveClosedLoops(Protocol):
+    """What `closed_loops` sets here when the first call waits in an event loop."""
+
+    def __call__(self, *, wait: bool = False) -> None: ...
+
 
 # Whether it is a worker of ours: then it does not multiply processes by default.
 is_worker = False
@@ -14,6 +22,11 @@ is_worker = False
 # long (s) its initializer took; zeros if it is no worker.
 born_at = ready_at = 0.0
 set_up_seconds = 0.0
+
+
+# Gives back what calls have whose event loop was closed, and waits for that if told to;
+# None as long as there was no call in a loop.
+leave_closed_loops: LeaveClosedLoops | None = None
 
 
 def become_worker() -> None:

@@ -18,6 +18,9 @@ class Closable(Protocol):
     @property
     def for_calls(self) -> bool: ...
 
+    @property
+    def is_killed(self) -> bool: ...
+
     def kill_all(self, *, but_idle: bool = False) -> None:
         """End what runs."""
 

@@ -120,10 +120,11 @@ class Leased:
         alone.discard(self)
         if self.own is not None:
             self.own.dismiss(owner, all_ended=all_ended, for_good=for_good)
-        if self.lease is None:
+        lease = self.lease  # its loop closed, a call may be left by two threads at once
+        if lease is None:
             return
-        pool = self.lease.pool
-        if self.is_shared and not warm_pools.leave(self, self.lease):
+        pool = lease.pool
+        if self.is_shared and not warm_pools.leave(self, lease):
             if not all_ended:
                 pool.end_call(owner)
             self.lease = None
@@ -132,7 +133,7 @@ class Leased:
         elif for_good and not self.is_shared:
             pool.close(wait=True, cancel=True)
         else:
-            warm_pools.bring_back(self.lease)
+            warm_pools.bring_back(lease)
             # From here on another call may have them; this one never touches them.
             self.lease = None
 

@@ -23,13 +23,14 @@ from typing import Any
 
 from cotality._kit.around import around
 from cotality._kit.public import public
+from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.starting.measured import workers_are_measured
 from cotality.core.utils._process.tasks.checks import checked_max_workers
 
-from . import program_state
+from . import at_exit, program_state
 from .enclosures import enclosed_by, inside
 from .executor import checked_initializer
 from .handle import WorkerPlan
@@ -174,9 +175,14 @@ def shutdown_workers() -> None:
 
     Otherwise they end by themselves after an idle minute, and with the program. The
     next call with ``use_processes=True`` starts new ones, which then see modules as
-    they are on disk at that time. Workers of calls that are running are not touched.
+    they are on disk at that time. Workers of calls that are running are not touched. A
+    call whose event loop was closed is not running: its tasks are ended.
     Takes a few milliseconds.
     """
+    if this_process.leave_closed_loops is not None:
+        this_process.leave_closed_loops(wait=True)
+    pools = all_in(at_exit.open_pools)
+    killed = [each for each in pools if each.for_calls and each.is_killed]
     ending: list[Warm] = []
     while (warm := take_waiting()) is not None:
         ending.append(warm)
@@ -184,6 +190,8 @@ def shutdown_workers() -> None:
         each.pool.close(wait=False, cancel=True)
     for each in ending:
         each.pool.close(wait=True, cancel=True)
+    for pool in killed:
+        pool.join()
 
 
 class Owned:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.channel.ledger_slots import Slot, Slots
 from cotality.core.utils._process.channel.messages import Kind, Message, Output
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.output import relay
 from cotality.core.utils._process.pickling.exceptions import unpack_exception
@@ -743,13 +744,16 @@ class Watcher:
         if self.pool.for_calls:
             # Nobody rings when the pool is parked: that would cost each call a wake-up.
             # Having slept for as long as it may stay parked, the thread looks again.
-            due.append(min(self.pool.parked.copy(), default=now + self.pool.idle_limit))
+            most = min(self.pool.idle_limit, IDLE_LIMIT)
+            due.append(min(self.pool.parked.copy(), default=now + most))
         return min((each for each in due if each is not None), default=math.inf)
 
     def keep_limits(self) -> None:
         now = perf_counter()
         if now < self.wakes_at:
             return
+        if this_process.leave_closed_loops is not None:
+            this_process.leave_closed_loops()
         for worker in list(self.workers):
             if len(worker.held) > 1:
                 self.see_to_waiting(worker, now)
