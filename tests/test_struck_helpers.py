@@ -463,7 +463,7 @@ ASKS = re.compile(
 @pytest.mark.one_python
 def test_whatever_takes_all_exceptions_asks_whether_it_is_a_signals() -> None:
     """Or raises them, or is where no signal can strike."""
-    allowed, missing = set().union(*OTHERS.values()), list[str]()
+    allowed, missing = set[str]().union(*OTHERS.values()), list[str]()
     for file in Path(cotality.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.ExceptHandler) and takes_all(node):
