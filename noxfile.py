@@ -251,7 +251,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def interrupts(session: nox.Session) -> None:
-    """An exception at each instruction of a call leaves every later answer right.
+    """A signal at each instruction of a call reaches its caller and does no harm.
 
     Not in the default set, which takes some of the instructions: all of them take about
     an hour. ``nox -s interrupts -- warm --share 0.1`` takes a tenth of one scenario.

@@ -565,6 +565,8 @@ def chosen(
         yield from range(1, most)
         return
     places = sorted(striker.first.values())
+    if not places:
+        return  # nothing of such a file runs in the calling thread
     yield from rng.sample(places, max(1, min(len(places), int(share * len(places)))))
 
 

@@ -8,12 +8,14 @@ is asked, one after the other.
 
 from __future__ import annotations
 
+import ast
 import functools
 import logging
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import cotality
 from cotality._kit import struck
 from cotality._kit.safe_text import class_and_text, shortened, text_of
 from cotality._kit.struck import is_of_a_signal
@@ -143,8 +146,8 @@ def fail_because(value: object) -> None:
         raise ValueError("of another one") from error
 
 
-def name_of(thing: Asked) -> str:
-    return thing.name
+def name_of(thing: Any) -> str:  # Any: has a name
+    return f"{thing.name}"
 
 
 def run(*tasks: Task[Any], **options: Any) -> list[str]:
@@ -204,9 +207,12 @@ def logged(folder: Path) -> object:
 
 
 def with_state(folder: Path) -> object:
-    state = worker_state(Asked, Asked("given"))
-    tasks = [Task.of(class_of, state) for _ in range(2)]
+    tasks = [Task.of(class_of, worker_state(same, Asked())) for _ in range(2)]
     return execute_tasks_in_parallel(tasks, inline=True)
+
+
+def same(thing: Asked) -> Asked:
+    return thing
 
 
 def class_of(thing: object) -> str:
@@ -227,7 +233,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
     "failure": lambda _: run(Task.of(fail, 1), use_processes=True),
     "retried": lambda _: run(Task.of(fail, 1), retries=1),
     "not to be sent": lambda _: run(
-        Task.of(name_of, [Asked(), threading.Lock()]), use_processes=True
+        Task.of(class_of, [Asked(), threading.Lock()]), use_processes=True
     ),
     "auto": lambda _: run(*[Task.of(name_of, Asked())] * 3, use_processes="auto"),
     "executor": submitted,
@@ -254,7 +260,7 @@ def raised_by(function: Callable[[object], object]) -> BaseException:
 
 
 @contextmanager
-def a_signal(kind: type[BaseException], when: int) -> Iterator[None]:
+def a_signal(kind: type[BaseException], when: int) -> Generator[None, None, None]:
     """The handler of a signal raises *kind* when the bell rings for that time."""
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -336,7 +342,7 @@ def wrapped(*given: Any) -> None:  # Any: what handlers get
     handle_once(*given)
 
 
-HANDLERS = {
+HANDLERS: dict[str, Callable[..., object]] = {
     "function": handle_once,
     "object": Handler(),
     "method": Handler().handle,
@@ -347,7 +353,7 @@ HANDLERS = {
 }
 
 
-@pytest.fixture(params=HANDLERS.values(), ids=HANDLERS)
+@pytest.fixture(params=HANDLERS.values(), ids=list(HANDLERS))
 def struck_text(request: pytest.FixtureRequest) -> Iterator[AskedError]:
     """Its text is struck by a handler of each kind."""
     before = signal.signal(signal.SIGTERM, request.param)
@@ -430,3 +436,44 @@ def test_what_strikes_the_input_ends_the_call() -> None:
         execute_tasks_in_parallel(tasks(), 1, on_error="return")
 
     assert caught.value is Bell.raised[0]
+
+
+# Where there is nothing to pass on, and why.
+OTHERS = {
+    "a worker, or the server that starts them": {
+        *("worker_main.py", "worker_link.py", "packed_chunk.py", "capture.py"),
+        *("fork_server_main.py", "django_setup.py"),
+    },
+    "another thread than the caller's": {
+        *("thread_team.py", "threads.py", "watcher.py", "settling.py"),
+        *("head_start.py", "arrivals_async.py"),
+    },
+    "it raises later what it caught, or asks in another function": {
+        *("desk.py", "local_chunk.py"),
+    },
+    "a program with nobody to go on to": {
+        *("dead_letters.py", "command_line.py", "command.py"),
+    },
+}
+ASKS = re.compile(
+    r"\bis_(of_a_signal|to_end_caller|end_of_caller)\(|\braise$", re.MULTILINE
+)
+
+
+@pytest.mark.one_python
+def test_whatever_takes_all_exceptions_asks_whether_it_is_a_signals() -> None:
+    """Or raises them, or is where no signal can strike."""
+    allowed, missing = set[str]().union(*OTHERS.values()), list[str]()
+    for file in Path(cotality.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and takes_all(node):
+                said = "\n".join(map(ast.unparse, node.body))
+                if not ASKS.search(said) and file.name not in allowed:
+                    missing.append(f"{file.name}:{node.lineno}")
+
+    assert missing == []
+
+
+def takes_all(node: ast.ExceptHandler) -> bool:
+    kinds = "" if node.type is None else ast.unparse(node.type)
+    return not kinds or bool(re.search(r"\b(Base)?Exception\b", kinds))

@@ -16,19 +16,18 @@ Only failures load this module.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from types import CodeType, FrameType
+from typing import Any
 
 # Whether all that is raised here belongs to tasks, as it does in a worker of ours.
 is_all_of_tasks = False
 
-# `signal.getsignal` makes a member of an enumeration of each answer, which takes fifty
-# times as long.
-handler_of: Callable[[int], object] = getattr(
-    signal.getsignal, "__wrapped__", signal.getsignal
-)
+# Without what `signal` makes of numbers, which takes fifty times as long.
+signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
 
 TAKES_MORE = 0x04  # CO_VARARGS: a function with `*args`
 
@@ -51,6 +50,13 @@ def is_of_a_signal(error: BaseException) -> bool:
         return False
     if isinstance(error, KeyboardInterrupt):
         return True
+    try:
+        return has_passed_a_handler(error)
+    except RecursionError:
+        return False  # the stack is full, which is what *error* is about
+
+
+def has_passed_a_handler(error: BaseException) -> bool:
     handlers = codes_of_handlers()
     return any(
         frame.f_code in handlers or (is_over and was_given_a_signal(frame))
@@ -72,7 +78,7 @@ def frames_of(error: BaseException) -> Iterator[tuple[FrameType, bool]]:
 
 def codes_of_handlers() -> set[CodeType]:
     """The code of each function that handles a signal here."""
-    found = (code_of(handler_of(number)) for number in range(1, signal.NSIG))
+    found = (code_of(signals.getsignal(number)) for number in range(1, signal.NSIG))
     return {code for code in found if code is not None}
 
 

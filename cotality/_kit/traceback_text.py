@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from cotality._kit.safe_text import attribute_or_none, shortened, text_of
 from cotality._kit.struck import is_of_a_signal
@@ -61,7 +62,7 @@ def what_was_before(error: BaseException) -> tuple[BaseException | None, str]:
 
 def of_one(error: BaseException) -> str:
     """The traceback of *error* alone."""
-    if isinstance(error, SPECIAL) or type(error) in HINTED:
+    if issubclass(type(error), SPECIAL) or type(error) in HINTED:
         return "".join(traceback.format_exception(error, chain=False))
     head = "Traceback (most recent call last):\n" if error.__traceback__ else ""
     frames = traceback.format_tb(error.__traceback__)
@@ -73,7 +74,8 @@ def last_lines(error: BaseException) -> Iterator[str]:
     name = printed_name(type(error))
     yield f"{name}: {text}\n" if text else f"{name}\n"
     notes = attribute_or_none(error, "__notes__")
-    for note in notes if isinstance(notes, Sequence) else ():
+    given = cast("Sequence[object]", notes) if isinstance(notes, Sequence) else ()
+    for note in given:
         yield (note if isinstance(note, str) else shortened(note, LONGEST_NOTE)) + "\n"
 
 

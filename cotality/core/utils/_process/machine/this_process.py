@@ -39,10 +39,12 @@ def become_worker() -> None:
 
 def is_of_a_signal(error: BaseException) -> bool:
     """Whether *error*, out of any code but a task's, is rather the caller's."""
-    # Only failures need it.
-    from cotality._kit import struck
+    try:
+        from cotality._kit import struck  # only failures need it
 
-    return struck.is_of_a_signal(error)
+        return struck.is_of_a_signal(error)
+    except RecursionError:
+        return False  # the stack is full, which is what *error* is about
 
 
 def is_to_end_caller(error: BaseException) -> bool:
