@@ -44,10 +44,13 @@ sys.exit(run_as_program(load))
 IDLE = f"time.sleep({LONG_S})"
 
 
-def ended(source: str) -> tuple[int, str, str]:
+def ended(source: str, folder: Path) -> tuple[int, str, str]:
     """What becomes of a program: its status, what it prints and its complaints."""
+    (folder / "program.py").write_text(source, "utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", source],
+        # Not as a script, which hides that Python may end by the signal after all.
+        [sys.executable, "-W", "error", "-m", "program"],
+        cwd=folder,
         env=environment_of_scripts(),
         capture_output=True,
         encoding="utf-8",
@@ -84,35 +87,41 @@ def ended(source: str) -> tuple[int, str, str]:
         ),
     ],
 )
-def test_one_line_is_printed_and_the_status_is_130(load: str, tour: str) -> None:
+def test_one_line_is_printed_and_the_status_is_130(
+    load: str, tour: str, tmp_path: Path
+) -> None:
     """Whatever the program is just doing; there is no traceback."""
     source = PROGRAM.format(load=load or "pass", tour=tour or "pass")
 
-    assert ended(source) == (130, "", "\nInterrupted.\n")
+    assert ended(source, tmp_path) == (130, "", "\nInterrupted.\n")
 
 
-def test_what_was_begun_is_ended_before_the_line_is_printed() -> None:
+def test_what_was_begun_is_ended_before_the_line_is_printed(
+    tmp_path: Path,
+) -> None:
     """Ctrl-C is raised in the tour, so that it leaves its blocks as it should."""
     tour = f"try: press(); {IDLE}\n    finally: os.write(2, b'ended')"
 
-    assert ended(PROGRAM.format(load="pass", tour=tour)) == (
+    assert ended(PROGRAM.format(load="pass", tour=tour), tmp_path) == (
         *(130, ""),
         "ended\nInterrupted.\n",
     )
 
 
-def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
+def test_where_ctrl_c_is_ignored_it_stays_so(tmp_path: Path) -> None:
     """As behind ``nohup``: the tour goes on to its end."""
     source = PROGRAM.format(load="press()", tour="press()")
     ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
-    assert ended(ignored + source) == (0, "", "")
+    assert ended(ignored + source, tmp_path) == (0, "", "")
 
 
-def test_another_lost_exception_is_shown_as_always() -> None:
+def test_another_lost_exception_is_shown_as_always(tmp_path: Path) -> None:
     """Only Ctrl-C is raised again."""
     lose = "thing = Thing(); seen = weakref.ref(thing, lambda _: 1 / 0); del thing"
-    status, printed, complaints = ended(PROGRAM.format(load="pass", tour=lose))
+    status, printed, complaints = ended(
+        PROGRAM.format(load="pass", tour=lose), tmp_path
+    )
 
     assert (status, printed) == (0, "")
     assert "ZeroDivisionError" in complaints

@@ -350,9 +350,15 @@ def test_tasks_that_end_at_their_limit_are_either_in_time_or_late(
         [Task(run, {"number": i}) for i in range(40)], 2, True, True, timeout=0.05
     )
 
+    done: set[int] = set()
     for number, outcome in enumerate(outcomes):
-        assert outcome == number or isinstance(outcome, TaskTimeoutError)
-    assert runs(path) == list(range(40))
+        if not isinstance(outcome, TaskTimeoutError):
+            assert outcome == number
+            done.add(number)
+    noted = runs(path)
+    # On a busy machine the limit may come before the first line of a task.
+    assert done <= set(noted)
+    assert len(noted) == len(set(noted))
 
 
 # The end of a call, and what it leaves.
