@@ -184,7 +184,7 @@ class PackedChunk:
         report.obstacle = outcomes.obstacle
         memory.values = []
         if process_state.current is not None:
-            report.is_spent = process_state.current.is_spent()
+            process_state.current.has_run = True
         if watch is not None:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
@@ -487,7 +487,11 @@ class Memory(threading.local):
         self.own: Context | None = None
 
     def turn_to(self, call: str, beside: Beside) -> None:
-        """Forget what belongs to another call than *call* and those *beside* it."""
+        """Forget what belongs to another call than *call* and those *beside* it.
+
+        Raises:
+            SpentError: No other call should be served by this worker.
+        """
         if call != self.call:
             if process_state.current is not None:
                 process_state.current.put_back()

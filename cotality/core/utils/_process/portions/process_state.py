@@ -3,9 +3,12 @@
 Workers stay warm for calls that know nothing of one another. A task may leave the
 directory, set a variable of the environment or seed `random`; in the next call that
 would be so in some workers and not in others, and results would depend on it in
-silence. So before its first task of another call a worker puts back what can be put
-back for a few microseconds, `Dials` and `Surroundings`. What code relies on once it has
-been set, a `Settlement`, is not put back: the worker is not used again.
+silence. So before its first task of another call a worker looks, once, and puts back
+what can be put back. What code relies on once it has been set, the locale and the
+handlers of signals, is not put back: the worker gives back what it was to do, and ends.
+
+To look takes about as long as the system takes to answer, so all of it is in one
+function. Within a call nothing is looked at.
 
 What a module sets when it is imported for a task stays: a new worker would import it as
 well. So it is taken in when a task is loaded, as long as no task has run.
@@ -16,6 +19,7 @@ executor belong to whoever made it, and what is set there stays.
 
 from __future__ import annotations
 
+import _locale  # `locale` would import more
 import gc
 import os
 import signal
@@ -24,7 +28,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from cotality.core.utils._process.output import filters
 
@@ -34,63 +38,32 @@ signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
 SIGNALS = [number for number in range(1, 32) if number in signals.valid_signals()]
 BLOCK: Any = getattr(signals, "SIG_BLOCK", None)  # Any: there is none on Windows
 
-
-class Surroundings(NamedTuple):
-    """What a program hands on to those it starts.
-
-    Attributes:
-        directory: None if it has none any more.
-        environment: As the system has it; what `os.environ` is made of.
-        zone: The names of the time zone.
-    """
-
-    directory: str | None
-    environment: dict[Any, Any]  # Any: bytes, or text on Windows
-    zone: tuple[str, str]
+# Numbers that are the whole process's: the switch interval, the recursion limit,
+# whether garbage is collected, which signals are blocked, when an alarm is due
+# and how often. Any: a set and two numbers, where there is such a thing.
+Dials: TypeAlias = tuple[float, int, bool, Any, Any]
 
 
-class Dials(NamedTuple):
-    """Numbers that are the whole process's.
-
-    Attributes:
-        blocked: The signals that are.
-        alarm: When the next one is due, and how often then.
-    """
-
-    switch_interval: float
-    recursion_limit: int
-    collects_garbage: bool
-    blocked: Any  # Any: a set of numbers, where there is such a thing
-    alarm: Any  # Any: as above, two numbers
+class SpentError(BaseException):
+    """An earlier call has changed this process so that no other one should use it."""
 
 
-class Settlement(NamedTuple):
-    """What is set once, and code relies on from then on.
-
-    Attributes:
-        locale: All of it, as text.
-        handlers: Of signals.
-    """
-
-    locale: str
-    handlers: list[Any]  # Any: what handles a signal
-
-
-def surroundings() -> Surroundings:
+def directory() -> str | None:
+    """None if it has none any more."""
     try:
-        directory = os.getcwd()
+        return os.getcwd()
     except OSError:
-        directory = None
-    return Surroundings(directory, environment(), time.tzname)
+        return None
 
 
-def environment() -> dict[Any, Any]:  # Any: as above
+def environment() -> dict[Any, Any]:  # Any: bytes, or text on Windows
+    """As the system has it; what `os.environ` is made of."""
     found: dict[Any, Any] = getattr(os.environ, "_data", {})  # Any: as above
     return found
 
 
 def dials() -> Dials:
-    return Dials(
+    return (
         sys.getswitchinterval(),
         sys.getrecursionlimit(),
         gc.isenabled(),
@@ -99,12 +72,8 @@ def dials() -> Dials:
     )
 
 
-def settlement() -> Settlement:
-    import _locale  # `locale` would import more
-
-    return Settlement(
-        _locale.setlocale(_locale.LC_ALL, None), [*map(signals.getsignal, SIGNALS)]
-    )
+def handlers() -> list[Any]:  # Any: what handles a signal
+    return [*map(signals.getsignal, SIGNALS)]
 
 
 class ProcessState:
@@ -123,22 +92,34 @@ class ProcessState:
     def take_in(self) -> None:
         """From here on it is as it is now."""
         self.has_run = False
-        now = surroundings()
-        self.surroundings = now._replace(environment=now.environment.copy())
+        self.directory = directory()
+        self.environment = environment().copy()
+        self.zone = time.tzname
         self.dials = dials()
-        self.settlement = settlement()
+        self.locale = _locale.setlocale(_locale.LC_ALL, None)
+        self.handlers = handlers()
         self.filters = list(warnings.filters)
         self.rules = filters.adopted_count
         self.seeds.take_in()
 
     def put_back(self) -> None:
-        """Another call begins."""
+        """Another call begins.
+
+        Raises:
+            SpentError: It should begin elsewhere.
+        """
         if not self.has_run:
             return
+        if (
+            _locale.setlocale(_locale.LC_ALL, None) != self.locale
+            or handlers() != self.handlers
+        ):
+            raise SpentError
         self.has_run = False
-        now = surroundings()
-        if now != self.surroundings:
-            self.surround(now)
+        if directory() != self.directory:
+            self.return_to_directory()
+        if environment() != self.environment or time.tzname != self.zone:
+            self.set_variables()
         if dials() != self.dials:
             self.turn_back()
         os.umask(self.umask)  # to look at it is to set it
@@ -146,57 +127,55 @@ class ProcessState:
             self.rules = filters.adopted_count
             self.filters = list(filters.adopted_filters)
         if warnings.filters != self.filters:
-            # By `filterwarnings` as well it is changed in place.
-            warnings.filters[:] = self.filters  # type: ignore[index]  # typeshed: a sequence
-            forget_seen: Callable[[], None] | None = getattr(
-                warnings, "_filters_mutated", None
-            )
-            if forget_seen is not None:
-                forget_seen()
+            self.filter_again()
         self.seeds.put_back()
 
-    def surround(self, now: Surroundings) -> None:
-        before = self.surroundings
-        if before.directory is not None and now.directory != before.directory:
-            try:
-                os.chdir(before.directory)
-            except OSError:
-                pass  # it is gone, and a new worker would not find it either
-        if now.environment != before.environment:
-            variables = environment()
-            for name in [*(variables.keys() - before.environment.keys())]:
-                unset(name)
-            for name, value in before.environment.items():
-                if variables.get(name) != value:
-                    set_to(name, value)
+    def return_to_directory(self) -> None:
+        if self.directory is None:
+            return
+        try:
+            os.chdir(self.directory)
+        except OSError:
+            pass  # it is gone, and a new worker would not find it either
+
+    def set_variables(self) -> None:
+        before, variables = self.environment, environment()
+        for name in [*(variables.keys() - before.keys())]:
+            unset(name)
+        for name, value in before.items():
+            if variables.get(name) != value:
+                set_to(name, value)
         if hasattr(time, "tzset"):
             time.tzset()
 
     def turn_back(self) -> None:
-        dials = self.dials
-        sys.setswitchinterval(dials.switch_interval)
-        sys.setrecursionlimit(dials.recursion_limit)
-        (gc.enable if dials.collects_garbage else gc.disable)()
+        switch_interval, recursion_limit, collects_garbage, blocked, alarm = self.dials
+        sys.setswitchinterval(switch_interval)
+        sys.setrecursionlimit(recursion_limit)
+        (gc.enable if collects_garbage else gc.disable)()
         if BLOCK is not None:
-            signals.pthread_sigmask(signals.SIG_SETMASK, dials.blocked)
-            signals.setitimer(signals.ITIMER_REAL, *dials.alarm)
+            signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
+            signals.setitimer(signals.ITIMER_REAL, *alarm)
 
-    def is_spent(self) -> bool:
-        """Tasks have run: whether no other call should."""
-        self.has_run = True
-        self.seeds.look()
-        return settlement() != self.settlement
+    def filter_again(self) -> None:
+        # By `filterwarnings` as well it is changed in place.
+        warnings.filters[:] = self.filters  # type: ignore[index]  # typeshed: a sequence
+        forget_seen: Callable[[], None] | None = getattr(
+            warnings, "_filters_mutated", None
+        )
+        if forget_seen is not None:
+            forget_seen()
 
 
-def unset(name: Any) -> None:  # Any: as in `Surroundings`
+def unset(name: Any) -> None:  # Any: see `environment`
     os.environ.pop(text_of(name), None)
 
 
-def set_to(name: Any, value: Any) -> None:  # Any: as in `Surroundings`
+def set_to(name: Any, value: Any) -> None:  # Any: see `environment`
     os.environ[text_of(name)] = text_of(value)
 
 
-def text_of(part: Any) -> str:  # Any: as in `Surroundings`
+def text_of(part: Any) -> str:  # Any: see `environment`
     return os.fsdecode(part)
 
 
@@ -240,6 +219,7 @@ class Seeds:
         self.set.clear()
 
     def put_back(self) -> None:
+        self.look()
         for name in list(self.set):
             module: Any = sys.modules.get(name)  # Any: one of two
             if module is not None:

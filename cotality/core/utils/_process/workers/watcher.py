@@ -462,7 +462,7 @@ class Watcher:
             worker.is_ready = True
         else:
             item = worker.answered(message)
-        is_back = item is not None and message.kind is Kind.ITEM
+        is_back = item is not None and bool(message.kind & Kind.ITEM)
         if item is not None and is_back:
             self.take_back(item)  # before others, which came later, are handed out
         if message.kind & Kind.LAST:
@@ -841,4 +841,4 @@ def is_in_turn(worker: WorkerHandle, message: Message) -> bool:
         return not worker.is_ready
     if not worker.held or message.number != worker.number:
         return False
-    return worker.item is not None or message.kind is Kind.ITEM
+    return worker.item is not None or bool(message.kind & Kind.ITEM)

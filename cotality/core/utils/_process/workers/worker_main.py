@@ -316,7 +316,12 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             link.send(Kind.ITEM, b"", number=message.number)
             continue
         began = time.perf_counter()
-        kind, answer, along = answer_to(message)
+        try:
+            kind, answer, along = answer_to(message)
+        except process_state.SpentError:
+            # Another one runs it, that is as this one was.
+            link.send(Kind.ITEM | Kind.LAST, b"", number=message.number)
+            return
         if this_process.is_fork:
             this_process.end_fork()
         capture.flush_output()
@@ -351,6 +356,8 @@ def answer_to(message: Message) -> tuple[int, bytes, list[Segment]]:
             body = output_rules.adopt_before(message.body)
         function, args, kwargs = loaded(body, message.fds)
         value = function(*args, **kwargs)
+    except process_state.SpentError:
+        raise
     except BaseException as error:
         failure = as_raised(task_failure(error))
         return Kind.FAILURE, pack_exception(failure, encode_answer), []
