@@ -232,6 +232,9 @@ class Watcher:
         for worker in self.workers:
             if worker.item is not None and worker.item.future in request.futures:
                 worker.slot.ledger.halt(worker.number)
+        for item in self.pending:  # its worker is gone, and it waits for the next
+            if item.future in request.futures:
+                item.is_halted = True
 
     def kill(self, request: Kill) -> bool:
         """End what runs the futures, and drop those that wait; whether any did."""
@@ -383,6 +386,8 @@ class Watcher:
         return item.is_running
 
     def give(self, worker: WorkerHandle, items: Sequence[Item]) -> None:
+        if items[0].is_halted:
+            worker.slot.ledger.halt(worker.items_given + 1)
         worker.give(items)
         if worker.outbox:
             self.update_events(worker)  # it did not fit into the link at once
