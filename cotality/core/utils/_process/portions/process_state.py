@@ -10,8 +10,9 @@ handlers of signals, is not put back: the worker gives back what it was to do, a
 To look takes about as long as the system takes to answer, so all of it is in one
 function. Within a call nothing is looked at.
 
-What a module sets when it is imported for a task stays: a new worker would import it as
-well. So it is taken in when a task is loaded, as long as no task has run.
+What a module sets when it is imported stays: a new worker would import it as well. So
+it is taken in when a task is loaded, as long as no task has run; and while one runs, by
+who watches over `imports`.
 
 Only workers that calls leave for others do this. Those of a `worker_pool` or of an
 executor belong to whoever made it, and what is set there stays.
@@ -28,9 +29,11 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cotality.core.utils._process.output import filters
+
+T = TypeVar("T")
 
 # Without what `signal` makes of numbers, which takes ten times as long.
 signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
@@ -76,6 +79,20 @@ def handlers() -> list[Any]:  # Any: what handles a signal
     return [*map(signals.getsignal, SIGNALS)]
 
 
+class Snapshot(NamedTuple):
+    """What a process is like at one moment."""
+
+    directory: str | None
+    environment: dict[Any, Any]  # Any: see `environment`
+    zone: tuple[str, str]
+    dials: Dials
+    umask: int
+    locale: str
+    handlers: list[Any]  # Any: as above
+    filters: list[Any]  # Any: the warnings module's own
+    seeds: set[str]
+
+
 class ProcessState:
     """What this process is like when a call begins.
 
@@ -101,6 +118,49 @@ class ProcessState:
         self.filters = list(warnings.filters)
         self.rules = filters.adopted_count
         self.seeds.take_in()
+
+    def snapshot(self) -> Snapshot:
+        umask = os.umask(0)
+        os.umask(umask)
+        return Snapshot(
+            directory(),
+            environment().copy(),
+            time.tzname,
+            dials(),
+            umask,
+            _locale.setlocale(_locale.LC_ALL, None),
+            handlers(),
+            list(warnings.filters),
+            self.seeds.set.copy(),
+        )
+
+    def adopt_since(self, before: Snapshot) -> None:
+        """What has changed since *before* is to stay, and nothing else."""
+        self.seeds.look()
+        now = self.snapshot()
+        self.directory = newer(now.directory, before.directory, self.directory)
+        self.zone = newer(now.zone, before.zone, self.zone)
+        self.umask = newer(now.umask, before.umask, self.umask)
+        self.locale = newer(now.locale, before.locale, self.locale)
+        changed = zip(now.handlers, before.handlers, self.handlers, strict=True)
+        self.handlers = [own if new is old else new for new, old, own in changed]
+        for name in before.environment.keys() - now.environment.keys():
+            self.environment.pop(name, None)
+        for name, value in now.environment.items():
+            if before.environment.get(name) != value:
+                self.environment[name] = value
+        # Not the alarm, of which less is left at any rate.
+        self.dials = (
+            newer(now.dials[0], before.dials[0], self.dials[0]),
+            newer(now.dials[1], before.dials[1], self.dials[1]),
+            newer(now.dials[2], before.dials[2], self.dials[2]),
+            newer(now.dials[3], before.dials[3], self.dials[3]),
+            self.dials[4],
+        )
+        if now.filters != before.filters:
+            new = [each for each in now.filters if each not in before.filters]
+            self.filters = new + [each for each in self.filters if each in now.filters]
+        self.seeds.set -= now.seeds - before.seeds
 
     def put_back(self) -> None:
         """Another call begins.
@@ -165,6 +225,11 @@ class ProcessState:
         )
         if forget_seen is not None:
             forget_seen()
+
+
+def newer(now: T, before: T, own: T) -> T:
+    """*now* if that is not as it was *before*, else *own*."""
+    return own if now == before else now
 
 
 def unset(name: Any) -> None:  # Any: see `environment`

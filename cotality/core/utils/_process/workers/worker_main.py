@@ -39,8 +39,8 @@ from cotality.core.utils._process.pickling.exceptions import pack_exception
 
 # Portions name it. Loaded here, it is there before the first of them comes, and in the
 # fork server once for all workers.
+from cotality.core.utils._process.portions import imports, process_state
 from cotality.core.utils._process.portions import packed_chunk as packed_chunk
-from cotality.core.utils._process.portions import process_state
 from cotality.core.utils._process.portions.chunk import ChunkReport, task_failure
 from cotality.core.utils._process.starting import loading, nesting
 from cotality.core.utils._process.tasks.errors import as_raised, exited
@@ -114,6 +114,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
             return
         if setup.puts_back:
             process_state.keep()
+        imports.watch()
         worker_state.open_states()
         serve(link, book)
         worker_state.close_states()
