@@ -116,7 +116,7 @@ class ProcessState:
         self.locale = _locale.setlocale(_locale.LC_ALL, None)
         self.handlers = handlers()
         self.filters = list(warnings.filters)
-        self.rules = filters.adopted_count
+        self.rules: int = filters.adopted_count
         self.seeds.take_in()
 
     def snapshot(self) -> Snapshot:
