@@ -8,15 +8,19 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from cotality.core.utils._process.workers.requests import Halt
+from cotality.core.utils._process.workers.watcher import Watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -26,7 +30,14 @@ from cotality.core.utils.process import (
     worker_pool,
 )
 from cotality.tuning import PoolManager
-from tests.helpers import run_script
+from tests.helpers import (
+    Marks,
+    mark_and_return,
+    pid_after_marks,
+    run_script,
+    wait_until,
+)
+from tests.limits import LONG_S
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="not on Windows")
 pytestmark = needs_posix
@@ -175,6 +186,65 @@ def test_workers_that_are_shared_by_calls() -> None:
     run([Task.of(change, name) for name in CASES] * 4, use_processes=True)
     after = {str(seen) for seen, _ in run(looks * 4, use_processes=True)}
     assert after == before
+
+
+def test_calls_that_take_turns_on_the_same_workers() -> None:
+    """One finds nothing that another has set meanwhile, and no worker that it has."""
+    looks = [Task.of(look, "locale")] * 300
+    stream = execute_tasks_in_parallel_streaming(looks, use_processes=True, chunksize=1)
+    first = [value for _, value in islice(stream, 3)]
+    changes = [Task.of(change, "locale")] * 40
+    changed = set(execute_tasks_in_parallel(changes, use_processes=True))
+
+    rest = [value for _, value in stream]
+
+    assert changed & {pid for _, pid in first}  # they had the same
+    assert {seen for seen, _ in rest} == {seen for seen, _ in first}
+    assert not changed & {pid for _, pid in rest[-30:]}
+
+
+def test_only_the_worker_that_was_changed_is_not_used_again(marks: Marks) -> None:
+    """The others stay."""
+    before = pids_of_two(marks)
+    (spent,) = execute_tasks_in_parallel([Task.of(change, "handler")], 2, True)
+    after = pids_of_two(marks)
+    assert before - after == {spent}
+
+
+def pids_of_two(marks: Marks) -> set[int]:
+    count = len(marks.names()) + 2
+    tasks = [Task.of(pid_after_marks, marks, f"{count + n}", count) for n in range(2)]
+    return set(execute_tasks_in_parallel(tasks, 2, True, chunksize=1))
+
+
+class Stop(BaseException):
+    """Ends a call in the middle."""
+
+
+def test_what_such_a_worker_gives_back_does_not_start_once_the_call_ends(
+    marks: Marks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although no worker has it at that moment."""
+    execute_tasks_in_parallel([Task.of(change, "handler")], 2, True)
+    is_given_back = threading.Event()
+    start = Watcher.started
+
+    def started(watcher: Watcher, *arguments: Any) -> Any:  # Any: as of the original
+        is_given_back.set()
+        inbox = watcher.pool.inbox
+        wait_until(lambda: any(isinstance(each, Halt) for each in list(inbox)))
+        return start(watcher, *arguments)
+
+    monkeypatch.setattr(Watcher, "started", started)
+
+    def tasks() -> Iterator[Task[str]]:
+        yield Task.of(mark_and_return, marks, "begun")
+        assert is_given_back.wait(LONG_S)
+        raise Stop
+
+    with pytest.raises(Stop):
+        execute_tasks_in_parallel(tasks(), 2, True, chunksize=1)
+    assert not marks.names()
 
 
 def test_a_pool_manager() -> None:

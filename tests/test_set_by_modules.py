@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from tests.helpers import run_script
+from tests.test_process_state import other_locale
 
 MODULE = """
 import contextvars
@@ -104,3 +108,78 @@ def test_it_holds_for_each_task(tmp_path: Path) -> None:
         "theirs (50, 7) 20",
         "given (50, 7, 'something') 20",
     ]
+
+
+IMPORTING = """
+import contextvars, decimal, locale, os, random, signal, sys, warnings
+
+given = contextvars.ContextVar("given", default="nothing")
+decimal.getcontext().prec = 50
+given.set("something")
+locale.setlocale(locale.LC_ALL, OTHER)
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+sys.setrecursionlimit(4321)
+os.environ["OF_A_MODULE"] = "set"
+os.umask(0o027)
+warnings.filterwarnings("ignore", "of a module")
+random.seed(3)
+
+def seen():
+    mask = os.umask(0)
+    os.umask(mask)
+    return (
+        decimal.getcontext().prec,
+        given.get(),
+        locale.setlocale(locale.LC_ALL) == OTHER,
+        signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN,
+        sys.getrecursionlimit(),
+        os.environ.get("OF_A_MODULE"),
+        oct(mask),
+        any("of a module" in str(each[1]) for each in warnings.filters),
+    )
+"""
+
+IMPORTED_BY_A_TASK = """
+import os, signal, sys
+from cotality.core.utils.process import Task, execute_tasks_in_parallel, worker_pool
+
+def first(number):
+    os.environ["OF_A_TASK"] = "set"
+    sys.setswitchinterval(0.3)
+    import setting
+    return setting.seen(), os.getpid()
+
+def later(number):
+    import setting
+    own = os.environ.get("OF_A_TASK"), sys.getswitchinterval() == 0.3
+    return (*setting.seen(), *own), os.getpid()
+
+def missing(number):
+    import no_such_module
+
+if __name__ == "__main__":
+    run = execute_tasks_in_parallel
+    found = run([Task.of(first, n) for n in range(3)], 1, True)
+    found += run([Task.of(later, n) for n in range(3)], 1, True)
+    assert len({pid for _, pid in found}) == 1, found
+    for each in sorted({str(seen) for seen, _ in found}, key=len):
+        print(each)
+    try:
+        run([Task.of(missing, 1)], 1, True)
+    except ModuleNotFoundError as error:
+        frames, names = error.__traceback__, []
+        while frames:
+            names.append(frames.tb_frame.f_code.co_name)
+            frames = frames.tb_next
+        print(names[-1])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals and masks")
+def test_an_import_by_a_task_counts_as_the_module(tmp_path: Path) -> None:
+    """What the task sets itself is put back, and a failure shows no frame of ours."""
+    text = dedent(IMPORTING).replace("OTHER", repr(other_locale()))
+    (tmp_path / "setting.py").write_text(text)
+    printed = run_script(IMPORTED_BY_A_TASK, tmp_path).splitlines()
+    seen = "50, 'something', True, True, 4321, 'set', '0o27', True"
+    assert printed == [f"({seen})", f"({seen}, None, False)", "missing"]

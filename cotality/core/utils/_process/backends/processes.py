@@ -109,9 +109,6 @@ class ProcessBackend:
         except (WorkerCrashedError, TaskTimeoutError) as death:
             return self.after_death(portion, death)
         self.fruitless = self.servers_lost = 0
-        if packed.is_spent:
-            for pool in self.pools:
-                pool.is_mixed = True
         report = unpacked(packed, portion.failures)
         if report.obstacle is not None and not self.packer.gives_back:
             raise report.obstacle

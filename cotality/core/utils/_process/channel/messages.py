@@ -55,7 +55,7 @@ class Kind:
     front. Plain integers: an `IntFlag` takes several microseconds of each round trip.
     """
 
-    ITEM: Final = 1  # from a worker: an item that was recalled, untouched
+    ITEM: Final = 1  # from a worker: an item, untouched: recalled, or refused
     READY: Final = 2  # a worker can work
     UNFIT: Final = 4  # a worker's initializer failed
     VALUE: Final = 8

@@ -7,5 +7,5 @@
 * what belongs to one thread and says so: `belongings`; which calls a worker serves at a
   time: `beside`;
 * what tasks find each time as the program has it: `context_copies`, and between calls
-  the `process_state`.
+  the `process_state`, but for what `imports` of modules have set.
 """

@@ -44,8 +44,6 @@ class ChunkReport:
             wants to know, or can.
         others_cpu_seconds: The CPU time that other threads of the process have had
             meanwhile; 0 if nobody wants to know.
-        is_spent: Whether its tasks have changed the process so that no other call
-            should use it.
     """
 
     values: list[Any]  # Any: what tasks return
@@ -63,7 +61,6 @@ class ChunkReport:
     clues: Clues | None = None
     unpacking_seconds: float = 0.0
     others_cpu_seconds: float = 0.0
-    is_spent: bool = False
 
 
 class Chunk(Protocol):

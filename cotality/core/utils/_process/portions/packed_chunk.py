@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -185,7 +185,7 @@ class PackedChunk:
         report.obstacle = outcomes.obstacle
         memory.values = []
         if process_state.current is not None:
-            report.is_spent = process_state.current.is_spent()
+            process_state.current.has_run = True
         if watch is not None:
             report.times = watch.times()
             report.worker = f"process {os.getpid()}"
@@ -490,7 +490,11 @@ class Memory(threading.local):
         self.own: Context | None = None
 
     def turn_to(self, call: str, beside: Beside) -> None:
-        """Forget what belongs to another call than *call* and those *beside* it."""
+        """Forget what belongs to another call than *call* and those *beside* it.
+
+        Raises:
+            SpentError: No other call should be served by this worker.
+        """
         if call != self.call:
             if process_state.current is not None:
                 process_state.current.put_back()
@@ -512,13 +516,21 @@ class Memory(threading.local):
             for variable, value in here.items()
             if variable not in before or before[variable] is not value
         ]
-        if new:
-            for variable, value in new:
-                before.run(variable.set, value)
-            self.own = copier(before)()  # not what the task that is here may change
-            self.fresh = copier(self.own)
-            for kept in (self.of_call, *self.others.values()):
-                kept.context = None  # made from what holds here
+        self.adopt_values(new)
+
+    def adopt_values(
+        self,
+        new: list[tuple[ContextVar[Any], Any]],  # Any: values of any type
+    ) -> None:
+        if not new:
+            return
+        before = self.fresh()
+        for variable, value in new:
+            before.run(variable.set, value)
+        self.own = copier(before)()  # not what the task that is here may change
+        self.fresh = copier(self.own)
+        for kept in (self.of_call, *self.others.values()):
+            kept.context = None  # made from what holds here
 
 
 memory = Memory()

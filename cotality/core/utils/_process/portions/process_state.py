@@ -3,12 +3,16 @@
 Workers stay warm for calls that know nothing of one another. A task may leave the
 directory, set a variable of the environment or seed `random`; in the next call that
 would be so in some workers and not in others, and results would depend on it in
-silence. So before its first task of another call a worker puts back what can be put
-back for a few microseconds, `Dials` and `Surroundings`. What code relies on once it has
-been set, a `Settlement`, is not put back: the worker is not used again.
+silence. So before its first task of another call a worker looks, once, and puts back
+what can be put back. What code relies on once it has been set, the locale and the
+handlers of signals, is not put back: the worker gives back what it was to do, and ends.
 
-What a module sets when it is imported for a task stays: a new worker would import it as
-well. So it is taken in when a task is loaded, as long as no task has run.
+To look takes about as long as the system takes to answer, so all of it is in one
+function. Within a call nothing is looked at.
+
+What a module sets when it is imported stays: a new worker would import it as well. So
+it is taken in when a task is loaded, as long as no task has run; and while one runs, by
+who watches over `imports`.
 
 Only workers that calls leave for others do this. Those of a `worker_pool` or of an
 executor belong to whoever made it, and what is set there stays.
@@ -16,6 +20,7 @@ executor belong to whoever made it, and what is set there stays.
 
 from __future__ import annotations
 
+import _locale  # `locale` would import more
 import gc
 import os
 import signal
@@ -24,11 +29,13 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cotality._kit.imported import imported
 from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.output import filters
+
+T = TypeVar("T")
 
 # Without what `signal` makes of numbers, which takes ten times as long.
 signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
@@ -36,65 +43,34 @@ signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
 SIGNALS = [number for number in range(1, 32) if number in signals.valid_signals()]
 BLOCK: Any = getattr(signals, "SIG_BLOCK", None)  # Any: there is none on Windows
 
-
-class Surroundings(NamedTuple):
-    """What a program hands on to those it starts.
-
-    Attributes:
-        directory: None if it has none any more.
-        environment: As the system has it; what `os.environ` is made of.
-        zone: The names of the time zone.
-    """
-
-    directory: str | None
-    environment: dict[Any, Any]  # Any: bytes, or text on Windows
-    zone: tuple[str, str]
+# Numbers that are the whole process's: the switch interval, the recursion limit,
+# whether garbage is collected, which signals are blocked, when an alarm is due
+# and how often. Any: a set and two numbers, where there is such a thing.
+Dials: TypeAlias = tuple[float, int, bool, Any, Any]
 
 
-class Dials(NamedTuple):
-    """Numbers that are the whole process's.
-
-    Attributes:
-        blocked: The signals that are.
-        alarm: When the next one is due, and how often then.
-    """
-
-    switch_interval: float
-    recursion_limit: int
-    collects_garbage: bool
-    blocked: Any  # Any: a set of numbers, where there is such a thing
-    alarm: Any  # Any: as above, two numbers
+class SpentError(BaseException):
+    """An earlier call has changed this process so that no other one should use it."""
 
 
-class Settlement(NamedTuple):
-    """What is set once, and code relies on from then on.
-
-    Attributes:
-        locale: All of it, as text.
-        handlers: Of signals.
-    """
-
-    locale: str
-    handlers: list[Any]  # Any: what handles a signal
-
-
-def surroundings() -> Surroundings:
+def directory() -> str | None:
+    """None if it has none any more."""
     try:
-        directory = os.getcwd()
+        return os.getcwd()
     except OSError as raised:
         if is_of_a_signal(raised):
             raise
-        directory = None
-    return Surroundings(directory, environment(), time.tzname)
+        return None
 
 
-def environment() -> dict[Any, Any]:  # Any: as above
+def environment() -> dict[Any, Any]:  # Any: bytes, or text on Windows
+    """As the system has it; what `os.environ` is made of."""
     found: dict[Any, Any] = getattr(os.environ, "_data", {})  # Any: as above
     return found
 
 
 def dials() -> Dials:
-    return Dials(
+    return (
         sys.getswitchinterval(),
         sys.getrecursionlimit(),
         gc.isenabled(),
@@ -103,12 +79,22 @@ def dials() -> Dials:
     )
 
 
-def settlement() -> Settlement:
-    import _locale  # `locale` would import more
+def handlers() -> list[Any]:  # Any: what handles a signal
+    return [*map(signals.getsignal, SIGNALS)]
 
-    return Settlement(
-        _locale.setlocale(_locale.LC_ALL, None), [*map(signals.getsignal, SIGNALS)]
-    )
+
+class Snapshot(NamedTuple):
+    """What a process is like at one moment."""
+
+    directory: str | None
+    environment: dict[Any, Any]  # Any: see `environment`
+    zone: tuple[str, str]
+    dials: Dials
+    umask: int
+    locale: str
+    handlers: list[Any]  # Any: as above
+    filters: list[Any]  # Any: the warnings module's own
+    seeds: set[str]
 
 
 class ProcessState:
@@ -127,22 +113,77 @@ class ProcessState:
     def take_in(self) -> None:
         """From here on it is as it is now."""
         self.has_run = False
-        now = surroundings()
-        self.surroundings = now._replace(environment=now.environment.copy())
+        self.directory = directory()
+        self.environment = environment().copy()
+        self.zone = time.tzname
         self.dials = dials()
-        self.settlement = settlement()
+        self.locale = _locale.setlocale(_locale.LC_ALL, None)
+        self.handlers = handlers()
         self.filters = list(warnings.filters)
-        self.rules = filters.adopted_count
+        self.rules: int = filters.adopted_count
         self.seeds.take_in()
 
+    def snapshot(self) -> Snapshot:
+        umask = os.umask(0)
+        os.umask(umask)
+        return Snapshot(
+            directory(),
+            environment().copy(),
+            time.tzname,
+            dials(),
+            umask,
+            _locale.setlocale(_locale.LC_ALL, None),
+            handlers(),
+            list(warnings.filters),
+            self.seeds.set.copy(),
+        )
+
+    def adopt_since(self, before: Snapshot) -> None:
+        """What has changed since *before* is to stay, and nothing else."""
+        self.seeds.look()
+        now = self.snapshot()
+        self.directory = newer(now.directory, before.directory, self.directory)
+        self.zone = newer(now.zone, before.zone, self.zone)
+        self.umask = newer(now.umask, before.umask, self.umask)
+        self.locale = newer(now.locale, before.locale, self.locale)
+        changed = zip(now.handlers, before.handlers, self.handlers, strict=True)
+        self.handlers = [own if new is old else new for new, old, own in changed]
+        for name in before.environment.keys() - now.environment.keys():
+            self.environment.pop(name, None)
+        for name, value in now.environment.items():
+            if before.environment.get(name) != value:
+                self.environment[name] = value
+        # Not the alarm, of which less is left at any rate.
+        self.dials = (
+            newer(now.dials[0], before.dials[0], self.dials[0]),
+            newer(now.dials[1], before.dials[1], self.dials[1]),
+            newer(now.dials[2], before.dials[2], self.dials[2]),
+            newer(now.dials[3], before.dials[3], self.dials[3]),
+            self.dials[4],
+        )
+        if now.filters != before.filters:
+            new = [each for each in now.filters if each not in before.filters]
+            self.filters = new + [each for each in self.filters if each in now.filters]
+        self.seeds.set -= now.seeds - before.seeds
+
     def put_back(self) -> None:
-        """Another call begins."""
+        """Another call begins.
+
+        Raises:
+            SpentError: It should begin elsewhere.
+        """
         if not self.has_run:
             return
+        if (
+            _locale.setlocale(_locale.LC_ALL, None) != self.locale
+            or handlers() != self.handlers
+        ):
+            raise SpentError
         self.has_run = False
-        now = surroundings()
-        if now != self.surroundings:
-            self.surround(now)
+        if directory() != self.directory:
+            self.return_to_directory()
+        if environment() != self.environment or time.tzname != self.zone:
+            self.set_variables()
         if dials() != self.dials:
             self.turn_back()
         os.umask(self.umask)  # to look at it is to set it
@@ -150,57 +191,60 @@ class ProcessState:
             self.rules = filters.adopted_count
             self.filters = list(filters.adopted_filters)
         if warnings.filters != self.filters:
-            # By `filterwarnings` as well it is changed in place.
-            warnings.filters[:] = self.filters  # type: ignore[index]  # typeshed: a sequence
-            forget_seen: Callable[[], None] | None = getattr(
-                warnings, "_filters_mutated", None
-            )
-            if forget_seen is not None:
-                forget_seen()
+            self.filter_again()
         self.seeds.put_back()
 
-    def surround(self, now: Surroundings) -> None:
-        before = self.surroundings
-        if before.directory is not None and now.directory != before.directory:
-            try:
-                os.chdir(before.directory)
-            except OSError:
-                pass  # it is gone, and a new worker would not find it either
-        if now.environment != before.environment:
-            variables = environment()
-            for name in [*(variables.keys() - before.environment.keys())]:
-                unset(name)
-            for name, value in before.environment.items():
-                if variables.get(name) != value:
-                    set_to(name, value)
+    def return_to_directory(self) -> None:
+        if self.directory is None:
+            return
+        try:
+            os.chdir(self.directory)
+        except OSError:
+            pass  # it is gone, and a new worker would not find it either
+
+    def set_variables(self) -> None:
+        before, variables = self.environment, environment()
+        for name in [*(variables.keys() - before.keys())]:
+            unset(name)
+        for name, value in before.items():
+            if variables.get(name) != value:
+                set_to(name, value)
         if hasattr(time, "tzset"):
             time.tzset()
 
     def turn_back(self) -> None:
-        dials = self.dials
-        sys.setswitchinterval(dials.switch_interval)
-        sys.setrecursionlimit(dials.recursion_limit)
-        (gc.enable if dials.collects_garbage else gc.disable)()
+        switch_interval, recursion_limit, collects_garbage, blocked, alarm = self.dials
+        sys.setswitchinterval(switch_interval)
+        sys.setrecursionlimit(recursion_limit)
+        (gc.enable if collects_garbage else gc.disable)()
         if BLOCK is not None:
-            signals.pthread_sigmask(signals.SIG_SETMASK, dials.blocked)
-            signals.setitimer(signals.ITIMER_REAL, *dials.alarm)
+            signals.pthread_sigmask(signals.SIG_SETMASK, blocked)
+            signals.setitimer(signals.ITIMER_REAL, *alarm)
 
-    def is_spent(self) -> bool:
-        """Tasks have run: whether no other call should."""
-        self.has_run = True
-        self.seeds.look()
-        return settlement() != self.settlement
+    def filter_again(self) -> None:
+        # By `filterwarnings` as well it is changed in place.
+        warnings.filters[:] = self.filters  # type: ignore[index]  # typeshed: a sequence
+        forget_seen: Callable[[], None] | None = getattr(
+            warnings, "_filters_mutated", None
+        )
+        if forget_seen is not None:
+            forget_seen()
 
 
-def unset(name: Any) -> None:  # Any: as in `Surroundings`
+def newer(now: T, before: T, own: T) -> T:
+    """*now* if that is not as it was *before*, else *own*."""
+    return own if now == before else now
+
+
+def unset(name: Any) -> None:  # Any: see `environment`
     os.environ.pop(text_of(name), None)
 
 
-def set_to(name: Any, value: Any) -> None:  # Any: as in `Surroundings`
+def set_to(name: Any, value: Any) -> None:  # Any: see `environment`
     os.environ[text_of(name)] = text_of(value)
 
 
-def text_of(part: Any) -> str:  # Any: as in `Surroundings`
+def text_of(part: Any) -> str:  # Any: see `environment`
     return os.fsdecode(part)
 
 
@@ -244,6 +288,7 @@ class Seeds:
         self.set.clear()
 
     def put_back(self) -> None:
+        self.look()
         for name in list(self.set):
             module: Any = imported(name)  # Any: one of two
             if module is not None:

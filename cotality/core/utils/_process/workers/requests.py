@@ -33,6 +33,7 @@ class Item:
         first_task: The index of the first task of a portion.
         is_running: Whether it can no longer be cancelled.
         is_unwanted: Whether somebody has asked to end it.
+        is_halted: Whether no task of it may start, asked for while no worker had it.
         deaths: How many workers died before they began with it.
         server_deaths: Of these, those that ended with their fork server.
         context: The submitter's.
@@ -47,6 +48,7 @@ class Item:
     owner: object = None
     is_running: bool = False
     is_unwanted: bool = False
+    is_halted: bool = False
     deaths: int = 0
     server_deaths: int = 0
     context: Context = field(default_factory=copy_context)

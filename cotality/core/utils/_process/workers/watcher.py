@@ -232,6 +232,9 @@ class Watcher:
         for worker in self.workers:
             if worker.item is not None and worker.item.future in request.futures:
                 worker.slot.ledger.halt(worker.number)
+        for item in self.pending:  # its worker is gone, and it waits for the next
+            if item.future in request.futures:
+                item.is_halted = True
 
     def kill(self, request: Kill) -> bool:
         """End what runs the futures, and drop those that wait; whether any did."""
@@ -383,6 +386,8 @@ class Watcher:
         return item.is_running
 
     def give(self, worker: WorkerHandle, items: Sequence[Item]) -> None:
+        if items[0].is_halted:
+            worker.slot.ledger.halt(worker.items_given + 1)
         worker.give(items)
         if worker.outbox:
             self.update_events(worker)  # it did not fit into the link at once
@@ -462,7 +467,7 @@ class Watcher:
             worker.is_ready = True
         else:
             item = worker.answered(message)
-        is_back = item is not None and message.kind is Kind.ITEM
+        is_back = item is not None and bool(message.kind & Kind.ITEM)
         if item is not None and is_back:
             self.take_back(item)  # before others, which came later, are handed out
         if message.kind & Kind.LAST:
@@ -841,4 +846,4 @@ def is_in_turn(worker: WorkerHandle, message: Message) -> bool:
         return not worker.is_ready
     if not worker.held or message.number != worker.number:
         return False
-    return worker.item is not None or message.kind is Kind.ITEM
+    return worker.item is not None or bool(message.kind & Kind.ITEM)

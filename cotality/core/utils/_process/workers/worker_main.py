@@ -39,8 +39,8 @@ from cotality.core.utils._process.pickling.exceptions import pack_exception
 
 # Portions name it. Loaded here, it is there before the first of them comes, and in the
 # fork server once for all workers.
+from cotality.core.utils._process.portions import imports, process_state
 from cotality.core.utils._process.portions import packed_chunk as packed_chunk
-from cotality.core.utils._process.portions import process_state
 from cotality.core.utils._process.portions.chunk import ChunkReport, task_failure
 from cotality.core.utils._process.starting import loading, nesting
 from cotality.core.utils._process.tasks.errors import as_raised, exited
@@ -114,6 +114,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
             return
         if setup.puts_back:
             process_state.keep()
+        imports.watch()
         worker_state.open_states()
         serve(link, book)
         worker_state.close_states()
@@ -317,7 +318,12 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             link.send(Kind.ITEM, b"", number=message.number)
             continue
         began = time.perf_counter()
-        kind, answer, along = answer_to(message)
+        try:
+            kind, answer, along = answer_to(message)
+        except process_state.SpentError:
+            # Another one runs it, that is as this one was.
+            link.send(Kind.ITEM | Kind.LAST, b"", number=message.number)
+            return
         if this_process.is_fork:
             this_process.end_fork()
         capture.flush_output()
@@ -352,6 +358,8 @@ def answer_to(message: Message) -> tuple[int, bytes, list[Segment]]:
             body = output_rules.adopt_before(message.body)
         function, args, kwargs = loaded(body, message.fds)
         value = function(*args, **kwargs)
+    except process_state.SpentError:
+        raise
     except BaseException as error:
         failure = as_raised(task_failure(error))
         return Kind.FAILURE, pack_exception(failure, encode_answer), []
