@@ -71,6 +71,7 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
     assert ours_of(loaded) == {
         "_kit.public",
         "_kit.safe_text",
+        "_kit.struck",
         "call.functions",
         "call.options",
         "machine.environment",
@@ -150,7 +151,8 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
     )
 
     needed = {
-        *("_kit.public", "_kit.safe_text", "tasks.checks", "tasks.task"),
+        *("_kit.public", "_kit.safe_text", "_kit.struck"),
+        *("tasks.checks", "tasks.task"),
         *("machine.environment", "machine.thread_start"),
     }
     # And these where other programs keep the CPUs busy.

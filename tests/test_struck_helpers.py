@@ -45,6 +45,7 @@ from cotality.core.utils.process import (
     worker_state,
 )
 from cotality.tuning import execute, optimize
+from tests.helpers import run_script
 
 MOST = 200  # times that one call asks an object; more of them would be a defect
 
@@ -477,3 +478,23 @@ def test_whatever_takes_all_exceptions_asks_whether_it_is_a_signals() -> None:
 def takes_all(node: ast.ExceptHandler) -> bool:
     kinds = "" if node.type is None else ast.unparse(node.type)
     return not kinds or bool(re.search(r"\b(Base)?Exception\b", kinds))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_to_ask_needs_no_file(tmp_path: Path) -> None:
+    """Where no descriptor is left, each failure is still answered as ever."""
+    program = (
+        "import resource\n"
+        "from cotality._kit.safe_text import text_of\n"
+        "from cotality.core.utils._process.machine.run_queue import content\n"
+        "class BrokenError(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise ValueError\n"
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))\n"
+        "print(text_of(BrokenError()), content('/proc/stat', 10))\n"
+    )
+
+    said = run_script(program, tmp_path)
+
+    assert said == "<no text: its __str__ raised ValueError> b''\n"

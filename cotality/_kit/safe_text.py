@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reprlib
 
+from cotality._kit.struck import is_of_a_signal
+
 # What is caught below is BaseException: a __str__ that calls sys.exit must not end a
 # worker, or hide the failure that is being described. Only what a signal raises passes.
 
@@ -33,8 +35,6 @@ def text_of(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException as broken:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(broken):
             raise
         return f"<no text: its __str__ raised {type(broken).__name__}>"
@@ -53,8 +53,6 @@ class Short(reprlib.Repr):
         try:
             text = repr(x)
         except Exception as broken:
-            from cotality._kit.struck import is_of_a_signal
-
             if is_of_a_signal(broken):
                 raise
             return f"<{type(x).__name__} instance at {id(x):#x}>"
@@ -76,8 +74,6 @@ def shortened(value: object, limit: int) -> str:
     try:
         text = short.repr(value)
     except BaseException as broken:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(broken):
             raise
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
@@ -91,8 +87,6 @@ def attribute_or_none(thing: object, name: str) -> object:
     try:
         return getattr(thing, name, None)
     except BaseException as raised:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(raised):
             raise
         return None

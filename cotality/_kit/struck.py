@@ -10,14 +10,13 @@ of other people's code is answered with a text, with None or with an error of ou
         if is_of_a_signal(broken):
             raise
 
-Only failures load this module.
+It is loaded before anything fails, and takes next to nothing with it: where descriptors
+have run out, or the program is about to end, nothing more can be imported.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from types import CodeType, FrameType
@@ -26,16 +25,21 @@ from typing import Any
 # Whether all that is raised here belongs to tasks, as it does in a worker of ours.
 is_all_of_tasks = False
 
-# Without what `signal` makes of numbers, which takes fifty times as long.
-signals: Any = sys.modules.get("_signal", signal)  # Any: it has no types
+# What `signal` is made of, which answers fifty times as quickly. Any: it has no types.
+signals: Any = __import__("_signal")
 
 TAKES_MORE = 0x04  # CO_VARARGS: a function with `*args`
 
 
 def can_be_struck() -> bool:
     """Whether a signal may raise an exception here: it does so in the main thread."""
-    is_main = threading.current_thread() is threading.main_thread()
-    return is_main and not is_all_of_tasks
+    if is_all_of_tasks:
+        return False
+    threading: Any = sys.modules.get("threading")  # Any: perhaps there is but one
+    if threading is None:
+        return True
+    is_main: bool = threading.current_thread() is threading.main_thread()
+    return is_main
 
 
 def is_of_a_signal(error: BaseException) -> bool:
@@ -46,12 +50,10 @@ def is_of_a_signal(error: BaseException) -> bool:
     `KeyboardInterrupt` is taken for a Ctrl-C: its handler is written in C and leaves no
     frame.
     """
-    if not can_be_struck():
-        return False
-    if isinstance(error, KeyboardInterrupt):
-        return True
     try:
-        return has_passed_a_handler(error)
+        if not can_be_struck():
+            return False
+        return isinstance(error, KeyboardInterrupt) or has_passed_a_handler(error)
     except RecursionError:
         return False  # the stack is full, which is what *error* is about
 
@@ -78,7 +80,7 @@ def frames_of(error: BaseException) -> Iterator[tuple[FrameType, bool]]:
 
 def codes_of_handlers() -> set[CodeType]:
     """The code of each function that handles a signal here."""
-    found = (code_of(signals.getsignal(number)) for number in range(1, signal.NSIG))
+    found = (code_of(signals.getsignal(number)) for number in range(1, signals.NSIG))
     return {code for code in found if code is not None}
 
 

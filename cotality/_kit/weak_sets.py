@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TypeVar
 
+from cotality._kit.struck import is_of_a_signal
+
 T = TypeVar("T")
 
 
@@ -14,7 +16,5 @@ def all_in(things: weakref.WeakSet[T]) -> list[T]:
         try:
             return list(things)
         except RuntimeError as changed:
-            from cotality._kit.struck import is_of_a_signal
-
             if is_of_a_signal(changed):
                 raise

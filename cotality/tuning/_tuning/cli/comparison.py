@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotality._kit import units
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.tuning._tuning.runs.execute import execute
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def compare(
             try:
                 execute(function, items, executor=executor, unpack=unpack)
             except Exception as error:
-                from cotality._kit.struck import is_of_a_signal
-
                 if is_of_a_signal(error):
                     raise
                 errors[way] = class_and_text(error)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import cast
 
 from cotality._kit.safe_text import printable
+from cotality._kit.struck import is_of_a_signal
 
 # What every record has. Whatever else one has was given as `extra`, or comes from the
 # way from a worker. `taskName` is there since Python 3.12.
@@ -118,8 +119,6 @@ def repr_of(value: object) -> str:
     try:
         return repr(value)
     except Exception as error:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(error):
             raise
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

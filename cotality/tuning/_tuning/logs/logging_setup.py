@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from cotality._kit.public import public_in
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.tasks.checks import checked_count
 
@@ -123,8 +124,6 @@ def handler_for(
             kind = logging.FileHandler
         return kind(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(error):
             raise
         # By its number it is of the same class, such as PermissionError.

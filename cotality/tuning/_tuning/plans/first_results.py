@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from cotality._kit.safe_text import shortened
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.from_data import TasksOver
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
@@ -77,8 +78,6 @@ class Head:
         try:
             first = list(islice(tasks, len(self.before.arguments)))
         except Exception as raised:
-            from cotality._kit.struck import is_of_a_signal
-
             if is_of_a_signal(raised):
                 raise
             return False  # whoever runs them will hear of it

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, cast
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import size_of
 from cotality.core.utils._process.scripts.inner_codes import names_in
 from cotality.core.utils._process.tasks.task import Task
@@ -45,8 +46,6 @@ def digest_of(thing: object) -> bytes:
             return b""
         return blake2b(pickle.dumps(thing, 5), digest_size=16).digest()
     except Exception as raised:  # whatever the code of its class raises
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(raised):
             raise
         return b""

@@ -147,14 +147,18 @@ def leave(run: Leavable) -> None:
 def let_go(run: Leavable) -> None:
     try:
         run.let_go()
-    except BaseException:
+    except BaseException as error:
+        if this_process.is_of_a_signal(error):
+            raise  # there was no room for a thread of its own
         logger.exception("a call whose event loop was closed could not be ended")
 
 
 def tell(run: Leavable) -> None:
     try:
         run.tell_of_the_end(asyncio.CancelledError())
-    except BaseException:
+    except BaseException as error:
+        if this_process.is_of_a_signal(error):
+            raise
         logger.exception("the end of a call whose event loop was closed was not told")
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from io import FileIO
 from threading import get_native_id
 
+from cotality._kit.struck import is_of_a_signal
+
 from .short_turns import short_turns
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
@@ -105,8 +107,6 @@ def content(path: str, most: int) -> bytes:
         with short_turns(), FileIO(path) as file:
             return file.read(most) or b""
     except OSError as raised:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(raised):
             raise
         return b""  # or the thread has ended meanwhile

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
+from cotality._kit import struck
+from cotality._kit.struck import is_of_a_signal as is_of_a_signal
+
 
 class LeaveClosedLoops(Protocol):
     """What `closed_loops` sets here when the first call waits in an event loop."""
@@ -32,19 +35,7 @@ leave_closed_loops: LeaveClosedLoops | None = None
 def become_worker() -> None:
     """From now on whatever is raised here belongs to a task."""
     global is_worker
-    from cotality._kit import struck
-
     is_worker = struck.is_all_of_tasks = True
-
-
-def is_of_a_signal(error: BaseException) -> bool:
-    """Whether *error*, out of any code but a task's, is rather the caller's."""
-    try:
-        from cotality._kit import struck  # only failures need it
-
-        return struck.is_of_a_signal(error)
-    except RecursionError:
-        return False  # the stack is full, which is what *error* is about
 
 
 def is_to_end_caller(error: BaseException) -> bool:

@@ -10,6 +10,8 @@ from functools import partial
 from types import MethodType
 from typing import cast
 
+from cotality._kit.struck import is_of_a_signal
+
 from .task import ASYNC, name_of_function
 
 CALL = "__call__"  # the method, not whether there is one
@@ -47,8 +49,6 @@ def flags_of(function: object) -> int:
             code = getattr(getattr(type(function), CALL, None), "__code__", None)
         flags: object = getattr(code, "co_flags", 0)
     except Exception as raised:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(raised):
             raise
         return 0  # a proxy with nothing behind it, say: its task tells

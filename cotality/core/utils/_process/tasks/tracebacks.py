@@ -14,6 +14,8 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
+from cotality._kit.struck import is_of_a_signal
+
 STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
 MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
 
@@ -94,8 +96,6 @@ def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
     except StubEndError as end:
         found = end.__traceback__ and end.__traceback__.tb_next
     except Exception as raised:
-        from cotality._kit.struck import is_of_a_signal
-
         if is_of_a_signal(raised):
             raise
         # A traceback is worth less than the exception it belongs to.
