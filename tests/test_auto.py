@@ -202,6 +202,7 @@ def test_a_report_says_what_was_decided(caplog: pytest.LogCaptureFixture) -> Non
     assert any(f"auto: {decision}" in message for message in caplog.messages)
 
 
+@pytest.mark.alone  # a first task that gets no CPU looks like a long one
 def test_a_call_that_stays_where_it_is_says_why() -> None:
     """Not to use more workers."""
     _, report = run([Task(time.sleep, positional=(0.2,))])
@@ -321,6 +322,7 @@ class LockedInt:
         self.lock = threading.Lock()
 
 
+@pytest.mark.alone  # a first task that gets no CPU looks like a long one
 def test_a_result_that_cannot_be_pickled_is_a_reason_for_threads() -> None:
     """It is seen in the first ones."""
 
