@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
+    is_importing,
     start,
     wait_for,
 )
@@ -293,7 +294,9 @@ def can_have_head_start(work: Work) -> bool:
     """Whether items of *work* may be run before the core knows of them."""
     # An iterator is read by the caller's thread alone: it may be a database cursor.
     is_there = isinstance(work.data, list | tuple | range)
-    return is_there and work.is_plain and not work.unpack and work.choice == AUTO
+    if not (is_there and work.is_plain and not work.unpack and work.choice == AUTO):
+        return False
+    return not is_importing()
 
 
 AUTO = Choice("auto", None, None)

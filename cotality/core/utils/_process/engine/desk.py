@@ -27,6 +27,7 @@ from typing import Any, TypeAlias, TypeVar
 from cotality.core.utils._process.machine.run_queue import Lateness
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
+    is_importing,
     start,
     wait_for,
 )
@@ -245,6 +246,9 @@ class Desk:
     def see_to_deputy(self) -> None:
         """See that there is one."""
         if self.deputy is not None:
+            return
+        if is_importing():
+            self.deputy = threading.current_thread()  # another could pack nothing
             return
         self.deputy = threading.Thread(
             target=self.context.run,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from sys import is_finalizing
 from threading import Thread
+from types import FrameType
+
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 program_ends: Callable[[], bool] | None = is_finalizing  # None when it has ended
 
@@ -49,3 +53,17 @@ def wait_for(thread: Thread, most: float | None = None) -> None:
     except RuntimeError as error:
         if not str(error).startswith("cannot join thread before"):
             raise
+
+
+def is_importing() -> bool:
+    """Whether this thread is in the middle of an import: a module makes a call.
+
+    No other thread can pack a function of such a module: pickle imports it first, and
+    waits until this thread is through.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
