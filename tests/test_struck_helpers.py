@@ -498,3 +498,21 @@ def test_to_ask_needs_no_file(tmp_path: Path) -> None:
     said = run_script(program, tmp_path)
 
     assert said == "<no text: its __str__ raised ValueError> b''\n"
+
+
+def test_a_handler_that_has_every_attribute_is_looked_at_once(tmp_path: Path) -> None:
+    """As a `Mock` has, that a test registers."""
+    program = (
+        "import signal\n"
+        "from unittest.mock import Mock\n"
+        "from cotality._kit.safe_text import text_of\n"
+        "class BrokenError(Exception):\n"
+        "    def __str__(self):\n"
+        "        raise ValueError\n"
+        "signal.signal(signal.SIGINT, Mock())\n"
+        "print(text_of(BrokenError()))\n"
+    )
+
+    said = run_script(program, tmp_path)
+
+    assert said == "<no text: its __str__ raised ValueError>\n"

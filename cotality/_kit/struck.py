@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias, cast
+
+Partial: TypeAlias = "partial[Any]"  # Any: of any function
 
 # Whether all that is raised here belongs to tasks, as it does in a worker of ours.
 is_all_of_tasks = False
@@ -88,8 +91,8 @@ def code_of(handler: object) -> CodeType | None:
     """What runs when *handler* is called; None if that is not written in Python."""
     if not callable(handler):
         return None
-    while (inner := getattr(handler, "func", None)) is not None:
-        handler = inner  # of a partial
+    while isinstance(handler, partial):
+        handler = cast("Partial", handler).func
     for each in (handler, type(handler).__call__):
         code = getattr(getattr(each, "__func__", each), "__code__", None)
         if isinstance(code, CodeType):
