@@ -456,9 +456,7 @@ OTHERS = {
         *("dead_letters.py", "command_line.py", "command.py"),
     },
 }
-ASKS = re.compile(
-    r"\bis_(of_a_signal|to_end_caller|end_of_caller)\(|\braise$", re.MULTILINE
-)
+ASKS = re.compile(r"\bis_(of_a_signal|to_end_caller)\(|\braise$", re.MULTILINE)
 
 
 @pytest.mark.one_python

@@ -61,6 +61,18 @@ def is_of_a_signal(error: BaseException) -> bool:
         return False  # the stack is full, which is what *error* is about
 
 
+def is_to_end_caller(error: BaseException) -> bool:
+    """Whether *error*, raised while a task ran in this thread, is to end its caller.
+
+    A Ctrl-C is, and so is a `SystemExit` that the handler of a signal has raised: a
+    service that is told to stop has to stop. What a handler raises that is an
+    `Exception`, such as a time limit, belongs to the task, which may have set it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    return not isinstance(error, Exception) and is_of_a_signal(error)
+
+
 def has_passed_a_handler(error: BaseException) -> bool:
     handlers = codes_of_handlers()
     return any(

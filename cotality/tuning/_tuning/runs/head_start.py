@@ -15,6 +15,7 @@ from contextvars import Context, copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
+from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
@@ -25,7 +26,7 @@ from cotality.core.utils._process.machine.thread_start import (
 from cotality.tuning._tuning.work.choice import Choice
 from cotality.tuning._tuning.work.work import Work
 
-from .plain_loop import copies_of, fail, is_end_of_caller
+from .plain_loop import copies_of, fail
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -110,7 +111,7 @@ class HeadStart:
                 context = copy()
                 context.run(self.run_some, context)
         except BaseException as error:
-            if is_end_of_caller(error):
+            if is_to_end_caller(error):
                 raise
             self.error = error
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.tuning._tuning.work.work import Work
 
@@ -74,21 +75,12 @@ def loop(
         try:
             results.append(function(given))
         except BaseException as error:
-            if is_end_of_caller(error):
+            if is_to_end_caller(error):
                 raise
             fail(work, error, item, len(results))
         if context:
             return False
     return True
-
-
-def is_end_of_caller(error: BaseException) -> bool:
-    """Whether it is no failure of an item: a Ctrl-C, or the like."""
-    if isinstance(error, Exception):
-        return False
-    from cotality.core.utils._process.machine.this_process import is_to_end_caller
-
-    return is_to_end_caller(error)
 
 
 def run_task(task: Task[Any]) -> Any:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.rules.seen import Alone, Seen
 from cotality.core.utils._process.starting.loading import obstacle_of

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from sys import getswitchinterval
 from time import perf_counter, sleep
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.short_turns import PROBE_TURN, short_turns
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 NAP = 100e-6  # s
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextvars import copy_context
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.ticket import Ticket
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk

@@ -25,10 +25,10 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.descriptor import Descriptor
 from cotality.core.utils._process.machine.object_size import LARGE
 from cotality.core.utils._process.machine.standard_places import above_standard
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     decode,

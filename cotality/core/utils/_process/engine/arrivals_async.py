@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.task import Task
 

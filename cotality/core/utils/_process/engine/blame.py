@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, cast
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 
 numbers = itertools.count(1)  # of calls

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Protocol
 
+from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 
@@ -148,7 +149,7 @@ def let_go(run: Leavable) -> None:
     try:
         run.let_go()
     except BaseException as error:
-        if this_process.is_of_a_signal(error):
+        if is_of_a_signal(error):
             raise  # there was no room for a thread of its own
         logger.exception("a call whose event loop was closed could not be ended")
 
@@ -157,7 +158,7 @@ def tell(run: Leavable) -> None:
     try:
         run.tell_of_the_end(asyncio.CancelledError())
     except BaseException as error:
-        if this_process.is_of_a_signal(error):
+        if is_of_a_signal(error):
             raise
         logger.exception("the end of a call whose event loop was closed was not told")
 

@@ -10,7 +10,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_each
 from cotality.core.utils._process.tasks.from_data import TasksOver
 from cotality.core.utils._process.tasks.outcome import Batch, Settled

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Times
 from cotality.core.utils._process.tasks.tracebacks import field_of, set_field

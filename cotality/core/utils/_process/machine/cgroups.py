@@ -17,7 +17,7 @@ import re
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .descriptor import Descriptor
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sized
 from itertools import islice
 from typing import Any, cast
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 # How many items of a container are looked at, by how deep it is inside of others. What
 # is in one list is mostly alike, and to look at all of a million takes a second.

@@ -9,7 +9,6 @@ import os
 from typing import Protocol
 
 from cotality._kit import struck
-from cotality._kit.struck import is_of_a_signal as is_of_a_signal
 
 
 class LeaveClosedLoops(Protocol):
@@ -36,18 +35,6 @@ def become_worker() -> None:
     """From now on whatever is raised here belongs to a task."""
     global is_worker
     is_worker = struck.is_all_of_tasks = True
-
-
-def is_to_end_caller(error: BaseException) -> bool:
-    """Whether *error*, raised while a task ran in this thread, is to end its caller.
-
-    A Ctrl-C is, and so is a `SystemExit` that the handler of a signal has raised: a
-    service that is told to stop has to stop. What a handler raises that is an
-    `Exception`, such as a time limit, belongs to the task, which may have set it.
-    """
-    if isinstance(error, KeyboardInterrupt):
-        return True
-    return not isinstance(error, Exception) and is_of_a_signal(error)
 
 
 # True in a process that a task made by forking this one. It has a copy of the worker's

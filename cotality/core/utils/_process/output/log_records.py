@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.safe_text import class_and_text, shortened
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.pickling.exceptions import (
     pack_exception,

@@ -11,13 +11,13 @@ import sys
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.messages import (
     RECORD,
     STDOUT,
     WARNING,
     Output,
 )
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from . import log_records, warning_records
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from cotality._kit.safe_text import text_of
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 
 # For modules that the parent has not imported: where each of them has warned already.

@@ -21,7 +21,7 @@ from types import (
 )
 from typing import Any
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .memos import dumped_by, is_found_by_name
 from .stateful import values_of

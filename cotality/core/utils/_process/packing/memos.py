@@ -20,7 +20,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import Any, TypeAlias, cast
 
 from cotality._kit.imported import imported
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     dumped_by_value,

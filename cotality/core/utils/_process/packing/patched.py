@@ -22,7 +22,7 @@ from importlib import import_module
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 
 # What tells one code from another, in any process that has the same files.

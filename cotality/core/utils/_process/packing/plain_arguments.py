@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import LARGE
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 from cotality.core.utils._process.tasks.task import Task
 

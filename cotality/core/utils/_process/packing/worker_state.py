@@ -10,7 +10,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from cotality._kit.public import public
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_function
 from cotality.core.utils._process.tasks.task import Task, name_of_function
 from cotality.core.utils._process.tasks.tracebacks import field_of

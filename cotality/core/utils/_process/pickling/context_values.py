@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
 
 from .encode import decode, encode

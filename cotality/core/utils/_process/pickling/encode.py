@@ -6,7 +6,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.scripts import off_path
 
 if TYPE_CHECKING:

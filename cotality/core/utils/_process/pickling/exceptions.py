@@ -20,9 +20,7 @@ from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorTyp
 from typing import Any, TypeAlias, cast
 
 from cotality._kit.safe_text import text_of
-from cotality.core.utils._process.machine.this_process import (
-    is_of_a_signal,
-)
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
 from cotality.core.utils._process.tasks.tracebacks import (
     Place,

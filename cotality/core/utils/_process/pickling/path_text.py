@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from cotality._kit.imported import imported
 from cotality._kit.safe_text import shortened
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .parts import Step
 

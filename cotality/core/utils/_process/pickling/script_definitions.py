@@ -24,7 +24,7 @@ from types import (
 )
 from typing import Any, NamedTuple, NewType, TypeVar
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.scripts.forms import (
     NAMED_KINDS,
     cloudpickle_itself,

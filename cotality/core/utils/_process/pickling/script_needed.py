@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import looks_large
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts.places import (
     Buffers,
     Definition,

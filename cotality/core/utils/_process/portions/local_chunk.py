@@ -17,8 +17,8 @@ from threading import current_thread, get_ident, get_native_id
 from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
+from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.run_queue import seconds_in_queue
-from cotality.core.utils._process.machine.this_process import is_to_end_caller
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.tasks.task import Task

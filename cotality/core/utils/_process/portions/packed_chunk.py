@@ -19,6 +19,7 @@ from itertools import repeat
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger import (
     FAILED,
@@ -32,7 +33,6 @@ from cotality.core.utils._process.channel.ledger import (
 )
 from cotality.core.utils._process.channel.segments import NoRoomError, Segment, pack
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing.arguments import (
     Split,
     Unpacker,

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.segments import (
     NoRoomError,
     Segment,
     packed_parts,
 )
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing.arguments import (
     MOST_TAKEN_OUT,
     Packer,

@@ -32,7 +32,7 @@ from functools import wraps
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cotality._kit.imported import imported
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.output import filters
 
 T = TypeVar("T")

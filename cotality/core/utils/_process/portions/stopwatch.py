@@ -11,8 +11,8 @@ from itertools import islice
 from time import perf_counter, thread_time
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.times import Clues, Columns, Measure, Times
 
 

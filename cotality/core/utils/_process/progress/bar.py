@@ -8,8 +8,8 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Start
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .output_place import Kind, Place
 from .reporter import Reporter, logger

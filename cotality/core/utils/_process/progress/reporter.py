@@ -8,8 +8,8 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Observer, Start
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 

@@ -16,7 +16,7 @@ from enum import Enum
 from types import FunctionType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from . import places
 from .tokens import tokens

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from . import places
 from .places import SCRIPT, Home

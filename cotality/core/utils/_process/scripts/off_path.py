@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 # The file of each module, and the folders of its own modules if it is a package.
 Files: TypeAlias = dict[str, tuple[str | None, list[str] | None]]

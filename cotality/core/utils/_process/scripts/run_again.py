@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .places import SCRIPT, Home
 

@@ -15,7 +15,7 @@ from multiprocessing import spawn
 from multiprocessing import util as mp_util
 from typing import Any
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from . import own_name
 

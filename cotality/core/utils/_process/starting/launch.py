@@ -21,8 +21,8 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.standard_places import above_standard
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.scripts import run_again
 
 from . import interpreter, measured, own_start

@@ -11,7 +11,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.pickling.explain import path_of_unpicklable
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from cotality._kit.imported import imported
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.starting.django_setup import settings_of_program
 

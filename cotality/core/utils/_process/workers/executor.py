@@ -11,6 +11,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, ParamSpec, TypeVar
 
 from cotality._kit.public import public
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.segments import (
     NoRoomError,
     Segment,
@@ -19,7 +20,6 @@ from cotality.core.utils._process.channel.segments import (
 )
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.packing import patched
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.pickling.refusals import unpicklable_call

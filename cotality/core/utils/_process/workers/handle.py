@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger_slots import Slot
 from cotality.core.utils._process.channel.link_end import LinkEnd
 from cotality.core.utils._process.channel.messages import (
@@ -28,7 +29,6 @@ from cotality.core.utils._process.channel.messages import (
 )
 from cotality.core.utils._process.machine.cpus import available_cpus
 from cotality.core.utils._process.machine.standard_places import above_standard
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.output import filters
 from cotality.core.utils._process.starting import launch, nesting
 

@@ -22,9 +22,9 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
     start,

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from cotality._kit.public import public
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import DeadLetterError
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task
 
 DIGEST = 8  # bytes

@@ -14,9 +14,9 @@ from cotality._kit.safe_text import (
     shortened,
     text_of,
 )
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.keys.errors import TaskKeyError
 from cotality.core.utils._process.durable.keys.task_key import Keys
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task, describe

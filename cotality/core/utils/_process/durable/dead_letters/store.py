@@ -28,6 +28,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.append import RecordFile, line
 from cotality.core.utils._process.durable.files.errors import DeadLetterError, Kind
 from cotality.core.utils._process.durable.files.handle import reader_of
@@ -40,7 +41,6 @@ from cotality.core.utils._process.durable.files.read import (
     way_on,
 )
 from cotality.core.utils._process.durable.files.trust import check_trust
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 
 from .letter import DeadLetter, letter_from
 

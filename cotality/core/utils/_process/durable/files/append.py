@@ -15,7 +15,7 @@ import os
 import platform
 from pathlib import Path
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .errors import JournalInUseError, Kind
 from .handle import Handle, opened

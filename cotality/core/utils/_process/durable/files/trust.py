@@ -11,7 +11,7 @@ import stat
 import sys
 from pathlib import Path
 
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
+from cotality._kit.struck import is_of_a_signal
 
 from .errors import Kind
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import JournalError
 from cotality.core.utils._process.durable.files.handle import reader_of
 from cotality.core.utils._process.durable.files.read import Fields
 from cotality.core.utils._process.durable.keys.errors import TaskKeyError
 from cotality.core.utils._process.durable.keys.task_key import Keys
 from cotality.core.utils._process.engine.source import SortedOut, Source
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode
 from cotality.core.utils._process.pickling.exceptions import (
     attributes_of,

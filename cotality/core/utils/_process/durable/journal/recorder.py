@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.safe_text import class_and_text, printable, text_of
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.append import RecordFile, line
 from cotality.core.utils._process.durable.files.errors import JournalError
 from cotality.core.utils._process.durable.files.read import Damage
 from cotality.core.utils._process.durable.files.trust import check_trust
 from cotality.core.utils._process.engine.observers import Observer, Start
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils._process.tasks.errors import was_cut_off
 from cotality.core.utils._process.tasks.outcome import Batch, Portion, Settled

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.handle import Handle, opened, reader_of
-from cotality.core.utils._process.machine.this_process import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import PIPE, dump_answer
 
 JOINED = 64 * 1024  # bytes, about, that are written together; larger ones uncopied
