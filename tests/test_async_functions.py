@@ -6,6 +6,7 @@ import asyncio
 import functools
 import types
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -30,7 +31,7 @@ from cotality.tuning import (
     optimize,
     process_in_batches,
 )
-from tests.helpers import Marks, echo, mark_and_return
+from tests.helpers import Marks, echo, mark_and_return, run_script
 
 PLACES: list[dict[str, Any]] = [
     {"use_processes": False},
@@ -162,15 +163,19 @@ def test_with_trio_it_says_what_to_do() -> None:
         trio.run(main)
 
 
-def test_what_it_says_works_with_trio() -> None:
-    """The loop goes on meanwhile."""
-    trio = pytest.importorskip("trio")
+def test_what_it_says_works_with_trio(tmp_path: Path) -> None:
+    """The loop goes on meanwhile.
 
-    async def main() -> list[int]:
-        tasks = [Task.of(abs, -1)]
-        found: list[int] = await trio.to_thread.run_sync(
-            execute_tasks_in_parallel, tasks
-        )
-        return found
+    In a program of its own: trio keeps its thread for ten idle seconds.
+    """
+    pytest.importorskip("trio")
+    program = (
+        "import trio\n"
+        "from cotality.core.utils.process import Task, execute_tasks_in_parallel\n"
+        "async def main():\n"
+        "    tasks = [Task.of(abs, -1)]\n"
+        "    return await trio.to_thread.run_sync(execute_tasks_in_parallel, tasks)\n"
+        "print(trio.run(main))\n"
+    )
 
-    assert trio.run(main) == [1]
+    assert run_script(program, tmp_path) == "[1]\n"
