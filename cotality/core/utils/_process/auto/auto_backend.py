@@ -69,7 +69,9 @@ PAYS = 1.05
 ENOUGH_PORTIONS = 2
 # After so many times as long as that took they are tried again.
 TRIED_AGAIN = 10
-THREADS_BEYOND_CPUS = 4  # at first, for tasks that wait
+# At first, for tasks that wait: as many for each CPU, and so many more.
+THREADS_OF_A_CPU = 2
+THREADS_BEYOND_CPUS = 8
 # So many moves are made as soon as one seems to pay. Each further one waits until the
 # call has taken twice as long as at the one before: where tasks, or the machine, look
 # like this now and like that then, it would be on the move all the time.
@@ -186,11 +188,23 @@ class AutoBackend:
         desk = self.desk
         if desk is None or not self.is_for_desk(desk):
             chunk.can_stay = desk is not None and not self.is_bound
+            self.limit_threads()
             return self.threads.send(chunk, batch, time_box)
         chunk.states = self.states
         self.threads.chunks.add(chunk, time_box)
         future = desk.put(chunk, time_box)
         return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+
+    def limit_threads(self) -> None:
+        """See to it that no more tasks run at a time than is said.
+
+        A portion that stands ready for a thread would otherwise have one of its own.
+        """
+        # One alone runs until processes answer, and in a loop.
+        threads = self.workers if self.place == "threads" else 1
+        if self.desk is not None and self.desk.is_busy:
+            threads -= 1  # the calling thread is one of them
+        self.threads.resize(max(1, threads))
 
     def is_for_desk(self, desk: Desk) -> bool:
         if self.is_bound:
@@ -248,6 +262,7 @@ class AutoBackend:
                 self.generation = Generation()
         self.learn(report, chunk)
         self.reconsider(monotonic())
+        self.limit_threads()
         return report
 
     def stay(self, error: BaseException) -> None:
@@ -557,13 +572,17 @@ class AutoBackend:
         elif place == "threads":
             self.workers = figures.useful_threads
             if not self.evidence.computes:
-                self.workers = min(self.workers, self.cpus + THREADS_BEYOND_CPUS)
+                self.workers = min(self.workers, self.first_threads)
             self.workers = max(2, min(self.workers, self.most_threads))
         else:
             self.workers = 1
             self.crowd_until = now
         self.generation = Generation(rate=self.generation.rate_now)
         self.tell(figures, now, reason)
+
+    @property
+    def first_threads(self) -> int:
+        return THREADS_OF_A_CPU * self.cpus + THREADS_BEYOND_CPUS
 
     def grow(self, figures: Figures, now: float) -> None:
         """Have more threads for tasks that wait, as long as more are done for it."""

@@ -44,6 +44,9 @@ class Work:
         jobs: What is to be done; None for the end, which the thread that finds it
             leaves to the next.
         done: How many jobs have been done.
+        size: How many threads there may be.
+        started: How many have been started, and
+        left: how many of them have gone again, since there were more than *size*.
         most_together: How many threads all teams that have such a limit have together,
             but for the first of each; None if this one has no such limit.
     """
@@ -53,8 +56,12 @@ class Work:
         at_start: Callable[[], object] | None,
         at_end: Callable[[], object] | None,
         most_together: int | None,
+        size: int,
     ) -> None:
         self.most_together = most_together
+        self.size = size
+        self.started = 0  # written by the calling thread alone, like the size
+        self.left = 0  # written under the lock, like what is done
         self.at_start = at_start
         self.at_end = at_end
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -78,14 +85,34 @@ class Work:
                 self.at_start()
         except WorkerStartError as error:
             failure = error
+        is_over = True
         try:
             while (job := self.jobs.get()) is not None:
                 self.do(*job, failure)
                 del job  # it has the results
+                if self.is_one_too_many():
+                    is_over = False
+                    break
         finally:
-            self.jobs.put(None)
+            if is_over:
+                self.jobs.put(None)
             if self.at_end is not None:
                 self.at_end()
+
+    @property
+    def threads(self) -> int:
+        """How many there are, but for those that are about to go."""
+        return self.started - self.left
+
+    def is_one_too_many(self) -> bool:
+        """Whether the thread that asks has to go, as there are fewer wanted now."""
+        if self.threads <= self.size:
+            return False
+        with self.counting:
+            if self.threads <= self.size:
+                return False
+            self.left += 1
+            return True
 
     def do(
         self,
@@ -152,37 +179,52 @@ class ThreadTeam:
         *,
         most_together: int | None = None,
     ) -> None:
-        self.size = size
-        self.work = Work(at_start, at_end, most_together)
+        self.work = Work(at_start, at_end, most_together, size)
         self.submitted = 0
-        self.started = 0
         see_to(self)
+
+    def resize(self, size: int) -> None:
+        """Have up to *size* threads from now on, at least one.
+
+        Those that are too many go when they have done what they are doing, or what they
+        take next.
+        """
+        if size != self.work.size:
+            self.work.size = size
+            while self.is_short_of_threads() and self.start_thread():
+                pass
 
     def submit(self, chunk: Chunk, time_box: float) -> Future[ChunkReport]:
         """Have a thread run *chunk*."""
         ticket: Ticket[ChunkReport] = Ticket()
         self.work.jobs.put((ticket, chunk, time_box))
         self.submitted += 1
-        is_wanted = self.started < min(self.submitted - self.work.done, self.size)
-        if is_wanted and self.may_start():
+        if self.is_short_of_threads():
             self.start_thread()
         return ticket
+
+    def is_short_of_threads(self) -> bool:
+        """Whether a job waits that another thread could do."""
+        work = self.work
+        wanted = min(self.submitted - work.done, work.size)
+        return work.threads < wanted and self.may_start()
 
     def may_start(self) -> bool:
         """Whether the teams have not as many threads together as they may."""
         most = self.work.most_together
         # The first one always: others may wait for what this team does.
-        return most is None or self.started == 0 or len(together) < most
+        return most is None or self.work.threads == 0 or len(together) < most
 
-    def start_thread(self) -> None:
+    def start_thread(self) -> bool:
+        """Start one, if the system has room for it: the others do its share, if any."""
         try:
-            start(TeamThread(self.work, self.started))
+            start(TeamThread(self.work, self.work.started))
         except NoRoomError as error:
-            # The system has no room for another: the others do its share, if any.
-            if not self.started:
+            if not self.work.threads:
                 raise no_room_for_thread("that runs tasks") from error
-            return
-        self.started += 1
+            return False
+        self.work.started += 1
+        return True
 
     def close(self, *, wait: bool) -> None:
         """Let the threads end once nothing is queued, and wait for that if asked."""

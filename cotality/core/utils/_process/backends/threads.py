@@ -42,7 +42,7 @@ class ThreadBackend:
         most_together: int | None = None,
     ) -> None:
         self.most_together = most_together
-        self.workers = self.most_workers = workers
+        self.workers = self.most_workers = self.size = workers
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
         self.initializer = initializer
@@ -67,13 +67,19 @@ class ThreadBackend:
             # end with whoever holds it.
             start = partial(start_worker, self.initializer, self.context)
             self.team = ThreadTeam(
-                self.workers, start, end_worker, most_together=self.most_together
+                self.size, start, end_worker, most_together=self.most_together
             )
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
         portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
         portion.began = chunk.when_it_began
         return portion, future
+
+    def resize(self, threads: int) -> None:
+        """Have up to so many of the *workers*, at least one, from now on."""
+        self.size = threads
+        if self.team is not None:
+            self.team.resize(threads)
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:
