@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.engine.ticket import Ticket
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
     start,
     wait_for,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
     start,
     wait_for,
