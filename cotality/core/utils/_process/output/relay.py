@@ -22,13 +22,14 @@ What holds, whatever a handler does and whatever strikes whoever waits:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from cotality.core.utils._process.machine import this_process
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.channel.messages import Output
@@ -241,5 +242,4 @@ def forget() -> None:
     relay = Relay()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+this_process.after_fork(forget)
