@@ -75,6 +75,7 @@ class Answers:
         if worker.end_reason == "untrue" or not is_in_turn(worker, message):
             self.distrust(worker, message)
             return
+        # It is one of ours, and it works: what failed before it was no rule.
         self.starter.failed_starts = self.starter.servers_lost = 0
         self.came = True
         item: Item | None = None
@@ -96,6 +97,7 @@ class Answers:
         self.dispatcher.take_requests(worker)
         self.links.update(worker)
         if item is not None and not is_back:
+            # Only noted. It is told when the workers have something to do.
             self.outcomes.append((item.future, message))
 
     def settle_outcomes(self) -> None:
@@ -105,7 +107,7 @@ class Answers:
 
     def distrust(self, worker: WorkerHandle, message: Message) -> None:
         """The worker has answered what it was not asked: nobody gets that answer."""
-        message.close_fds()
+        message.close_fds()  # nobody will take them out of it
         if worker.end_reason is None:
             logger.critical(
                 "worker process %d gave answer %d where %d of %d items were to be "

@@ -68,6 +68,8 @@ class Watcher:
         try:
             self.open()
             while True:
+                # Requests first: they may say that the pool closes, or what is not
+                # wanted any more, and then no worker is started for it.
                 dispatcher.take_requests()
                 if self.is_finished():
                     answers.settle_outcomes()
@@ -77,6 +79,7 @@ class Watcher:
                 links.resume_if_there_is_room()
                 for key, _ in self.sleep():
                     if key.data is None:
+                        # What it was rung for is found by the next `take_requests`.
                         links.listen_to_bell()
                     else:
                         self.attend(*key.data)
@@ -189,13 +192,14 @@ class Watcher:
     def keep_limits(self) -> None:
         now = perf_counter()
         if now < self.wakes_at:
-            return
+            return  # woken by something else: a look at each worker would be in vain
         if this_process.leave_closed_loops is not None:
             this_process.leave_closed_loops()
         for worker in list(self.pool.workers):
             if len(worker.held) > 1:
                 self.dispatcher.see_to_waiting(worker, now)
             if worker.look(now, LOOK_INTERVAL):
+                # Nothing told its end: a process of its task holds what would.
                 self.deaths.bury(worker)
 
     # The end.
@@ -208,6 +212,7 @@ class Watcher:
         if pool.is_killed:
             for worker in pool.workers:
                 is_spared = pool.spares_idle and worker in pool.idle
+                # One that is about to end keeps its reason, and is not signalled again.
                 if worker.end_reason is None and not (is_spared or worker.is_leaving):
                     worker.kill("killed")
             cancellation.drop_all(pool)
@@ -227,6 +232,8 @@ class Watcher:
             f"the executor failed by a defect of its own: {error!r}. Please report it."
         )
         failure.__cause__ = error
+        # First: whoever comes from here on is refused. Then what is known is told as it
+        # is: an answer that has come is true, whatever failed after it.
         pool.broken = failure
         pool.is_closing = True
         self.answers.settle_outcomes()
@@ -268,6 +275,8 @@ class Watcher:
         pool = self.pool
         for worker in pool.workers:
             worker.forget()
+        # A callback may have forked, so that this very thread goes on in the child: it
+        # comes back to `watch`, which then ends without telling anybody anything.
         self.is_forgotten = True
         pool.workers.clear()  # nothing here may end them
         pool.idle.clear()
