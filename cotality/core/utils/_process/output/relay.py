@@ -167,8 +167,12 @@ class Relay:
             self.thread = threading.current_thread()
         try:
             self.run(0.0)  # not under the lock: handlers are anybody's
-        finally:  # a Ctrl-C
-            self.thread = None
+        finally:
+            # A Ctrl-C may have ended it. Else `next` has said already that there is no
+            # thread, and a new one may have been started since.
+            with self.lock:
+                if self.thread is threading.current_thread():
+                    self.thread = None
 
     def lift_limit(self) -> None:
         with self.lock:
