@@ -17,7 +17,7 @@ from cotality.core.utils._process.starting import launch
 from cotality.core.utils._process.workers.handle import WorkerPlan
 from cotality.core.utils._process.workers.pool import Pool, watch_over
 from cotality.core.utils._process.workers.requests import Assemble, Item, Kill
-from cotality.core.utils._process.workers.watcher import Watcher
+from cotality.core.utils._process.workers.watching.watcher import Watcher
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     WorkerCrashedError,

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.workers.requests import Halt
-from cotality.core.utils._process.workers.starts import Starter
+from cotality.core.utils._process.workers.watching.starts import Starter
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,

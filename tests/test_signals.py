@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process.workers import starts
+from cotality.core.utils._process.workers.watching import starts
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,

@@ -2,11 +2,9 @@
 
 * what runs in one: `worker_main`; the parent's `handle` on it;
 * all of them together: `pool`, for callers, who hand over `requests` or take an idle
-  worker as a `loan`; `watcher`, the thread that sees to the rest; between the two the
-  `pool_state`, with the rules of who may touch what;
-* what that thread does: `dispatch` items to workers, `starts` and `deaths` of workers,
-  their `answers`, the `cancellation` of what nobody wants; it waits for `links`, and
-  `settling` tells what became of an item;
+  worker as a `loan`; `watching`, what one thread does, which sees to all the rest;
+  between the two the `pool_state`, with the rules of who may touch what; `settling`
+  tells what became of an item;
 * how one has ended: `endings`; what that may mean: `death_report`; all of them when
   the program ends or forks: `at_exit`;
 * those that are kept between calls: `warm_pools`, for as long as the `program_state` is

@@ -33,12 +33,12 @@ from cotality.core.utils._process.tasks.errors import (
 )
 
 from . import at_exit, django_databases
-from .cancellation import kill
 from .handle import WorkerPlan
 from .loan import given_at_once
 from .pool_state import SHUT_DOWN, PoolState
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
-from .watcher import Watcher
+from .watching.cancellation import kill
+from .watching.watcher import Watcher
 
 WATCHER = "watcher"  # the only key of `Pool.claim`
 

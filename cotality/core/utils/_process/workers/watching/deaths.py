@@ -20,16 +20,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import death_report
-from .settling import fail
+from cotality.core.utils._process.workers import death_report
+from cotality.core.utils._process.workers.settling import fail
 
 if TYPE_CHECKING:
+    from cotality.core.utils._process.workers.handle import WorkerHandle
+    from cotality.core.utils._process.workers.pool_state import PoolState
+    from cotality.core.utils._process.workers.requests import Item
+
     from .answers import Answers
     from .dispatch import Dispatcher
-    from .handle import WorkerHandle
     from .links import Links
-    from .pool_state import PoolState
-    from .requests import Item
     from .starts import Starter
 
 

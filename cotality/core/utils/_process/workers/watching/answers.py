@@ -22,17 +22,18 @@ from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.channel.messages import Kind, Message
 from cotality.core.utils._process.pickling.exceptions import unpack_exception
+from cotality.core.utils._process.workers.handle import EOF_LIMIT, READS_IN_A_ROW
+from cotality.core.utils._process.workers.settling import settle
 
 from . import cancellation
-from .handle import EOF_LIMIT, READS_IN_A_ROW
-from .settling import settle
 
 if TYPE_CHECKING:
+    from cotality.core.utils._process.workers.handle import WorkerHandle
+    from cotality.core.utils._process.workers.pool_state import PoolState
+    from cotality.core.utils._process.workers.requests import Item
+
     from .dispatch import Dispatcher
-    from .handle import WorkerHandle
     from .links import Links
-    from .pool_state import PoolState
-    from .requests import Item
     from .starts import Starter
 
 logger = logging.getLogger("cotality.core.utils.process")

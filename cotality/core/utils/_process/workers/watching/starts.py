@@ -20,18 +20,17 @@ from typing import TYPE_CHECKING
 
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.tasks.errors import WorkerStartError
-
-from .handle import WorkerHandle
-from .requests import SERVERS_LOST, START_ATTEMPTS
-from .settling import another, fail
+from cotality.core.utils._process.workers.handle import WorkerHandle
+from cotality.core.utils._process.workers.requests import SERVERS_LOST, START_ATTEMPTS
+from cotality.core.utils._process.workers.settling import another, fail
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.channel.ledger_slots import Slot
+    from cotality.core.utils._process.workers.death_report import Report
+    from cotality.core.utils._process.workers.pool_state import PoolState
 
-    from .death_report import Report
     from .dispatch import Dispatcher
     from .links import Links
-    from .pool_state import PoolState
 
 logger = logging.getLogger("cotality.core.utils.process")
 

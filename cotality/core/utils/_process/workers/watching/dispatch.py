@@ -16,14 +16,29 @@ import math
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from cotality.core.utils._process.workers.handle import (
+    MOST_AHEAD,
+    RECALL_AFTER,
+    RECALL_LATEST,
+)
+from cotality.core.utils._process.workers.requests import (
+    Assemble,
+    Doubt,
+    EndCall,
+    Halt,
+    Item,
+    Kill,
+    Request,
+    Resize,
+)
+
 from . import cancellation
-from .handle import MOST_AHEAD, RECALL_AFTER, RECALL_LATEST
-from .requests import Assemble, Doubt, EndCall, Halt, Item, Kill, Request, Resize
 
 if TYPE_CHECKING:
-    from .handle import WorkerHandle
+    from cotality.core.utils._process.workers.handle import WorkerHandle
+    from cotality.core.utils._process.workers.pool_state import PoolState
+
     from .links import Links
-    from .pool_state import PoolState
 
 
 class Dispatcher:

@@ -24,8 +24,8 @@ from cotality.core.utils._process.channel.messages import Output
 from cotality.core.utils._process.output import relay
 
 if TYPE_CHECKING:
-    from .handle import WorkerHandle
-    from .pool_state import PoolState
+    from cotality.core.utils._process.workers.handle import WorkerHandle
+    from cotality.core.utils._process.workers.pool_state import PoolState
 
 
 class Links:

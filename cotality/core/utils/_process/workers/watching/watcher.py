@@ -29,15 +29,18 @@ from cotality.core.utils._process.channel.ledger_slots import Slots
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.tasks.errors import WorkerStartError
+from cotality.core.utils._process.workers.handle import WorkerHandle
+from cotality.core.utils._process.workers.pool_state import (
+    SHUT_DOWN_MEANWHILE,
+    PoolState,
+)
+from cotality.core.utils._process.workers.settling import another, fail
 
 from . import cancellation
 from .answers import Answers
 from .deaths import Deaths
 from .dispatch import Dispatcher
-from .handle import WorkerHandle
 from .links import Links
-from .pool_state import SHUT_DOWN_MEANWHILE, PoolState
-from .settling import another, fail
 from .starts import Starter
 
 logger = logging.getLogger("cotality.core.utils.process")

@@ -22,13 +22,12 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
-
-from .settling import drop
+from cotality.core.utils._process.workers.settling import drop
 
 if TYPE_CHECKING:
-    from .handle import WorkerHandle
-    from .pool_state import PoolState
-    from .requests import Item
+    from cotality.core.utils._process.workers.handle import WorkerHandle
+    from cotality.core.utils._process.workers.pool_state import PoolState
+    from cotality.core.utils._process.workers.requests import Item
 
 
 def halt(pool: PoolState, futures: Collection[Future[Any]]) -> None:  # Any: any call's
