@@ -10,7 +10,7 @@ from cotality.core.utils._process.tasks.checks import checked_flag
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.work import Work
 
-from .head_start import can_have_head_start, results_with_head_start
+from .head_start import HeadStart, can_have_head_start, results_with
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -330,8 +330,17 @@ def execute(
 
         return results_of_loop(work)
     if can_have_head_start(work):
-        return results_with_head_start(work)
+        return results_with(head_of(work))
     from cotality.core.utils._process.engine.delivery import in_list
     from cotality.tuning._tuning.work.calling import call_for
 
     return in_list(call_for(work, bounded=False).blocking())
+
+
+def head_of(work: Work) -> HeadStart:
+    """What runs the first items of *work*."""
+    if isinstance(work.data, list | tuple | range):
+        return HeadStart(work)
+    from .head_of_iterator import IteratorHead
+
+    return IteratorHead(work)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.engine.desk import Desk
     from cotality.core.utils._process.tasks.outcome import Settled
     from cotality.core.utils._process.tasks.task import Task
+    from cotality.tuning._tuning.plans.first_results import TasksAfter
 
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.
 SOON = 0.001
@@ -61,19 +62,23 @@ class HeadStart:
         desk: Where the caller is missed, if another thread has begun with the others.
     """
 
+    frames = 2  # of ours, around a function that is called: `loop` and `run_some`
+
     def __init__(self, work: Work) -> None:
         self.work = work
         self.function = work.function
         self.data = cast("Sequence[Any]", work.data)  # Any: items of any type
+        self.began = 0.0  # by perf_counter
         self.context = copy_context()
         self.results: list[Any] = []  # Any: as above
         self.error: BaseException | None = None
-        self.begun = 0
+        self.begun: int = 0
         self.is_stopped = False
         # Held while the next item begins. An exception that strikes the caller may
         # leave it held: so the caller can take it again, and the other thread never
         # waits for it once the loop is over.
         self.beginning = threading.RLock()
+        self.is_handed_on = False  # the rest, to the core
         self.is_over = False  # the loop, and nobody is to stand in for it
         self.gate = threading.Lock()  # open when the loop is over
         self.gate.acquire()
@@ -86,6 +91,7 @@ class HeadStart:
 
     def run(self) -> list[Any]:  # Any: as above
         """The results of all items; up to the one that has failed, if one has."""
+        self.began = perf_counter()
         try:
             self.begin_to_watch()
             self.loop()
@@ -134,7 +140,7 @@ class HeadStart:
             self.desk.rejoin()
             return self.results_of_call()
         wait_for(self.thread)
-        if self.error is None and self.begun < len(self.data):
+        if self.error is None and not self.is_done:
             call = self.call()
             from cotality.core.utils._process.engine.delivery import in_list
 
@@ -143,6 +149,20 @@ class HeadStart:
             except HeadFailedError:
                 return []
         return self.results
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all items have begun."""
+        return self.begun == len(self.data)
+
+    @property
+    def latest(self) -> Any:  # Any: as above
+        """The item that has begun last."""
+        return self.data[self.begun - 1]
+
+    def left(self, count: int) -> int:
+        """How many items have not begun when *count* are done; a guess, perhaps."""
+        return len(self.data) - count - 1  # one is running
 
     def leave(self, struck: BaseException) -> None:
         """Leave nothing running after *struck*, which the caller raises then."""
@@ -195,7 +215,7 @@ class HeadStart:
             count: How many items are done.
             lately: How many of those in the last so many *seconds*.
         """
-        left = len(self.data) - count - 1  # one is running
+        left = self.left(count)
         if left < 1:
             return False
         each = seconds / lately if lately else seconds
@@ -267,16 +287,23 @@ class HeadStart:
     def call(self) -> Call:
         """For the items that have not begun; the results of the others are void."""
         from cotality.core.utils._process.engine.known_outcomes import DoneElsewhere
-        from cotality.core.utils._process.tasks.task import Task
-        from cotality.tuning._tuning.plans.first_results import TasksAfter
         from cotality.tuning._tuning.work.calling import checked_call, knowing
 
-        work = self.work
-        first = [Task(work.function)] * self.begun
+        call = checked_call(self.work, self.all_tasks(), False)
+        self.is_handed_on = True
+        return knowing(call, DoneElsewhere(self.begun))
+
+    def all_tasks(self) -> TasksAfter:
+        """Those that have begun, as placeholders, and after them the others."""
+        from cotality.core.utils._process.tasks.task import Task
+        from cotality.tuning._tuning.plans.first_results import TasksAfter
+
+        function = self.function
         rest = until_failure(self.data, self)
-        tasks = TasksAfter(first, work.function, rest, False, len(self.data))
+        first = [Task(function)] * self.begun
+        tasks = TasksAfter(first, function, rest, False, len(self.data))
         tasks.is_plain = True
-        return knowing(checked_call(work, tasks, False), DoneElsewhere(self.begun))
+        return tasks
 
     def results_of_call(self) -> list[Any]:  # Any: as above
         from cotality.core.utils._process.engine.delivery import joined
@@ -289,9 +316,7 @@ class HeadStart:
 
 def can_have_head_start(work: Work) -> bool:
     """Whether items of *work* may be run before the core knows of them."""
-    # An iterator is read by the caller's thread alone: it may be a database cursor.
-    is_there = isinstance(work.data, list | tuple | range)
-    if not (is_there and work.is_plain and not work.unpack and work.choice == AUTO):
+    if not (work.is_plain and not work.unpack and work.choice == AUTO):
         return False
     return not is_importing()
 
@@ -299,25 +324,31 @@ def can_have_head_start(work: Work) -> bool:
 AUTO = Choice("auto", None, None)
 
 
-def results_with_head_start(work: Work) -> list[Any]:
-    """The results of *work*: from a loop if that is all it takes, else from the core.
+def results_with(head: HeadStart) -> list[Any]:
+    """The results of its work: from a loop if that is all it takes, else from the core.
 
     Raises:
         Exception: As from the core.
     """
-    head = HeadStart(work)
-    began = perf_counter()
-    results = head.run()
-    all_by_loop = head.begun == len(head.data) or head.error is not None
-    if head.desk is None and all_by_loop and log_is_wanted():
-        from .loop_log import log_loop
-
-        log_loop(work, results, perf_counter() - began, head.error)
+    try:
+        results = head.run()
+    except BaseException as struck:
+        log_head(head, struck)
+        raise
+    log_head(head, head.error)
     if head.error is not None:
-        place = head.begun - 1
-        fail(work, without_our_frames(head.error), head.data[place], place)
+        error = without_our_frames(head.error, head.frames)
+        fail(head.work, error, head.latest, head.begun - 1)
     results[: head.begun] = head.results
     return results
+
+
+def log_head(head: HeadStart, error: BaseException | None) -> None:
+    """Log what the loop has done, unless the core has taken over, and logs that."""
+    if not head.is_handed_on and log_is_wanted():
+        from .loop_log import log_loop
+
+        log_loop(head.work, head.results, perf_counter() - head.began, error)
 
 
 class HeadFailedError(Exception):
@@ -332,12 +363,17 @@ def until_failure(data: Sequence[Any], head: HeadStart) -> Iterator[Any]:
         yield data[place]
 
 
-def without_our_frames(error: BaseException) -> BaseException:
-    """*error*, whose traceback begins in the function of the item."""
+def without_our_frames(error: BaseException, count: int) -> BaseException:
+    """*error*, whose traceback begins in the function of the item.
+
+    Args:
+        count: How many frames of ours are before that.
+    """
     from cotality.core.utils._process.tasks.tracebacks import field_of
 
-    ours = field_of(error, "__traceback__")  # of `run`, and then of `run_some`
-    inner = ours.tb_next if ours is not None else None
-    if inner is not None and inner.tb_next is not None:
-        BaseException.with_traceback(error, inner.tb_next)
+    frames = field_of(error, "__traceback__")
+    for _ in range(count):
+        frames = None if frames is None else frames.tb_next
+    if frames is not None:
+        BaseException.with_traceback(error, frames)
     return error

@@ -37,6 +37,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
@@ -52,6 +53,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
@@ -67,6 +69,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
@@ -81,6 +84,8 @@ def optimize_streaming(
 
     Args:
         func: As for :func:`execute`, like all that is not named here.
+        verbose: Say on standard error, in a line before and one after, what is run and
+            what came of it.
         ordered: Yield in the order of *data*; otherwise as each finishes.
 
     Raises:
@@ -103,6 +108,10 @@ def optimize_streaming(
         face="optimize_streaming",
     )
     in_order = checked_flag("ordered", ordered)
+    if checked_flag("verbose", verbose):
+        from .detail import told_of
+
+        return told_of(work, lambda call: values(stream(call.blocking(), in_order)))
     return values(stream(call_for(work, bounded=True).blocking(), in_order))
 
 
@@ -131,6 +140,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
@@ -148,6 +158,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
@@ -165,6 +176,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
@@ -179,6 +191,7 @@ def process_in_batches(
         max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
             process: see :func:`cotality.core.utils.process.process_in_batches`. With
             *batch_size* as well, whichever comes first ends a batch.
+        verbose: As for :func:`optimize_streaming`.
         ordered: Have results in the order of *data*; otherwise as each finishes.
 
     Raises:
@@ -206,4 +219,8 @@ def process_in_batches(
         face="process_in_batches",
     )
     in_order = checked_flag("ordered", ordered)
+    if checked_flag("verbose", verbose):
+        from .detail import told_of
+
+        return told_of(work, lambda call: batches(call.blocking(), in_order, limits))
     return batches(call_for(work, bounded=True).blocking(), in_order, limits)
