@@ -388,7 +388,8 @@ def stand_in(node: Node) -> RemoteTaskError:
     error = RemoteTaskError(f"{node.type_name}: {node.text}")
     error.type_name = node.type_name
     error.traceback_text = node.traceback_text
-    error.add_note(f"The original traceback:\n{node.traceback_text.rstrip()}")
+    if not node.frames:  # else its traceback shows them
+        error.add_note(f"The original traceback:\n{node.traceback_text.rstrip()}")
     return error
 
 

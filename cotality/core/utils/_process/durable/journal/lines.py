@@ -24,6 +24,7 @@ from operator import sub
 
 from cotality._kit.safe_text import text_of
 from cotality.core.utils._process.durable.files.append import compact
+from cotality.core.utils._process.tasks.frames_of_text import shortened_traceback
 from cotality.core.utils._process.tasks.outcome import Details
 from cotality.core.utils._process.tasks.task import describe
 from cotality.core.utils._process.tasks.times import EPOCH, Timing
@@ -109,7 +110,7 @@ def failed(
         "call": describe(details.tasks[position]),
         "error": type(error).__qualname__,
         "message": text_of(error)[:SHOWN_MESSAGE],
-        "traceback": traceback_text_of(error)[-SHOWN_TRACEBACK:],
+        "traceback": shortened_traceback(traceback_text_of(error), SHOWN_TRACEBACK),
     }
     return (
         f'{{"event":"failed","key":"{key}"{when(timing)}{place}{tail_of(details)},'

@@ -19,6 +19,7 @@ from cotality.core.utils._process.pickling.exceptions import (
     unpack_exception,
 )
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
+from cotality.core.utils._process.tasks.frames_of_text import frames_of_traceback
 from cotality.core.utils._process.tasks.outcome import Batch, Details, Settled
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
@@ -254,6 +255,7 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
         error = RemoteTaskError(f"{name}: {message}")
         error.type_name = name
         error.traceback_text = fields.get("traceback", "")
+        error = error.with_traceback(frames_of_traceback(error.traceback_text))
     # Not by its attribute, which the class may have made another one of.
     notes: Any = attributes_of(error).get("__notes__")  # Any: classes may do much
     if type(notes) is list:  # the task may have another index in this call
