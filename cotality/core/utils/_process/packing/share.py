@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from cotality._kit.public import public
+from cotality._kit.public import pickled_as, public
 from cotality.core.utils._process.tasks.task import Task
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class Shared:
         return itself, (self.thing,)
 
 
+@pickled_as("make_shared")
 def itself(thing: T) -> T:
     return thing
 
@@ -42,6 +43,9 @@ def share(thing: T) -> T:
     Nothing keeps a task from changing what it is given. Later tasks of the same
     worker would then see the change, others would not.
     """
+    # Else cloudpickle would not find there what stands for it in a pickle.
+    from cotality.core.utils import pickled as pickled
+
     global share_was_used
     share_was_used = True
     if type(thing) is Shared:

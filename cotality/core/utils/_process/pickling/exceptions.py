@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
+from cotality._kit.public import pickled_as
 from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
@@ -38,6 +39,7 @@ MAX_NODES = 1000  # a longer chain is cut: nobody reads that far
 State: TypeAlias = dict[str, Any]  # Any: the attributes of any exception
 
 
+@pickled_as("PackedException")
 @dataclass(slots=True)
 class Node:
     """One exception of a chain, packed."""
@@ -287,6 +289,7 @@ def field_by_field(error: BaseException) -> tuple[Any, ...]:
     )
 
 
+@pickled_as("make_exception")
 def rebuild_from_fields(
     kind: type[BaseException], args: tuple[Any, ...], slots: State
 ) -> BaseException:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import TracebackType
+from typing import Any
 
 from cotality._kit.safe_text import printable
 
@@ -77,9 +78,10 @@ def places_of(lines: Iterable[str]) -> list[Place]:
     """The places that *lines* of a traceback name, in their order."""
     fit = [printable(line) for line in lines if len(line) <= LONGEST_LINE]
     try:
-        from tblib import Traceback  # only failures need it
+        import tblib  # only failures need it
 
-        read = Traceback.from_string("\n".join(fit[-MAX_FRAMES:]), strict=False)
+        reader: Any = tblib.Traceback  # Any: it has no types
+        read = reader.from_string("\n".join(fit[-MAX_FRAMES:]), strict=False)
     except Exception:
         # Nothing of it is a frame; or a file of the user's is called tblib.py. Words
         # are left in either case, and a traceback is worth less than its exception.

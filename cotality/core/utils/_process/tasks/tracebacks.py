@@ -14,6 +14,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
+from cotality._kit.public import pickled_as
 from cotality._kit.struck import is_of_a_signal
 
 STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
@@ -30,6 +31,7 @@ def set_field(error: BaseException, name: str, value: object) -> None:
     vars(BaseException)[name].__set__(error, value)
 
 
+@pickled_as("PackedFrame")
 class Place(NamedTuple):
     """One frame of a traceback. Its columns are 0 where they are not known."""
 

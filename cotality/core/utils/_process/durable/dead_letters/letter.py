@@ -12,7 +12,6 @@ from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import DeadLetterError
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
-from cotality.core.utils._process.tasks.frames_of_text import frames_of_last_error
 from cotality.core.utils._process.tasks.task import Task
 
 DIGEST = 8  # bytes
@@ -122,6 +121,10 @@ class DeadLetter:
         Its traceback has the frames that were kept of the last failure. Its class is
         not that of the original, of which only the name is here.
         """
+        from cotality.core.utils._process.tasks.frames_of_text import (
+            frames_of_last_error,
+        )
+
         words = ": ".join(each for each in (self.error, self.message) if each)
         error = RemoteTaskError(words)
         error.type_name = self.error

@@ -24,7 +24,6 @@ from operator import sub
 
 from cotality._kit.safe_text import text_of
 from cotality.core.utils._process.durable.files.append import compact
-from cotality.core.utils._process.tasks.frames_of_text import shortened_traceback
 from cotality.core.utils._process.tasks.outcome import Details
 from cotality.core.utils._process.tasks.task import describe
 from cotality.core.utils._process.tasks.times import EPOCH, Timing
@@ -104,6 +103,7 @@ def failed(
 ) -> str:
     """The task at *position* has failed for good."""
     from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+    from cotality.core.utils._process.tasks.frames_of_text import shortened_traceback
 
     timing = details.times.get(position)
     more: dict[str, object] = {

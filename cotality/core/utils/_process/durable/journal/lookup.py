@@ -19,7 +19,6 @@ from cotality.core.utils._process.pickling.exceptions import (
     unpack_exception,
 )
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
-from cotality.core.utils._process.tasks.frames_of_text import frames_of_traceback
 from cotality.core.utils._process.tasks.outcome import Batch, Details, Settled
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
@@ -251,6 +250,10 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
             f"what it failed with cannot be read: {class_and_text(broken)}"
         ) from broken
     if not isinstance(error, Exception):
+        from cotality.core.utils._process.tasks.frames_of_text import (
+            frames_of_traceback,
+        )
+
         name, message = fields["error"], fields["message"]
         error = RemoteTaskError(f"{name}: {message}")
         error.type_name = name
