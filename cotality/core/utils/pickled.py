@@ -13,8 +13,18 @@ from importlib import import_module
 
 # Where each of them is, and its name there, which may change with any release.
 LATER = {
+    "FailureGroup": ("report.failure_groups", "FailureGroup"),
     "PackedException": ("pickling.exceptions", "Node"),
     "PackedFrame": ("tasks.tracebacks", "Place"),
+    "Pieces": ("report.diary", "Pieces"),
+    "RanAlone": ("rules.seen", "Alone"),
+    "RunDiary": ("report.diary", "RunDiary"),
+    "RunSeen": ("report.seen", "Seen"),
+    "SlowTask": ("report.worker_rows", "SlowTask"),
+    "Slowest": ("report.worker_rows", "Slowest"),
+    "Span": ("report.timeline", "Span"),
+    "Timeline": ("report.timeline", "Timeline"),
+    "WorkerRow": ("report.worker_rows", "WorkerRow"),
     "WorkerState": ("packing.worker_state", "PerWorker"),
     "define_globals": ("scripts.names", "bind"),
     "import_class": ("pickling.class_at", "class_at"),
