@@ -23,6 +23,9 @@ class Shared:
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
         """Pickled anywhere else than as an argument, it is the object."""
+        # Cloudpickle only names what is in modules that are loaded.
+        from cotality.core.utils import pickled as pickled
+
         return itself, (self.thing,)
 
 
@@ -43,9 +46,6 @@ def share(thing: T) -> T:
     Nothing keeps a task from changing what it is given. Later tasks of the same
     worker would then see the change, others would not.
     """
-    # Else cloudpickle would not find there what stands for it in a pickle.
-    from cotality.core.utils import pickled as pickled
-
     global share_was_used
     share_was_used = True
     if type(thing) is Shared:

@@ -41,6 +41,9 @@ class PerWorker:
         return f"worker_state({name_of_function(self.factory)})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
+        # Cloudpickle only names what is in modules that are loaded.
+        from cotality.core.utils import pickled as pickled
+
         return PerWorker, (self.factory, self.positional, self.arguments)
 
     def key(self) -> Hashable:
