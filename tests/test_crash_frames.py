@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import faulthandler
-import os
 import pickle
-import signal
-import subprocess
 import sys
-import threading
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from cotality._kit.traceback_text import traceback_text_of
 from cotality.core.utils._process.pickling.exceptions import (
     pack_exception,
     unpack_exception,
@@ -27,8 +25,10 @@ from cotality.core.utils._process.tasks.frames_of_text import (
     frames_of_traceback,
     shortened_traceback,
 )
+from cotality.core.utils._process.tasks.tracebacks import unpack_frames
 from cotality.core.utils._process.workers.death_frames import (
     places_at_end,
+    read_end,
     stack_at_end,
 )
 from cotality.core.utils.process import (
@@ -44,141 +44,127 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
     iter_outcomes,
+    shutdown_workers,
 )
 from cotality.tuning import managed_pool
-from tests import fatal
-from tests.helpers import environment_of_scripts, run_script
+from tests import crashes, fatal
+from tests.crashes import CALLS, END, UNSEEN, in_a_thread, outer
+from tests.helpers import run_script
 from tests.limits import LONG_S
 
 needs_stacks = pytest.mark.skipif(
     sys.platform != "linux", reason="workers leave their stacks on Linux alone"
 )
 pytestmark = needs_stacks
-END: dict[str, Callable[[], object]] = {
-    "segmentation fault": faulthandler._sigsegv,  # type: ignore[attr-defined]
-    "abort": os.abort,
-    "C stack overflow": faulthandler._stack_overflow,  # type: ignore[attr-defined]
-}
-
-
-def outer(how: str) -> None:
-    middle(how)
-
-
-def middle(how: str) -> None:
-    inner(how)
-
-
-def inner(how: str) -> None:
-    END[how]()
-
-
-def line_after(function: Callable[..., object]) -> int:
-    """The number of the first line of what *function* does."""
-    return function.__code__.co_firstlineno + 1
-
-
-CALLS = [(each.__name__, line_after(each)) for each in (outer, middle, inner)]
 
 
 def seen(error: BaseException | None) -> list[tuple[str, int | None]]:
-    """The last three frames of *error*: the functions, and the lines in this file."""
+    """The last three frames of *error*: the functions, and the lines in `crashes`."""
     assert isinstance(error, BaseException)
     found = traceback.extract_tb(error.__traceback__)[-3:]
-    assert all(each.filename == __file__ for each in found)
+    assert all(each.filename == crashes.__file__ for each in found)
     return [(each.name, each.lineno) for each in found]
 
 
-def crash(task: Task[object]) -> WorkerCrashedError:
+def crash_of(how: str = "segmentation fault") -> WorkerCrashedError:
     (error,) = execute_tasks_in_parallel(
-        [task], use_processes=True, return_exceptions=True
+        [Task.of(outer, how)], use_processes=True, return_exceptions=True
     )
     assert isinstance(error, WorkerCrashedError)
     return error
 
 
-def crash_of(how: str = "segmentation fault") -> WorkerCrashedError:
-    return crash(Task.of(outer, how))
-
-
 # What crashes, and how.
 
 
+CRASHES: dict[str, Task[object]] = {
+    **{how: Task.of(outer, how) for how in END},
+    **{each.__name__: Task(each) for each in (in_a_thread, *UNSEEN)},
+    "library": Task(fatal.read_address_zero),
+}
+Crashed: TypeAlias = dict[str, WorkerCrashedError]
+
+
+@pytest.fixture(scope="module")
+def crashed() -> Crashed:
+    """The errors of all `CRASHES`, of which each has cost one worker."""
+    errors = execute_tasks_in_parallel(list(CRASHES.values()), 2, True, True)
+    shutdown_workers()
+    found = [each for each in errors if isinstance(each, WorkerCrashedError)]
+    return dict(zip(CRASHES, found, strict=True))
+
+
 @pytest.mark.parametrize("how", END)
-def test_a_crash_has_the_frames_of_the_task(how: str) -> None:
+def test_a_crash_has_the_frames_of_the_task(crashed: Crashed, how: str) -> None:
     """From the function of the task to the line that crashed, and no others."""
-    error = crash_of(how)
+    error = crashed[how]
 
     assert seen(error) == CALLS
     assert len(traceback.extract_tb(error.__traceback__)) == 3
 
 
-def test_a_crash_in_a_library_ends_in_the_library() -> None:
+def test_a_crash_in_a_library_ends_in_the_library(crashed: Crashed) -> None:
     """The frames go on below the task's own file."""
-    error = crash(Task(fatal.read_address_zero))
+    found = traceback.extract_tb(crashed["library"].__traceback__)
 
-    found = traceback.extract_tb(error.__traceback__)
     assert [each.name for each in found] == ["read_address_zero", "string_at"]
     assert found[-1].filename == ctypes.__file__
 
 
-def test_what_is_printed_shows_the_lines_once() -> None:
+def test_what_is_printed_shows_the_lines_once(crashed: Crashed) -> None:
     """The traceback has the source, and the message does not repeat the stack."""
-    error = crash_of()
+    error = crashed["segmentation fault"]
 
     text = "".join(traceback.format_exception(error))
     assert text.count(f'", line {CALLS[-1][1]}, in inner\n    END[how]()\n') == 1
     assert "^" not in text  # which columns it were nobody knows
     assert "most recent call first" not in text
-    assert f"line {CALLS[-1][1]} of {__file__}, in inner" in str(error)
+    assert f"line {CALLS[-1][1]} of {crashes.__file__}, in inner" in str(error)
     assert "Segmentation fault" in error.worker_stack
 
 
-def in_a_thread() -> None:
-    thread = threading.Thread(target=outer, args=("segmentation fault",))
-    thread.start()
-    thread.join()
-
-
-def test_a_crash_in_another_thread_has_the_frames_of_that_thread() -> None:
+def test_a_crash_in_another_thread_has_the_frames_of_that_thread(
+    crashed: Crashed,
+) -> None:
     """What the main thread did meanwhile did not crash."""
-    error = crash(Task(in_a_thread))
+    error = crashed["in_a_thread"]
 
     assert seen(error) == CALLS
     names = [each.name for each in traceback.extract_tb(error.__traceback__)]
     assert "in_a_thread" not in names
 
 
-def die_unseen() -> None:
-    fatal.die_of(signal.SIGKILL)
-
-
-def fatal_error() -> None:
-    """Python disables `faulthandler` before it aborts by itself."""
-    os.close(2)  # which it writes to
-    ctypes.pythonapi.Py_FatalError(b"enough")
-
-
-def child_that_crashes() -> None:
-    """A fork writes its stack to the place of the worker it came from."""
-    child = os.fork()
-    if child == 0:
-        outer("segmentation fault")
-    os.waitpid(child, 0)
-    os.kill(os.getpid(), signal.SIGKILL)
-    threading.Event().wait(LONG_S)
-
-
-@pytest.mark.parametrize("end", [die_unseen, fatal_error, child_that_crashes])
-def test_no_frames_are_made_up(end: Callable[[], None]) -> None:
+@pytest.mark.parametrize("end", [each.__name__ for each in UNSEEN])
+def test_no_frames_are_made_up(crashed: Crashed, end: str) -> None:
     """What left no stack of its own end has none, and no other's."""
-    error = crash(Task(end))
+    error = crashed[end]
 
     assert error.__traceback__ is None
     assert error.worker_stack == ""
     assert "It was at" not in str(error)
 
 
+DEATH_FRAMES = "cotality.core.utils._process.workers.death_frames"
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("name", ["tblib", DEATH_FRAMES])
+def test_where_nothing_can_be_imported_the_words_are_left(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As there may be no descriptor left, or another module of that name."""
+    monkeypatch.setitem(sys.modules, name, None)
+
+    error = crash_of()
+
+    assert error.__traceback__ is None
+    assert error.signal_name == "SIGSEGV"
+    for text in (str(error), error.worker_stack):
+        assert text.index(" in inner") < text.index(" in middle") < text.index("outer")
+    assert crash_of("abort").signal_name == "SIGABRT"  # who looks after them goes on
+
+
+@pytest.mark.one_python
 def test_workers_that_crash_at_their_start_say_where() -> None:
     """So does `WorkerStartError`: an initializer may crash like a task."""
     with (
@@ -195,8 +181,9 @@ def test_workers_that_crash_at_their_start_say_where() -> None:
 # By which way the error comes.
 
 
+@pytest.mark.one_python
 def test_every_way_to_a_failure_has_the_frames(tmp_path: Path) -> None:
-    """Raised, returned, in a group, in a stream, as an outcome, in a dead letter."""
+    """Raised, in a group, in a stream, as an outcome, in a dead letter."""
     tasks = [Task.of(outer, "abort")]
     letters = DeadLetters(tmp_path / "letters")
 
@@ -212,16 +199,16 @@ def test_every_way_to_a_failure_has_the_frames(tmp_path: Path) -> None:
         tasks, use_processes=True, return_exceptions=True
     )
     assert [seen(error) for _, error in stream] == [CALLS]  # type: ignore[arg-type]
-    outcomes: list[Outcome[None]] = list(iter_outcomes(tasks, use_processes=True))
-    assert [seen(outcome.error) for outcome in outcomes] == [CALLS]
-    (letter,) = DeadLetters(tmp_path / "letters").entries()
+    (letter,) = letters.entries()
     error = letter.as_error()
     assert seen(error) == CALLS
     assert error.type_name == "WorkerCrashedError"
 
 
+@pytest.mark.one_python
 def test_each_attempt_has_its_own_frames() -> None:
     """With retries, the errors of earlier attempts show where those were."""
+    outcome: Outcome[None]
     again = Retry(attempts=2, on=(WorkerCrashedError,), backoff=0)
     (outcome,) = iter_outcomes(
         [Task.of(outer, "abort")], use_processes=True, retries=again
@@ -231,17 +218,20 @@ def test_each_attempt_has_its_own_frames() -> None:
     assert [seen(each) for each in outcome.earlier_errors] == [CALLS]
 
 
+@pytest.mark.one_python
 def test_futures_and_managed_pools_have_the_frames() -> None:
     """An executor raises the same; so do the pools of the tuning floor."""
-    with IsolatedProcessPoolExecutor(1) as executor:
-        assert seen(executor.submit(outer, "abort").exception(LONG_S)) == CALLS
-        with pytest.raises(WorkerCrashedError) as caught:
-            executor.submit(outer, "abort").result(LONG_S)
+    with (
+        IsolatedProcessPoolExecutor(1) as executor,
+        pytest.raises(WorkerCrashedError) as caught,
+    ):
+        executor.submit(outer, "abort").result(LONG_S)
     assert seen(caught.value) == CALLS
     with managed_pool(max_workers=1):
         assert seen(crash_of("abort")) == CALLS
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("keep_results", [True, False])
 def test_a_journal_keeps_the_frames(tmp_path: Path, keep_results: bool) -> None:
     """Also where only the words of the failure are left."""
@@ -262,9 +252,10 @@ def test_a_journal_keeps_the_frames(tmp_path: Path, keep_results: bool) -> None:
     assert seen(second) == seen(first) == CALLS
 
 
-def test_the_frames_stay_when_it_is_raised_and_sent_again() -> None:
+def test_the_frames_stay_when_it_is_raised_and_sent_again(crashed: Crashed) -> None:
     """Python adds the callers in front; pickle leaves frames out, as of every error."""
-    error = crash_of()
+    error = unpack_exception(pack_exception(crashed["abort"]))
+    assert isinstance(error, WorkerCrashedError)
 
     for _ in range(2):
         with pytest.raises(WorkerCrashedError):
@@ -279,42 +270,14 @@ def test_the_frames_stay_when_it_is_raised_and_sent_again() -> None:
     assert seen(arrived) == CALLS
 
 
-def failing(depth: int) -> None:
-    if depth:
-        failing(depth - 1)
-    raise UnsendableError
-
-
-class UnsendableError(Exception):
-    def __reduce__(self) -> str:
-        raise TypeError("no")
-
-    __slots__ = ("lock",)
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-
-def test_a_stand_in_shows_its_frames_and_not_their_text() -> None:
-    """`RemoteTaskError` has real frames, so a note with the same lines is too much."""
-    with pytest.raises(RemoteTaskError) as caught:
-        execute_tasks_in_parallel([Task.of(failing, 1)], use_processes=True)
-
-    error = caught.value
-    names = [each.name for each in traceback.extract_tb(error.__traceback__)]
-    assert names[-2:] == ["failing", "failing"]
-    assert "in failing" in error.traceback_text
-    assert not any("original traceback" in note for note in error.__notes__)
-
-
 # What it costs.
 
 
-def test_an_error_that_is_kept_keeps_nothing_else() -> None:
+def test_an_error_that_is_kept_keeps_nothing_else(crashed: Crashed) -> None:
     """Its frames hold no locals, and no callers that would."""
-    error = crash_of()
+    frames = crashed["segmentation fault"].__traceback__
+    assert frames is not None
 
-    frames = error.__traceback__
     while frames is not None:
         assert not {*frames.tb_frame.f_locals} - {
             "__name__",
@@ -339,6 +302,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.one_python
 def test_it_is_loaded_when_something_has_crashed(tmp_path: Path) -> None:
     """Calls that go well do not wait for it."""
     ended = run_script(LOADS, tmp_path)
@@ -526,33 +490,180 @@ def test_a_long_traceback_is_kept_with_its_frames(tmp_path: Path) -> None:
     assert shortened_traceback(whole[100:], 1000) == whole[-1000:]
 
 
-PYTEST = """
-import faulthandler
-from cotality.core.utils.process import Task, execute_tasks_in_parallel
-
-def innermost():
-    faulthandler._sigsegv()
-
-def test_it():
-    execute_tasks_in_parallel([Task(innermost)], use_processes=True)
-"""
+# A traceback as text that may be anything, and for the reader of a text of C.
+PARTS = st.one_of(
+    st.text(st.characters(), max_size=20),
+    st.sampled_from(
+        [
+            "Traceback (most recent call last):",
+            "  + Exception Group Traceback (most recent call last):",
+            "Stack (most recent call first):",
+            "Fatal Python error: Aborted",
+            "    raise ValueError",
+            "  [Previous line repeated 990 more times]",
+            "ValueError",
+        ]
+    ),
+    st.builds(
+        lambda margin, file, line, rest: f'{margin}  File "{file}", line {line}{rest}',
+        st.sampled_from(["", "  ", "  | "]),
+        st.text(st.characters(), max_size=10) | st.just(__file__),
+        st.integers() | st.text(st.characters(categories=["Nd"])),
+        st.sampled_from([", in ", " in ", ", in f", " in f"]) | st.text(max_size=5),
+    ),
+)
 
 
 @pytest.mark.one_python
-def test_pytest_shows_the_line_that_crashed(tmp_path: Path) -> None:
-    """A test that crashes a worker fails with the source of the task."""
-    (tmp_path / "test_it.py").write_text(PYTEST)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    ended = subprocess.run(
-        [*command, "test_it.py"],
-        cwd=tmp_path,
-        env=environment_of_scripts(),
-        capture_output=True,
-        text=True,
-        timeout=LONG_S,
-        check=False,
+@settings(max_examples=40)  # 3,000 of them have found nothing
+@given(st.lists(PARTS, max_size=12).map("\n".join), PARTS, st.integers(200, 400))
+def test_no_text_is_too_odd(text: str, words: str, limit: int) -> None:
+    """Whatever it is, frames can be shown that come out of it, and no failure."""
+    for frames in (
+        frames_of_traceback(text),
+        frames_of_last_error(text, words),
+        frames_of_traceback(shortened_traceback(text, limit)),
+        unpack_frames(places_at_end(text)),
+        unpack_frames(read_end(text, None, is_known=False)[1]),
+    ):
+        assert len(traceback.format_tb(frames)) <= MAX_FRAMES
+    assert len(shortened_traceback(text, limit)) <= limit
+
+
+# Files that are not what they were.
+
+SOURCE = """
+def fail():
+    raise ValueError(
+        "two lines"
     )
 
-    assert ended.returncode == 1
-    assert "\n>   faulthandler._sigsegv()\n" in ended.stdout
-    assert "test_it.py:6: WorkerCrashedError" in ended.stdout
+fail()
+"""
+
+
+def failed_in(file: Path) -> ValueError:
+    file.write_text(SOURCE)
+    try:
+        exec(compile(SOURCE, file, "exec"), {})
+    except ValueError as error:
+        return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+    raise AssertionError
+
+
+WAYS = pytest.mark.parametrize("way", ["words", "pickle"])
+
+
+class Kept:
+    """A failure that a file has kept, in words and as a pickle."""
+
+    def __init__(self, file: Path) -> None:
+        error = failed_in(file)
+        self.text = traceback_text_of(error)
+        self.packed = pack_exception(error)
+
+    def shown(self, way: str) -> str:
+        """What is shown of its frames now."""
+        frames = frames_of_traceback(self.text)
+        if way == "pickle":
+            frames = unpack_exception(self.packed, is_old=True).__traceback__
+        return "".join(traceback.format_tb(frames))
+
+
+@WAYS
+def test_the_lines_of_a_file_that_has_stayed_are_shown(
+    tmp_path: Path, way: str
+) -> None:
+    """From words that are left as from pickles."""
+    file = tmp_path / "file.py"
+    kept = Kept(file)
+
+    shown = kept.shown(way)
+
+    assert f'  File "{file}", line 7, in <module>\n    fail()\n' in shown
+    assert f'  File "{file}", line 3, in fail\n    raise ValueError(\n' in shown
+
+
+@WAYS
+def test_a_line_that_is_another_one_by_now_is_not_shown(
+    tmp_path: Path, way: str
+) -> None:
+    """The name of the file says why; frames whose lines are the same have them."""
+    file = tmp_path / "file.py"
+    kept = Kept(file)
+    kept.shown(way)
+    file.write_text(SOURCE.replace("raise Value", "raise Type"))
+
+    shown = kept.shown(way)
+
+    assert "    fail()\n" in shown
+    assert f'  File "{file} (as it was then)", line 3, in fail\n' in shown
+    assert "raise" not in shown
+
+
+@WAYS
+@pytest.mark.parametrize("name", ["gone.py", "<string>", "<stdin>", "/tmp/ipykernel/1"])
+def test_files_that_are_gone_have_no_lines(tmp_path: Path, way: str, name: str) -> None:
+    """As is usual."""
+    file = tmp_path / "file.py"
+    kept = Kept(file)
+    file.unlink()
+    kept.text = kept.text.replace(str(file), name)
+
+    shown = kept.shown(way)
+
+    assert "line 3, in fail\n" in shown
+    assert "as it was" not in shown
+    assert "raise" not in shown
+
+
+def in_that_file(source: str, name: str) -> None:
+    exec(compile(source, name, "exec"), {})
+
+
+def test_what_journals_and_letters_show_is_what_it_was(tmp_path: Path) -> None:
+    """A run that resumes after an edit shows no line that has not failed."""
+    file = tmp_path / "file.py"
+    file.write_text(SOURCE)
+    task = Task.of(in_that_file, SOURCE, str(file))
+    letters = DeadLetters(tmp_path / "letters")
+    for journal in (
+        Journal(tmp_path / "all"),
+        Journal(tmp_path / "words", keep_results=False),
+    ):
+        execute_tasks_in_parallel(
+            [task], 1, False, True, journal=journal, dead_letters=letters
+        )
+    file.write_text(SOURCE.replace("raise Value", "raise Type"))
+
+    (letter,) = letters.entries()
+    errors: list[object] = [letter.as_error()]
+    for name, keep_results in (("all", True), ("words", False)):
+        journal = Journal(tmp_path / name, keep_results=keep_results)
+        errors += execute_tasks_in_parallel(
+            [task], 1, False, True, journal=journal, resume=True
+        )
+
+    for error in errors:
+        assert isinstance(error, Exception)
+        shown = "".join(traceback.format_tb(error.__traceback__))
+        assert "    fail()\n" in shown
+        assert f'  File "{file} (as it was then)", line 3, in fail\n' in shown
+        assert "raise" not in shown
+
+
+# Who shows it.
+
+
+def test_pytest_shows_the_lines_that_crashed(crashed: Crashed) -> None:
+    """A test that crashes a worker fails with the source of the task."""
+    failed = pytest.ExceptionInfo.from_exception(crashed["segmentation fault"])
+    file, line = Path(crashes.__file__).name, CALLS[-1][1]
+
+    long, short = str(failed.getrepr()), str(failed.getrepr(style="short"))
+
+    assert "\n>   END[how]()\n" in long
+    assert f"{file}:{line}: WorkerCrashedError" in long
+    for name, number in CALLS:
+        assert f"{file}:{number}: in {name}\n" in short
+    assert f"{file}:{line}: in inner\n    END[how]()\nE " in short

@@ -70,8 +70,14 @@ def pack_exception(
     return pickle.dumps(nodes, pickle.HIGHEST_PROTOCOL)
 
 
-def unpack_exception(packed: bytes | bytearray) -> BaseException:
-    """The exception that :func:`pack_exception` packed; never fails either."""
+def unpack_exception(
+    packed: bytes | bytearray, *, is_old: bool = False
+) -> BaseException:
+    """The exception that :func:`pack_exception` packed; never fails either.
+
+    Args:
+        is_old: Whether the files that it came through may have changed since.
+    """
     nodes: list[Node] = pickle.loads(packed)
     rebuilt = [stand_in(node) if node.members else rebuild(node) for node in nodes]
     for index in members_first(nodes):
@@ -80,6 +86,10 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
     for index in range(len(nodes)):
         link(rebuilt[index], nodes[index], rebuilt)
         frames = nodes[index].frames
+        if is_old:
+            from cotality.core.utils._process.tasks.frames_of_text import as_they_were
+
+            frames = as_they_were(frames, nodes[index].traceback_text)
         BaseException.with_traceback(rebuilt[index], unpack_frames(frames))
     return rebuilt[0]
 
@@ -391,8 +401,7 @@ def stand_in(node: Node) -> RemoteTaskError:
     error = RemoteTaskError(f"{node.type_name}: {node.text}")
     error.type_name = node.type_name
     error.traceback_text = node.traceback_text
-    if not node.frames:  # else its traceback shows them
-        error.add_note(f"The original traceback:\n{node.traceback_text.rstrip()}")
+    error.add_note(f"The original traceback:\n{node.traceback_text.rstrip()}")
     return error
 
 

@@ -6,15 +6,21 @@ whoever made it alive, and marks columns that are not those of the line.
 
 The text may come from a file, and be about anything: what is no line of a frame is
 passed over, and of very many frames the innermost are taken.
+
+Python shows the line that a file has today. Where the text shows another one, the name
+of the file says so, and there is no line to be shown.
 """
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
 from cotality._kit.safe_text import printable
+from cotality._kit.struck import is_of_a_signal
 
 from .tracebacks import Place, unpack_frames
 
@@ -26,7 +32,7 @@ MARGINS = {HEADER: "", f"  + Exception Group {HEADER}": "  | "}  # by the first 
 
 def frames_of_traceback(text: str) -> TracebackType | None:
     """The frames of the traceback that *text* begins with; None if there are none."""
-    return unpack_frames(places_of(frame_lines(text.split("\n"))))
+    return frames_of(text.split("\n"))
 
 
 def frames_of_last_error(text: str, words: str) -> TracebackType | None:
@@ -39,7 +45,13 @@ def frames_of_last_error(text: str, words: str) -> TracebackType | None:
     end = text.rfind(words)
     lines = text[:end].split("\n") if end >= 0 else text.split("\n")
     starts = [number for number, line in enumerate(lines) if line in MARGINS]
-    return unpack_frames(places_of(frame_lines(lines[starts[-1] :] if starts else [])))
+    return frames_of(lines[starts[-1] :] if starts else [])
+
+
+def frames_of(lines: list[str]) -> TracebackType | None:
+    """The frames of the traceback that *lines* begin with."""
+    places = places_of(line for line, _ in frame_lines(lines))
+    return unpack_frames(as_they_were(places, "\n".join(lines)))
 
 
 def shortened_traceback(text: str, limit: int) -> str:
@@ -60,18 +72,22 @@ def shortened_traceback(text: str, limit: int) -> str:
     return f"{first}{frames[cut:]}{words}"
 
 
-def frame_lines(lines: list[str]) -> Iterator[str]:
-    """Those of *lines* that name a frame; the first one begins the traceback."""
+def frame_lines(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Those of *lines* that name a frame, and the code that is shown of it, if any.
+
+    The first line begins the traceback.
+    """
     margin = MARGINS.get(lines[0]) if lines else None
     if margin is None:
         return
-    for line in lines[1:]:
+    for line, below in pairwise([*lines[1:], ""]):
         if not line.startswith(f"{margin}  "):
             return
         # Lines of code stand further to the right, and may look like anything. The
         # place of a SyntaxError is no frame: it names no function.
         if line.startswith(f'{margin}  File "') and ", in " in line:
-            yield line[len(margin) :]
+            is_code = below.startswith(f"{margin}    ")
+            yield line[len(margin) :], below[len(margin) :].strip() if is_code else ""
 
 
 def places_of(lines: Iterable[str]) -> list[Place]:
@@ -82,7 +98,9 @@ def places_of(lines: Iterable[str]) -> list[Place]:
 
         reader: Any = tblib.Traceback  # Any: it has no types
         read = reader.from_string("\n".join(fit[-MAX_FRAMES:]), strict=False)
-    except Exception:
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
         # Nothing of it is a frame; or a file of the user's is called tblib.py. Words
         # are left in either case, and a traceback is worth less than its exception.
         return []
@@ -92,3 +110,38 @@ def places_of(lines: Iterable[str]) -> list[Place]:
         places.append(Place(code.co_filename, code.co_name, "?", line, line, 0, 0))
         read = read.tb_next
     return places
+
+
+# Files that have changed.
+
+
+def as_they_were(places: list[Place], text: str) -> list[Place]:
+    """*places*, those marked whose line is not what their traceback *text* shows."""
+    shown = {
+        (place.file, place.line): code
+        for line, code in frame_lines(text.split("\n"))
+        for place in places_of([line])
+    }
+    return [
+        place if is_as_shown(place, shown) else place._replace(file=of_then(place.file))
+        for place in places
+    ]
+
+
+def of_then(file: str) -> str:
+    return f"{file} (as it was then)"
+
+
+def is_as_shown(place: Place, shown: dict[tuple[str, int], str]) -> bool:
+    """Whether the line of *place* is still the one *shown*, or no longer there."""
+    code = shown.get((place.file, place.line))
+    return code is None or line_now(place.file, place.line) in ("", code)
+
+
+def line_now(file: str, number: int) -> str:
+    """What Python would show of a line; nothing if there is none."""
+    try:
+        linecache.checkcache(file)
+        return linecache.getline(file, number).strip()
+    except ValueError:
+        return ""  # no file can have such a name

@@ -30,6 +30,14 @@ FRAME = re.compile(r'^  File "(.+)", line (\d{1,9}) in (.+)$')
 NUMBER = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U000[0-9a-f]{5})")
 
 
+def read_end(
+    text: str, signal_name: str | None, *, is_known: bool
+) -> tuple[str, list[Place]]:
+    """What of *text* is about the end of a worker, and the places that it names."""
+    stack = stack_at_end(text, signal_name, is_known=is_known)
+    return stack, places_at_end(stack) if stack else []
+
+
 def stack_at_end(text: str, signal_name: str | None, *, is_known: bool) -> str:
     """What of *text* is about the end of a worker; nothing if it is about others.
 

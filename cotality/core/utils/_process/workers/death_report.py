@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from cotality._kit.safe_text import printable
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import PEAK, Entry
 from cotality.core.utils._process.tasks import (
     broken_pool as broken_pool,  # its import gives the errors their base
@@ -82,24 +83,31 @@ class Report:
         except ValueError:
             return f"signal {-self.exit_code}"
 
-    @cached_property
+    @property
     def stack(self) -> str:
         """What was written of its end."""
-        if not self.written:
-            return ""
-        from .death_frames import stack_at_end  # only failures need it
+        return self.at_end[0]
 
-        is_known = self.exit_code is not None
-        return stack_at_end(self.written, self.signal_name, is_known=is_known)
-
-    @cached_property
+    @property
     def places(self) -> list[Place]:
         """Where it was at its end, outermost first, as far as that was written."""
-        if not self.stack:
-            return []
-        from .death_frames import places_at_end
+        return self.at_end[1]
 
-        return places_at_end(self.stack)
+    @cached_property
+    def at_end(self) -> tuple[str, list[Place]]:
+        if not self.written:
+            return "", []
+        is_known = self.exit_code is not None
+        try:
+            from .death_frames import read_end  # only failures need it
+
+            return read_end(self.written, self.signal_name, is_known=is_known)
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            # Where descriptors have run out nothing can be imported. The watcher has to
+            # go on, and the words are there.
+            return self.written, []
 
     def ending(self) -> str:
         """How it ended, as a sentence."""

@@ -242,7 +242,7 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
         LostError: What was kept of it is something else.
     """
     try:
-        error = None if data is None else unpack_exception(data)
+        error = None if data is None else unpack_exception(data, is_old=True)
     except Exception as broken:
         if is_of_a_signal(broken):
             raise
