@@ -57,7 +57,7 @@ def test_the_core_depends_on_three_packages() -> None:
         if "extra ==" not in line
     ]
 
-    assert sorted(needed) == ["cloudpickle", "typing-extensions"]
+    assert sorted(needed) == ["cloudpickle", "tblib", "typing-extensions"]
 
 
 def test_importing_does_nothing_else() -> None:

@@ -103,11 +103,12 @@ class ProcessBackend:
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
         try:
-            packed = future.result()
+            death = future.exception()  # not raised: its frames are those of the task
         except CancelledError:
             return ChunkReport([])
-        except (WorkerCrashedError, TaskTimeoutError) as death:
+        if isinstance(death, WorkerCrashedError | TaskTimeoutError):
             return self.after_death(portion, death)
+        packed = future.result()
         self.fruitless = self.servers_lost = 0
         report = unpacked(packed, portion.failures)
         if report.obstacle is not None and not self.packer.gives_back:
@@ -119,7 +120,6 @@ class ProcessBackend:
     ) -> ChunkReport:
         """What the ledger of a dead worker says: one task lost, at most."""
         entry: Entry = entry_of(death)
-        death.__traceback__ = None  # from here on it is the task's; ours says nothing
         packed: dict[int, bytes | Segment] = {**entry.packed}
         report = ChunkReport(entry.values, entry.errors, packed=packed)
         report = unpacked(report, portion.failures)

@@ -73,6 +73,10 @@ class Entry:
     elsewhere: list[int] = field(default_factory=list[int])
     times: Times = field(default_factory=Times)
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Pickled with the error of its worker, it is None: it is asked here alone."""
+        return type(None), ()
+
     def distrusted(self) -> Entry:
         """The same, but no outcome is taken for true: the worker had lost count."""
         count = len(self.values)

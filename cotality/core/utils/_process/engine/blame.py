@@ -22,6 +22,10 @@ class Blame(str):
     call: int
     task_index: int
 
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Pickled, it is its text: what the numbers count is gone by then."""
+        return str, (str(self),)
+
 
 def blame(
     error: Exception, task: Task[Any], index: int, call: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from cotality._kit.public import public
+from cotality._kit.public import pickled_as, public
 from cotality.core.utils._process.tasks.task import Task
 
 T = TypeVar("T")
@@ -23,9 +23,13 @@ class Shared:
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
         """Pickled anywhere else than as an argument, it is the object."""
+        # Cloudpickle only names what is in modules that are loaded.
+        from cotality.core.utils import pickled as pickled
+
         return itself, (self.thing,)
 
 
+@pickled_as("make_shared")
 def itself(thing: T) -> T:
     return thing
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import GeneratorType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from cotality._kit.public import public
+from cotality._kit.public import pickled_as, public
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_function
 from cotality.core.utils._process.tasks.task import Task, name_of_function
@@ -21,6 +21,7 @@ T = TypeVar("T")
 logger = logging.getLogger("cotality.core.utils.process")
 
 
+@pickled_as("WorkerState")
 class PerWorker:
     """Stands for an argument in a task; the function gets what its worker made."""
 
@@ -40,6 +41,9 @@ class PerWorker:
         return f"worker_state({name_of_function(self.factory)})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
+        # Cloudpickle only names what is in modules that are loaded.
+        from cotality.core.utils import pickled as pickled
+
         return PerWorker, (self.factory, self.positional, self.arguments)
 
     def key(self) -> Hashable:

@@ -9,6 +9,11 @@ from functools import cache
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cotality._kit.public import pickled_as
+from cotality.core.utils import (
+    pickled as pickled,  # cloudpickle only names what is in modules that are loaded
+)
+
 from . import numbered
 
 if TYPE_CHECKING:
@@ -81,6 +86,7 @@ def code_with_its_file(code: CodeType, form: Form) -> Form:
     return make_code, (make, arguments, code.co_filename)
 
 
+@pickled_as("make_code")
 def make_code(
     make: Callable[..., CodeType],
     arguments: tuple[Any, ...],  # Any: what makes a code object

@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from cotality._kit.public import pickled_as
+
 
 def located(kind: type) -> Any:  # Any: what becomes *kind* when it is unpickled
     """*kind*, or its place, if that is not where *kind* says."""
@@ -43,5 +45,6 @@ class Place:
         return class_at, (self.module, self.name)
 
 
+@pickled_as("import_class")
 def class_at(module: str, name: str) -> object:
     return getattr(import_module(module), name)

@@ -13,6 +13,8 @@ import sys
 from contextvars import Context, ContextVar
 from typing import Any, TypeAlias
 
+from cotality._kit.public import pickled_as
+
 Variable: TypeAlias = ContextVar[Any]  # Any: a variable of any type
 Form: TypeAlias = tuple[Any, ...]  # Any: the form that pickle wants
 
@@ -76,6 +78,7 @@ def found_in_modules(variable: Variable) -> tuple[str, str] | None:
 # On the other side.
 
 
+@pickled_as("import_context_variable")
 def imported(module: str, name: str) -> Variable:
     import importlib
 
@@ -83,6 +86,7 @@ def imported(module: str, name: str) -> Variable:
     return variable
 
 
+@pickled_as("make_context_variable")
 def numbered(number: str, name: str, default: tuple[Any, ...]) -> Variable:
     """The variable with that *number*, made if there is none here yet."""
     if number not in nameless:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
+from cotality._kit.public import pickled_as
 from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
@@ -38,6 +39,7 @@ MAX_NODES = 1000  # a longer chain is cut: nobody reads that far
 State: TypeAlias = dict[str, Any]  # Any: the attributes of any exception
 
 
+@pickled_as("PackedException")
 @dataclass(slots=True)
 class Node:
     """One exception of a chain, packed."""
@@ -68,8 +70,14 @@ def pack_exception(
     return pickle.dumps(nodes, pickle.HIGHEST_PROTOCOL)
 
 
-def unpack_exception(packed: bytes | bytearray) -> BaseException:
-    """The exception that :func:`pack_exception` packed; never fails either."""
+def unpack_exception(
+    packed: bytes | bytearray, *, is_old: bool = False
+) -> BaseException:
+    """The exception that :func:`pack_exception` packed; never fails either.
+
+    Args:
+        is_old: Whether the files that it came through may have changed since.
+    """
     nodes: list[Node] = pickle.loads(packed)
     rebuilt = [stand_in(node) if node.members else rebuild(node) for node in nodes]
     for index in members_first(nodes):
@@ -78,6 +86,10 @@ def unpack_exception(packed: bytes | bytearray) -> BaseException:
     for index in range(len(nodes)):
         link(rebuilt[index], nodes[index], rebuilt)
         frames = nodes[index].frames
+        if is_old:
+            from cotality.core.utils._process.tasks.frames_of_text import as_they_were
+
+            frames = as_they_were(frames, nodes[index].traceback_text)
         BaseException.with_traceback(rebuilt[index], unpack_frames(frames))
     return rebuilt[0]
 
@@ -287,6 +299,7 @@ def field_by_field(error: BaseException) -> tuple[Any, ...]:
     )
 
 
+@pickled_as("make_exception")
 def rebuild_from_fields(
     kind: type[BaseException], args: tuple[Any, ...], slots: State
 ) -> BaseException:

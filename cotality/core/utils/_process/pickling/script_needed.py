@@ -183,7 +183,7 @@ def collected_in(needed: Needed) -> Generator[None, None, None]:
 
 # A pickle begins with its protocol, which is two bytes. To it and before all else is
 # added what binds the bundle: it puts nothing into the pickle's memory of objects.
-BIND = b"ccotality.core.utils._process.scripts.names\nbind\n"
+BIND = b"ccotality.core.utils.pickled\ndefine_globals\n"
 BINBYTES8, MARK, TUPLE, TUPLE2 = b"\x8e", b"(", b"t", b"\x86"
 NEXT_BUFFER, REDUCE, POP = b"\x97", b"R", b"0"
 

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator
 from time import perf_counter
 
+from cotality._kit.public import pickled_as
 from cotality.core.utils._process.engine.observers import Diary, Doing
 
 FINEST = 0.5e-3  # s, of a piece at first; it doubles when there are too many
@@ -18,6 +19,7 @@ MOST_PIECES = 2048
 LONGEST = 1e9  # s, of a run; what is later comes of a clock that is wrong
 
 
+@pickled_as("Pieces")
 class Pieces:
     """Seconds of several kinds, each spread over the pieces of the run's time."""
 
@@ -78,6 +80,7 @@ OURS = "this report"
 OF_OTHERS = (Doing.READING, Doing.LOOKING_UP, Doing.CALLER)
 
 
+@pickled_as("RunDiary")
 class RunDiary(Diary):
     """Keeps what it is told.
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cotality._kit.public import pickled_as
 from cotality.core.utils._process.tasks.tracebacks import field_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
 OTHERS = "other failures"
 
 
+@pickled_as("FailureGroup")
 @dataclass(slots=True)
 class FailureGroup:
     """Failures that differ in numbers at most.

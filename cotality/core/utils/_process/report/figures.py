@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from cotality.core.utils import (
+    pickled as pickled,  # cloudpickle only names what is in modules that are loaded
+)
 from cotality.core.utils._process.engine.observers import Doing
 from cotality.core.utils._process.tasks.checks import checked_flag
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cotality._kit.public import pickled_as
+
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.brakes import Told
     from cotality.core.utils._process.tasks.outcome import Packing
@@ -22,6 +24,7 @@ CLEAR = 0.2
 MOST_NOTED = 256
 
 
+@pickled_as("RunSeen")
 @dataclass(slots=True)
 class Seen:
     """Sums of what the workers and the driving thread have noticed.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cotality._kit.public import pickled_as
+
 # As many as a browser draws without a stutter and a file of some megabytes holds.
 SPAN_LIMIT = 20_000
 # Up to here every task keeps a span of its own, however short it was.
@@ -19,6 +21,7 @@ UNMERGED = 1_000
 FINEST = 200e-6  # s
 
 
+@pickled_as("Span")
 @dataclass(slots=True)
 class Span:
     """A task that a worker ran, or several short ones in a row.
@@ -68,6 +71,7 @@ def name_only(call: str) -> str:
     return call.partition("(")[0]
 
 
+@pickled_as("Timeline")
 class Timeline:
     """The spans of each row; at most `SPAN_LIMIT` of them, or one for each row."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
+from cotality._kit.public import pickled_as
+
 SLOWEST = 5  # tasks that are kept with all that is known of them
 
 
+@pickled_as("WorkerRow")
 @dataclass(slots=True)
 class WorkerRow:
     """What one of the workers of a run did.
@@ -50,6 +53,7 @@ class WorkerRow:
         return max(0.0, wall_seconds - self.busy_seconds - self.overhead_seconds)
 
 
+@pickled_as("SlowTask")
 @dataclass(slots=True)
 class SlowTask:
     """One of the tasks that took longest.
@@ -73,6 +77,7 @@ class SlowTask:
     began: float
 
 
+@pickled_as("Slowest")
 @dataclass(slots=True)
 class Slowest:
     """The slowest tasks of those seen."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cotality._kit.public import pickled_as
+
 # A task that has used less of its time on a CPU than this did not want the lock often
 # enough to wait for it all the rest of its time.
 HARDLY = 0.1
@@ -55,6 +57,7 @@ class Seen(NamedTuple):
         return self.others < self.rest / 2
 
 
+@pickled_as("RanAlone")
 @dataclass(slots=True)
 class Alone:
     """What tasks took that ran alone, one after the other: the yardstick.

@@ -16,6 +16,7 @@ from enum import Enum
 from types import FunctionType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
+from cotality._kit.public import pickled_as
 from cotality._kit.struck import is_of_a_signal
 
 from . import places
@@ -69,6 +70,7 @@ def place_of_globals(function: FunctionType) -> str | None:
     return None
 
 
+@pickled_as("make_function")
 def make_function(place: str, *given: Any) -> FunctionType:  # Any: as above
     code, name, defaults, closure = given
     if place.startswith("module "):
@@ -136,6 +138,7 @@ def is_slot(value: object, kind: type[Any]) -> bool:  # Any: as above
     return isinstance(value, MemberDescriptorType) and value.__objclass__ is kind
 
 
+@pickled_as("make_class")
 def make_class(
     token: str,
     meta: type,
@@ -225,6 +228,7 @@ def make_as_usual(
     return new_class(name, bases, {"metaclass": meta}, lambda own: own.update(first))
 
 
+@pickled_as("make_enum")
 def make_enum(token: str, *given: Any) -> type:  # Any: as above
     known = tokens.get(token)
     if known is not None:
@@ -235,6 +239,7 @@ def make_enum(token: str, *given: Any) -> type:  # Any: as above
     return kind
 
 
+@pickled_as("set_class_state")
 def set_class_state(kind: type, state: Any) -> Any:  # Any: as above
     own = cloudpickle_itself()
     attributes, slots = state
@@ -268,10 +273,12 @@ def form_of_dispatcher(function: Any) -> Form:  # Any: a singledispatch function
     return make_dispatcher, (first,), registry, None, None, register_all
 
 
+@pickled_as("make_single_dispatch")
 def make_dispatcher(first: Callable[..., object]) -> object:
     return functools.singledispatch(first)
 
 
+@pickled_as("register_implementations")
 def register_all(dispatcher: Any, registry: dict[type, Any]) -> None:  # Any: as above
     for kind, function in registry.items():
         dispatcher.register(kind, function)
@@ -295,6 +302,7 @@ def form_of_cache(cache: Any) -> Form:  # Any: an lru_cache wrapper
     return make_cache, given, own
 
 
+@pickled_as("make_lru_cache")
 def make_cache(function: Callable[..., object], size: int | None, typed: bool) -> Any:
     return functools.lru_cache(size, typed)(function)  # Any: as above
 
@@ -303,6 +311,7 @@ def form_of_property(thing: Any) -> Form:  # Any: a cached_property
     return make_property, (thing.func, thing.attrname, thing.__doc__)
 
 
+@pickled_as("make_cached_property")
 def make_property(function: Any, name: str | None, text: str | None) -> Any:  # Any: so
     made: Any = functools.cached_property(function)
     made.attrname, made.__doc__ = name, text
@@ -314,6 +323,7 @@ def form_of_new_type(thing: Any) -> Form:  # Any: a NewType
     return make_new_type, given
 
 
+@pickled_as("make_new_type")
 def make_new_type(name: str, qualname: str, base: Any, module: str) -> Any:  # Any: so
     # typing.NewType wants a literal name from checkers.
     made: Any = getattr(typing, "NewType")(name, base)  # noqa: B009
@@ -325,6 +335,7 @@ def form_of_parameters(thing: Any) -> Form:  # Any: a ParamSpec
     return make_parameters, (thing.__name__, thing.__bound__, thing.__module__)
 
 
+@pickled_as("make_param_spec")
 def make_parameters(name: str, bound: Any, module: str) -> Any:  # Any: as above
     made: Any = getattr(typing, "ParamSpec")(name, bound=bound)  # noqa: B009
     made.__module__ = module

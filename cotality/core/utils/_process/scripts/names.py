@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from cotality._kit.public import pickled_as
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process
@@ -39,6 +40,7 @@ class Sent(NamedTuple):
     hints: list[str]
 
 
+@pickled_as("define_globals")
 def bind(
     packed: bytes | memoryview, buffers: Sequence[Any] = ()
 ) -> None:  # Any: as above

@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import Any, TypeAlias
 
+from cotality._kit.public import pickled_as
 from cotality._kit.struck import is_of_a_signal
 
 # The file of each module, and the folders of its own modules if it is a package.
@@ -184,6 +185,7 @@ def reference(thing: Any) -> Any:  # Any: a function or class, and what pickle t
     return found, (seen.files, module, name)
 
 
+@pickled_as("import_from_files")
 def found(files: Files, module: str, name: str) -> Any:  # Any: as above
     """What is called *name* in *module*, which may have to be loaded from its file."""
     ours.files.update(files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, TypeAlias
 
+from cotality._kit.public import pickled_as
+
 from . import needs, off_path
 from .forms import FORMS, NAMED_KINDS, form_of, type_of
 from .places import Home, Mention, home_of_globals, is_script, place_of
@@ -93,12 +95,14 @@ def place_of_methods(kind: type) -> tuple[Home, str] | None:
     return None
 
 
+@pickled_as("recall_global")
 def recalled(number: str, name: str, token: str) -> Any:  # Any: anybody's object
     from .names import recall
 
     return recall(number, name, token)
 
 
+@pickled_as("recall_attribute")
 def attribute_of(number: str, name: str, token: str, rest: str) -> Any:  # Any: so
     import inspect
 

@@ -14,6 +14,7 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
+from cotality._kit.public import pickled_as
 from cotality._kit.struck import is_of_a_signal
 
 STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
@@ -30,8 +31,9 @@ def set_field(error: BaseException, name: str, value: object) -> None:
     vars(BaseException)[name].__set__(error, value)
 
 
+@pickled_as("PackedFrame")
 class Place(NamedTuple):
-    """One frame of a traceback."""
+    """One frame of a traceback. Its columns are 0 where they are not known."""
 
     file: str
     function: str
@@ -154,4 +156,19 @@ def stub_at(place: Place) -> CodeType:
             node.col_offset, node.end_col_offset = place.column, place.end_column
     name = place.function.rpartition(".")[2]
     code = compile(tree, place.file, "exec")
+    if not place.end_column:
+        code = without_columns(code, place.line)
     return code.replace(co_name=name, co_qualname=place.function)
+
+
+def without_columns(code: CodeType, line: int) -> CodeType:
+    """*code*, all of which is at *line*, so that nothing in the line is marked.
+
+    The table of lines has an entry for every eight units of two bytes; its first byte
+    says that there are no columns, and for how many units, the second one that the line
+    stays the same (3.11 to 3.14).
+    """
+    units = len(code.co_code) // 2
+    sizes = [min(8, units - start) for start in range(0, units, 8)]
+    table = b"".join(bytes([0xE8 | size - 1, 0]) for size in sizes)
+    return code.replace(co_linetable=table, co_firstlineno=line)

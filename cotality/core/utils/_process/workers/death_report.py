@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from cotality._kit.safe_text import printable
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import PEAK, Entry
 from cotality.core.utils._process.tasks import (
     broken_pool as broken_pool,  # its import gives the errors their base
@@ -15,6 +18,7 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
+from cotality.core.utils._process.tasks.tracebacks import Place, unpack_frames
 
 if TYPE_CHECKING:
     from .handle import WorkerHandle
@@ -44,7 +48,7 @@ STATUS_IS_LOST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """What is known about the end of a worker."""
 
@@ -52,7 +56,7 @@ class Report:
     exit_code: int | None
     server_is_lost: bool  # its fork server had ended, and could not tell
     reason: str | None  # why we ended it, if it was us
-    stack: str
+    written: str  # by `faulthandler`
     peak_memory: int
     time_limit: float | None
     entry: Entry
@@ -64,7 +68,7 @@ class Report:
             exit_code=worker.ending.exit_code,
             server_is_lost=worker.ending.server_is_lost,
             reason=worker.end_reason,
-            stack=worker.slot.take_stack(),
+            written=worker.slot.take_stack(),
             peak_memory=max(worker.peak_memory, worker.slot.ledger.words[PEAK]),
             time_limit=worker.item.time_limit if worker.item else None,
             entry=entry.distrusted() if worker.end_reason == "untrue" else entry,
@@ -78,6 +82,32 @@ class Report:
             return signal.Signals(-self.exit_code).name
         except ValueError:
             return f"signal {-self.exit_code}"
+
+    @property
+    def stack(self) -> str:
+        """What was written of its end."""
+        return self.at_end[0]
+
+    @property
+    def places(self) -> list[Place]:
+        """Where it was at its end, outermost first, as far as that was written."""
+        return self.at_end[1]
+
+    @cached_property
+    def at_end(self) -> tuple[str, list[Place]]:
+        if not self.written:
+            return "", []
+        is_known = self.exit_code is not None
+        try:
+            from .death_frames import read_end  # only failures need it
+
+            return read_end(self.written, self.signal_name, is_known=is_known)
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            # Where descriptors have run out nothing can be imported. The watcher has to
+            # go on, and the words are there.
+            return self.written, []
 
     def ending(self) -> str:
         """How it ended, as a sentence."""
@@ -102,8 +132,11 @@ class Report:
         text = ""
         if self.peak_memory:
             text += f" It had used up to {self.peak_memory / 1e6:.0f} MB of memory."
-        if self.stack:
-            text += f"\nThe worker's stack at its end:\n{self.stack.rstrip()}"
+        if self.places:  # which the traceback shows, but not every log
+            text += f" It was at {words_of(self.places)}."
+        elif self.stack:
+            stack = printable(self.stack, lines=True).rstrip()
+            text += f"\nThe worker's stack at its end:\n{stack}"
         return text
 
     def failure(self) -> WorkerCrashedError | TaskTimeoutError:
@@ -128,14 +161,22 @@ class Report:
         error.on_request = self.reason == "killed"
         if self.server_is_lost:
             error.__dict__["_server_is_lost"] = True
-        return remember(error, self.entry)
+        return remember(error.with_traceback(unpack_frames(self.places)), self.entry)
 
     def start_failure(self, deaths: int) -> WorkerStartError:
-        return WorkerStartError(
+        error = WorkerStartError(
             f"{deaths} worker processes in a row came to an end before they could "
             f"start any work. The last one (pid {self.pid}): {self.ending()}"
             f"{self.facts()}"
         )
+        return error.with_traceback(unpack_frames(self.places))
+
+
+def words_of(places: list[Place]) -> str:
+    """Where a program is whose frames are at *places*, outermost first."""
+    *outer, inner = places
+    caller = f", called by {outer[-1].function}" if outer else ""
+    return f"line {inner.line} of {inner.file}, in {inner.function}{caller}"
 
 
 E = TypeVar("E", bound=BaseException)

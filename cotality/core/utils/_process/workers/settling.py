@@ -26,7 +26,7 @@ def another(error: WorkerStartError) -> WorkerStartError:
     """One like *error*: each item has a failure of its own."""
     again = WorkerStartError(*error.args)
     again.__cause__ = error.__cause__
-    return again
+    return again.with_traceback(error.__traceback__)
 
 
 def drop(item: Item, error: Exception) -> None:

@@ -11,6 +11,7 @@ from cotality._kit.public import public
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import DeadLetterError
+from cotality.core.utils._process.tasks.errors import RemoteTaskError
 from cotality.core.utils._process.tasks.task import Task
 
 DIGEST = 8  # bytes
@@ -113,6 +114,22 @@ class DeadLetter:
                 f"{class_and_text(error)} (it was kept by Python {self.python}, this "
                 f"is {python_version()})"
             ) from error
+
+    def as_error(self) -> RemoteTaskError:
+        """What the task failed with, as an exception to be shown, reported or raised.
+
+        Its traceback has the frames that were kept of the last failure. Its class is
+        not that of the original, of which only the name is here.
+        """
+        from cotality.core.utils._process.tasks.frames_of_text import (
+            frames_of_last_error,
+        )
+
+        words = ": ".join(each for each in (self.error, self.message) if each)
+        error = RemoteTaskError(words)
+        error.type_name = self.error
+        error.traceback_text = self.traceback
+        return error.with_traceback(frames_of_last_error(self.traceback, words))
 
     def fields(self) -> dict[str, Any]:  # Any: what JSON can hold
         return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -103,13 +103,14 @@ def failed(
 ) -> str:
     """The task at *position* has failed for good."""
     from cotality._kit.traceback_text import traceback_text_of  # only failures need it
+    from cotality.core.utils._process.tasks.frames_of_text import shortened_traceback
 
     timing = details.times.get(position)
     more: dict[str, object] = {
         "call": describe(details.tasks[position]),
         "error": type(error).__qualname__,
         "message": text_of(error)[:SHOWN_MESSAGE],
-        "traceback": traceback_text_of(error)[-SHOWN_TRACEBACK:],
+        "traceback": shortened_traceback(traceback_text_of(error), SHOWN_TRACEBACK),
     }
     return (
         f'{{"event":"failed","key":"{key}"{when(timing)}{place}{tail_of(details)},'

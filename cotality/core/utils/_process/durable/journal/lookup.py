@@ -242,7 +242,7 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
         LostError: What was kept of it is something else.
     """
     try:
-        error = None if data is None else unpack_exception(data)
+        error = None if data is None else unpack_exception(data, is_old=True)
     except Exception as broken:
         if is_of_a_signal(broken):
             raise
@@ -250,10 +250,15 @@ def failure_of(data: bytes | None, fields: Fields) -> Exception:
             f"what it failed with cannot be read: {class_and_text(broken)}"
         ) from broken
     if not isinstance(error, Exception):
+        from cotality.core.utils._process.tasks.frames_of_text import (
+            frames_of_traceback,
+        )
+
         name, message = fields["error"], fields["message"]
         error = RemoteTaskError(f"{name}: {message}")
         error.type_name = name
         error.traceback_text = fields.get("traceback", "")
+        error = error.with_traceback(frames_of_traceback(error.traceback_text))
     # Not by its attribute, which the class may have made another one of.
     notes: Any = attributes_of(error).get("__notes__")  # Any: classes may do much
     if type(notes) is list:  # the task may have another index in this call
