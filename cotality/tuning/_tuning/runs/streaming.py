@@ -6,13 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.call.batches import Limits, batches, checked_bytes
-from cotality.core.utils._process.engine.delivery import stream
-from cotality.core.utils._process.tasks.checks import (
-    OnError,
-    checked_count,
-    checked_flag,
-)
+from cotality.core.calls import OnError, checked_flag, checked_limits
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.options import RunOptions
@@ -103,7 +97,7 @@ def optimize_streaming(
         face="optimize_streaming",
     )
     in_order = checked_flag("ordered", ordered)
-    return values(stream(call_for(work, bounded=True).blocking(), in_order))
+    return values(call_for(work).stream(ordered=in_order))
 
 
 def values(
@@ -189,9 +183,7 @@ def process_in_batches(
             there.
     """
     checked_names({**options}, "process_in_batches")
-    limits = Limits(
-        checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
-    )
+    limits = checked_limits(batch_size, max_memory_mb)
     work = Work.checked(
         func,
         data,
@@ -206,4 +198,4 @@ def process_in_batches(
         face="process_in_batches",
     )
     in_order = checked_flag("ordered", ordered)
-    return batches(call_for(work, bounded=True).blocking(), in_order, limits)
+    return call_for(work).batches(limits, ordered=in_order)

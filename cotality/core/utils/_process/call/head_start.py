@@ -1,10 +1,10 @@
 """The first items of some data, run before it is known whether more than that pays.
 
-A loop in the thread of the caller, which needs nothing of the core: for a few trivial
-items that is all there is to do, and to set up anything else would take longer than
-they do. Beside it a thread sleeps, and looks now and then how far the loop has come:
-the caller itself would not see that an item takes long. If one does, that thread begins
-with the others, as a deputy: see `desk` in the core.
+A loop in the thread of the caller, which needs no engine: for a few trivial items that
+is all there is to do, and to set up anything else would take longer than they do.
+Beside it a thread sleeps, and looks now and then how far the loop has come: the caller
+itself would not see that an item takes long. If one does, that thread begins with the
+others, as a deputy: see `desk`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from cotality.core.utils._process.machine.thread_start import (
     start,
     wait_for,
 )
-from cotality.tuning._tuning.work.choice import Choice
-from cotality.tuning._tuning.work.work import Work
 
 from .plain_loop import copies_of, fail
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
-    from cotality.core.utils._process.call.call import Call
     from cotality.core.utils._process.engine.desk import Desk
     from cotality.core.utils._process.tasks.outcome import Settled
     from cotality.core.utils._process.tasks.task import Task
+
+    from .call import Call
+    from .prepared import Prepared
 
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.
 SOON = 0.001
@@ -43,15 +43,20 @@ LATER = 0.05
 # the others do not wait for it.
 PATIENCE = 0.002
 SHORTLY = 0.5  # s
-# What is expected to take less than this (s) is not worth more than a loop. As in the
-# core, see `where_to_run`.
+# What is expected to take less than this (s) is not worth more than a loop. As in
+# `where_to_run`.
 LITTLE = 0.005
 # Items that take less (s) are sooner done by a loop than handed out (measured).
 TINY = 3e-6
 
 
 class HeadStart:
-    """Runs the items of *work* in this thread until all is done, or it is stopped.
+    """Calls *function* with the items of *data* in this thread, until it is stopped.
+
+    Args:
+        function: What to call.
+        data: The items.
+        prepare: Makes a call of tasks for all items, should one be needed.
 
     Attributes:
         results: Of the first items, in order.
@@ -60,10 +65,15 @@ class HeadStart:
         desk: Where the caller is missed, if another thread has begun with the others.
     """
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.function = work.function
-        self.data = cast("Sequence[Any]", work.data)  # Any: items of any type
+    def __init__(
+        self,
+        function: Callable[..., Any],  # Any: any function, and items of any type
+        data: Sequence[Any],
+        prepare: Callable[[Iterable[Task[Any]]], Prepared],
+    ) -> None:
+        self.function = function
+        self.data = data
+        self.prepare = prepare
         self.context = copy_context()
         self.results: list[Any] = []  # Any: as above
         self.error: BaseException | None = None
@@ -271,16 +281,14 @@ class HeadStart:
     def call(self) -> Call:
         """For the items that have not begun; the results of the others are void."""
         from cotality.core.utils._process.engine.known_outcomes import DoneElsewhere
+        from cotality.core.utils._process.tasks.from_data import TasksAfter
         from cotality.core.utils._process.tasks.task import Task
-        from cotality.tuning._tuning.plans.first_results import TasksAfter
-        from cotality.tuning._tuning.work.calling import checked_call, knowing
 
-        work = self.work
-        first = [Task(work.function)] * self.begun
+        first = [Task(self.function)] * self.begun
         rest = until_failure(self.data, self)
-        tasks = TasksAfter(first, work.function, rest, False, len(self.data))
+        tasks = TasksAfter(first, self.function, rest, False, len(self.data))
         tasks.is_plain = True
-        return knowing(checked_call(work, tasks, False), DoneElsewhere(self.begun))
+        return self.prepare(tasks).call.knowing(DoneElsewhere(self.begun))
 
     def results_of_call(self) -> list[Any]:  # Any: as above
         from cotality.core.utils._process.engine.delivery import joined
@@ -291,35 +299,40 @@ class HeadStart:
         return joined(settled)
 
 
-def can_have_head_start(work: Work) -> bool:
-    """Whether items of *work* may be run before the core knows of them."""
+def can_have_head_start(data: object) -> bool:
+    """Whether items of *data* may be run before there is a call."""
     # An iterator is read by the caller's thread alone: it may be a database cursor.
-    is_there = isinstance(work.data, list | tuple | range)
-    if not (is_there and work.is_plain and not work.unpack and work.choice == AUTO):
-        return False
-    return not is_importing()
+    return isinstance(data, list | tuple | range) and not is_importing()
 
 
-AUTO = Choice("auto", None, None)
+def results_with_head_start(
+    function: Callable[..., Any],  # Any: as above
+    data: Sequence[Any],
+    prepare: Callable[[Iterable[Task[Any]]], Prepared],
+) -> list[Any]:
+    """The results of *function* for all of *data*: from a loop if that is all it takes.
 
+    Otherwise from a call, which runs what the loop has not begun.
 
-def results_with_head_start(work: Work) -> list[Any]:
-    """The results of *work*: from a loop if that is all it takes, else from the core.
+    Args:
+        prepare: As for `HeadStart`.
 
     Raises:
-        Exception: As from the core.
+        Exception: As from the call.
     """
-    head = HeadStart(work)
+    head = HeadStart(function, data, prepare)
     began = perf_counter()
     results = head.run()
-    all_by_loop = head.begun == len(head.data) or head.error is not None
+    all_by_loop = head.begun == len(data) or head.error is not None
     if head.desk is None and all_by_loop and log_is_wanted():
-        from .loop_log import log_loop
+        from .call_log import DONE_SOON, log_loop
 
-        log_loop(work, results, perf_counter() - began, head.error)
+        seconds = perf_counter() - began
+        log_loop(function, len(data), results, seconds, head.error, "auto", DONE_SOON)
     if head.error is not None:
         place = head.begun - 1
-        fail(work, without_our_frames(head.error), head.data[place], place)
+        error = without_our_frames(head.error)
+        fail(function, error, data[place], place)
     results[: head.begun] = head.results
     return results
 
