@@ -3,9 +3,10 @@
 Provisional: for the floors of this house, and for authors of extensions. Names may come
 and go with any release.
 
-A dead letter is made of a task that has failed, `letter_of`, or of an item alone,
-`letter_of_item`. The `Store` behind a `DeadLetters` adds letters to its file and takes
-them out; `replay_chosen` runs some of them again.
+* `Keys` by which a task is known from one run to the next.
+* A dead letter, made of a task that has failed, `letter_of`, or of an item alone,
+  `letter_of_item`; the `Store` behind a `DeadLetters`, which adds letters to its file
+  and takes them out; `replay_chosen`, which runs some of them again.
 """
 
 from cotality._kit.front_door import front_door
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from .utils._process.call.replay import replay_chosen
     from .utils._process.durable.dead_letters.making import letter_of, letter_of_item
     from .utils._process.durable.dead_letters.store import Store
+    from .utils._process.durable.keys.task_key import Keys
 
 __all__ = [
+    "Keys",
     "Store",
     "letter_of",
     "letter_of_item",
@@ -27,6 +30,7 @@ __all__ = [
 
 # In which room of the core each of them is.
 LATER = {
+    "Keys": "durable.keys.task_key",
     "Store": "durable.dead_letters.store",
     "letter_of": "durable.dead_letters.making",
     "letter_of_item": "durable.dead_letters.making",
