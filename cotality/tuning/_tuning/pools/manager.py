@@ -350,9 +350,9 @@ using_global_manager = threading.Lock()
 def workers_of_program() -> SharedPool | None:
     """Whose workers a call uses where there is a global pool manager."""
     manager = global_manager
-    if manager is None or manager._shared.is_shut_down:
+    if manager is None or manager._shared.is_shut_down:  # pyright: ignore[reportPrivateUsage]  # of this module
         return None
-    return manager._shared
+    return manager._shared  # pyright: ignore[reportPrivateUsage]  # of this module
 
 
 calling.lender_of_program = workers_of_program

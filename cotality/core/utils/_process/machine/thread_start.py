@@ -61,7 +61,7 @@ def is_importing() -> bool:
     No other thread can pack a function of such a module: pickle imports it first, and
     waits until this thread is through.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
     while frame is not None:
         if frame.f_code.co_filename == IMPORT_SYSTEM:
             return True

@@ -180,7 +180,7 @@ class SharedPool:
             RuntimeError: They have been shut down.
             WorkerStartError: None can be started.
         """
-        if loading.module_that_calls(sys._getframe()) is not None:
+        if loading.module_that_calls(sys._getframe()) is not None:  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
             return
         loan = self.lend()
         try:
