@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
@@ -113,6 +114,93 @@ def test_an_iterator_is_read_by_the_thread_that_calls() -> None:
 
     assert execute(abs, items()) == list(range(50))
     assert read_by == {here}
+
+
+@pytest.mark.parametrize("slow", [0, 1, 7, 99])
+def test_every_item_of_an_iterator_is_run_once(slow: int) -> None:
+    """Wherever the loop ends; what it had read by then is not lost."""
+    counts, lock = Counter[int](), threading.Lock()
+
+    def work(number: int) -> int:
+        with lock:
+            counts[number] += 1
+        if number == slow:
+            time.sleep(0.02)
+        return -number
+
+    assert execute(work, iter(range(100))) == [-number for number in range(100)]
+    assert counts == Counter(range(100))
+
+
+def test_items_of_an_iterator_run_beside_one_another(gate: Gate) -> None:
+    """Once one has shown that they take long: one waits for what the next one does."""
+
+    def work(number: int) -> int:
+        if number == 0:
+            time.sleep(0.05)
+        elif number == 1:
+            gate.wait()
+        elif number == 2:
+            gate.open()
+        return number
+
+    assert execute(work, iter(range(3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_failure_in_a_loop_over_an_iterator_has_its_number(place: int) -> None:
+    """And a traceback that begins in the function."""
+
+    def fail() -> None:
+        raise Failure("in here")
+
+    def work(number: int) -> None:
+        if number == place:
+            fail()
+
+    with pytest.raises(Failure, match="in here") as caught:
+        execute(work, iter(range(10)))
+
+    assert caught.value.__notes__ == [
+        f"Raised by task {place}: {name_of(work)}({place})"
+    ]
+    names = [entry.name for entry in traceback.extract_tb(caught.value.__traceback__)]
+    assert names[-2:] == ["work", "fail"]
+    assert "loop" not in names
+
+
+def name_of(function: Any) -> str:
+    return str(function.__qualname__)[:80]
+
+
+def test_what_an_iterator_raises_is_raised() -> None:
+    """As it is: no item is to blame."""
+    ran: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise Failure("no more")
+
+    with pytest.raises(Failure, match="no more") as caught:
+        execute(ran.append, items())
+
+    assert ran == [1, 2]
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_an_iterator_is_read_in_the_context_of_the_caller() -> None:
+    """What it sets there stays; items find the context that the call had."""
+
+    def items() -> Iterator[str]:
+        for word in ("a", "b"):
+            variable.set(word)
+            yield f"after {word}"
+
+    def call() -> tuple[list[str], str]:
+        return execute(read_and_set, items()), variable.get()
+
+    assert copy_context().run(call) == (["nothing", "nothing"], "b")
 
 
 variable: ContextVar[str] = ContextVar("variable", default="nothing")

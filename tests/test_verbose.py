@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from cotality.tuning import (
     execute,
     execute_async,
     optimize,
+    optimize_streaming,
+    process_in_batches,
     validate_optimization,
 )
 
@@ -239,7 +242,45 @@ def test_a_comparison_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert after.startswith(f"cotality: {validation.comparison()} Run 50 items")
 
 
-@pytest.mark.parametrize("function", [execute, optimize, validate_optimization])
+STREAMS = [optimize_streaming, partial(process_in_batches, batch_size=4)]
+
+
+@pytest.mark.parametrize("function", STREAMS, ids=["stream", "batches"])
+def test_a_stream_is_told_of(function: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line before when it begins, the one after when it has ended."""
+    stream = function(half, range(10), verbose=True)
+
+    assert lines(capsys) == []
+    first = next(stream)
+    assert lines(capsys) == [
+        "cotality: half, 10 items: where they run is decided by what the first ones "
+        "take"
+    ]
+    assert [first, *stream] == list(function(half, range(10)))
+    (after,) = lines(capsys)
+    assert after.startswith("cotality: 10 items on one thread (auto), because ")
+    assert ", 10 done" in after
+
+
+@pytest.mark.parametrize("function", STREAMS, ids=["stream", "batches"])
+def test_a_stream_that_is_left_or_fails_is_told_of(
+    function: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Likewise."""
+    stream = function(half, range(1000), verbose=True)
+    next(stream)
+    stream.close()
+
+    assert lines(capsys)[1].endswith("; left before its end")
+
+    with pytest.raises(ZeroDivisionError):
+        list(function(one_over, [2, 1, 0], verbose=True))
+    assert "ended by ZeroDivision" in lines(capsys)[1]
+
+
+@pytest.mark.parametrize(
+    "function", [execute, optimize, validate_optimization, *STREAMS]
+)
 def test_wrong_arguments_say_nothing_first(
     function: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .utils._process.call.call_log import log_loop, logger
     from .utils._process.call.face import Face
     from .utils._process.call.functions_async import Awaits
-    from .utils._process.call.head_start import (
+    from .utils._process.call.loop_first import (
         can_have_head_start,
         results_with_head_start,
     )
@@ -114,7 +114,7 @@ LATER = {
     "UseProcesses": "call.options",
     "Variable": "call.options",
     "can_be_read_once": "tasks.from_data",
-    "can_have_head_start": "call.head_start",
+    "can_have_head_start": "call.loop_first",
     "check_function": "tasks.checks",
     "checked_count": "tasks.checks",
     "checked_flag": "tasks.checks",
@@ -128,7 +128,7 @@ LATER = {
     "marks_were_used": "tasks.task",
     "name_of_function": "tasks.task",
     "prepare": "call.prepared",
-    "results_with_head_start": "call.head_start",
+    "results_with_head_start": "call.loop_first",
     "run_in_loop": "call.plain_loop",
     "total_of": "tasks.from_data",
     "unwrapped": "call.plain_loop",

@@ -90,7 +90,16 @@ def speed_of(report: RunReport) -> str:
     return f"; about {times:.2g} times as fast as a loop"
 
 
+def after_stream(report: RunReport, planned: str) -> str:
+    """The same of a run whose plan nobody has asked for."""
+    decision = report.main_decision
+    reason = planned if decision is None else decision.reason
+    return f"{outcome_of(report, reason)}{speed_of(report)}"
+
+
 def after_failure(report: RunReport, error: BaseException) -> str:
+    if isinstance(error, GeneratorExit):
+        return f"{outcome_of(report)}; left before its end"
     return f"{outcome_of(report)}; ended by {clipped(class_and_text(error))}"
 
 

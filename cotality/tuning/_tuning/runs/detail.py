@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from cotality._kit.around import around
@@ -12,7 +12,7 @@ from cotality.tuning._tuning.plans.plan_of_run import plan_of_run
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.work import Work
 
-from .announcing import after_failure, after_run, before_run, show
+from .announcing import after_failure, after_run, after_stream, before_run, show
 from .result import ExecutionResult
 
 # Any in this module: what the function returns.
@@ -43,6 +43,25 @@ def report_of(work: Work) -> RunReport:
         work.options["report"] = RunReport()
     report: RunReport = work.options["report"]
     return report
+
+
+def told_of(
+    work: Work, open_stream: Callable[[Prepared], Generator[Any, None, None]]
+) -> Generator[Any, None, None]:
+    """What a stream of results yields, which is told of before and after.
+
+    Wrong options are errors of this call.
+    """
+    report = report_of(work)
+    return telling(work, report, open_stream(call_for(work)))
+
+
+def telling(
+    work: Work, report: RunReport, results: Generator[Any, None, None]
+) -> Generator[Any, None, None]:
+    with announced(work, report):
+        yield from results
+        show(after_stream(report, work.planned))
 
 
 @around

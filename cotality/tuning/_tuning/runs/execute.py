@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cotality._kit.public import public_in
 from cotality.core.calls import checked_flag
@@ -333,9 +333,8 @@ def execute(
     if is_little(work):
         from cotality.core.calls import results_with_head_start
 
-        return results_with_head_start(
-            work.function, cast("Sequence[Any]", work.data), partial(call_of, work)
-        )
+        call = partial(call_of, work)
+        return results_with_head_start(work.function, work.data, call)
     from cotality.tuning._tuning.work.calling import call_for
 
     return call_for(work).results()
@@ -348,7 +347,7 @@ def is_little(work: Work) -> bool:
         return False
     from cotality.core.calls import can_have_head_start
 
-    return can_have_head_start(work.data)
+    return can_have_head_start()
 
 
 def call_of(work: Work, tasks: Iterable[Task[Any]]) -> Prepared:

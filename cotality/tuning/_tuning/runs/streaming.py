@@ -31,6 +31,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
@@ -46,6 +47,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
@@ -61,6 +63,7 @@ def optimize_streaming(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
@@ -75,6 +78,8 @@ def optimize_streaming(
 
     Args:
         func: As for :func:`execute`, like all that is not named here.
+        verbose: Say on standard error, in a line before and one after, what is run and
+            what came of it.
         ordered: Yield in the order of *data*; otherwise as each finishes.
 
     Raises:
@@ -97,6 +102,10 @@ def optimize_streaming(
         face="optimize_streaming",
     )
     in_order = checked_flag("ordered", ordered)
+    if checked_flag("verbose", verbose):
+        from .detail import told_of
+
+        return told_of(work, lambda call: values(call.stream(ordered=in_order)))
     return values(call_for(work).stream(ordered=in_order))
 
 
@@ -125,6 +134,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["raise", "group"] | None = None,
     **options: Unpack[RunOptions],
@@ -142,6 +152,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: Literal["return"],
     **options: Unpack[RunOptions],
@@ -159,6 +170,7 @@ def process_in_batches(
     max_workers: int | None = None,
     executor: ExecutorChoice | None = None,
     unpack: bool = False,
+    verbose: bool = False,
     ordered: bool = True,
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
@@ -173,6 +185,7 @@ def process_in_batches(
         max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
             process: see :func:`cotality.core.utils.process.process_in_batches`. With
             *batch_size* as well, whichever comes first ends a batch.
+        verbose: As for :func:`optimize_streaming`.
         ordered: Have results in the order of *data*; otherwise as each finishes.
 
     Raises:
@@ -198,4 +211,8 @@ def process_in_batches(
         face="process_in_batches",
     )
     in_order = checked_flag("ordered", ordered)
+    if checked_flag("verbose", verbose):
+        from .detail import told_of
+
+        return told_of(work, lambda call: call.batches(limits, ordered=in_order))
     return call_for(work).batches(limits, ordered=in_order)

@@ -14,10 +14,10 @@ WORK = ("plan", "n_jobs", "chunksize", "max_workers", "executor", "unpack")
 PARAMETERS = {
     "execute": (*WORK, "verbose", "return_exceptions", "on_error"),
     "execute_async": (*WORK, "verbose", "on_error"),
-    "optimize_streaming": (*WORK, "ordered", "on_error"),
+    "optimize_streaming": (*WORK, "verbose", "ordered", "on_error"),
     "process_in_batches": (
         *("batch_size", "max_memory_mb", *WORK),
-        *("ordered", "on_error"),
+        *("verbose", "ordered", "on_error"),
     ),
     "optimize": ("max_workers", "unpack", "fresh", "verbose"),
     "validate_optimization": ("max_workers", "unpack", "verbose"),
@@ -34,4 +34,5 @@ def face_of(name: str) -> Face:
         # They have parameters of their own, or are not taken.
         without=("chunksize", "executor"),
         processes='executor="processes"',
+        threads='executor="threads"',
     )

@@ -90,12 +90,12 @@ class AutoBackend:
         decided: Is told of each decision.
         desk: Where the caller runs tasks; None if it cannot.
         begins_at_desk: Whether it shall, as long as there is one thread.
+        way_out: What a caller says for nothing to go to a process.
     """
 
     kind = "auto"
     portion_cost: float | None = None
     largest_portion: int | None = None
-    ready_per_worker: int | None = None
     grace: float | None = None  # until there are processes
 
     def __init__(
@@ -109,6 +109,7 @@ class AutoBackend:
         decided: Callable[[Decision], None],
         desk: Desk | None = None,
         begins_at_desk: bool = False,
+        way_out: str = "use_processes=False",
     ) -> None:
         self.threads = threads
         self.most_threads = threads.workers
@@ -117,6 +118,9 @@ class AutoBackend:
         self.most_workers = max(threads.workers, processes)
         self.processes: ProcessBackend | None = None
         self.processes_answer = False
+        self.way_out = way_out
+        self.one_has_arrived = False  # a result, from a process
+        self.is_shut_out = False  # whether nothing is to go to processes any more
         self.total = total
         self.decided = decided
         self.desk = desk
@@ -161,8 +165,7 @@ class AutoBackend:
             self.began_at = monotonic()
             self.look_next = self.began_at + FIRST_LOOK
         if self.place == "processes" and self.processes is not None:
-            # One thread goes on until processes answer, with one portion at a time.
-            if self.out or len(self.sent) < 2 * self.most_processes:
+            if self.has_room_there:
                 found = self.send(self.processes, batch, time_box)
                 if found is not None:
                     return found
@@ -202,28 +205,50 @@ class AutoBackend:
     def may_travel(self) -> bool:
         return self.most_processes > 0 and not self.evidence.obstacle
 
+    @property
+    def has_room_there(self) -> bool:
+        """Whether another portion may go to a process now."""
+        if self.is_shut_out:
+            return False
+        if not self.one_has_arrived:
+            return len(self.sent) < self.most_processes
+        # One thread goes on until processes answer, with one portion at a time.
+        return bool(self.out) or len(self.sent) < 2 * self.most_processes
+
+    @property
+    def ready_per_worker(self) -> int | None:
+        is_unseen = self.place == "processes" and not self.one_has_arrived
+        return 0 if is_unseen else None
+
     def send(
         self, processes: ProcessBackend, batch: Batch, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]] | None:
         """Send *batch* to a process; None if some of it cannot be sent."""
-        batch = batch._replace(tasks=batch.tasks[: processes.largest_portion])
+        # One that has to come back first may be lost, so no others go with it.
+        most = processes.largest_portion if self.one_has_arrived else 1
+        batch = batch._replace(tasks=batch.tasks[:most])
         chunk, portion = processes.packer.pack(batch)
         if portion.failures:
-            self.give_up_processes(next(iter(portion.failures.values())))
+            error = next(iter(portion.failures.values()))
+            self.evidence.obstacle = class_and_text(error)
+            self.reconsider(monotonic())
             return None
         try:
             with nullcontext() if self.processes_answer else short_turns():
                 portion, future = processes.send(chunk, portion, time_box)
         except WorkerStartError as error:
-            self.give_up_processes(error)
+            self.give_up_processes(class_and_text(error))
             return None
         self.sent.add(future)
         self.count_out += len(portion.tasks)
         return portion, future
 
-    def give_up_processes(self, error: Exception) -> None:
-        """Nothing more goes to processes; there are still threads."""
-        self.evidence.obstacle = class_and_text(error)
+    def give_up_processes(self, obstacle: str) -> None:
+        """Nothing more goes to processes; what they have not begun comes back."""
+        self.evidence.obstacle = obstacle
+        self.is_shut_out = True
+        for future in self.sent:
+            future.cancel()
         self.reconsider(monotonic())
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
@@ -239,16 +264,28 @@ class AutoBackend:
             try:
                 report = self.processes.collect(portion, future)
             except WorkerStartError as error:  # nothing of it has begun
-                self.give_up_processes(error)
+                self.give_up_processes(class_and_text(error))
                 return ChunkReport([])
             if report.obstacle is not None:  # the rest of it has not begun
-                self.give_up_processes(report.obstacle)
+                self.give_up_processes(class_and_text(report.obstacle))
+            self.see_what_arrived(report)
             if report.values and not self.processes_answer:
                 self.processes_answer = True
                 self.generation = Generation()
         self.learn(report, chunk)
         self.reconsider(monotonic())
         return report
+
+    def see_what_arrived(self, report: ChunkReport) -> None:
+        """See whether results came back from a process, or why one did not."""
+        had_arrived = self.one_has_arrived
+        if len(report.values) > len(report.errors):
+            self.one_has_arrived = True
+        if report.lost:
+            from .lost_results import explain_lost
+
+            obstacle = explain_lost(report, self.way_out, one_has_arrived=had_arrived)
+            self.give_up_processes(obstacle)
 
     def stay(self, error: BaseException) -> None:
         """What runs in this process runs in the thread of the caller from now on."""
@@ -285,9 +322,23 @@ class AutoBackend:
             if is_news:
                 evidence.cpu = seen.cpu / seen.tasks
                 evidence.wait = seen.wait / seen.tasks
-        if self.wants_sample and report.values and not report.errors:
-            self.wants_sample = False
-            evidence.saw_results(report.values)
+        if self.wants_sample:
+            self.sample_results(report, have_travelled=chunk is None)
+
+    def sample_results(self, report: ChunkReport, *, have_travelled: bool) -> None:
+        """See what it takes to send the results of *report* back, if there are any."""
+        values, errors = report.values, report.errors
+        if errors:
+            values = [each for n, each in enumerate(values) if n not in errors]
+        if not values:
+            return
+        self.wants_sample = False
+        obstacle = self.evidence.obstacle
+        self.evidence.saw_results(values)
+        if have_travelled:
+            self.evidence.obstacle = obstacle
+        elif self.evidence.obstacle != obstacle:
+            self.give_up_processes(self.evidence.obstacle)
 
     def look(self) -> None:
         self.threads.look()
@@ -453,7 +504,8 @@ class AutoBackend:
 
     def reconsider(self, now: float) -> None:
         self.learn_of_lock()
-        if self.does_not_pay():
+        has_to_leave = self.is_shut_out and self.place == "processes"
+        if self.does_not_pay() and not has_to_leave:
             self.take_back(now)
             return
         figures = self.figures()
@@ -464,15 +516,18 @@ class AutoBackend:
             self.look_next = min(self.look_next, now + FIRST_LOOK / 4)
             if now < self.began_at + MOST_DOUBT:
                 return
-        place = better_place(figures, self.place, self.rate_here)
+        # What was done there counts for nothing where nothing can be any more.
+        rate = 0.0 if has_to_leave else self.rate_here
+        place = better_place(figures, self.place, rate)
         may_move = now >= self.stays_until or math.isinf(figures.seconds(self.place))
         if place is not None and figures.left and may_move:
             self.go(place, figures, now)
         elif self.place == "threads":
             self.grow(figures, now)
         if self.place == "processes":
-            # A thread goes on until the processes do.
-            self.workers = self.most_processes + (not self.processes_answer)
+            # A thread goes on until the processes do; or all that had begun.
+            here = 0 if self.processes_answer else max(1, len(self.out))
+            self.workers = self.most_processes + here
 
     def does_not_pay(self) -> bool:
         """Whether no more tasks a second are done here than in a loop.

@@ -93,6 +93,7 @@ class Call(NamedTuple):
             use_processes=on_processes,
             processes=face.processes,
         )
+        given = given._replace(way_out=face.threads)
         if on_processes == "auto" and given.needs_processes:
             on_processes = True
         if policy == "raise" and given.max_failures is not None:

@@ -18,11 +18,13 @@ class Face(NamedTuple):
         parameters: What it takes by keyword besides `Options`.
         without: Those of the `Options` that it does not take.
         processes: What to add for the tasks to run in processes; empty if they do.
+        threads: What to add for them never to run there.
     """
 
     parameters: tuple[str, ...]
     without: tuple[str, ...] = ()
     processes: str = "use_processes=True"
+    threads: str = "use_processes=False"
 
     @property
     def names(self) -> list[str]:

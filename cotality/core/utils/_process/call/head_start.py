@@ -16,20 +16,19 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.thread_start import (
     NoRoomError,
-    is_importing,
     start,
     wait_for,
 )
 
-from .plain_loop import copies_of, fail
+from .plain_loop import copies_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from cotality.core.utils._process.engine.desk import Desk
+    from cotality.core.utils._process.tasks.from_data import TasksAfter
     from cotality.core.utils._process.tasks.outcome import Settled
     from cotality.core.utils._process.tasks.task import Task
 
@@ -65,6 +64,8 @@ class HeadStart:
         desk: Where the caller is missed, if another thread has begun with the others.
     """
 
+    frames = 2  # of ours, around a function that is called: `loop` and `run_some`
+
     def __init__(
         self,
         function: Callable[..., Any],  # Any: any function, and items of any type
@@ -74,15 +75,17 @@ class HeadStart:
         self.function = function
         self.data = data
         self.prepare = prepare
+        self.began = 0.0  # by perf_counter
         self.context = copy_context()
         self.results: list[Any] = []  # Any: as above
         self.error: BaseException | None = None
-        self.begun = 0
+        self.begun: int = 0
         self.is_stopped = False
         # Held while the next item begins. An exception that strikes the caller may
         # leave it held: so the caller can take it again, and the other thread never
         # waits for it once the loop is over.
         self.beginning = threading.RLock()
+        self.is_handed_on = False  # the rest, to the core
         self.is_over = False  # the loop, and nobody is to stand in for it
         self.gate = threading.Lock()  # open when the loop is over
         self.gate.acquire()
@@ -100,6 +103,7 @@ class HeadStart:
 
     def run(self) -> list[Any]:  # Any: as above
         """The results of all items; up to the one that has failed, if one has."""
+        self.began = perf_counter()
         try:
             self.begin_to_watch()
             self.loop()
@@ -148,7 +152,7 @@ class HeadStart:
             self.desk.rejoin()
             return self.results_of_call()
         wait_for(self.thread)
-        if self.error is None and self.begun < len(self.data):
+        if self.error is None and not self.is_done:
             call = self.call()
             from cotality.core.utils._process.engine.delivery import in_list
 
@@ -157,6 +161,25 @@ class HeadStart:
             except HeadFailedError:
                 return []
         return self.results
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are; None if nobody knows."""
+        return len(self.data)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all items have begun."""
+        return self.begun == len(self.data)
+
+    @property
+    def latest(self) -> Any:  # Any: as above
+        """The item that has begun last."""
+        return self.data[self.begun - 1]
+
+    def left(self, count: int) -> int:
+        """How many items have not begun when *count* are done; a guess, perhaps."""
+        return len(self.data) - count - 1  # one is running
 
     def leave(self, struck: BaseException) -> None:
         """Leave nothing running after *struck*, which the caller raises then."""
@@ -209,7 +232,7 @@ class HeadStart:
             count: How many items are done.
             lately: How many of those in the last so many *seconds*.
         """
-        left = len(self.data) - count - 1  # one is running
+        left = self.left(count)
         if left < 1:
             return False
         each = seconds / lately if lately else seconds
@@ -281,14 +304,22 @@ class HeadStart:
     def call(self) -> Call:
         """For the items that have not begun; the results of the others are void."""
         from cotality.core.utils._process.engine.known_outcomes import DoneElsewhere
+
+        call = self.prepare(self.all_tasks()).call
+        self.is_handed_on = True
+        return call.knowing(DoneElsewhere(self.begun))
+
+    def all_tasks(self) -> TasksAfter:
+        """Those that have begun, as placeholders, and after them the others."""
         from cotality.core.utils._process.tasks.from_data import TasksAfter
         from cotality.core.utils._process.tasks.task import Task
 
-        first = [Task(self.function)] * self.begun
+        function = self.function
         rest = until_failure(self.data, self)
-        tasks = TasksAfter(first, self.function, rest, False, len(self.data))
+        first = [Task(function)] * self.begun
+        tasks = TasksAfter(first, function, rest, False, len(self.data))
         tasks.is_plain = True
-        return self.prepare(tasks).call.knowing(DoneElsewhere(self.begun))
+        return tasks
 
     def results_of_call(self) -> list[Any]:  # Any: as above
         from cotality.core.utils._process.engine.delivery import joined
@@ -297,44 +328,6 @@ class HeadStart:
         settled = sorted(self.settled, key=lambda portion: portion.start)
         self.settled = []
         return joined(settled)
-
-
-def can_have_head_start(data: object) -> bool:
-    """Whether items of *data* may be run before there is a call."""
-    # An iterator is read by the caller's thread alone: it may be a database cursor.
-    return isinstance(data, list | tuple | range) and not is_importing()
-
-
-def results_with_head_start(
-    function: Callable[..., Any],  # Any: as above
-    data: Sequence[Any],
-    prepare: Callable[[Iterable[Task[Any]]], Prepared],
-) -> list[Any]:
-    """The results of *function* for all of *data*: from a loop if that is all it takes.
-
-    Otherwise from a call, which runs what the loop has not begun.
-
-    Args:
-        prepare: As for `HeadStart`.
-
-    Raises:
-        Exception: As from the call.
-    """
-    head = HeadStart(function, data, prepare)
-    began = perf_counter()
-    results = head.run()
-    all_by_loop = head.begun == len(data) or head.error is not None
-    if head.desk is None and all_by_loop and log_is_wanted():
-        from .call_log import DONE_SOON, log_loop
-
-        seconds = perf_counter() - began
-        log_loop(function, len(data), results, seconds, head.error, "auto", DONE_SOON)
-    if head.error is not None:
-        place = head.begun - 1
-        error = without_our_frames(head.error)
-        fail(function, error, data[place], place)
-    results[: head.begun] = head.results
-    return results
 
 
 class HeadFailedError(Exception):
@@ -347,14 +340,3 @@ def until_failure(data: Sequence[Any], head: HeadStart) -> Iterator[Any]:
         if head.error is not None:
             raise HeadFailedError
         yield data[place]
-
-
-def without_our_frames(error: BaseException) -> BaseException:
-    """*error*, whose traceback begins in the function of the item."""
-    from cotality.core.utils._process.tasks.tracebacks import field_of
-
-    ours = field_of(error, "__traceback__")  # of `run`, and then of `run_some`
-    inner = ours.tb_next if ours is not None else None
-    if inner is not None and inner.tb_next is not None:
-        BaseException.with_traceback(error, inner.tb_next)
-    return error

@@ -85,6 +85,7 @@ def open_backend(
     if use_processes == "auto":
         from cotality.core.utils._process.auto.auto_backend import AutoBackend
 
+        is_beside = is_shown or options.begins_beside
         most = 1 if this_process.is_worker else available_cpus()
         processes = min(workers, most) if workers else default_workers(True, most == 1)
         return AutoBackend(
@@ -95,9 +96,10 @@ def open_backend(
             processes=processes if processes > 1 else 0,
             total=total,
             obstacle=options.obstacle,
+            way_out=options.way_out,
             decided=decided,
             desk=desk,
-            begins_at_desk=not is_shown and options.initializer_call() is None,
+            begins_at_desk=not is_beside and options.initializer_call() is None,
         )
     assert workers is not None
     return open_threads(workers, options, until_failure, measure)

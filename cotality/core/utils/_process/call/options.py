@@ -175,6 +175,8 @@ class Checked(NamedTuple):
     inline: bool = False
     names_no_number: bool = False  # of workers: then they are shared with other calls
     lender: Lender | None = None  # whose worker processes to use, if not those
+    begins_beside: bool = False  # whether no task is to begin in the caller's thread
+    way_out: str = "use_processes=False"  # what to add for threads, as messages say it
 
     def initializer_call(self) -> Callable[[], object] | None:
         """The initializer with its arguments, for a thread."""

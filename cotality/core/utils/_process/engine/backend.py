@@ -30,9 +30,13 @@ class Backend(Protocol):
     largest_portion: int | None
     # The seconds it lately took to submit a portion; None where that is little.
     portion_cost: float | None
+
     # How many portions may stand ready for each worker; None: what the schedule says.
     # Where more of them could run at a time than *workers* says, none may.
-    ready_per_worker: int | None
+    @property
+    def ready_per_worker(self) -> int | None:
+        """See above; it may change on the way."""
+        ...
 
     def submit(
         self, batch: Batch, time_box: float

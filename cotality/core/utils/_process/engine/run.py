@@ -214,6 +214,7 @@ class Run:
     def hand_out(self) -> None:
         """Hand out portions while there is room, at least one before results wait."""
         self.arrivals.woken = False  # first: it may be woken while this looks around
+        self.schedule.let_stand_ready(self.ready_per_worker)
         if self.schedule.workers != self.backend.workers:
             self.schedule.resize(self.backend.workers)
             self.diary.resize(self.backend.workers)

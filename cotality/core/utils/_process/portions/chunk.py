@@ -44,6 +44,8 @@ class ChunkReport:
             wants to know, or can.
         others_cpu_seconds: The CPU time that other threads of the process have had
             meanwhile; 0 if nobody wants to know.
+        lost: The positions of tasks that returned what cannot travel: those have
+            failed by the way alone.
     """
 
     values: list[Any]  # Any: what tasks return
@@ -61,6 +63,7 @@ class ChunkReport:
     clues: Clues | None = None
     unpacking_seconds: float = 0.0
     others_cpu_seconds: float = 0.0
+    lost: list[int] = field(default_factory=list[int])
 
 
 class Chunk(Protocol):

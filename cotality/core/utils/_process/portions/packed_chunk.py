@@ -123,7 +123,8 @@ class PackedChunk:
             ours, and for no others.
         script: What these tasks need of the script, packed, if anything.
         gives_back: Whether a task that cannot be loaded ends the portion, because it
-            can be run elsewhere; otherwise that is its failure.
+            can be run elsewhere; otherwise that is its failure. Likewise one whose
+            result cannot travel: then it is the others that can be run elsewhere.
         beside: The other calls that these workers serve.
     """
 
@@ -177,12 +178,14 @@ class PackedChunk:
             watch = Stopwatch(outcomes.values, columns, self.measure)
         self.call_in = way_to_call(self.context, watch)
         began, cpu_began = perf_counter(), thread_time()
-        if not outcomes.book.is_halted:
+        if not (outcomes.book.is_halted or memory.of_call.has_lost):
             self.run_tasks(outcomes, began + time_box)
         seconds = perf_counter() - began
         report = ChunkReport(outcomes.values, outcomes.errors, seconds, outcomes.packed)
         report.cpu_seconds = thread_time() - cpu_began
         report.obstacle = outcomes.obstacle
+        report.lost = outcomes.lost
+        memory.of_call.has_lost |= bool(outcomes.lost) and self.gives_back
         memory.values = []
         if process_state.current is not None:
             process_state.current.has_run = True
@@ -369,6 +372,7 @@ class Outcomes:
     packed: dict[int, bytes | Segment] = field(
         default_factory=dict[int, "bytes | Segment"]
     )
+    lost: list[int] = field(default_factory=list[int])  # see `ChunkReport`
 
     def keep(self, position: int, value: object) -> bool:
         """Settle a task that returned *value*; whether there is room for another."""
@@ -381,7 +385,9 @@ class Outcomes:
             if this_process.is_fork:
                 this_process.end_fork()
         except BaseException as error:
-            return self.fail(position, error)
+            self.lost.append(position)
+            # The next ones, too, may return such a thing, and elsewhere they can.
+            return self.fail(position, error) and not self.gives_back
         self.values.append(None)
         self.packed[position] = packed
         if isinstance(packed, bytes):
@@ -464,9 +470,12 @@ class Kept:
     Attributes:
         number: See `Beside`.
         functions: Those that hold nothing which a task may change.
+        has_lost: Whether a result could not travel, and what comes after it is to run
+            elsewhere.
     """
 
     number: int = 0
+    has_lost: bool = False
     functions: dict[int, Function] = field(default_factory=dict[int, Function])
     context: Callable[[], Context] | None = None  # makes what its tasks run in
     unpacker: Unpacker = field(default_factory=Unpacker)

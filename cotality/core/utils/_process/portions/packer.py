@@ -251,10 +251,12 @@ def unpacked(report: ChunkReport, failures: dict[int, Exception]) -> ChunkReport
             report.values[position] = result_of(report.packed.pop(position))
         except NoRoomError as error:
             errors[position] = error
+            report.lost.append(position)
         except BaseException as error:
             if is_of_a_signal(error):
                 raise
             errors[position] = unreadable_result(error)
+            report.lost.append(position)
     for position, packed in report.errors.items():
         failure = unpack_exception(packed)
         errors[position] = (

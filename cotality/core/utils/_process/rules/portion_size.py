@@ -121,9 +121,8 @@ class Schedule:
         rules: Rules | None = None,
     ) -> None:
         self.rules = rules or Rules()
-        if ready_per_worker is None:
-            ready_per_worker = self.rules.ready_per_worker
-        self.most_ready = ready_per_worker
+        self.most_ready = self.rules.ready_per_worker
+        self.let_stand_ready(ready_per_worker)
         self.workers = workers
         self.total = total
         self.bounded = bounded
@@ -143,6 +142,10 @@ class Schedule:
     def resize(self, workers: int) -> None:
         """There are so many workers from now on."""
         self.workers = self.pace.workers = workers
+
+    def let_stand_ready(self, portions: int | None) -> None:
+        """So many may stand ready for each from now on; None: what the rules say."""
+        self.most_ready = self.rules.ready_per_worker if portions is None else portions
 
     @property
     def ready_per_worker(self) -> int:

@@ -109,7 +109,7 @@ class NotUnpackableError(TypeError):
 
 
 def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
-    return Task(function, positional=(item,))
+    return Task(function, {}, positional=(item,))
 
 
 def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
