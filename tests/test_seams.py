@@ -28,11 +28,13 @@ from cotality.core.calls import (
 from cotality.core.pools import SharedPool
 from cotality.core.utils.process import Outcome, Task, iter_outcomes, share
 from tests.helpers import Failure, echo
+from tests.limits import LONG_S
 from tests.test_front_door import loaded_by
 
 HOUSE = Path(cotality.__path__[0])
 SEAMS = [calls, durable, estimates, machine, observing, pools]
-PAGE = (HOUSE.parent / "docs" / "look-up" / "seams.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "look-up" / "seams.md").read_text("utf-8")
 # Another package is installed beside this one that has modules of these names.
 TAKEN = {"app", "platform", "local", "constants", "logger", "exception", "interfaces"}
 ROOMS = "cotality.core.utils._process"
@@ -261,17 +263,18 @@ def test_a_known_failure_is_raised_with_its_note() -> None:
 def test_a_loop_becomes_a_call_only_where_it_pays() -> None:
     """And that is made by whoever asks for it."""
     made: list[Any] = []
-    slow = threading.Event()
+    is_made = threading.Event()
 
     def prepared(tasks: Any) -> Any:
         made.append(prepare(tasks, max_workers=2))
+        is_made.set()
         return made[-1]
 
     def work(item: int) -> int:
-        slow.wait(0.01)
+        assert is_made.wait(LONG_S)
         return item
 
-    assert results_with_head_start(abs, [-1, -2], prepared) == [1, 2]
+    assert results_with_head_start(abs, [-1], prepared) == [1]  # nothing to hand on
     assert not made
     assert results_with_head_start(work, list(range(20)), prepared) == list(range(20))
     assert len(made) == 1
