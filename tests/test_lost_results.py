@@ -44,7 +44,7 @@ def processes_if_there_are(
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ "Auto" goes to processes as soon as it may."""
+    """It goes to processes as soon as it may."""
     monkeypatch.setattr(auto_backend, "better_place", processes_if_there_are)
 
 

@@ -63,6 +63,8 @@ LEAST_SEEN = FIRST_LOOK / 2
 ALL_THE_TIME = 0.5
 # When one lock seems to be what threads wait for: that many CPUs are busy.
 BUSY = 0.8
+# What computes for less than this part of what it takes alone waits for the most part.
+MOSTLY_WAITS = 0.25
 # Threads, or processes, that do not do so much more than a loop are given up. They
 # have each had so many portions by then.
 PAYS = 1.05
@@ -144,6 +146,7 @@ class AutoBackend:
         self.glance: Glance | None = None  # of what runs
         self.generation = Generation()
         self.disturbance = Disturbance()
+        self.observe_next = self.reconsider_next = 0.0  # by the monotonic clock
         self.lateness = Lateness(None if desk is None else desk.lateness)
         self.crowd_until = 0.0  # by the monotonic clock: until then there were several
         self.given_up: dict[Place, float] = {}  # until when, by the monotonic clock
@@ -175,12 +178,24 @@ class AutoBackend:
             self.wants_sample = True  # of the results as well
             self.evidence.saw_tasks(batch.tasks)
         chunk = self.threads.chunk_of(batch)
-        chunk.is_observed = True
+        chunk.is_observed = self.is_to_be_observed()
         chunk.late_began = self.lateness.total
         portion, future = self.run_here(chunk, batch, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
+
+    def is_to_be_observed(self) -> bool:
+        """Whether to see what holds the next portion up.
+
+        Not each one among threads. Whoever reads what the system knows of a thread lets
+        go of the lock, and where CPUs are scarce gets it back after a millisecond.
+        """
+        now = monotonic()
+        if self.place == "threads" and now < self.observe_next:
+            return False
+        self.observe_next = now + LOOK_INTERVAL
+        return True
 
     def run_here(
         self, chunk: LocalChunk, batch: Batch, time_box: float
@@ -273,7 +288,12 @@ class AutoBackend:
                 self.processes_answer = True
                 self.generation = Generation()
         self.learn(report, chunk)
-        self.reconsider(monotonic())
+        now = monotonic()
+        # Among threads not with each: where CPUs are scarce, what is spent on that
+        # holds up those that hand out.
+        if self.place != "threads" or now >= self.reconsider_next:
+            self.reconsider_next = now + LOOK_INTERVAL
+            self.reconsider(now)
         return report
 
     def see_what_arrived(self, report: ChunkReport) -> None:
@@ -298,7 +318,9 @@ class AutoBackend:
     def learn(self, report: ChunkReport, chunk: LocalChunk | None) -> None:
         evidence = self.evidence
         seen = Seen(len(report.values), report.seconds, report.cpu_seconds)
-        if chunk is not None:
+        if chunk is not None and not chunk.is_observed:
+            seen = self.disturbance.as_before(seen)
+        elif chunk is not None:
             if not chunk.is_in_caller:
                 self.lateness.of_this_wake()
             seen = self.disturbance.told_apart(
@@ -388,7 +410,7 @@ class AutoBackend:
         """
         done = len(chunk.values)
         if self.glance is None or self.glance[:2] != (chunk, done):
-            if done == 0:
+            if done == 0 and chunk.is_observed:
                 self.glance = Glance(
                     chunk,
                     0,
@@ -543,7 +565,19 @@ class AutoBackend:
         if self.place == "processes":
             # Where others want the CPUs too, to have few says nothing.
             return generation.busy < PAYS and not self.disturbance.is_busy
-        return self.wanting > BUSY / 2
+        return self.wanting > BUSY / 2 and not self.mostly_waits
+
+    @property
+    def mostly_waits(self) -> bool:
+        """Whether what has come back computed for a small part of what it takes alone.
+
+        If such tasks stand in a queue for a CPU it is other programs that keep them
+        there, and those would keep a loop waiting as well.
+        """
+        if self.disturbance.is_unsure:
+            return False
+        each = self.evidence.alone.undisturbed
+        return self.generation.cpu < MOSTLY_WAITS * each * self.generation.tasks
 
     @property
     def rate_here(self) -> float:

@@ -45,6 +45,8 @@ class Disturbance:
         self.programs_seen = 0
         self.sample_next = 0.0  # by the monotonic clock
         self.is_unsure = False
+        # Of the time in which the latest one did not compute, see `as_before`.
+        self.part_queued = self.part_of_others = 0.0
 
     @property
     def programs(self) -> float:
@@ -102,8 +104,17 @@ class Disturbance:
         if rest < NOTABLE or rest < NOTABLE_PART * seen.seconds:
             return seen
         after = self.queued_of(thread)
+        self.part_of_others = min(1.0, others / rest)
         if after is None or since is None:
             self.is_unsure = True
             return seen._replace(others=others)
         queued = min(rest, max(0.0, after - since))
+        self.part_queued = queued / rest
         return seen._replace(queued=queued, others=others)
+
+    def as_before(self, seen: Seen) -> Seen:
+        """*seen*, of which nobody knows what held it up: what did the latest one."""
+        rest = max(0.0, seen.seconds - seen.cpu)
+        return seen._replace(
+            queued=rest * self.part_queued, others=rest * self.part_of_others
+        )
