@@ -16,7 +16,7 @@ import pytest
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.functions_async import in_order_of_tasks
 from cotality.core.utils._process.engine.observers import Observer
-from cotality.core.utils._process.workers import pool, watcher
+from cotality.core.utils._process.workers import pool_state
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -238,8 +238,7 @@ def test_the_idle_minute_counts_for_such_a_call(
     pending: Pending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its workers end by themselves, as they would after a call that is over."""
-    monkeypatch.setattr(pool, "IDLE_LIMIT", 0.05)
-    monkeypatch.setattr(watcher, "IDLE_LIMIT", 0.05)
+    monkeypatch.setattr(pool_state, "IDLE_LIMIT", 0.05)
     begin_waiting_for_input(True, pending)
     pending.loop.close()
 

@@ -159,7 +159,7 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
             "call.loop_first",
             "call.plain_loop",
         ),
-        *("machine.environment", "machine.thread_start"),
+        *("machine.environment", "machine.second_thread"),
     }
     # And these where other programs keep the CPUs busy.
     assert ours_of(loaded) <= needed | {"machine.run_queue", "machine.short_turns"}

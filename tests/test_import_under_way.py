@@ -86,7 +86,7 @@ PRIVATE = "cotality.core.utils._process"
         (f"{PRIVATE}.progress.display_rich", False),
         (f"{PRIVATE}.workers.enclosures", False),
         (f"{PRIVATE}.workers.warm_pools", False),
-        (f"{PRIVATE}.workers.watcher", False),
+        (f"{PRIVATE}.workers.watching.watcher", False),
         (f"{PRIVATE}.packing.share", False),
         (f"{PRIVATE}.packing.worker_state", False),
         (f"{PRIVATE}.starting.fork_server", False),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.workers.handle import WorkerHandle
+from cotality.core.utils._process.workers.pool_state import PoolState
 from cotality.core.utils._process.workers.requests import Doubt, Item
-from cotality.core.utils._process.workers.watcher import Watcher
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 from tests.helpers import Gate, Marks
 from tests.limits import LONG_S
@@ -25,7 +25,7 @@ class Slow:
         self.has_borrowed = threading.Event()
         self.goes_on = threading.Event()
         self.has_given = threading.Event()
-        give, is_lent = WorkerHandle.give_at_once, Watcher.is_lent
+        give, is_lent = WorkerHandle.give_at_once, PoolState.is_lent
 
         def slow_give(worker: WorkerHandle, item: Item) -> bool:
             if not self.has_borrowed.is_set():
@@ -33,14 +33,14 @@ class Slow:
                 assert self.goes_on.wait(LONG_S)
             return give(worker, item)
 
-        def late_look(watcher: Watcher, worker: WorkerHandle) -> bool:
+        def late_look(pool: PoolState, worker: WorkerHandle) -> bool:
             if self.has_borrowed.is_set() and not self.has_given.is_set():
                 self.goes_on.set()
                 assert self.has_given.wait(LONG_S)
-            return is_lent(watcher, worker)
+            return is_lent(pool, worker)
 
         monkeypatch.setattr(WorkerHandle, "give_at_once", slow_give)
-        monkeypatch.setattr(Watcher, "is_lent", late_look)
+        monkeypatch.setattr(PoolState, "is_lent", late_look)
 
     def submit(
         self,
@@ -93,10 +93,10 @@ def test_a_worker_that_has_just_got_an_item_is_not_idle_by_the_doubt_of_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An earlier caller was struck after its item was answered."""
-    watcher = executor._pool.claim["watcher"]
-    [worker] = watcher.workers
+    pool = executor._pool
+    [worker] = pool.workers
     key = object()
-    watcher.lent[key] = worker  # as that caller has left it
+    pool.lent[key] = worker  # as that caller has left it
     slow = Slow(monkeypatch)
     futures: list[Future[None]] = []
     caller = threading.Thread(
@@ -104,10 +104,10 @@ def test_a_worker_that_has_just_got_an_item_is_not_idle_by_the_doubt_of_another(
     )
     caller.start()
     assert slow.has_borrowed.wait(LONG_S)
-    executor._pool.hand_over(Doubt(key, Item(Future(), b"")))
+    pool.hand_over(Doubt(key, Item(Future(), b"")))
     caller.join()
-    executor._pool.assemble().result(LONG_S)  # so the doubt was settled before
+    pool.assemble().result(LONG_S)  # so the doubt was settled before
 
-    assert worker not in watcher.idle
+    assert worker not in pool.idle
     gate.open()
     assert futures[0].result(LONG_S) is None

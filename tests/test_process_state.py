@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.workers.requests import Halt
-from cotality.core.utils._process.workers.watcher import Watcher
+from cotality.core.utils._process.workers.watching.starts import Starter
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -227,15 +227,15 @@ def test_what_such_a_worker_gives_back_does_not_start_once_the_call_ends(
     """Although no worker has it at that moment."""
     execute_tasks_in_parallel([Task.of(change, "handler")], 2, True)
     is_given_back = threading.Event()
-    start = Watcher.started
+    start = Starter.started
 
-    def started(watcher: Watcher, *arguments: Any) -> Any:  # Any: as of the original
+    def started(starter: Starter, *arguments: Any) -> Any:  # Any: as of the original
         is_given_back.set()
-        inbox = watcher.pool.inbox
+        inbox = starter.pool.inbox
         wait_until(lambda: any(isinstance(each, Halt) for each in list(inbox)))
-        return start(watcher, *arguments)
+        return start(starter, *arguments)
 
-    monkeypatch.setattr(Watcher, "started", started)
+    monkeypatch.setattr(Starter, "started", started)
 
     def tasks() -> Iterator[Task[str]]:
         yield Task.of(mark_and_return, marks, "begun")

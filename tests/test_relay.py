@@ -22,7 +22,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process.channel.messages import Inbox, Kind, Message
+from cotality.core.utils._process.channel.messages import (
+    Inbox,
+    Kind,
+    Message,
+    Output,
+)
 from cotality.core.utils._process.channel.worker_link import WorkerLink
 from cotality.core.utils._process.output import relay
 from cotality.core.utils.process import (
@@ -508,6 +513,23 @@ def test_what_was_logged_is_handled_even_if_no_thread_can_be_started(
 
 
 # What is printed.
+
+
+def test_a_caller_that_has_stood_in_leaves_the_thread_that_came_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two would handle what comes then, in whatever order."""
+    mine, new = relay.Relay(), threading.Thread()
+    mine.queue.append(Output(b"", os.getpid(), None, None))
+
+    def run(idle_limit: float) -> None:
+        mine.queue.clear()
+        mine.thread = new  # what else comes has a thread again
+
+    monkeypatch.setattr(mine, "run", run)
+    mine.stand_in()
+
+    assert mine.thread is new
 
 
 def test_prints_go_where_the_parent_prints(capsys: pytest.CaptureFixture[str]) -> None:

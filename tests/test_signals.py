@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cotality.core.utils._process.workers import watcher
+from cotality.core.utils._process.workers.watching import starts
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,
@@ -230,7 +230,7 @@ def test_an_initializer_that_kills_every_fork_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There is an end to it, with an error that says what happened."""
-    monkeypatch.setattr(watcher, "SERVERS_LOST", 3)
+    monkeypatch.setattr(starts, "SERVERS_LOST", 3)
     with (
         worker_pool(max_workers=1, initializer=kill_the_server),
         pytest.raises(WorkerStartError, match=r"^3 .*fork server .* was killed"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+from collections.abc import Callable
 
 import psutil
 import pytest
 
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.workers import at_exit
 from cotality.core.utils._process.workers.pool import Pool
 from cotality.core.utils.process import (
@@ -46,3 +49,26 @@ def test_workers_end_with_the_pool_that_was_struck_at_its_end(
     del caught  # with the frame of the pool
 
     wait_until(lambda: not any(map(psutil.pid_exists, pids)), MOST_S)
+
+
+def test_the_end_of_the_program_is_seen_to_if_that_was_struck_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asks next makes up for it, and it is done once."""
+    monkeypatch.setattr(this_process, "at_end", set())
+    asked: list[Callable[[], object]] = []
+    registered: list[Callable[[], object]] = []
+
+    def struck_once(close: Callable[[], object]) -> None:
+        asked.append(close)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        registered.append(close)
+
+    monkeypatch.setattr(atexit, "register", struck_once)
+    with pytest.raises(KeyboardInterrupt):
+        this_process.at_exit(shutdown_workers)
+    this_process.at_exit(shutdown_workers)
+    this_process.at_exit(shutdown_workers)
+
+    assert registered == [shutdown_workers]

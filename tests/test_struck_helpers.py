@@ -447,7 +447,7 @@ OTHERS = {
     },
     "another thread than the caller's": {
         *("thread_team.py", "threads.py", "watcher.py", "settling.py"),
-        *("head_start.py", "arrivals_async.py"),
+        *("head_start.py", "arrivals_async.py", "starts.py"),
     },
     "it raises later what it caught, or asks in another function": {
         *("desk.py", "local_chunk.py"),

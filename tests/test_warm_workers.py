@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.workers import pool, watcher
+from cotality.core.utils._process.workers import pool_state
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     RunReport,
@@ -132,8 +132,7 @@ def test_idle_workers_end_by_themselves(
     marks: Marks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the idle limit they are gone, and the next call starts new ones."""
-    monkeypatch.setattr(pool, "IDLE_LIMIT", 0.05)
-    monkeypatch.setattr(watcher, "IDLE_LIMIT", 0.05)
+    monkeypatch.setattr(pool_state, "IDLE_LIMIT", 0.05)
     workers = pids(marks)
 
     assert all(wait_until_gone(each) for each in workers)
@@ -144,8 +143,7 @@ def test_workers_that_are_used_are_not_idle(
     marks: Marks, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit does not end a call that takes longer."""
-    monkeypatch.setattr(pool, "IDLE_LIMIT", 0.05)
-    monkeypatch.setattr(watcher, "IDLE_LIMIT", 0.05)
+    monkeypatch.setattr(pool_state, "IDLE_LIMIT", 0.05)
     opener = threading.Timer(0.3, gate.open)
     opener.start()
 

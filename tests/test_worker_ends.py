@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cotality.core.utils._process.workers import pool, watcher
+from cotality.core.utils._process.workers import pool_state
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -84,8 +84,7 @@ def test_a_worker_that_ends_in_order_says_so(
 ) -> None:
     """Its exit functions and finalizers run, before the parent goes on."""
     if end is by_the_idle_limit:
-        monkeypatch.setattr(pool, "IDLE_LIMIT", 0.05)
-        monkeypatch.setattr(watcher, "IDLE_LIMIT", 0.05)
+        monkeypatch.setattr(pool_state, "IDLE_LIMIT", 0.05)
 
     worker = end(marks)
 

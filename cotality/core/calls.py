@@ -13,8 +13,9 @@ and go with any release.
   `items_after` the first, which are gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
-  `checked_seconds`, `check_function`; all options together: `checked_options`, of
-  which some are in `NEEDS_PROCESSES`; the words that messages may use: `Face`.
+  `checked_seconds`, `check_function`, `count_from` the environment; all options
+  together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
+  messages may use: `Face`.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     )
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
-    from .utils._process.machine.environment import log_is_wanted
+    from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
     from .utils._process.tasks.checks import (
         OnError,
@@ -85,6 +86,7 @@ __all__ = [
     "checked_limits",
     "checked_options",
     "checked_seconds",
+    "count_from",
     "items_after",
     "log_is_wanted",
     "log_loop",
@@ -121,6 +123,7 @@ LATER = {
     "checked_limits": "call.batches",
     "checked_options": "call.options",
     "checked_seconds": "tasks.checks",
+    "count_from": "machine.environment",
     "items_after": "tasks.from_data",
     "log_is_wanted": "machine.environment",
     "log_loop": "call.call_log",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cotality._kit.safe_text import shortened
-from cotality.core.calls import checked_count, checked_flag
+from cotality.core.calls import checked_count, checked_flag, count_from
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -157,20 +157,7 @@ def checked_jobs(n_jobs: object) -> int | None:
 
 
 def count_from_environment(name: str) -> int | None:
-    text = os.environ.get(name)
-    if text is None:
-        return None
-    try:
-        count = int(text)
-    except ValueError:
-        count = 0
-    if count < 1:
-        raise ValueError(
-            f"the environment variable {name} must be an integer of at least 1, got "
-            f"{shortened(text, 40)}. Correct it, or remove it to let the machine "
-            f"decide."
-        )
-    return count
+    return count_from(name, "Correct it, or remove it to let the machine decide.")
 
 
 def executor_from_environment() -> str | None:

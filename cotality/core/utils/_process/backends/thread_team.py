@@ -12,8 +12,6 @@ them.
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -23,7 +21,8 @@ from typing import TypeAlias
 
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.engine.ticket import Ticket
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
     start,
     wait_for,
@@ -117,8 +116,7 @@ class Work:
 # The threads of all teams that have a limit together.
 together: set[threading.Thread] = set()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=together.clear)
+this_process.after_fork(together.clear)
 
 
 class TeamThread(threading.Thread):
@@ -203,16 +201,12 @@ class ThreadTeam:
 
 # The teams that have not been closed, for the end of the program.
 teams: weakref.WeakSet[ThreadTeam] = weakref.WeakSet()
-registered_at_exit = False
 
 
 def see_to(team: ThreadTeam) -> None:
     """See to it that what *team* runs ends before the program does."""
-    global registered_at_exit
     teams.add(team)
-    if not registered_at_exit:
-        registered_at_exit = True
-        atexit.register(close_teams)
+    this_process.at_exit(close_teams)
 
 
 def close_teams() -> None:

@@ -16,8 +16,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
+    deputy,
     start,
     wait_for,
 )
@@ -94,12 +95,7 @@ class HeadStart:
         self.queued = 0.0  # s, that the caller has waited for a CPU, when last looked
         self.settled: list[Settled] = []
         self.replacing = threading.RLock()  # held while it is decided who goes on
-        self.thread = threading.Thread(
-            target=copy_context().run,
-            args=(self.watch,),
-            name="cotality deputy",
-            daemon=True,
-        )
+        self.thread = deputy(self.watch, copy_context())
 
     def run(self) -> list[Any]:  # Any: as above
         """The results of all items; up to the one that has failed, if one has."""

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality.core.utils._process.machine.environment import log_is_wanted
-from cotality.core.utils._process.machine.thread_start import is_importing
+from cotality.core.utils._process.machine.second_thread import is_importing
 
 from .head_start import HeadStart
 from .plain_loop import fail

@@ -11,7 +11,6 @@ from __future__ import annotations
 import _thread
 import asyncio
 import logging
-import os
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -92,8 +91,7 @@ class Waiting:
 # Those that began in an event loop and are still there.
 calls: weakref.WeakSet[Waiting] = weakref.WeakSet()
 
-if hasattr(os, "register_at_fork"):  # those of the parent are none of the child's
-    os.register_at_fork(after_in_child=calls.clear)
+this_process.after_fork(calls.clear)  # the parent's calls are none of the child's
 
 
 def leave_all(*, wait: bool = False) -> None:

@@ -25,8 +25,9 @@ from types import coroutine
 from typing import Any, TypeAlias, TypeVar
 
 from cotality.core.utils._process.machine.run_queue import Lateness
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
+    deputy,
     is_importing,
     start,
     wait_for,
@@ -250,12 +251,7 @@ class Desk:
         if is_importing():
             self.deputy = threading.current_thread()  # another could pack nothing
             return
-        self.deputy = threading.Thread(
-            target=self.context.run,
-            args=(self.deputize,),
-            name="cotality deputy",
-            daemon=True,
-        )
+        self.deputy = deputy(self.deputize, self.context)
         try:
             start(self.deputy)
         except NoRoomError:

@@ -8,5 +8,5 @@
   `this_process`;
 * a file `descriptor` that no exception can lose, and none of ours in the
   `standard_places` of input and output;
-* the start and the end of a thread, where an exception may strike: `thread_start`.
+* a `second_thread` for a caller, whom an exception may strike at its start and end.
 """

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 
 from cotality._kit.public import public
-from cotality._kit.safe_text import shortened
 
 from .cpu_quota import quota_in_cpus
-from .environment import WORKERS_VARIABLE
+from .environment import WORKERS_VARIABLE, count_from
 
 THREADS_LIMIT = 32  # as ThreadPoolExecutor has it since Python 3.8
 # As many as wait at the same time with `use_processes="auto"`, if that pays.
@@ -101,17 +100,8 @@ def most_threads() -> int:
 
 def workers_from_environment() -> int | None:
     """What ``COTALITY_MAX_WORKERS`` says now; None if it is not set."""
-    text = os.environ.get(WORKERS_VARIABLE)
-    if text is None:
-        return None
-    try:
-        workers = int(text)
-    except ValueError:
-        workers = 0
-    if workers < 1:
-        raise ValueError(
-            f"the environment variable {WORKERS_VARIABLE} must be an integer of at "
-            f"least 1, got {shortened(text, 40)}. Correct it, remove it to let the "
-            f"machine decide, or give max_workers to the call."
-        )
-    return workers
+    return count_from(
+        WORKERS_VARIABLE,
+        "Correct it, remove it to let the machine decide, or give max_workers to the "
+        "call.",
+    )

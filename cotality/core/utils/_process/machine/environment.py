@@ -1,6 +1,9 @@
 """What somebody has set: the variables of the environment, and levels of logs."""
 
+import os
 import sys
+
+from cotality._kit.safe_text import shortened
 
 WORKERS_VARIABLE = "COTALITY_MAX_WORKERS"  # see `cpus`
 MEMORY_VARIABLE = "COTALITY_MEMORY_LIMIT_MB"  # see `memory`
@@ -8,6 +11,31 @@ NESTING_VARIABLE = "COTALITY_NESTING"  # see `nesting`; set by us, for workers
 
 LOGGER = "cotality.core.utils.process"
 INFO = 20  # as in `logging`, which need not be loaded
+
+
+def count_from(name: str, way_out: str, unit: str = "") -> int | None:
+    """What variable *name* says now; None if it is not set.
+
+    Args:
+        way_out: What the error says can be done about it.
+        unit: Of the number, for the same error.
+
+    Raises:
+        ValueError: It is set, and not to an integer of at least 1.
+    """
+    text = os.environ.get(name)
+    if text is None:
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise ValueError(
+            f"the environment variable {name} must be an integer of at least 1{unit}, "
+            f"got {shortened(text, 40)}. {way_out}"
+        )
+    return count
 
 
 def log_is_wanted() -> bool:

@@ -7,16 +7,14 @@ goes beyond it is killed, or slowed down while others of the group are swapped o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from cotality._kit.public import public_in
-from cotality._kit.safe_text import shortened
 
 from .cgroups import content, named, number, own_folders
-from .environment import MEMORY_VARIABLE
+from .environment import MEMORY_VARIABLE, count_from
 
 MB = 1_000_000  # bytes, as everywhere where memory is given in MB
 
@@ -219,17 +217,9 @@ def memory_limit_from_environment() -> int | None:
         ValueError: It is set, and not to a number of at least 1. One MB is 1,000,000
             bytes.
     """
-    text = os.environ.get(MEMORY_VARIABLE)
-    if text is None:
-        return None
-    try:
-        megabytes = int(text)
-    except ValueError:
-        megabytes = 0
-    if megabytes < 1:
-        raise ValueError(
-            f"the environment variable {MEMORY_VARIABLE} must be an integer of at "
-            f"least 1, in MB (1,000,000 bytes), got {shortened(text, 40)}. Correct it, "
-            f"or remove it to have no such limit."
-        )
-    return megabytes * MB
+    megabytes = count_from(
+        MEMORY_VARIABLE,
+        "Correct it, or remove it to have no such limit.",
+        ", in MB (1,000,000 bytes)",
+    )
+    return None if megabytes is None else megabytes * MB

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 from cotality._kit.struck import is_of_a_signal
 
+from . import this_process
+
 if sys.platform != "win32":
     import fcntl
 
@@ -134,5 +136,4 @@ def forget() -> None:
     places = Places()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+this_process.after_fork(forget)

@@ -1,11 +1,13 @@
-"""What this process is.
+"""What this process is, and what is to be done when it ends or forks.
 
 Here and not in `worker_main`, so that to ask takes no import of what a worker needs.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 from cotality._kit import struck
@@ -58,3 +60,31 @@ def mark_fork() -> None:
 def end_fork() -> None:
     """End this process: a task forked it and then returned in both copies."""
     os._exit(0)
+
+
+# What is called when this process ends.
+at_end: set[Callable[[], object]] = set()
+
+
+def at_exit(close: Callable[[], object]) -> None:
+    """Have *close* called when this process ends; to ask again changes nothing.
+
+    Ask when there is something to close, and not before. What is registered later is
+    called earlier: so it comes before the end of what it needs itself, such as that of
+    `multiprocessing`.
+    """
+    if close not in at_end:
+        # In this order. A caller that an exception strikes in between has it called
+        # twice, and not never.
+        atexit.register(close)
+        at_end.add(close)
+
+
+def after_fork(forget: Callable[[], object]) -> None:
+    """Have *forget* called in each child of `os.fork`, about what is not its own.
+
+    Its parent has it still, and each thread but the one that forked is missing there:
+    what these were about to do, or held, stays as it was.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=forget)

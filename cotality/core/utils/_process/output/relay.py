@@ -5,18 +5,31 @@ hands it to the handlers and streams of this process, in the order in which it c
 starts when there is something and ends soon after there is nothing more. Handlers are
 anybody's and may be slow: workers that send too much are not read until there is room,
 so that they wait, as they would for a pipe that nobody empties.
+
+What holds, whatever a handler does and whatever strikes whoever waits:
+
+* A watching thread never waits here for a handler. It puts and goes on; `wake` tells it
+  when there is room.
+* Output is handled in the order in which it was put, by one thread at a time. Who finds
+  the queue empty says under the lock that it ends, and who puts looks under the same
+  lock: nothing is left in a queue without a thread. Where no thread can be started,
+  whoever waits does its work.
+* Whoever waits is woken by the count of what is handled, and not by an empty queue,
+  which others may fill for ever.
+* Nobody waits with the lock, nor calls a handler with it.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from cotality.core.utils._process.machine import this_process
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.channel.messages import Output
@@ -55,6 +68,7 @@ class Relay:
             self.queue.append(output)
             self.put_count += 1
             self.size += len(output.body)
+            # Under the lock: a thread that is about to end has said so, or sees this.
             if self.thread is None:
                 self.start()
             else:
@@ -65,6 +79,7 @@ class Relay:
             return False
 
     def has_room(self) -> bool:
+        # Half of it: else each output that is handled would wake somebody for one more.
         return self.size <= MOST_WAITING // 2 or self.unlimited
 
     def start(self) -> None:
@@ -86,6 +101,8 @@ class Relay:
         """What has come, or None after a while without anything."""
         with self.lock:
             while not self.queue:
+                # The wait may time out just as something comes, so look once more. The
+                # lock is held from there to the return.
                 if not self.came.wait(idle_limit) and not self.queue:
                     self.thread = None
                     return None
@@ -104,6 +121,7 @@ class Relay:
 
     def count(self, output: Output) -> None:
         with self.lock:
+            # The handler that had the limit lifted has returned: see `lift_limit`.
             self.unlimited = False
             self.done_count += 1
             self.size -= len(output.body)
@@ -124,11 +142,14 @@ class Relay:
 
     def wait(self, limit: float) -> bool:
         self.stand_in()
+        # First it is among those that are woken, then it looks at the count. What is
+        # handled in between is seen by one of the two.
         goal, bell = self.put_count, SimpleQueue[None]()
         self.waiting.append((goal, bell))
         done, until = self.done_count, monotonic() + limit
         while self.done_count < goal:
             if self.done_count > done:
+                # A handler that is slow is not stuck: its time begins anew.
                 done, until = self.done_count, monotonic() + limit
             elif monotonic() >= until:
                 return False
@@ -145,9 +166,13 @@ class Relay:
                 return
             self.thread = threading.current_thread()
         try:
-            self.run(0.0)
-        finally:  # a Ctrl-C
-            self.thread = None
+            self.run(0.0)  # not under the lock: handlers are anybody's
+        finally:
+            # A Ctrl-C may have ended it. Else `next` has said already that there is no
+            # thread, and a new one may have been started since.
+            with self.lock:
+                if self.thread is threading.current_thread():
+                    self.thread = None
 
     def lift_limit(self) -> None:
         with self.lock:
@@ -212,10 +237,13 @@ def expect_nested_work() -> None:
 
 
 def forget() -> None:
-    """In a forked child: the parent handles what has come."""
+    """In a forked child: the parent handles what has come.
+
+    A new one, since another thread of the parent may have held the lock. That is why
+    the functions above look `relay` up each time, and nobody should import the object.
+    """
     global relay
     relay = Relay()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+this_process.after_fork(forget)

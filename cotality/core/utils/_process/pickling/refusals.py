@@ -1,4 +1,9 @@
-"""What to say when something cannot travel between processes."""
+"""What to say when something cannot travel between processes.
+
+To find out where in an object the reason lies takes four modules, which are imported
+when something has failed. Where that is impossible, as without a free descriptor, the
+error alone is told.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
 from cotality.core.utils._process.tasks.task import name_of_function
-
-from .explain import path_of_unpicklable
-from .probe import is_picklable
 
 
 def why_not_sendable(
@@ -20,6 +23,13 @@ def why_not_sendable(
     error: BaseException,
 ) -> str:
     """Which part of a call cannot be pickled, where in it, and what to do."""
+    try:
+        from .explain import path_of_unpicklable
+        from .probe import is_picklable
+    except (ImportError, OSError) as raised:
+        if is_of_a_signal(raised):
+            raise
+        return f"{class_and_text(error)}. {WAY_OUT}"
     detail = f"({class_and_text(error)})"
     for name, value in named.items():
         if not is_picklable(value):
@@ -65,6 +75,8 @@ def unpicklable_call(
 
 def unpicklable_result(value: object, error: BaseException) -> TaskNotPicklableError:
     """The failure of a task whose result cannot be sent back; made in the worker."""
+    from .explain import path_of_unpicklable
+
     where = path_of_unpicklable(value, "result")
     failure = TaskNotPicklableError(
         f"the task ran, but its result cannot be sent back from the process: {where} "

@@ -2,7 +2,8 @@
 
 * what runs in one: `worker_main`; the parent's `handle` on it;
 * all of them together: `pool`, for callers, who hand over `requests` or take an idle
-  worker as a `loan`; `watcher`, the thread that alone changes their state; `settling`
+  worker as a `loan`; `watching`, what one thread does, which sees to all the rest;
+  between the two the `pool_state`, with the rules of who may touch what; `settling`
   tells what became of an item;
 * how one has ended: `endings`; what that may mean: `death_report`; all of them when
   the program ends or forks: `at_exit`;

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
 import weakref
 from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.output import relay
 
 
@@ -36,7 +34,6 @@ class Closable(Protocol):
 
 # The pools with a thread, for the end of the program and for forked children.
 open_pools: weakref.WeakSet[Closable] = weakref.WeakSet()
-registered_at_exit = False
 RELAY_LIMIT = 5.0  # s that a handler may take for one thing when the program ends
 program_ends = False
 
@@ -44,14 +41,11 @@ program_ends = False
 def see_to(pool: Closable) -> None:
     """See to it that what was submitted to *pool* is done before the program ends.
 
-    Registered late, so that it runs before multiprocessing's own handler, which would
-    wait for ever for processes that nobody has told to go.
+    Asked late, so that it runs before multiprocessing's own handler, which would wait
+    for ever for processes that nobody has told to go.
     """
-    global registered_at_exit
     open_pools.add(pool)
-    if not registered_at_exit:
-        registered_at_exit = True
-        atexit.register(close_open_pools)
+    this_process.at_exit(close_open_pools)
 
 
 def is_over_for(pool: Closable) -> None:
@@ -79,5 +73,4 @@ def forget_pools() -> None:
     open_pools.clear()
 
 
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=forget_pools)
+this_process.after_fork(forget_pools)

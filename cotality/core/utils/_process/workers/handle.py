@@ -1,4 +1,17 @@
-"""The parent's handle on one worker process."""
+"""The parent's handle on one worker process.
+
+What it guarantees:
+
+* Nothing here waits for the worker. A stopped one (SIGSTOP) would hold up all others.
+  So the link takes what it has room for, an end is asked for and looked for later, and
+  a limit is kept by looking at the clock.
+* An item stays in `held` until its answer is here, until it is certain that the worker
+  has not begun with it and never will, or until the worker is dead.
+* Worker, ledger and handle count items from 1, each for itself. So what the ledger says
+  of one item is never taken for what it says of the next.
+* A process that is known to have ended is not signalled: the system may have given its
+  number to another one. Its group is, once, at the burial.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +58,10 @@ EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
 END_PAUSE = 0.002  # s between two looks whether it has
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
-ORDER_PAUSE = 0.002  # s between an order to a worker and a look at what it did
+# Seconds between an order to a worker, in its ledger, and a look at what it did. Either
+# side first writes and then looks, and one of them has to see what the other wrote. A
+# processor may hold a store back for a moment, but not for as long as this.
+ORDER_PAUSE = 0.002
 # How many items a worker may hold, by how long (us) its last ones took: the quicker
 # they are, the more of its time it would wait for the next. Half go out at a time.
 ROOM = ((200, 8), (1000, 2))
@@ -73,8 +89,9 @@ class WorkerPlan:
 class WorkerHandle:
     """One worker: its process, the link to it, and the item it holds.
 
-    Only the thread that watches over the pool calls it or changes it, and whoever has
-    borrowed it from there: see `loan`.
+    Only the watching thread calls it or changes it, with two exceptions. A caller that
+    has borrowed the worker adds an item to `held`, and sends it: see `loan`. Any thread
+    may look at `item` and `number`, which may be another item's a step later.
     """
 
     def __init__(
@@ -97,10 +114,13 @@ class WorkerHandle:
             self.sentinel = None
         self.sentinel_is_watched = True
         self.inbox = Inbox()
+        # What the link did not take at once. As long as there is some, nothing else is
+        # sent, for it would come in the middle of a message.
         self.outbox: memoryview | None = None
         self.fds_out: list[int] = []  # to be sent with the first byte of it
         # The items it has not answered, the first of which it works on. None stands for
-        # one that was recalled: the worker sends it back in its turn.
+        # one that was recalled: the worker sends it back in its turn. A caller appends
+        # while it has borrowed the worker, so it is looked at in copies.
         self.held: deque[Item | None] = deque()
         self.items_given = 0
         self.items_answered = 0
@@ -133,6 +153,8 @@ class WorkerHandle:
         with above_standard(), ExitStack() as undo, ExitStack() as after_start:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
+            # Ours is closed if the start fails, theirs in any case: as long as anybody
+            # here holds that end, the end of the worker is not the end of the link.
             after_start.callback(theirs.close)
             lent = slot.for_worker()
             after_start.callback(lent.close)
@@ -166,7 +188,8 @@ class WorkerHandle:
     def give(self, items: Sequence[Item]) -> None:
         """Send *items*; what the link does not take at once stays in the outbox.
 
-        Only the first of them may have segments.
+        Only the first of them may have segments. All of them are in `held` before the
+        first byte is sent: whatever becomes of the worker then, they are found there.
         """
         if not self.held:
             self.began_at = self.looked_at = perf_counter()
@@ -182,7 +205,9 @@ class WorkerHandle:
     def give_at_once(self, item: Item) -> bool:
         """As `give`, by whoever has borrowed this worker, which is idle; see `loan`.
 
-        False if the link has not taken all of it.
+        False if the link has not taken all of it. The rest is not kept: an exception
+        may strike the caller at any step, so it leaves the worker in doubt, and the
+        watching thread ends that.
         """
         self.began_at = self.looked_at = perf_counter()
         message = self.entered(item)
@@ -245,7 +270,9 @@ class WorkerHandle:
         """Note that what it worked on is over, and give it, unless it was recalled."""
         item = self.held.popleft()
         self.items_answered += 1
-        if self.recalled_to == self.items_answered:  # nothing of it is on its way
+        # A recall holds for all that was given by then. Only when the last of that is
+        # answered or back may items be given again that are to be run.
+        if self.recalled_to == self.items_answered:
             self.slot.ledger.withdraw_recall()
             self.recalled_at, self.recalled_to = None, 0
         self.pace = (self.pace[1], message.microseconds)
@@ -260,6 +287,7 @@ class WorkerHandle:
     def recall(self, now: float) -> None:
         """Ask for the items back that wait behind the first."""
         if len(self.held) > 1 and self.items_answered >= self.recalled_to:
+            # What it works on is long after all: nothing is put behind it for now.
             self.pace = (SLOW, SLOW)
             self.recalled_at, self.recalled_to = now, self.items_given
             self.slot.ledger.recall(self.number + 1)
@@ -272,12 +300,15 @@ class WorkerHandle:
     def recalled(self, now: float) -> list[Item]:
         """The items that waited here, once they are sure not to run here.
 
-        The worker sends the others back itself, or has answered them.
+        The worker sends the others back itself, or has answered them. It notes in its
+        ledger that it takes an item, and then looks whether that was recalled. So what
+        it has not noted `ORDER_PAUSE` after the recall, it will send back untouched.
         """
         if self.recalled_at is None or now < self.recalled_at + ORDER_PAUSE:
             return []
         self.recalled_at = None
         items: list[Item] = []
+        # What comes back keeps its place, as None: the next answers are counted by it.
         first_free = self.slot.ledger.taken() + 1 - self.number
         for index in range(max(1, first_free), len(self.held)):
             item, self.held[index] = self.held[index], None
@@ -332,7 +363,10 @@ class WorkerHandle:
             self.leave_by = perf_counter() + seconds
 
     def kill(self, reason: str) -> None:
-        """End the process and those it has started, with a signal it cannot refuse."""
+        """End the process and those it has started, with a signal it cannot refuse.
+
+        The first reason stays: it is the one that the error of a task names.
+        """
         self.end_reason = self.end_reason or reason
         self.is_leaving = True
         if not self.ending.has_come:  # else its number may be another's by now
@@ -342,6 +376,7 @@ class WorkerHandle:
         if sys.platform == "win32":
             self.process.kill()
             return
+        # Its end is not waited for. It is noticed as any other.
         for send_signal in (os.killpg, os.kill):
             try:
                 send_signal(self.pid, signal.SIGKILL)
@@ -394,7 +429,7 @@ class WorkerHandle:
         if self.leave_by is not None and now >= self.leave_by:
             self.leave_by = now + interval
             # Its end may be known by now, and its pid another's. Or it will never be:
-            # who could tell has had time to.
+            # who could tell has had time to. So look once more before the signal.
             if self.has_ended() or self.ending.look_whether_gone():
                 return True
             self.signal_group()
@@ -412,8 +447,10 @@ class WorkerHandle:
     def keep_time_limit(self, now: float, limit: float) -> None:
         """End the worker if its task is late, and no other task can suffer for it.
 
-        See `Ledger.await_orders`: first an order to start nothing more, then a look
-        whether the late task is still the one announced last, and only then the end.
+        A task may end at its very limit, and the next one begin before the signal
+        comes. So there are three steps, see `Ledger.await_orders`: first an order to
+        start nothing more, then a look whether the late task is still the one announced
+        last, and only then the end. If it was in time, the order is withdrawn.
         """
         ledger = self.slot.ledger
         running = ledger.running_since(self.number)
@@ -430,7 +467,11 @@ class WorkerHandle:
             self.kill("timeout")
 
     def release(self) -> None:
-        """Let go of everything that belonged to the ended process."""
+        """Let go of everything that belonged to the ended process.
+
+        The slot comes last: from then on the next worker may have it. So what tasks
+        have left running is ended before: a fork of the worker has that memory too.
+        """
         nesting.here_now.discard(self)
         self.inbox.close()
         self.link.close()

@@ -7,12 +7,12 @@ however that came about, the workers are free again, or are ended.
 
 from __future__ import annotations
 
-import os
 import weakref
 from functools import partial
 from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
+from cotality.core.utils._process.machine import this_process
 
 from . import warm_pools
 from .enclosures import Lender, Loan
@@ -178,5 +178,4 @@ def one_more(staff: Staff) -> Staff:
     return staff
 
 
-if hasattr(os, "register_at_fork"):  # the calls of the parent are none of the child's
-    os.register_at_fork(after_in_child=alone.clear)
+this_process.after_fork(alone.clear)  # the parent's calls are none of the child's

@@ -6,11 +6,11 @@ back. So the caller borrows the worker, gives it the item, and lets go of it.
 
 An exception may strike the caller at any step, so each of them leaves one true state:
 
-* To borrow is one step: the worker leaves `Watcher.idle` and is in `Watcher.lent`. As
+* To borrow is one step: the worker leaves the pool's `idle` and is in its `lent`. As
   long as it is there, the watching thread neither gives it an item nor lets go of it.
 * The item is put into `WorkerHandle.held` before it is sent. Whatever becomes of the
   worker from here on, the watching thread finds the item there.
-* To let go is one step: the worker leaves `Watcher.lent`.
+* To let go is one step: the worker leaves `lent`.
 * Who was struck in between hands over a `Doubt`. If the worker holds the item and has
   not answered, nobody knows what it was sent: it is ended, and the item, if its ledger
   says that it has not begun, is run by another one.
@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 from .requests import Doubt, Item
 
 if TYPE_CHECKING:
-    from .pool import Pool
-    from .watcher import Watcher
+    from .pool_state import PoolState
 
 MOST_AT_ONCE = 16 * 1024  # bytes of an item, which any link takes in one piece
 NONE_IS_IDLE = IndexError("pop from empty list")  # as `list.pop` says it
@@ -33,26 +32,31 @@ NONE_IS_IDLE = IndexError("pop from empty list")  # as `list.pop` says it
 class Loan:
     """A worker that the calling thread has borrowed, for one item."""
 
-    def __init__(self, pool: Pool, watcher: Watcher, item: Item) -> None:
+    def __init__(self, pool: PoolState, item: Item) -> None:
         self.pool = pool
-        self.watcher = watcher
         self.item = item
         self.key = object()
 
     def give(self) -> bool:
         """Give the item to an idle worker, if there is one."""
-        watcher, key, item = self.watcher, self.key, self.item
-        # C code alone runs in here, so nothing can strike in the middle.
-        watcher.lent.update(zip((key,), map(watcher.idle.pop, (-1,)), strict=False))
-        worker = watcher.lent[key]
+        pool, key, item = self.pool, self.key, self.item
+        # C code alone runs in here, so nothing can strike in the middle: the worker is
+        # never in neither of the two places.
+        pool.lent.update(zip((key,), map(pool.idle.pop, (-1,)), strict=False))
+        worker = pool.lent[key]
         if not worker.knows_rules():
+            # They go in front of the item: the link may not take both in one piece.
             self.doubt()
             return False
+        # From here on nobody can cancel it. Who is struck before the next line has sent
+        # nothing, and nobody waits for the future of a `submit` that was struck.
         item.is_running = item.future.set_running_or_notify_cancel()
         if not (item.is_running and worker.give_at_once(item)):
             self.doubt()
             return True
-        watcher.lent.pop(key)
+        # All of it is sent. Only now the watching thread may write to the link, let go
+        # of the worker or bury it.
+        pool.lent.pop(key)
         return True
 
     def doubt(self) -> None:
@@ -62,26 +66,26 @@ class Loan:
 
     def __del__(self) -> None:
         is_made = "key" in self.__dict__
-        if is_made and self.key in self.watcher.lent:
+        if is_made and self.key in self.pool.lent:
             self.doubt()  # struck twice, also on the way there
 
 
-def given_at_once(pool: Pool, watcher: Watcher, item: Item) -> bool:
+def given_at_once(pool: PoolState, item: Item) -> bool:
     """Whether the caller has given *item* to a worker, rather than handed it over."""
     if (
-        not watcher.idle
-        or watcher.pending  # comes first
+        not pool.idle
+        or pool.pending  # comes first
         or pool.inbox
         or item.segments
         or item.time_limit is not None  # the watching thread has to look at a clock
         or len(item.body) > MOST_AT_ONCE
     ):
         return False
-    loan = Loan(pool, watcher, item)
+    loan = Loan(pool, item)
     try:
         is_given = loan.give()
     except BaseException as error:
-        if loan.key in watcher.lent:
+        if loan.key in pool.lent:
             loan.doubt()
         elif error.args == NONE_IS_IDLE.args:
             return False  # somebody else was quicker to borrow the last one

@@ -1,31 +1,25 @@
 """Worker processes and the items they work on, as callers see them.
 
-A pool has two sides. Callers hand over records, see `requests`, and set flags that
-never change back; each of these is one step, so that an exception which strikes a
-caller at any moment (Ctrl-C, a time limit) leaves nothing half done. All the rest
-belongs to one thread, see `watcher`: it sends, receives, starts and buries. The one
-exception is a small item while a worker is idle, see `loan`.
-
-No lock is shared, no item can be sent twice or lost, and a burst of items costs one
-wake-up of that thread.
+Any thread may call a `Pool`, and an exception may strike it at any moment (Ctrl-C, a
+time limit). Each method here hands over a record, see `requests`, or sets a flag, or
+takes an idle worker, see `loan`. Nothing is left half done, whichever step was the
+last: see `pool_state` for the rules. All the rest belongs to one thread, see `watcher`:
+it sends, receives, starts and buries.
 """
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import replace
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
-from cotality.core.utils._process.machine.thread_start import (
+from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
     start,
     wait_for,
@@ -41,13 +35,12 @@ from cotality.core.utils._process.tasks.errors import (
 from . import at_exit, django_databases
 from .handle import WorkerPlan
 from .loan import given_at_once
+from .pool_state import SHUT_DOWN, PoolState
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
-from .settling import fail
-from .watcher import IDLE_LIMIT, Watcher
+from .watching.cancellation import kill
+from .watching.watcher import Watcher
 
-SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
 WATCHER = "watcher"  # the only key of `Pool.claim`
-SHUT_DOWN = "cannot submit: this executor has been shut down"
 
 
 class Status(NamedTuple):
@@ -66,17 +59,8 @@ class Status(NamedTuple):
     is_parked: bool
 
 
-class Pool:
-    """Worker processes and the items they work on.
-
-    Args:
-        max_workers: How many processes at most.
-        plan: How they are started.
-        for_calls: Whether only our own calls use it. What such a pool still runs when
-            the program ends has nobody left to take it, and is ended.
-        idle_limit: Seconds that it keeps its workers while it is parked; None takes
-            the default.
-    """
+class Pool(PoolState):
+    """Worker processes and the items they work on; for its arguments see the base."""
 
     def __init__(
         self,
@@ -86,36 +70,12 @@ class Pool:
         for_calls: bool = False,
         idle_limit: float | None = None,
     ) -> None:
-        # Both of them are changed by the watching thread, once there is one.
-        self.max_workers = max_workers
-        self.start_limit = max_workers  # lower once the system refuses more
-        self.plan = plan
-        self.for_calls = for_calls
-        self.idle_limit = idle_limit or IDLE_LIMIT
-        self.inbox: deque[Request] = deque()
-        # Whose watching thread comes first, is in here; any other ends at once.
+        super().__init__(max_workers, plan, for_calls=for_calls, idle_limit=idle_limit)
+        # Two callers may start a watching thread at once. The one that puts itself in
+        # here first stays; any other ends without having touched anything.
         self.claim: dict[str, Watcher] = {}
         self.thread: threading.Thread | None = None  # the one that was started last
-        # Wakes the watching thread. It is rung after each request that comes while
-        # that thread sleeps, or is about to.
-        self.rope: socket.socket | None = None
-        self.is_asleep = False
-        self.is_full = False  # while it sleeps: an item more would change nothing
-        self.sleeps_long = True  # and would not wake for the looks at a busy worker
-        # When it closes by itself; empty while somebody uses it. Who takes the time
-        # out, a caller or the watching thread, decides what becomes of the pool.
-        self.parked: list[float] = []
-        # Whether a worker that is started now is like the others; None does not matter.
-        self.is_as_before: Callable[[], bool] | None = None
         self.users = Users()
-        # From here on: never set back.
-        self.is_mixed = False  # not all of its workers are alike
-        self.broken: WorkerStartError | None = None
-        self.is_closing = False  # accepts nothing more
-        self.drops_waiting = False  # what no worker has is cancelled
-        self.is_killed = False  # every worker is ended
-        self.spares_idle = False  # but those that have nothing to do
-        self.is_over = False  # the watching thread has ended
 
     # Work.
 
@@ -128,8 +88,7 @@ class Pool:
         """
         relay.expect_nested_work()
         self.check_open()
-        watcher = self.claim.get(WATCHER)
-        if watcher is None or not given_at_once(self, watcher, item):
+        if not given_at_once(self, item):
             self.hand_over(item)
 
     def assemble(self) -> Future[None]:
@@ -160,8 +119,9 @@ class Pool:
         watcher = self.claim.get(WATCHER)
         if watcher is None or self.is_over:
             return False
-        if watcher.thread is threading.current_thread():  # a callback of a future
-            return watcher.kill(Kill([future]))
+        if watcher.thread is threading.current_thread():
+            # A callback of a future: this thread would wait for its own answer.
+            return kill(self, [future])
         answer: SimpleQueue[bool] = SimpleQueue()
         self.hand_over(Kill([future], answer))
         return answer.get()
@@ -176,6 +136,15 @@ class Pool:
             self.hand_over(request)
 
     def hand_over(self, request: Request) -> None:
+        """Have the watching thread do what *request* says.
+
+        The order matters, see `pool_state`. First there is a thread: who is struck
+        before the next step has changed nothing. Then the request is there, in one
+        step. Only then the caller looks at what the thread has said of itself: that it
+        sleeps, that it is over. A caller that is struck before it rings has nobody who
+        waits for the request. Whoever rings next, or lets go of the pool, wakes the
+        thread for it as well.
+        """
         self.see_to_watcher()
         self.inbox.append(request)
         if self.is_asleep and not (self.is_full and type(request) is Item):
@@ -183,31 +152,16 @@ class Pool:
         if self.is_over:  # it ended just before
             self.turn_away()
 
-    def turn_away(self) -> None:
-        """Answer what came too late. Whoever takes a request out, answers it."""
-        while self.inbox:
-            try:
-                request = self.inbox.popleft()
-            except IndexError:
-                return
-            if isinstance(request, Item):
-                if request.future.set_running_or_notify_cancel():
-                    fail(request.future, RuntimeError(SHUT_DOWN))
-            elif isinstance(request, Assemble):
-                request.future.set_exception(
-                    WorkerStartError("it has been shut down meanwhile")
-                )
-            elif isinstance(request, Kill) and request.answer is not None:
-                request.answer.put(False)
-
     # The end.
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """Accept nothing more; drop what waits if *cancel*; wait for the rest."""
+        # First: who comes from here on is refused.
         self.is_closing = True
         if cancel:
             self.drops_waiting = True
-            # Not left to the watching thread, so that it is done when this returns.
+            # Not left to the watching thread, so that it is done when this returns. An
+            # item that a worker gets meanwhile is running, and cannot be cancelled.
             for item in self.status().waiting:
                 if not item.is_running:
                     item.future.cancel()
@@ -222,13 +176,11 @@ class Pool:
         Known of an item that has its tasks measured. From any thread: what the worker
         notes is looked at, and thrown away if it has gone on meanwhile.
         """
-        watcher = self.claim.get(WATCHER)
-        if watcher is None:
-            return None
-        for worker in watcher.workers.copy():
+        for worker in self.workers.copy():
             number = worker.number
             if worker.item is item:
                 began = worker.slot.ledger.first_began(number)
+                # What was read is of this item only if the worker still has it.
                 return began if worker.item is item else None
         return None
 
@@ -264,7 +216,7 @@ class Pool:
             but_idle: Whether those that have nothing to do may end in order.
         """
         if but_idle:
-            self.spares_idle = True
+            self.spares_idle = True  # before the others: they are acted on at once
         self.is_closing = True
         self.is_killed = True
         self.ring()
@@ -273,6 +225,7 @@ class Pool:
 
     def park(self) -> None:
         """Close by itself unless somebody calls :meth:`unpark` within the limit."""
+        # One step, which also replaces what a struck caller may have left.
         self.parked[:] = [perf_counter() + self.idle_limit]
 
     def unpark(self, max_workers: int) -> bool:
@@ -282,7 +235,9 @@ class Pool:
         try:
             self.parked.pop()
         except IndexError:
-            return False
+            return False  # the watching thread was quicker, and closes it
+        # Only now that nobody else decides about the pool: it may have been closed
+        # before, or a worker may have been started in another world.
         if self.is_closing or self.is_mixed:
             return False
         if self.thread is None:
@@ -291,18 +246,14 @@ class Pool:
             self.hand_over(Resize(max_workers))
         return True
 
-    def capacity(self) -> int:
-        return max(self.max_workers, SPARE_SLOTS)
-
     # What it does.
 
     def status(self) -> Status:
         """What it does at this moment; waits for nobody."""
-        watcher = self.claim.get(WATCHER)
-        if watcher is None or self.is_over:
+        if not self.claim or self.is_over:
             return Status((), 0, [], bool(self.parked))
-        workers = [w for w in list(watcher.workers) if not w.is_leaving]
-        waiting = [*watcher.pending.copy(), *self.inbox.copy()]
+        workers = [w for w in self.workers.copy() if not w.is_leaving]
+        waiting = [*self.pending.copy(), *self.inbox.copy()]
         return Status(
             tuple(sorted(worker.pid for worker in workers)),
             sum(worker.item is not None for worker in workers),
@@ -352,10 +303,13 @@ class Pool:
         thread = self.thread
         if thread is not None and thread.is_alive():
             return  # it is about to make its claim
+        # Here there was no thread, or one whose start was struck: it never ran.
         check_file_size(self.capacity() * SLOT)
         thread = threading.Thread(
             target=watch_over, args=(self,), name="cotality-workers", daemon=True
         )
+        # Both before the start. A caller that is struck in the middle of it leaves a
+        # thread that may run, and that has to be found at the end and joined.
         at_exit.see_to(self)
         self.thread = thread
         try:
@@ -364,18 +318,6 @@ class Pool:
             self.thread = None
             at_exit.is_over_for(self)
             raise no_room_for_thread("that watches over worker processes") from error
-
-    def ring(self) -> None:
-        """Wake the watching thread."""
-        rope = self.rope
-        if rope is None:
-            return  # it does not sleep yet, and will look before it does
-        try:
-            rope.send(b"\0")
-        except OSError as raised:
-            if is_of_a_signal(raised):
-                raise
-            # Full: it is going to wake anyway. Closed: there is nobody to wake.
 
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""
@@ -395,4 +337,7 @@ def watch_over(pool: Pool) -> None:
     """What a watching thread does: nothing, if there is another one."""
     mine = Watcher(pool)
     if pool.claim.setdefault(WATCHER, mine) is mine:
-        mine.watch()
+        try:
+            mine.watch()
+        finally:
+            at_exit.is_over_for(pool)

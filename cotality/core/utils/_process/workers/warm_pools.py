@@ -244,5 +244,4 @@ def forget_warm() -> None:
     inside.set(None)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_warm)
+this_process.after_fork(forget_warm)

@@ -2,6 +2,11 @@
 
 Its only link to the parent is one socket. The end of that link is the end of the
 worker, and the end of the worker is the end of the link.
+
+A worker may die between any two steps, and its parent has to be right about it. So the
+worker notes in its ledger that it takes an item before it does anything for it: what is
+not noted was not begun. It says an answer once and whole, after all that its tasks have
+logged and printed. And it ends with its parent, however that ends.
 """
 
 from __future__ import annotations
@@ -104,6 +109,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
     connection = standard_places.settled(end.end)
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
+    # Before any code of others runs: what an initializer prints is heard too.
     capture.install(link, setup.output_rules)
     try:
         if setup.databases is not None and setup.databases.set_up is not None:
@@ -113,7 +119,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
         if not initialized(link, setup.initializer):
             return
         if setup.puts_back:
-            process_state.keep()
+            process_state.keep()  # as the initializer has left it
         imports.watch()
         worker_state.open_states()
         serve(link, book)
@@ -126,6 +132,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
 
 def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     """Make this process independent of the parent's signals, terminal and threads."""
+    # First, so that whatever is asked from here on answers as in a worker.
     this_process.become_worker()
     wire.knows_its_parent = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone decides
@@ -151,6 +158,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     book = setup.slot.open_ledger()
     book.limit = setup.max_tasks
     ledger.adopt(book)
+    # After `setsid`: it ends the whole group, which would be the parent's.
     watch_parent()
     connection.setblocking(True)
     return book
@@ -269,6 +277,8 @@ def watch_parent() -> None:
 
     def end_with_parent() -> None:
         wait([parent.sentinel])
+        # A task that runs at that moment has nobody who could take its result, and its
+        # link may not tell: it reads that between two items only.
         end_group()
 
     threading.Thread(target=end_with_parent, name="parent-watch", daemon=True).start()
@@ -310,6 +320,9 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             except EOFError:
                 return
         message = waiting.popleft()
+        # In this order, see `Ledger.recall`: first it is noted that the item is taken,
+        # then looked whether the parent wants it back. The parent does it the other way
+        # round, so one of the two sees what the other wrote.
         if not book.take_item(message.number):
             # What comes next cannot be told from what went before. The parent hands
             # out again what this worker has not begun.
@@ -325,10 +338,15 @@ def serve(link: WorkerLink, book: ledger.Ledger) -> None:
             link.send(Kind.ITEM | Kind.LAST, b"", number=message.number)
             return
         if this_process.is_fork:
+            # A child that a task has forked comes out here as well. The link is the
+            # worker's, and so is the answer.
             this_process.end_fork()
+        # Before the answer: its future is told after what the task has printed.
         capture.flush_output()
         tired = book.is_last_item()
         number, seconds = message.number, time.perf_counter() - began
+        # To send may take as long as the parent does not read. Nothing is kept
+        # meanwhile, nor until the next item comes, that is not needed.
         del message
         fds = [segment.fd for segment in along]
         if tired:

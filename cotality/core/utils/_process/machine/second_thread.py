@@ -1,9 +1,13 @@
-"""The start and the end of a thread of a caller, whom an exception may strike then."""
+"""A second thread for a caller: whether it could help, its start and its end.
+
+An exception may strike the caller at any of these.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from sys import is_finalizing
 from threading import Thread
 from types import FrameType
@@ -15,6 +19,27 @@ program_ends: Callable[[], bool] | None = is_finalizing  # None when it has ende
 
 class NoRoomError(Exception):
     """The system has no room for another thread."""
+
+
+def is_importing() -> bool:
+    """Whether the caller is in the middle of an import, so that no other could help it.
+
+    A module makes a call. No other thread can pack a function of such a module: pickle
+    imports it first, and waits until this thread is through.
+    """
+    # A walk over the whole stack: 0.5 us at a depth of 3, 3.5 us at 60 (measured). The
+    # quickest call that asks takes 100 us.
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def deputy(work: Callable[[], object], context: Context) -> Thread:
+    """One that looks after a call, while its caller is busy with a task."""
+    return Thread(target=context.run, args=(work,), name="cotality deputy", daemon=True)
 
 
 def start(thread: Thread) -> None:
@@ -53,17 +78,3 @@ def wait_for(thread: Thread, most: float | None = None) -> None:
     except RuntimeError as error:
         if not str(error).startswith("cannot join thread before"):
             raise
-
-
-def is_importing() -> bool:
-    """Whether this thread is in the middle of an import: a module makes a call.
-
-    No other thread can pack a function of such a module: pickle imports it first, and
-    waits until this thread is through.
-    """
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
-    while frame is not None:
-        if frame.f_code.co_filename == IMPORT_SYSTEM:
-            return True
-        frame = frame.f_back
-    return False
