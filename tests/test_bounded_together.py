@@ -18,7 +18,7 @@ import pytest
 
 from cotality.core.utils._process.call import open_backend
 from cotality.core.utils._process.machine import cpus
-from cotality.core.utils._process.packing import worker_state as worker_state_module
+from cotality.core.utils._process.tasks.task import marks as made_marks
 from cotality.core.utils._process.workers import leases
 from cotality.core.utils.process import (
     Task,
@@ -230,7 +230,7 @@ def test_nor_if_its_tasks_are_the_first_to_ask_for_any(
     monkeypatch: pytest.MonkeyPatch, marks: Marks, gate: Gate
 ) -> None:
     """It has begun among others then. What it makes is closed with it."""
-    monkeypatch.setattr(worker_state_module, "was_used", False)
+    monkeypatch.setattr(made_marks, "state_was_used", False)
     other = execute_tasks_in_parallel_streaming(
         [Task(echo, {"value": 1}), Task(gate.wait)], use_processes=True
     )
@@ -243,7 +243,7 @@ def test_nor_if_its_tasks_are_the_first_to_ask_for_any(
             yield Task(append, {"things": things, "number": number})
 
     for turn in range(1, 3):
-        monkeypatch.setattr(worker_state_module, "was_used", False)
+        monkeypatch.setattr(made_marks, "state_was_used", False)
         answers = execute_tasks_in_parallel(tasks(), use_processes=True, chunksize=1)
         assert max(answers) <= 6
         made, closed = ({n for n in marks.names() if n[0] == c} for c in "mc")

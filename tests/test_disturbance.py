@@ -366,6 +366,52 @@ def test_threads_that_do_no_more_than_a_loop_are_given_up(
     assert last.alone_seconds == pytest.approx(0.01)
 
 
+def test_tasks_that_hardly_compute_keep_threads_that_others_hold_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They stand in a queue for a CPU, and so would a loop."""
+    queued = [0.0]
+    call = Call(monkeypatch, lambda _: queued[0])
+    for _ in range(10):
+        call.come_back(0.01, 0.0005, 0.01)
+    assert call.backend.place == "threads"
+
+    for _ in range(300):
+        call.hand_out()
+        queued[0] += 0.04
+        call.come_back(0.05, 0.0005, 0.011)
+
+    assert call.backend.place == "threads"
+
+
+def test_not_every_portion_of_a_crowd_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the others it is supposed that the same has held them up."""
+    call = Call(monkeypatch, lambda _: 0.0)
+    for _ in range(10):
+        call.come_back(0.05, 0.0005, 0.05)
+    assert call.backend.place == "threads"
+    looks: list[int] = []
+    call.backend.disturbance.queue_of = lambda thread: looks.append(thread) or 0.0
+
+    for _ in range(400):
+        call.come_back(0.01, 0.0005, 0.0005)
+
+    assert 10 < len(looks) < 100
+
+
+def test_what_was_not_looked_at_was_held_up_like_the_latest() -> None:
+    queued = iter([0.3])
+    disturbance = Disturbance(lambda _: next(queued), lambda: 1)
+    disturbance.told_apart(Seen(1, 0.5, 0.1), 7, 0.1, 0.04)
+
+    supposed = disturbance.as_before(Seen(3, 1.0, 0.2))
+
+    assert supposed.queued == pytest.approx(0.4)
+    assert supposed.others == pytest.approx(0.08)
+
+
 def test_where_nobody_can_tell_threads_have_to_pay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

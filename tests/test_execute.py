@@ -322,7 +322,7 @@ def test_grace_without_end_is_not_the_usual_one() -> None:
         face="execute",
     )
 
-    assert call_for(work, bounded=False).options.grace is None
+    assert call_for(work).call.options.grace is None
 
 
 class Wrapped:

@@ -151,8 +151,14 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
     )
 
     needed = {
-        *("_kit.public", "_kit.safe_text", "_kit.struck"),
-        *("tasks.checks", "tasks.task"),
+        *("_kit.front_door", "_kit.public", "_kit.safe_text", "_kit.struck"),
+        *(
+            "tasks.checks",
+            "tasks.task",
+            "call.head_start",
+            "call.loop_first",
+            "call.plain_loop",
+        ),
         *("machine.environment", "machine.second_thread"),
     }
     # And these where other programs keep the CPUs busy.

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cotality.core.calls import prepare
+from cotality.core.utils._process.call.head_start import LITTLE, TINY, HeadStart
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
-from cotality.tuning._tuning.runs.head_start import LITTLE, TINY, HeadStart
-from cotality.tuning._tuning.work.work import Work
 from tests.helpers import Failure, Gate, Marks
 from tests.programs import Program
 
@@ -232,21 +232,6 @@ def test_marks_are_read_by_the_core(executor: Any) -> None:
     assert execute(len, items, executor=executor) == [2, 1]
 
 
-def work_on(function: Any, data: Any) -> Work:
-    return Work.checked(
-        function,
-        data,
-        plan=None,
-        executor=None,
-        n_jobs=None,
-        max_workers=None,
-        chunksize=None,
-        unpack=False,
-        options={},
-        face="execute",
-    )
-
-
 LEFT = st.integers(2, 10**6)
 
 
@@ -256,7 +241,7 @@ def test_a_loop_goes_on_for_tiny_items_and_for_few(
     done: int, left: int, each: float
 ) -> None:
     """Whatever is expected to take longer than a few milliseconds is handed on."""
-    head = HeadStart(work_on(abs, range(done + left)))
+    head = HeadStart(abs, range(done + left), prepare)
 
     would_pay = head.would_pay(done, done, done * each)
 

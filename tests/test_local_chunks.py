@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cotality.core.utils._process.portions import local_chunk
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
 from cotality.core.utils._process.rules.portion_size import Rules
@@ -26,6 +27,28 @@ NEVER = 1e6  # s
 
 def chunk_of(chunks: LocalChunks, calls: list[Callable[[], Any]]) -> LocalChunk:
     return LocalChunk([Task(call) for call in calls], chunks, Context())
+
+
+def test_what_comes_before_the_first_task_is_not_what_it_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To look at the thread takes long here, and the task does nothing."""
+    burnt = 0.05  # s
+
+    def look(native_id: int) -> float:
+        end = time.thread_time() + burnt
+        while time.thread_time() < end:
+            pass
+        return 0.0
+
+    monkeypatch.setattr(local_chunk, "seconds_in_queue", look)
+    chunk = chunk_of(LocalChunks(until_failure=False), [int])
+    chunk.is_observed = True
+
+    report = chunk.run(NEVER)
+
+    assert report.cpu_seconds < burnt
+    assert report.others_cpu_seconds < burnt
 
 
 def test_a_portion_that_is_overdue_ends_with_the_task_that_runs() -> None:

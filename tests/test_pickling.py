@@ -42,6 +42,7 @@ from cotality.core.utils._process.pickling.explain import (
     path_of_unpicklable,
 )
 from cotality.core.utils._process.pickling.probe import is_picklable
+from cotality.core.utils._process.pickling.refusals import unpicklable_call
 from tests.helpers import without_addresses
 
 LOCK = threading.Lock()
@@ -822,3 +823,16 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_a_refusal_says_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a free descriptor, for instance, what explains it cannot be imported."""
+    explain = "cotality.core.utils._process.pickling.explain"
+    error = TypeError("cannot pickle '_thread.lock' object")
+    full = unpicklable_call(print, (LOCK,), {}, error)
+    monkeypatch.setitem(sys.modules, explain, None)
+    short = unpicklable_call(print, (LOCK,), {}, error)
+
+    assert f"positional[0]{IS_A_LOCK}" in str(full)
+    assert "TypeError: cannot pickle '_thread.lock' object. Use threads" in str(short)
+    assert short.__cause__ is full.__cause__ is error

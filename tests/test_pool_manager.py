@@ -232,7 +232,7 @@ def test_a_small_call_need_not_wait_for_the_end_of_a_large_one(
 
 
 def first_tasks_queued(manager: PoolManager) -> set[int | None]:
-    pool = manager._keeper.pool
+    pool = manager._shared.pool
     assert pool is not None
     return {item.first_task for item in pool.status().waiting}
 
@@ -304,7 +304,7 @@ def test_workers_stay_while_a_call_uses_them(
     held.call("a")
     held.marks.wait_for(1)
     manager.execute(pid_for, [0])
-    pool = manager._keeper.pool
+    pool = manager._shared.pool
     assert pool is not None
 
     assert not pool.status().is_parked

@@ -112,6 +112,8 @@ def test_the_commands_print_no_raw_text(
 def test_the_log_has_no_raw_text(tmp_path: Path) -> None:
     """A line a record, and a traceback below it, whatever is in there."""
     path = tmp_path / "log.txt"
+    ours = logging.getLogger("cotality")
+    before = ours.level, ours.propagate
     handler = configure_logging("DEBUG", format="text", log_file=path)
     logger = logging.getLogger("cotality.core.utils.process")
     try:
@@ -127,7 +129,9 @@ def test_the_log_has_no_raw_text(tmp_path: Path) -> None:
         run(journal=book, resume=True, retry_failed=True)
     finally:
         handler.close()
-        logging.getLogger("cotality").removeHandler(handler)
+        ours.removeHandler(handler)
+        ours.setLevel(before[0])
+        ours.propagate = before[1]
 
     text = path.read_text("utf-8")
     assert_clean(text)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
+from cotality.core.utils._process.call.head_start import HeadStart
 from cotality.core.utils._process.machine.environment import LOGGER, log_is_wanted
-from cotality.core.utils._process.packing import share, worker_state
+from cotality.core.utils._process.tasks.task import marks
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import execute
-from cotality.tuning._tuning.runs.head_start import HeadStart
 from tests.helpers import Failure, Gate
 from tests.limits import LONG_S
 
@@ -127,8 +127,8 @@ def test_a_deputy_that_is_stuck_holds_up_no_exception(
         raise KeyboardInterrupt
 
     # Or an item might be a mark, and then there is no head start.
-    monkeypatch.setattr(share, "share_was_used", False)
-    monkeypatch.setattr(worker_state, "was_used", False)
+    monkeypatch.setattr(marks, "share_was_used", False)
+    monkeypatch.setattr(marks, "state_was_used", False)
     monkeypatch.setattr(HeadStart, "is_held_up", is_held_up)
     with pytest.raises(KeyboardInterrupt):
         execute(work, ITEMS)

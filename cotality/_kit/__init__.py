@@ -1,6 +1,7 @@
 """What every floor may use; it knows nothing of tasks and stands on nothing.
 
-* the mark of a public name: `public`;
+* the mark of a public name: `public`; a module that imports the names it offers when
+  they are asked for: `front_door`;
 * text about objects that may do anything when asked: `safe_text`, and about where an
   exception was raised: `traceback_text`; figures with their units: `units`;
 * a with-statement around other people's code: `around`; whether what came out of there

@@ -26,7 +26,8 @@ from importlib import import_module
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.engine.rate import Rate
+    from cotality.core.pools import PoolStatus
+    from cotality.core.utils.process import Rate
 
     from ._tuning.limits.circuit import CircuitBreaker, CircuitOpenError
     from ._tuning.limits.dead_letter_queue import DeadLetterQueue, DLQPolicy
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from ._tuning.plans.profile import Profile
     from ._tuning.pools.manager import (
         PoolManager,
-        PoolStatus,
         get_global_pool_manager,
         managed_pool,
         shutdown_global_pool_manager,
@@ -80,9 +80,9 @@ LATER = {
     "ExecutionResult": "._tuning.runs.result",
     "Plan": "._tuning.plans.plan",
     "PoolManager": "._tuning.pools.manager",
-    "PoolStatus": "._tuning.pools.manager",
+    "PoolStatus": "cotality.core.pools",
     "Profile": "._tuning.plans.profile",
-    "Rate": "cotality.core.utils._process.engine.rate",
+    "Rate": "cotality.core.utils.process",
     "Validation": "._tuning.runs.validation",
     "configure_logging": "._tuning.logs.logging_setup",
     "execute": "._tuning.runs.execute",

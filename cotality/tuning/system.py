@@ -14,9 +14,7 @@ How many CPUs there are says :func:`cotality.core.utils.process.available_cpus`.
 
 from __future__ import annotations
 
-from cotality.core.utils._process.machine.memory import (
-    available_memory as available_memory,
-)
+from cotality.core.machine import available_memory as available_memory
 
 from ._tuning.system.cores import physical_cores as physical_cores
 from ._tuning.system.cpu_load import get_current_cpu_load as get_current_cpu_load

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cotality._kit.safe_text import printable, said_by_system
-from cotality.core.utils._process.tasks.from_data import NotUnpackableError
+from cotality.core.calls import NotUnpackableError
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.runs.optimize import optimize
 from cotality.tuning._tuning.runs.streaming import optimize_streaming

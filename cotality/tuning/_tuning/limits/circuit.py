@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 from cotality._kit import units
 from cotality._kit.public import public_in
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.engine.brakes import Brake, Told
-from cotality.core.utils._process.portions.chunk import ChunkReport
-from cotality.core.utils._process.rules.retry import Classes, Predicate, Retry
-from cotality.core.utils._process.tasks.checks import checked_count, checked_seconds
-from cotality.core.utils._process.tasks.outcome import Portion
+from cotality.core.calls import checked_count, checked_seconds
+from cotality.core.observing import Brake, ChunkReport, Portion, Told
+from cotality.core.utils.process import Retry
 
 if TYPE_CHECKING:
     import pybreaker
+
+    from cotality.core.observing import Classes, Predicate
 
 P = ParamSpec("P")
 T = TypeVar("T")

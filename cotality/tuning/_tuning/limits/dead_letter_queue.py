@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 from cotality._kit.public import public_in
 from cotality._kit.safe_text import text_of
-from cotality.core.utils._process.call.options import Options
-from cotality.core.utils._process.durable.dead_letters.dead_letters import DeadLetters
-from cotality.core.utils._process.tasks.checks import checked_flag, checked_seconds
-from cotality.core.utils._process.tasks.outcome import Outcome
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.calls import checked_flag, checked_seconds
+from cotality.core.utils.process import DeadLetters, Options, Outcome, Task
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.durable.dead_letters.letter import DeadLetter
-    from cotality.core.utils._process.durable.dead_letters.store import Store
+    from cotality.core.durable import Store
+    from cotality.core.utils.process import DeadLetter
 
 T = TypeVar("T")
 
@@ -212,9 +209,7 @@ class DeadLetterQueue(DeadLetters):
         if func is not None:
             task = Task(func, positional=(item,), label=label)
             return self.add_task(task, error, metadata=metadata)  # type: ignore[arg-type]  # not missing
-        from cotality.core.utils._process.durable.dead_letters.making import (
-            letter_of_item,
-        )
+        from cotality.core.durable import letter_of_item
 
         known = checked_error(error)
         about = checked_metadata(metadata)
@@ -228,7 +223,7 @@ class DeadLetterQueue(DeadLetters):
         metadata: Mapping[str, object] | None = None,
     ) -> str:
         """The same for a `Task`, which may have any arguments."""
-        from cotality.core.utils._process.durable.dead_letters.making import letter_of
+        from cotality.core.durable import letter_of
 
         if not isinstance(task, Task):
             raise TypeError(
@@ -306,29 +301,23 @@ class DeadLetterQueue(DeadLetters):
             ValueError: *options* have ``dead_letters``.
             TypeError: *func* cannot be called.
         """
-        from cotality.core.utils._process.call.replay import chosen, replay_some
+        from cotality.core.durable import replay_chosen
 
         if func is not None and not callable(func):
             raise TypeError(f"func must be a function to call, got {func!r}")
         wanted = None if keys is None else list(keys)
 
-        def choose() -> list[DeadLetter]:
+        def due(there: list[DeadLetter]) -> list[DeadLetter]:
             now = time.time()
-            there = chosen(self, wanted)
             return [each for each in there if self.policy.is_due(each, now)]
 
-        return replay_some(self, choose, max_workers, use_processes, options, func)
-
-    def store(self) -> Store:
-        from cotality.core.utils._process.durable.dead_letters.store import Store
-
-        return Store(
-            self.path,
-            self.max_entries,
-            self.max_age,
-            tracebacks=self.policy.include_traceback,
-            trust_others=self.trust_others,
+        return replay_chosen(
+            self, wanted, due, max_workers, use_processes, options, func
         )
+
+    @property
+    def keeps_tracebacks(self) -> bool:
+        return self.policy.include_traceback
 
 
 def checked_error(error: object) -> BaseException | str:

@@ -12,8 +12,8 @@ from typing import Literal, TextIO
 
 from cotality._kit.public import public_in
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.tasks.checks import checked_count
+from cotality.core.calls import checked_count
+from cotality.core.machine import in_worker
 
 from .log_formats import FORMATTERS
 
@@ -87,7 +87,7 @@ def configure_logging(
             f"rotate_bytes={rotate_bytes!r} needs a file to rotate. Add log_file=, or "
             f"leave rotate_bytes out."
         )
-    if this_process.is_worker:
+    if in_worker():
         return logging.NullHandler()
     with lock:
         handler = handler_for(log_file, rotate_bytes, backups)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cotality._kit.safe_text import shortened
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.tasks.from_data import TasksOver
-from cotality.core.utils._process.tasks.outcome import Outcome
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.calls import TasksOver, can_be_read_once
 
 from .unchanged import Snapshot
+
+if TYPE_CHECKING:
+    from cotality.core.utils.process import Outcome
 
 
 class Head:
@@ -94,43 +95,3 @@ class Head:
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """A copy, or a plan that was sent elsewhere, has none."""
         return type(None), ()
-
-
-class TasksAfter(TasksOver[Any]):  # Any: as above
-    """Some *tasks*, and after them those of the items of *data* that come then.
-
-    Args:
-        total: How many there are in all; None takes the length of *data*, if it has
-            one.
-    """
-
-    def __init__(
-        self,
-        tasks: Sequence[Task[Any]],
-        function: Callable[..., Any],
-        data: Iterable[Any],
-        unpack: bool,
-        total: int | None = None,
-    ) -> None:
-        super().__init__(function, data, unpack=unpack, total=total)
-        self.tasks = tasks
-
-    def __iter__(self) -> Iterator[Task[Any]]:
-        yield from self.tasks
-        count = len(self.tasks)
-        for index, item in enumerate(items_after(self.data, count), count):
-            yield self.make(self.function, item, index)
-
-
-def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as above
-    """What comes in *data* after the first *count* items.
-
-    An iterator has given those already.
-    """
-    items = iter(data)
-    return items if can_be_read_once(data) else islice(items, count, None)
-
-
-def can_be_read_once(data: Iterable[Any]) -> bool:  # Any: as above
-    """Whether what was read of *data* is gone."""
-    return iter(data) is iter(data)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from cotality.core.utils._process.auto.auto_backend import WARM_START
-from cotality.core.utils._process.machine.cpus import available_cpus, default_threads
-from cotality.core.utils._process.report.run_report import RunReport
-from cotality.core.utils._process.report.yardstick import cpu_share, loop_seconds
-from cotality.core.utils._process.rules.decision import Decision
-from cotality.core.utils._process.rules.where_to_run import Figures, Place, portion_for
-from cotality.core.utils._process.tasks.task import name_of_function
+from cotality.core.calls import name_of_function
+from cotality.core.estimates import (
+    WARM_START,
+    Figures,
+    Place,
+    cpu_share,
+    loop_seconds,
+    portion_for,
+)
+from cotality.core.machine import available_cpus, default_threads
 
 from .plan import Plan
 from .planning import NAMES, planned
 from .profile import SIZED, Profile, mean_size, workload_type
+
+if TYPE_CHECKING:
+    from cotality.core.utils.process import Decision, RunReport
 
 
 def plan_of_run(

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.rules.where_to_run import (
-    Figures,
-    Place,
-    better_place,
-    portion_for,
-)
+from cotality.core.estimates import Figures, Place, better_place, portion_for
 
 from .plan import Plan
 from .plan_fields import ExecutorName

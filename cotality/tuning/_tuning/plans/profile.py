@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.advice.first_tasks import Sample
-from cotality.core.utils._process.auto.disturbance import BUSY_PROGRAMS
-from cotality.core.utils._process.machine.object_size import size_of
-from cotality.core.utils._process.rules.where_to_run import Figures
-from cotality.core.utils._process.tasks.outcome import Outcome
-from cotality.core.utils._process.tasks.task import name_of_function
+from cotality.core.calls import name_of_function
+from cotality.core.estimates import BUSY_PROGRAMS, Figures, Sample
+from cotality.core.machine import size_of
+
+if TYPE_CHECKING:
+    from cotality.core.utils.process import Outcome
 
 WorkloadType: TypeAlias = Literal["cpu_bound", "io_bound", "mixed"]
 

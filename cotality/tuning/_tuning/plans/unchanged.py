@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine.object_size import size_of
-from cotality.core.utils._process.scripts.inner_codes import names_in
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.estimates import names_in
+from cotality.core.machine import size_of
+
+if TYPE_CHECKING:
+    from cotality.core.utils.process import Task
 
 # To pickle more than this (bytes) takes longer than most plans are worth.
 MOST_LOOKED_AT = 16 * 1024 * 1024

@@ -1,4 +1,4 @@
 """One set of workers for all requests of a service. Stands on work.
 
-* what people hold: `manager`; who owns the workers and lends them: `keeper`.
+* what people hold: `manager`.
 """

@@ -3,70 +3,37 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
-from math import inf
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from cotality._kit.around import around
+from cotality._kit.around import Around, around
 from cotality._kit.public import public_in
-from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.call.functions_async import Awaits, in_order_of_tasks
-from cotality.core.utils._process.call.options import DEFAULT_GRACE
-from cotality.core.utils._process.engine.delivery import in_list
-from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
-from cotality.core.utils._process.starting import loading
-from cotality.core.utils._process.starting.launch import default_context
-from cotality.core.utils._process.tasks.checks import (
+from cotality.core.calls import (
+    DEFAULT_GRACE,
+    Awaits,
     OnError,
-    checked_max_workers,
+    Prepared,
     checked_seconds,
 )
-from cotality.core.utils._process.workers.enclosures import enclosed_by
-from cotality.core.utils._process.workers.executor import checked_initializer
-from cotality.core.utils._process.workers.handle import WorkerPlan
+from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.options import RunOptions
 from cotality.tuning._tuning.work.work import Work
 
-from .keeper import PoolKeeper
-
 T = TypeVar("T")
 R = TypeVar("R")
 
-IDLE_SECONDS = 60.0
-MOST_NICE = 19  # the least urgent that there is
+SHUT_DOWN = (
+    "this pool manager has been shut down, and runs nothing more. "
+    "get_global_pool_manager() gives one that is open; managed_pool() makes another."
+)
 
 # Options for which a call starts workers of its own, which is what a manager prevents.
 NEED_OWN_WORKERS = ("initializer", "initargs", "max_tasks_per_worker")
 
 public = public_in("cotality.tuning")
-
-
-@public
-@dataclass(frozen=True, slots=True)
-class PoolStatus:
-    """What the workers of a `PoolManager` are doing, such as for a health page.
-
-    Attributes:
-        max_workers: How many processes there may be.
-        pids: The process ids of those that are there.
-        busy: How many of them work.
-        queued: How many portions of tasks wait for one of them.
-        calls: How many calls use them at the moment.
-        is_shut_down: Whether the manager has been shut down.
-    """
-
-    max_workers: int
-    pids: tuple[int, ...]
-    busy: int
-    queued: int
-    calls: int
-    is_shut_down: bool
 
 
 @public
@@ -120,19 +87,13 @@ class PoolManager:
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),  # Any: arguments of any function
     ) -> None:
-        if max_workers is None:
-            max_workers = default_workers(True, this_process.is_worker)
-        if initargs and initializer is None:
-            raise ValueError("initargs need an initializer to be given to")
-        plan = WorkerPlan(
-            default_context(),
-            checked_initializer(initializer, initargs),
-            niceness=checked_niceness(niceness),
-            puts_back=True,
-        )
-        limit = checked_seconds("idle_seconds", idle_seconds, zero=False)
-        self._keeper = PoolKeeper(
-            checked_max_workers(max_workers), plan, inf if limit is None else limit
+        self._shared = SharedPool(
+            max_workers,
+            idle_seconds=idle_seconds,
+            niceness=niceness,
+            initializer=initializer,
+            initargs=initargs,
+            closed=SHUT_DOWN,
         )
 
     def __repr__(self) -> str:
@@ -147,7 +108,7 @@ class PoolManager:
     @property
     def max_workers(self) -> int:
         """How many worker processes there may be."""
-        return self._keeper.max_workers
+        return self._shared.max_workers
 
     # In the signatures, Any: the items of any data, as arguments of any function.
 
@@ -222,8 +183,8 @@ class PoolManager:
             on_error=on_error,
             options=options,
         )
-        with self.workers():
-            return in_list(call.blocking())
+        with self._shared.use():
+            return call.results()
 
     @overload
     def execute_async(
@@ -293,9 +254,9 @@ class PoolManager:
         )
         return self._awaited(call)
 
-    async def _awaited(self, call: Call) -> list[Any]:
-        with self.workers():
-            return await in_order_of_tasks(call)
+    async def _awaited(self, call: Prepared) -> list[Any]:
+        with self._shared.use():
+            return await call.results_async()
 
     def _call(
         self,
@@ -307,9 +268,9 @@ class PoolManager:
         unpack: bool,
         on_error: OnError | None,
         options: RunOptions,
-    ) -> Call:
+    ) -> Prepared:
         check_options(options)
-        self._keeper.check_open()
+        self._shared.check_open()
         work = Work.checked(
             func,
             data,
@@ -323,10 +284,9 @@ class PoolManager:
             options=options,
             face="manager",
         )
-        return call_for(work, bounded=False)
+        return call_for(work)
 
-    @around
-    def workers(self) -> Generator[None, None, None]:
+    def workers(self) -> Around[None]:
         """Run calls inside the ``with`` on the workers of this manager.
 
         That is every call with ``use_processes=True`` in this thread or coroutine, and
@@ -337,9 +297,7 @@ class PoolManager:
         Raises:
             RuntimeError: The manager has been shut down.
         """
-        self._keeper.check_open()
-        with enclosed_by(self._keeper):
-            yield
+        return self._shared.use()
 
     def warm_up(self) -> None:
         """Start all workers now, and wait until they are ready.
@@ -354,26 +312,11 @@ class PoolManager:
             WorkerStartError: None can be started. If the system only refuses some of
                 them, a warning is logged.
         """
-        if loading.module_that_calls(sys._getframe()) is not None:
-            return
-        loan = self._keeper.lend()
-        try:
-            loan.pool.assemble().result()
-        finally:
-            loan.close()
+        self._shared.warm_up()
 
     def status(self) -> PoolStatus:
         """What the workers are doing now; waits for none of them."""
-        keeper = self._keeper
-        pool, calls = keeper.pool, len(keeper.loans)
-        pids: tuple[int, ...] = ()
-        busy = queued = 0
-        if pool is not None:
-            now = pool.status()
-            pids, busy, queued = now.pids, now.busy, len(now.waiting)
-        return PoolStatus(
-            keeper.max_workers, pids, busy, queued, calls, keeper.is_shut_down
-        )
+        return self._shared.status()
 
     def shutdown(self, *, grace: float | None = DEFAULT_GRACE) -> None:
         """Accept no more calls, and end the workers; wait for it.
@@ -385,18 +328,7 @@ class PoolManager:
                 are killed, and they fail. None waits as long as it takes. A call of
                 this thread, or of an event loop that runs in it, cannot end meanwhile.
         """
-        self._keeper.shut_down(checked_seconds("grace", grace, zero=True))
-
-
-def checked_niceness(niceness: object) -> int:
-    if isinstance(niceness, bool) or not isinstance(niceness, int):
-        raise TypeError(f"niceness must be an integer, got {niceness!r}")
-    if not 0 <= niceness <= MOST_NICE:
-        raise ValueError(
-            f"niceness must be from 0 to {MOST_NICE}, got {niceness!r}: workers cannot "
-            f"be made more urgent than this process"
-        )
-    return niceness
+        self._shared.shut_down(checked_seconds("grace", grace, zero=True))
 
 
 def check_options(options: RunOptions) -> None:
@@ -415,15 +347,15 @@ global_manager: PoolManager | None = None
 using_global_manager = threading.Lock()
 
 
-def keeper_of_program() -> PoolKeeper | None:
+def workers_of_program() -> SharedPool | None:
     """Whose workers a call uses where there is a global pool manager."""
     manager = global_manager
-    if manager is None or manager._keeper.is_shut_down:
+    if manager is None or manager._shared.is_shut_down:  # pyright: ignore[reportPrivateUsage]  # of this module
         return None
-    return manager._keeper
+    return manager._shared  # pyright: ignore[reportPrivateUsage]  # of this module
 
 
-calling.lender_of_program = keeper_of_program
+calling.lender_of_program = workers_of_program
 
 
 @public
@@ -493,7 +425,7 @@ def managed_pool(
     )
     checked_seconds("grace", grace, zero=True)
     try:
-        with enclosed_by(manager._keeper):
+        with manager.workers():
             yield manager
     except (KeyboardInterrupt, SystemExit):
         grace = 0.0

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from cotality._kit import units
 from cotality._kit.safe_text import class_and_text, printable
-from cotality.core.utils._process.report.as_text import place_of, tasks_of
-from cotality.core.utils._process.tasks.from_data import TasksOver, total_of
-from cotality.core.utils._process.tasks.task import name_of_function
+from cotality.core.calls import TasksOver, name_of_function, total_of
+from cotality.core.observing import place_of, tasks_of
 from cotality.tuning._tuning.plans.plan_text import advice
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.report.run_report import RunReport
+    from cotality.core.utils.process import RunReport
     from cotality.tuning._tuning.plans.plan import Plan
     from cotality.tuning._tuning.work.work import Work
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from cotality._kit.around import around
-from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.call.functions_async import Awaits, in_order_of_tasks
-from cotality.core.utils._process.engine.delivery import in_list
-from cotality.core.utils._process.report.run_report import RunReport
+from cotality.core.calls import Awaits, Prepared
+from cotality.core.utils.process import RunReport
 from cotality.tuning._tuning.plans.plan_of_run import plan_of_run
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.work import Work
@@ -22,20 +20,22 @@ from .result import ExecutionResult
 
 def in_detail(work: Work) -> ExecutionResult[Any]:
     report = report_of(work)
-    call = call_for(work, bounded=False)
+    call = call_for(work)
     with announced(work, report):
-        return detailed(work, report, in_list(call.blocking()))
+        return detailed(work, report, call.results())
 
 
 def in_detail_async(work: Work) -> Awaits[ExecutionResult[Any]]:
     """The same, to be awaited. Wrong options are errors of this call."""
     report = report_of(work)
-    return awaited(work, report, call_for(work, bounded=False))
+    return awaited(work, report, call_for(work))
 
 
-async def awaited(work: Work, report: RunReport, call: Call) -> ExecutionResult[Any]:
+async def awaited(
+    work: Work, report: RunReport, call: Prepared
+) -> ExecutionResult[Any]:
     with announced(work, report):
-        return detailed(work, report, await in_order_of_tasks(call))
+        return detailed(work, report, await call.results_async())
 
 
 def report_of(work: Work) -> RunReport:
@@ -46,14 +46,14 @@ def report_of(work: Work) -> RunReport:
 
 
 def told_of(
-    work: Work, open_stream: Callable[[Call], Generator[Any, None, None]]
+    work: Work, open_stream: Callable[[Prepared], Generator[Any, None, None]]
 ) -> Generator[Any, None, None]:
     """What a stream of results yields, which is told of before and after.
 
     Wrong options are errors of this call.
     """
     report = report_of(work)
-    return telling(work, report, open_stream(call_for(work, bounded=True)))
+    return telling(work, report, open_stream(call_for(work)))
 
 
 def telling(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.tasks.checks import checked_flag
-from cotality.tuning._tuning.plans.plan import Plan
+from cotality.core.calls import checked_flag
+from cotality.tuning._tuning.work.choice import AUTO
 from cotality.tuning._tuning.work.work import Work
-
-from .head_start import HeadStart, can_have_head_start, results_with
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from cotality.core.utils._process.tasks.checks import OnError
+    from cotality.core.calls import OnError, Prepared
+    from cotality.core.utils.process import Task
+    from cotality.tuning._tuning.plans.plan import Plan
     from cotality.tuning._tuning.work.choice import ExecutorChoice
     from cotality.tuning._tuning.work.options import RunOptions
 
@@ -326,21 +327,31 @@ def execute(
 
         return in_detail(work)
     if work.choice.is_sequential and work.is_plain:
-        from .plain_loop import results_of_loop
+        from .in_sequence import results_of_loop
 
         return results_of_loop(work)
-    if can_have_head_start(work):
-        return results_with(head_of(work))
-    from cotality.core.utils._process.engine.delivery import in_list
+    if is_little(work):
+        from cotality.core.calls import results_with_head_start
+
+        call = partial(call_of, work)
+        return results_with_head_start(work.function, work.data, call)
     from cotality.tuning._tuning.work.calling import call_for
 
-    return in_list(call_for(work, bounded=False).blocking())
+    return call_for(work).results()
 
 
-def head_of(work: Work) -> HeadStart:
-    """What runs the first items of *work*."""
-    if isinstance(work.data, list | tuple | range):
-        return HeadStart(work)
-    from .head_of_iterator import IteratorHead
+def is_little(work: Work) -> bool:
+    """Whether *work* may be done by a loop before anything else would pay."""
+    is_plain = not work.unpack and work.choice == AUTO and work.is_plain
+    if not is_plain:
+        return False
+    from cotality.core.calls import can_have_head_start
 
-    return IteratorHead(work)
+    return can_have_head_start()
+
+
+def call_of(work: Work, tasks: Iterable[Task[Any]]) -> Prepared:
+    """The call of *tasks* that are made of *work*."""
+    from cotality.tuning._tuning.work.calling import prepared
+
+    return prepared(work, tasks)

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.call.functions_async import Awaits, in_order_of_tasks
-from cotality.core.utils._process.tasks.checks import OnError, checked_flag
+from cotality.core.calls import Awaits, OnError, checked_flag
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.options import RunOptions
@@ -144,4 +143,4 @@ def execute_async(
         from .detail import in_detail_async
 
         return in_detail_async(work)
-    return in_order_of_tasks(call_for(work, bounded=False))
+    return call_for(work).results_async()

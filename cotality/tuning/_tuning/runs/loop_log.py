@@ -7,18 +7,16 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.around import around
-from cotality.core.utils._process.machine.environment import log_is_wanted
+from cotality.core.calls import log_is_wanted
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.work import Work
-
-DONE_SOON = "all was done before anything else would have paid"
 
 
 def logged_plan(plan: Plan) -> Plan:
     """*plan*, which is in the log as well, if somebody wants to have it there."""
     if log_is_wanted():
         from cotality._kit.safe_text import printable
-        from cotality.core.utils._process.call.call_log import logger
+        from cotality.core.calls import logger
 
         from .announcing import after_look
 
@@ -29,7 +27,7 @@ def logged_plan(plan: Plan) -> Plan:
 
 @around
 def logged(
-    work: Work, results: list[Any]
+    work: Work, results: Sequence[Any]
 ) -> Generator[None, None, None]:  # Any: of any function
     """Log a loop over *work* once the body of the ``with`` is over.
 
@@ -40,37 +38,24 @@ def logged(
     try:
         yield
     except BaseException as error:
-        log_loop(work, results, perf_counter() - began, error)
+        from cotality.core.calls import TasksOver, total_of
+
+        total = total_of(TasksOver(work.function, work.data))
+        log(work, total, results, perf_counter() - began, error)
         raise
-    log_loop(work, results, perf_counter() - began, None)
+    log(work, len(results), results, perf_counter() - began, None)
 
 
-def log_loop(
+def log(
     work: Work,
+    total: int | None,
     results: Sequence[Any],  # Any: as above
     seconds: float,
     error: BaseException | None,
 ) -> None:
-    """Log that a loop over *work* took *seconds*, with *results* up to an *error*."""
-    from cotality.core.utils._process.call.call_log import CALLERS_CHOICE, EndedCall
-    from cotality.core.utils._process.tasks.from_data import TasksOver, total_of
-    from cotality.core.utils._process.tasks.task import name_of_function
+    from cotality.core.calls import log_loop
 
-    decided_by, reason = "caller", CALLERS_CHOICE
-    if work.choice.executor == "auto":
-        decided_by, reason = "auto", DONE_SOON
-    elif planned := work.planned:
-        decided_by, reason = "plan", planned
-    EndedCall(
-        function=name_of_function(work.function),
-        total=len(results)
-        if error is None
-        else total_of(TasksOver(work.function, work.data)),
-        place="inline",
-        decided_by=decided_by,
-        reason=reason,
-        done=len(results),
-        failed=int(isinstance(error, Exception)),
-        seconds=seconds,
-        error="" if error is None else type(error).__name__,
-    ).log()
+    if planned := work.planned:
+        log_loop(work.function, total, results, seconds, error, "plan", planned)
+    else:
+        log_loop(work.function, total, results, seconds, error)

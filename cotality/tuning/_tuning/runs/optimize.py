@@ -6,22 +6,19 @@ import math
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.advice.first_tasks import sample_of
-from cotality.core.utils._process.auto.auto_backend import start_of_processes
-from cotality.core.utils._process.call.options import (
+from cotality.core.calls import (
     NEEDS_PROCESSES,
-    Options,
+    TasksOver,
+    can_be_read_once,
+    checked_flag,
     checked_options,
 )
-from cotality.core.utils._process.machine.cpus import available_cpus, default_threads
-from cotality.core.utils._process.machine.object_size import size_of
-from cotality.core.utils._process.rules.where_to_run import MANY, Figures
-from cotality.core.utils._process.tasks.checks import checked_flag
-from cotality.core.utils._process.tasks.from_data import TasksOver
-from cotality.tuning._tuning.plans.first_results import Head, can_be_read_once
+from cotality.core.estimates import MANY, Figures, sample_of, start_of_processes
+from cotality.core.machine import available_cpus, default_threads, size_of
+from cotality.tuning._tuning.plans.first_results import Head
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.plans.planning import planned
 from cotality.tuning._tuning.plans.profile import Profile
@@ -34,6 +31,9 @@ from cotality.tuning._tuning.work.work import (
 )
 
 from .loop_log import logged_plan
+
+if TYPE_CHECKING:
+    from cotality.core.utils.process import Options
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from cotality._kit.public import public_in
 from cotality.tuning._tuning.plans.plan import Plan
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.report.run_report import RunReport
+    from cotality.core.utils.process import RunReport
 
 R = TypeVar("R")
 

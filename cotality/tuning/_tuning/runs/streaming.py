@@ -6,13 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.call.batches import Limits, batches, checked_bytes
-from cotality.core.utils._process.engine.delivery import stream
-from cotality.core.utils._process.tasks.checks import (
-    OnError,
-    checked_count,
-    checked_flag,
-)
+from cotality.core.calls import OnError, checked_flag, checked_limits
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.options import RunOptions
@@ -111,8 +105,8 @@ def optimize_streaming(
     if checked_flag("verbose", verbose):
         from .detail import told_of
 
-        return told_of(work, lambda call: values(stream(call.blocking(), in_order)))
-    return values(stream(call_for(work, bounded=True).blocking(), in_order))
+        return told_of(work, lambda call: values(call.stream(ordered=in_order)))
+    return values(call_for(work).stream(ordered=in_order))
 
 
 def values(
@@ -202,9 +196,7 @@ def process_in_batches(
             there.
     """
     checked_names({**options}, "process_in_batches")
-    limits = Limits(
-        checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
-    )
+    limits = checked_limits(batch_size, max_memory_mb)
     work = Work.checked(
         func,
         data,
@@ -222,5 +214,5 @@ def process_in_batches(
     if checked_flag("verbose", verbose):
         from .detail import told_of
 
-        return told_of(work, lambda call: batches(call.blocking(), in_order, limits))
-    return batches(call_for(work, bounded=True).blocking(), in_order, limits)
+        return told_of(work, lambda call: call.batches(limits, ordered=in_order))
+    return call_for(work).batches(limits, ordered=in_order)

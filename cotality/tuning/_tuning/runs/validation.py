@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public_in
-from cotality.core.utils._process.tasks.checks import checked_flag
+from cotality.core.calls import checked_flag
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.options import RunOptions
 from cotality.tuning._tuning.work.work import (

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.machine.cgroups import content
-from cotality.core.utils._process.machine.cpus import available_cpus
-from cotality.core.utils._process.machine.memory import psutil_for
+from cotality.core.machine import available_cpus, content, psutil_for
 
 from .cpu_load import permitted
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.machine.cgroups import content, named, number
-from cotality.core.utils._process.machine.cpu_quota import Quota, quotas
-from cotality.core.utils._process.machine.memory import psutil_for
+from cotality.core.machine import content, psutil_for, quotas
 
 SHORTEST = 0.1  # s; the kernel counts in ticks of 10 ms
 LONGEST = 5.0  # s; what was longer ago says little about this moment
@@ -137,7 +135,7 @@ def sample_now(root: str, at: float) -> Sample:
     cpus = cpus_in(content(f"{root}/proc/stat", STAT_LIMIT)) or cpus_by_psutil()
     groups: dict[str, GroupUse] = {}
     for quota in quotas(root):
-        seconds = seconds_used(quota)
+        seconds = quota.seconds_used()
         if seconds is not None:
             groups[quota.folder] = GroupUse(seconds, quota.time / quota.period)
     return Sample(at, cpus, groups)
@@ -156,15 +154,6 @@ def cpus_in(stat: bytes) -> dict[int, Used]:
             idle = sum(spent[each] for each in IDLE if each < len(spent))
             found[int(name[3:])] = Used(sum(spent) - idle, sum(spent))
     return found
-
-
-def seconds_used(quota: Quota) -> float | None:
-    """The CPU time that a cgroup has used; None if nobody knows."""
-    microseconds = named(content(f"{quota.folder}/cpu.stat"), b"usage_usec")
-    if microseconds is not None:
-        return microseconds / 1e6
-    nanoseconds = number(content(f"{quota.folder}/cpuacct.usage"))  # version 1
-    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def cpus_by_psutil() -> dict[int, Used]:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from cotality._kit.public import public_in
-from cotality.core.utils._process.machine.memory import (
-    fullness,
-    memory_pressure,
-    psutil_for,
-)
+from cotality.core.machine import fullness, memory_pressure, psutil_for
 
 
 @public_in("cotality.tuning.system")

@@ -6,23 +6,18 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.engine.known_outcomes import KnownHead, KnownOutcomes
-from cotality.core.utils._process.machine.environment import MEMORY_VARIABLE
-from cotality.core.utils._process.machine.memory import MB, left_in_container
-from cotality.core.utils._process.tasks.from_data import TasksOver
-from cotality.core.utils._process.tasks.task import Task
-from cotality.tuning._tuning.plans.first_results import TasksAfter
+from cotality.core.calls import Prepared, TasksAfter, TasksOver, prepare
+from cotality.core.machine import MB, MEMORY_VARIABLE, left_in_container
 
 from .faces import face_of
 from .work import Work
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.call.options import Options
-    from cotality.core.utils._process.workers.enclosures import Lender
+    from cotality.core.pools import Lender
+    from cotality.core.utils.process import Options, Task
 
 
-def call_for(work: Work, *, bounded: bool) -> Call:
+def call_for(work: Work) -> Prepared:
     """The call of the core that does *work*.
 
     Raises:
@@ -33,40 +28,35 @@ def call_for(work: Work, *, bounded: bool) -> Call:
     if known:
         first = [each.task for each in known]
         tasks = TasksAfter(first, work.function, work.data, work.unpack)
-        call = checked_call(work, tasks, bounded)
+        call = prepared(work, tasks)
         # Last: a call that is refused leaves them for the one that is not.
         if work.take(known):
-            return knowing(call, KnownOutcomes(known))
-    others = TasksOver(work.function, work.data, unpack=work.unpack)
-    return checked_call(work, others, bounded)
+            return call.knowing(known)
+    return prepared(work, TasksOver(work.function, work.data, unpack=work.unpack))
 
 
-def checked_call(
+def prepared(
     work: Work,
-    tasks: Iterable[Task[Any]],  # Any: as in what follows, of any result type
-    bounded: bool,
-) -> Call:
+    tasks: Iterable[Task[Any]],  # Any: of any result type
+) -> Prepared:
+    """The call of *tasks* that are made of *work*. Raises what `call_for` does."""
     workers, use_processes, options = work.choice.for_the_core(work.options)
     if "memory_limit_mb" not in options and MEMORY_VARIABLE not in os.environ:
         left = left_in_container()
         if left is not None:
             options["memory_limit_mb"] = max(1, left) / MB
-    call = Call.checked(
+    return prepare(
         tasks,
-        workers,
-        use_processes,
-        work.return_exceptions,
-        work.on_error,
-        cast("Options", options),
-        bounded=bounded,
+        max_workers=workers,
+        use_processes=use_processes,
+        on_error=work.on_error,
+        return_exceptions=work.return_exceptions,
+        options=cast("Options", options),
         # What is in the options now is of the core's words.
         face=face_of(work.face)._replace(without=()),
+        planned=work.planned,
+        lender=lender_of_program(),
     )
-    call = call._replace(planned=work.planned)
-    lender = lender_of_program()
-    if lender is None:
-        return call
-    return call._replace(options=call.options._replace(lender=lender))
 
 
 def no_lender() -> Lender | None:
@@ -76,9 +66,3 @@ def no_lender() -> Lender | None:
 # Whose workers a call uses where there is a global pool manager: `manager` says so, and
 # where nobody has loaded that, nobody has made one.
 lender_of_program: Callable[[], Lender | None] = no_lender
-
-
-def knowing(call: Call, head: KnownHead) -> Call:
-    """*call*, whose first tasks are known."""
-    head.memory = call.options.memory
-    return call._replace(options=call.options._replace(memory=head))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cotality._kit.safe_text import shortened
-from cotality.core.utils._process.machine.environment import count_from
-from cotality.core.utils._process.tasks.checks import checked_count, checked_flag
-from cotality.tuning._tuning.plans.plan import Plan
-from cotality.tuning._tuning.plans.plan_fields import ExecutorName
+from cotality.core.calls import checked_count, checked_flag, count_from
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from cotality.tuning._tuning.plans.plan import Plan
+    from cotality.tuning._tuning.plans.plan_fields import ExecutorName
 
     ExecutorChoice: TypeAlias = Literal["auto"] | ExecutorName | Executor
 
@@ -53,10 +53,8 @@ class Choice:
             TypeError: A value of the wrong type.
             ValueError: A value out of range, also one of the environment.
         """
-        if plan is not None and not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
-            raise TypeError(
-                f"plan must be a Plan, such as optimize(func, data) makes, got {plan!r}"
-            )
+        if plan is not None:
+            check_plan(plan)
         chosen = checked_executor(executor)
         if chosen is None:
             chosen = executor_from_environment() or (plan.executor if plan else "auto")
@@ -110,6 +108,18 @@ class Choice:
         return 1, False, {**given, "inline": True}
 
 
+AUTO = Choice("auto", None, None)
+
+
+def check_plan(plan: object) -> None:
+    from cotality.tuning._tuning.plans.plan import Plan
+
+    if not isinstance(plan, Plan):
+        raise TypeError(
+            f"plan must be a Plan, such as optimize(func, data) makes, got {plan!r}"
+        )
+
+
 def checked_executor(executor: object) -> str | Executor | None:
     if executor is None:
         return None
@@ -141,7 +151,7 @@ def checked_jobs(n_jobs: object) -> int | None:
         )
     if n_jobs > 0:
         return n_jobs
-    from cotality.core.utils._process.machine.cpus import available_cpus
+    from cotality.core.machine import available_cpus
 
     return max(1, available_cpus() + 1 + n_jobs)
 

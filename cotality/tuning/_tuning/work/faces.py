@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.call.face import Face
+    from cotality.core.calls import Face
 
 WORK = ("plan", "n_jobs", "chunksize", "max_workers", "executor", "unpack")
 
@@ -27,7 +27,7 @@ PARAMETERS = {
 
 def face_of(name: str) -> Face:
     """What a caller sees of the function *name*."""
-    from cotality.core.utils._process.call.face import Face
+    from cotality.core.calls import Face
 
     return Face(
         PARAMETERS[name],

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.call.options import Function, Variable
-    from cotality.core.utils._process.durable.dead_letters.dead_letters import (
+    from cotality.core.calls import Function, ProgressOption, Variable
+    from cotality.core.observing import Brake
+    from cotality.core.utils.process import (
         DeadLetters,
+        Journal,
+        Rate,
+        Retry,
+        RunReport,
     )
-    from cotality.core.utils._process.durable.journal.journal import Journal
-    from cotality.core.utils._process.engine.brakes import Brake
-    from cotality.core.utils._process.engine.rate import Rate
-    from cotality.core.utils._process.progress.option import ProgressOption
-    from cotality.core.utils._process.report.run_report import RunReport
-    from cotality.core.utils._process.rules.retry import Retry
 
 
 class RunOptions(TypedDict, total=False):

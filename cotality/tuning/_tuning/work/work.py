@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, cast
 
-from cotality.core.utils._process.tasks.checks import check_function
-from cotality.tuning._tuning.plans.plan import Plan
+from cotality.core.calls import check_function, marks_were_used
 
 from .choice import Choice, checked_unpack
-from .options import RunOptions
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.tasks.outcome import Outcome
+    from cotality.core.utils.process import Outcome
+    from cotality.tuning._tuning.plans.plan import Plan
 
 # Any in this module: the data and the results of any function.
 
@@ -117,18 +114,6 @@ class Work:
         return head is not None and head.take(known)
 
 
-# Modules of the core, and what there says that an argument may be a mark, which only
-# the core knows how to read.
-MARKS = {
-    "cotality.core.utils._process.packing.share": "share_was_used",
-    "cotality.core.utils._process.packing.worker_state": "was_used",
-}
-
-
-def marks_were_used() -> bool:
-    return any(map(getattr, map(sys.modules.get, MARKS), MARKS.values(), repeat(False)))
-
-
 def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
     """*options*, which all exist.
 
@@ -138,6 +123,10 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
     Raises:
         TypeError: One does not.
     """
+    if not options:
+        return {}
+    from .options import RunOptions
+
     for name in options:
         if name not in RunOptions.__annotations__:
             from .faces import face_of

@@ -11,13 +11,13 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
-from cotality.core.utils._process.packing import share, worker_state
+from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
 from cotality.core.utils._process.portions.stopwatch import own
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 from cotality.core.utils._process.tasks.outcome import Batch, Portion
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.tasks.times import Measure
 
 from .thread_team import ThreadTeam
@@ -145,8 +145,10 @@ def for_a_thread(
     In a list of their own.
     """
     tasks = tasks.copy()
-    if share.share_was_used:
-        tasks = [share.without_marks(task) for task in tasks]
-    if worker_state.was_used:
+    if marks.share_was_used:
+        from cotality.core.utils._process.packing.share import without_marks
+
+        tasks = [without_marks(task) for task in tasks]
+    if marks.state_was_used:
         tasks = [worker_state.with_states(task) for task in tasks]
     return tasks

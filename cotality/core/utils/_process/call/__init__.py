@@ -3,6 +3,8 @@
 * the functions that people call: `functions`, `functions_outcomes`, their twins
   `functions_async`, results in `batches`, and `replay` for dead letters;
 * the `options` they share, and the words their messages may use: the `face`;
-* one call: `call`; which place it gets to run in: `open_backend`; the line in the log
-  once it is over: `call_log`.
+* one call: `call`; with the ways to run it, for other floors: `prepared`; which place
+  it gets to run in: `open_backend`; the line in the log once it is over: `call_log`;
+* without one: a `plain_loop`; a loop that becomes a call if that pays: `loop_first`, by
+  a `head_start`, or a `head_of_iterator` over what is read one by one.
 """

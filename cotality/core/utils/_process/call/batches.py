@@ -143,9 +143,7 @@ def process_in_batches(
             are there are yielded before it, in a last batch.
     """
     BATCHES.check_names({**options})
-    limits = Limits(
-        checked_count("batch_size", batch_size), checked_bytes(max_memory_mb)
-    )
+    limits = checked_limits(batch_size, max_memory_mb)
     call = Call.checked(
         tasks,
         max_workers,
@@ -157,6 +155,16 @@ def process_in_batches(
         face=BATCHES,
     )
     return batches(call.blocking(), checked_flag("ordered", ordered), limits)
+
+
+def checked_limits(batch_size: object, max_memory_mb: object) -> Limits:
+    """When a batch is full.
+
+    Raises:
+        TypeError: A value of the wrong type.
+        ValueError: One out of range, or none at all.
+    """
+    return Limits(checked_count("batch_size", batch_size), checked_bytes(max_memory_mb))
 
 
 def checked_bytes(megabytes: object) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import ref
 
 from cotality.core.utils._process.engine.arrivals import Arrivals, BlockingArrivals
@@ -32,6 +32,9 @@ from cotality.core.utils._process.tasks.times import Measure
 from .face import LISTS, Face
 from .open_backend import open_backend
 from .options import Checked, Options, UseProcesses, checked_options, where_to_run
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.engine.known_outcomes import KnownHead
 
 
 class Call(NamedTuple):
@@ -120,6 +123,11 @@ class Call(NamedTuple):
         return self._replace(
             options=options._replace(observers=(*observers, *options.observers))
         )
+
+    def knowing(self, head: KnownHead) -> Call:
+        """The same call, of whose first tasks *head* knows what becomes of them."""
+        head.memory = self.options.memory
+        return self._replace(options=self.options._replace(memory=head))
 
     def blocking(self) -> Run:
         """The call, to be driven by a thread that does nothing else."""

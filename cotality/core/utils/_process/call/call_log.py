@@ -6,6 +6,7 @@ At INFO, where somebody has asked for it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cotality.core.utils.process")
 
 CALLERS_CHOICE = "the caller said so"
+DONE_SOON = "all was done before anything else would have paid"
 
 
 @dataclass(slots=True)
@@ -93,6 +95,37 @@ class EndedCall:
         if self.error:
             parts.append(f"ended by {self.error}")
         return parts
+
+
+def log_loop(
+    function: object,
+    total: int | None,
+    results: Sequence[object],
+    seconds: float,
+    error: BaseException | None,
+    decided_by: str = "caller",
+    reason: str = CALLERS_CHOICE,
+) -> None:
+    """Log that a plain loop is over, which needed no call.
+
+    Args:
+        function: What it called, with each item.
+        total: How many items there were; None if nobody knows.
+        results: What it gave until an *error* was raised, if one was.
+        seconds: How long it took.
+        decided_by: Who said that it was to be one, and for what *reason*.
+    """
+    EndedCall(
+        function=name_of_function(function),
+        total=total,
+        place="inline",
+        decided_by=decided_by,
+        reason=reason,
+        done=len(results),
+        failed=int(isinstance(error, Exception)),
+        seconds=seconds,
+        error="" if error is None else type(error).__name__,
+    ).log()
 
 
 @dataclass

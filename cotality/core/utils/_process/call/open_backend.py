@@ -165,7 +165,7 @@ def staff_for(workers: int | None, options: Checked) -> Staff:
     from cotality.core.utils._process.workers.pool import Pool
 
     if isinstance(options.executor, IsolatedProcessPoolExecutor):
-        return Borrowed(options.executor._pool, workers)
+        return Borrowed(options.executor._pool, workers)  # pyright: ignore[reportPrivateUsage]  # one of ours
     pool = enclosing() or options.lender
     if pool is not None:
         workers = min(workers or pool.max_workers, pool.max_workers)

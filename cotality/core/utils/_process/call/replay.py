@@ -93,6 +93,37 @@ def replay_some(
     return [outcome for _, outcome in ended]
 
 
+def replay_chosen(
+    letters: DeadLetters,
+    keys: Iterable[str] | None,
+    choose: Callable[[list[DeadLetter]], list[DeadLetter]],
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+    function: Callable[..., object] | None = None,
+) -> list[Outcome[Any]]:  # Any: as above
+    """Run those letters with *keys* again that *choose* takes out of them.
+
+    It is asked when nobody else replays any, so that what it sees stays true.
+
+    Args:
+        keys: None for all letters.
+        function: As for `replay_some`.
+
+    Raises:
+        KeyError: There is no letter with one of the *keys*.
+        Exception: As from :func:`replay`.
+    """
+    return replay_some(
+        letters,
+        lambda: choose(chosen(letters, keys)),
+        max_workers,
+        use_processes,
+        options,
+        function,
+    )
+
+
 def replayed(
     letters: DeadLetters,
     choose: Callable[[], list[DeadLetter]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .cgroups import content, own_folders
+from .cgroups import content, named, number, own_folders
 
 QUOTA_FILES = {  # by version; microseconds of CPU time, and in how many of the clock
     1: ("cpu.cfs_quota_us", "cpu.cfs_period_us"),
@@ -28,6 +28,14 @@ class Quota(NamedTuple):
     folder: str
     time: int
     period: int
+
+    def seconds_used(self) -> float | None:
+        """The CPU time that the cgroup has had so far; None if nobody knows."""
+        microseconds = named(content(f"{self.folder}/cpu.stat"), b"usage_usec")
+        if microseconds is not None:
+            return microseconds / 1e6
+        nanoseconds = number(content(f"{self.folder}/cpuacct.usage"))  # version 1
+        return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def quota_in_cpus(root: str = "/") -> int | None:
@@ -60,7 +68,7 @@ def quotas(root: str = "/") -> Iterator[Quota]:
         for file in files[1:]:
             numbers += content(file).split()
         try:
-            time, period = (int(number) for number in numbers)
+            time, period = (int(each) for each in numbers)
         except ValueError:
             continue  # no kernel writes this today
         if time > 0 and period > 0:

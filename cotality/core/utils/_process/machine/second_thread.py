@@ -27,8 +27,9 @@ def is_importing() -> bool:
     A module makes a call. No other thread can pack a function of such a module: pickle
     imports it first, and waits until this thread is through.
     """
-    # A walk over the whole stack: about 0.1 us for each frame (measured).
-    frame: FrameType | None = sys._getframe(1)
+    # A walk over the whole stack: 0.5 us at a depth of 3, 3.5 us at 60 (measured). The
+    # quickest call that asks takes 100 us.
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
     while frame is not None:
         if frame.f_code.co_filename == IMPORT_SYSTEM:
             return True

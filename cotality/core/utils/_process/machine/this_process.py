@@ -33,11 +33,19 @@ set_up_seconds = 0.0
 leave_closed_loops: LeaveClosedLoops | None = None
 
 
+def in_worker() -> bool:
+    """Whether this process is a worker of ours."""
+    return is_worker
+
+
 def become_worker() -> None:
     """From now on whatever is raised here belongs to a task."""
     global is_worker
     is_worker = struck.is_all_of_tasks = True
 
+
+# True in a fork server of ours and in its workers: who ends with it, and it with whom.
+ends_with_fork_server = False
 
 # True in a process that a task made by forking this one. It has a copy of the worker's
 # loop and of its connection, and must never use either.

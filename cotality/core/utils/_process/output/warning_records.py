@@ -45,7 +45,7 @@ def module_at(filename: str, lineno: int) -> str | None:
 
     None for a warning about something else, such as a file that is compiled.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
     while frame is not None:
         if frame.f_lineno == lineno and frame.f_code.co_filename == filename:
             name: str | None = frame.f_globals.get("__name__")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar, cast
 
 from cotality._kit.public import pickled_as, public
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.task import Task, marks
 
 T = TypeVar("T")
 
@@ -46,14 +46,10 @@ def share(thing: T) -> T:
     Nothing keeps a task from changing what it is given. Later tasks of the same
     worker would then see the change, others would not.
     """
-    global share_was_used
-    share_was_used = True
+    marks.share_was_used = True
     if type(thing) is Shared:
         return thing
     return cast("T", Shared(thing))
-
-
-share_was_used = False  # spares every task a look for marks that cannot be there
 
 
 def without_marks(task: Task[Any]) -> Task[Any]:  # Any: a task of any result type

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 from cotality._kit.public import pickled_as, public
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_function
-from cotality.core.utils._process.tasks.task import Task, name_of_function
+from cotality.core.utils._process.tasks.task import Task, marks, name_of_function
 from cotality.core.utils._process.tasks.tracebacks import field_of
 
 P = ParamSpec("P")
@@ -127,15 +127,11 @@ def worker_state(
         factory: Makes the state; on processes it has to be picklable, as do *args*
             and *kwargs*. The state itself has not.
     """
-    global was_used
     if not callable(factory):
         raise TypeError(f"worker_state needs a function to call, got {factory!r}")
     check_function(factory, "what makes a worker_state")
-    was_used = True
+    marks.state_was_used = True
     return PerWorker(factory, args, kwargs)
-
-
-was_used = False  # spares every task a look for marks that cannot be there
 
 
 class Made(NamedTuple):

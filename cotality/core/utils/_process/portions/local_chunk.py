@@ -21,7 +21,7 @@ from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.run_queue import seconds_in_queue
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.tasks.times import Columns, Measure
 
 from .belongings import belongs_elsewhere
@@ -131,7 +131,7 @@ class LocalChunk:
 
     def run(self, time_box: float) -> ChunkReport:
         """Run until nothing is left; `LocalChunks` sees to the time box."""
-        if self.states is None or not worker_state.was_used:
+        if self.states is None or not marks.state_was_used:
             return self.run_all()
         with worker_state.standing_in(self.states):
             return self.run_all()

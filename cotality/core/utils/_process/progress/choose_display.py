@@ -6,8 +6,7 @@ import importlib
 import sys
 from typing import Any, Protocol, TextIO
 
-from cotality._kit.imported import imported
-
+from . import output_place
 from .output_place import Kind, Place
 from .snapshot import Progress
 
@@ -42,8 +41,7 @@ def face_for(place: Place) -> Face:
 def terminal_face(stream: TextIO) -> Face:
     from . import display_plain
 
-    ours = imported("cotality.core.utils._process.progress.display_rich")
-    if getattr(ours, "screen", None) is None:
+    if not output_place.has_display:
         if hasattr(stream, "rich_proxied_file"):
             # Somebody's own live display of rich stands there. It has the terminal,
             # and lines that are written to what stands for the stream appear above it.

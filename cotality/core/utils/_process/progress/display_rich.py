@@ -15,6 +15,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Column
 
+from . import output_place
 from .sentence import sentence
 from .snapshot import Progress
 
@@ -48,10 +49,17 @@ lock = threading.RLock()  # held while a row or the screen comes or goes
 screen: Screen | None = None
 
 
+def put_up(new: Screen | None) -> None:
+    global screen
+    screen = new
+    output_place.has_display = new is not None
+
+
 def forget_screen() -> None:
     """In a forked child: the display is the parent's, and so is who held the lock."""
-    global lock, screen
-    lock, screen = threading.RLock(), None
+    global lock
+    lock = threading.RLock()
+    put_up(None)
 
 
 if hasattr(os, "register_at_fork"):
@@ -64,10 +72,10 @@ class RichFace:
     pause = 0.1
 
     def __init__(self, stream: TextIO) -> None:
-        global screen
         with lock:
             if screen is None:
-                screen = Screen(stream)
+                put_up(Screen(stream))
+            assert screen is not None
             self.display = screen.display
             self.row = self.display.add_task("", total=None, visible=False)
             screen.rows.append(self)
@@ -88,7 +96,6 @@ class RichFace:
         A row below another that is still running goes: a call made inside another one
         may be one of very many.
         """
-        global screen
         with lock:
             if screen is None:
                 return  # in a child that was forked meanwhile
@@ -102,7 +109,7 @@ class RichFace:
             finally:
                 if not screen.rows:
                     screen.display.stop()
-                    screen = None
+                    put_up(None)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -18,6 +18,11 @@ class Kind(Enum):
     NOWHERE = "nowhere"
 
 
+# Whether a display of ours stands in the terminal; who makes it says so. To ask that
+# module would take rich.
+has_display = False
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Standard error as it was when a call began."""

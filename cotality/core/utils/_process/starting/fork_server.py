@@ -19,7 +19,7 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
-from . import interpreter
+from . import interpreter, measured
 from .fork_server_link import ForkServer
 from .measured import STANDARD_KEYS
 
@@ -137,6 +137,15 @@ def start_despite_ctrl_c() -> ForkServer:
         return ForkServer()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def exit_functions() -> int:
+    """How many the server had registered when it started; 0 if there is none."""
+    known = server
+    return 0 if known is None else known.exit_functions
+
+
+measured.exit_functions_of_server = exit_functions
 
 
 def forget_server() -> None:

@@ -11,7 +11,10 @@ import atexit
 import os
 import signal
 
+from cotality.core.utils._process.machine import this_process
+
 server = os.getpid()
+this_process.ends_with_fork_server = True  # workers, which are forked, have it as well
 
 
 def end_workers() -> None:

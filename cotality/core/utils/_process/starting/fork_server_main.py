@@ -171,7 +171,7 @@ class Server:
             standard_server._forkserver._inherited_fds = list(fds)
             parent_is_alive = os.dup(data)
             code = standard_spawn._main(data, parent_is_alive)
-            atexit._run_exitfuncs()
+            atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]  # as a process of multiprocessing ends
             flush_standard_streams()
         except EOFError:
             pass  # the parent has ended before it said what to run
@@ -197,7 +197,7 @@ def do_nothing(number: int, frame: object) -> None:
 
 
 def forget_exit_functions() -> None:
-    atexit._clear()
+    atexit._clear()  # pyright: ignore[reportPrivateUsage]  # what this one has is not the worker's
     atexit.register(util._exit_function)
 
 

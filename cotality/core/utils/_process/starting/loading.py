@@ -34,7 +34,7 @@ def check() -> None:
     Raises:
         RuntimeError: It is such a call.
     """
-    module = module_that_calls(sys._getframe(1))
+    module = module_that_calls(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
     if module is not None:
         refuse(module)
 
@@ -61,7 +61,7 @@ class Refused:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name in self.names:
-            frame = past_imports(sys._getframe())
+            frame = past_imports(sys._getframe())  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
             if frame is not None and (is_ours(frame) or module_being_loaded(frame)):
                 refuse(name)
 

@@ -8,6 +8,7 @@ that are kept warm: they end with their call then. That costs a start for each c
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from multiprocessing import spawn
 from typing import Any
 
@@ -41,7 +42,12 @@ def is_traced() -> bool:
 
 def have_exit_functions() -> bool:
     """Whether something has been registered with `atexit` where a worker starts."""
-    name = "cotality.core.utils._process.starting.fork_server"
-    module: Any = sys.modules.get(name)  # Any: a module
-    server = None if module is None else module.server
-    return server is not None and server.exit_functions > 0
+    return exit_functions_of_server() > 0
+
+
+def no_server() -> int:
+    return 0
+
+
+# How many there were when that started; `fork_server` says so, where it is used.
+exit_functions_of_server: Callable[[], int] = no_server

@@ -58,7 +58,7 @@ def end_second_program(*, is_import: bool) -> None:
 
     While the package is imported, the line that prevents that may still be to come.
     """
-    if code_to_run() is None or (is_import and prevents_it(sys._getframe())):
+    if code_to_run() is None or (is_import and prevents_it(sys._getframe())):  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
         return
     os._exit(EXIT_CODE)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 from cotality._kit.safe_text import shortened
@@ -61,6 +62,46 @@ class TasksOver(CountedTasks[R]):
         make, function = self.make, self.function
         for index, item in enumerate(self.data):
             yield make(function, item, index)
+
+
+class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
+    """Some *tasks*, and after them those of the items of *data* that come then.
+
+    Args:
+        total: How many there are in all; None takes the length of *data*, if it has
+            one.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task[Any]],
+        function: Callable[..., Any],
+        data: Iterable[Any],
+        unpack: bool,
+        total: int | None = None,
+    ) -> None:
+        super().__init__(function, data, unpack=unpack, total=total)
+        self.tasks = tasks
+
+    def __iter__(self) -> Iterator[Task[Any]]:
+        yield from self.tasks
+        count = len(self.tasks)
+        for index, item in enumerate(items_after(self.data, count), count):
+            yield self.make(self.function, item, index)
+
+
+def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as above
+    """What comes in *data* after the first *count* items.
+
+    An iterator has given those already.
+    """
+    items = iter(data)
+    return items if can_be_read_once(data) else islice(items, count, None)
+
+
+def can_be_read_once(data: Iterable[Any]) -> bool:  # Any: as above
+    """Whether what was read of *data* is gone."""
+    return iter(data) is iter(data)
 
 
 class NotUnpackableError(TypeError):

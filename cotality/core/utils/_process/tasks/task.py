@@ -29,6 +29,25 @@ SHOWN_ARGUMENTS = 160  # of all of them
 SHOWN_LABEL = 80
 
 
+class Marks:
+    """Which marks this program has made, that stand for arguments of tasks.
+
+    Apart from the marks, so that to ask loads neither kind. It spares every task a look
+    for marks that cannot be there.
+    """
+
+    share_was_used = False
+    state_was_used = False  # see `worker_state`
+
+
+marks = Marks()
+
+
+def marks_were_used() -> bool:
+    """Whether an argument of a task may be a mark."""
+    return marks.share_was_used or marks.state_was_used
+
+
 def no_arguments() -> dict[str, Any]:  # Any: as of any function
     """An empty one; to call `dict[str, Any]` takes six times as long."""
     return {}

@@ -158,7 +158,7 @@ def running_tests() -> Iterator[type]:
         return
     run = unittest.TestCase.run.__code__
     here = threading.get_ident()
-    for thread, frame in sys._current_frames().items():
+    for thread, frame in sys._current_frames().items():  # pyright: ignore[reportPrivateUsage]  # nothing else tells what they run
         each = None if thread == here else frame
         while each is not None:
             if each.f_code is run:

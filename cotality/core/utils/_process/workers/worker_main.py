@@ -248,7 +248,7 @@ def release_fork_server() -> None:
         server._forkserver_alive_fd = None
     # Only with ours: that ends the children of its workers as well. With another one
     # the signal would come before a worker has ended them itself.
-    if "cotality.core.utils._process.starting.fork_server_exit" in sys.modules:
+    if this_process.ends_with_fork_server:
         end_with_fork_server()
 
 

@@ -114,8 +114,13 @@ class DeadLetters:
             self.path,
             self.max_entries,
             self.max_age,
+            tracebacks=self.keeps_tracebacks,
             trust_others=self.trust_others,
         )
+
+    @property
+    def keeps_tracebacks(self) -> bool:
+        return True
 
 
 def letter_recorder_of(dead_letters: object) -> LetterRecorder | None:

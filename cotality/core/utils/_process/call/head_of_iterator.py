@@ -2,7 +2,7 @@
 
 An iterator is read by the thread of the caller alone, since it may be a cursor of a
 database. So no other thread can begin with the others while an item takes long: the
-loop is told to stop, and then the core goes on with the rest.
+loop is told to stop, and then a call goes on with the rest.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.tuning._tuning.work.work import Work
 
 from .head_start import PATIENCE, HeadStart
 from .plain_loop import copies_of
 
 if TYPE_CHECKING:
-    from cotality.core.utils._process.call.call import Call
-    from cotality.tuning._tuning.plans.first_results import TasksAfter
+    from collections.abc import Callable, Iterable
+
+    from cotality.core.utils._process.tasks.from_data import TasksAfter
+    from cotality.core.utils._process.tasks.task import Task
+
+    from .call import Call
+    from .prepared import Prepared
 
 # Any in this module: the items of any data.
 
@@ -30,13 +34,18 @@ class IteratorHead(HeadStart):
 
     frames = 1
 
-    def __init__(self, work: Work) -> None:
-        super().__init__(work)
-        self.items: Iterator[Any] = iter(work.data)  # what has not begun
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        data: Iterable[Any],
+        prepare: Callable[[Iterable[Task[Any]]], Prepared],
+    ) -> None:
+        super().__init__(function, (), prepare)
+        self.items: Iterator[Any] = iter(data)  # what has not begun
         self.is_read = False  # to the end
         self.last: Any = None  # the item that has failed
         self.seconds = 0.0  # that the loop took
-        self.total = length_of(work.data)
+        self.count = length_of(data)
 
     def loop(self) -> None:
         """Read in the context of the caller, and run each item in a copy of that."""
@@ -62,6 +71,10 @@ class IteratorHead(HeadStart):
         self.seconds = perf_counter() - self.began
 
     @property
+    def total(self) -> int | None:
+        return self.count
+
+    @property
     def is_done(self) -> bool:
         return self.is_read
 
@@ -84,8 +97,8 @@ class IteratorHead(HeadStart):
         return call._replace(options=call.options._replace(begins_beside=is_slow))
 
     def all_tasks(self) -> TasksAfter:
+        from cotality.core.utils._process.tasks.from_data import TasksAfter
         from cotality.core.utils._process.tasks.task import Task
-        from cotality.tuning._tuning.plans.first_results import TasksAfter
 
         first = [Task(self.function)] * self.begun
         return TasksAfter(first, self.function, self.items, False, self.total)

@@ -1,4 +1,4 @@
-"""A plain loop over items, with failures as the core has them."""
+"""A plain loop over items, with failures as a call has them."""
 
 from __future__ import annotations
 
@@ -7,44 +7,36 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.core.utils._process.machine.environment import log_is_wanted
-from cotality.tuning._tuning.work.work import Work
 
 if TYPE_CHECKING:
+    from cotality.core.utils._process.tasks.outcome import Outcome
     from cotality.core.utils._process.tasks.task import Task
 
 # Any in this module: the items and the results of any function.
 
 
-def results_of_loop(work: Work) -> list[Any]:
-    """The results of *work*, one item after the other, in this thread.
+def run_in_loop(
+    function: Callable[..., Any],
+    items: Iterator[Any],
+    results: list[Any],
+    *,
+    unpack: bool = False,
+) -> list[Any]:
+    """Call *function* with each of *items*, one after the other, in this thread.
+
+    Args:
+        function: What to call.
+        items: What is left; as many as there are *results* went before them.
+        results: Where the others are added; it is returned.
+        unpack: As for `TasksOver`.
 
     Raises:
-        Exception: As from the core: with a note that names the item.
+        Exception: As from a call: with a note that names the item.
     """
-    results: list[Any] = []
-    if not log_is_wanted():
-        return loop_over(work, results)
-    from .loop_log import logged
-
-    with logged(work, results):
-        return loop_over(work, results)
-
-
-def loop_over(work: Work, results: list[Any]) -> list[Any]:
-    """Add the results of *work* to *results*, and return these."""
-    known = work.known_head()
-    for each in known if work.take(known) else ():
-        if each.error is not None:
-            from cotality.core.utils._process.engine.blame import blame, numbers
-
-            each.error = blame(each.error, each.task, each.index, next(numbers))
-        results.append(each.unwrap())
-    items = items_after(work, len(results))
     copy = copies_of(copy_context())
     while True:
         fresh = copy()
-        if fresh.run(loop, work, items, results, fresh):
+        if fresh.run(loop, function, items, results, unpack, fresh):
             return results
 
 
@@ -58,26 +50,30 @@ def copies_of(context: Context) -> Callable[[], Context]:
 
 
 def loop(
-    work: Work, items: Iterator[Any], results: list[Any], context: Context
+    function: Callable[..., Any],
+    items: Iterator[Any],
+    results: list[Any],
+    unpack: bool,
+    context: Context,
 ) -> bool:
     """Add results until *context* is not what the caller's was any more.
 
     Each item shall find it as the caller had it; as long as an empty one stays empty,
     there is no need of another. True if there are no more items.
     """
-    function: Callable[..., Any] = run_task if work.unpack else work.function
+    call: Callable[..., Any] = run_task if unpack else function
     for item in items:
         given = item
-        if work.unpack:
+        if unpack:
             from cotality.core.utils._process.tasks.from_data import unpacked
 
-            given = unpacked(work.function, item, len(results))
+            given = unpacked(function, item, len(results))
         try:
-            results.append(function(given))
+            results.append(call(given))
         except BaseException as error:
             if is_to_end_caller(error):
                 raise
-            fail(work, error, item, len(results))
+            fail(function, error, item, len(results), unpack=unpack)
         if context:
             return False
     return True
@@ -87,16 +83,28 @@ def run_task(task: Task[Any]) -> Any:
     return task.callback_function(*task.positional, **task.arguments)
 
 
-def items_after(work: Work, count: int) -> Iterator[Any]:
-    if count == 0:
-        return iter(work.data)
-    from cotality.tuning._tuning.plans.first_results import items_after
+def unwrapped(outcome: Outcome[Any]) -> Any:
+    """The result of a task that was run before.
 
-    return items_after(work.data, count)
+    Raises:
+        Exception: Its failure, as from a call: with a note that names it.
+    """
+    if outcome.error is not None:
+        from cotality.core.utils._process.engine.blame import blame, numbers
+
+        outcome.error = blame(outcome.error, outcome.task, outcome.index, next(numbers))
+    return outcome.unwrap()
 
 
-def fail(work: Work, error: BaseException, item: Any, index: int) -> NoReturn:
-    """Raise what the core would raise if item number *index* raised *error*."""
+def fail(
+    function: Callable[..., Any],
+    error: BaseException,
+    item: Any,
+    index: int,
+    *,
+    unpack: bool = False,
+) -> NoReturn:
+    """Raise what a call would raise if item number *index* raised *error*."""
     from cotality.core.utils._process.engine.blame import blame, numbers
     from cotality.core.utils._process.portions.chunk import task_failure
     from cotality.core.utils._process.tasks.errors import as_raised
@@ -104,8 +112,8 @@ def fail(work: Work, error: BaseException, item: Any, index: int) -> NoReturn:
     from cotality.core.utils._process.tasks.tracebacks import field_of, set_field
 
     failure = task_failure(error)
-    make = TasksOver(work.function, (), unpack=work.unpack).make
-    failure = blame(failure, make(work.function, item, index), index, next(numbers))
+    make = TasksOver(function, (), unpack=unpack).make
+    failure = blame(failure, make(function, item, index), index, next(numbers))
     raised = as_raised(failure)
     if raised is error:
         context = field_of(error, "__context__")

@@ -1,4 +1,4 @@
-"""Who owns the workers of a pool manager, and lends them to calls.
+"""One set of workers for many calls: who owns them, and lends them.
 
 A pool is made when a call first needs it. While no call uses it, it is parked: it ends
 its workers after an idle time, and the next call gets a new one. A pool that is broken,
@@ -13,21 +13,59 @@ is over. Which of two callers makes the pool, one step of a dictionary decides.
 from __future__ import annotations
 
 import os
+import sys
 import weakref
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from cotality._kit.around import around
+from cotality._kit.public import public_in
 from cotality._kit.weak_sets import all_in
-from cotality.core.utils._process.workers import program_state
-from cotality.core.utils._process.workers.handle import WorkerPlan
-from cotality.core.utils._process.workers.pool import Pool
-
-SHUT_DOWN = (
-    "this pool manager has been shut down, and runs nothing more. "
-    "get_global_pool_manager() gives one that is open; managed_pool() makes another."
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.starting import loading
+from cotality.core.utils._process.starting.launch import default_context
+from cotality.core.utils._process.tasks.checks import (
+    checked_max_workers,
+    checked_seconds,
 )
+
+from . import program_state
+from .enclosures import enclosed_by
+from .executor import checked_initializer
+from .handle import WorkerPlan
+from .pool import Pool
+
+IDLE_SECONDS = 60.0
+MOST_NICE = 19  # the least urgent that there is
+SHUT_DOWN = "these workers have been shut down, and run nothing more"
 WAIT_SLICE = 0.1  # s; on Windows a longer wait could not be interrupted by Ctrl-C
+
+
+@public_in("cotality.tuning")
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """What the workers of a `PoolManager` are doing, such as for a health page.
+
+    Attributes:
+        max_workers: How many processes there may be.
+        pids: The process ids of those that are there.
+        busy: How many of them work.
+        queued: How many portions of tasks wait for one of them.
+        calls: How many calls use them at the moment.
+        is_shut_down: Whether the manager has been shut down.
+    """
+
+    max_workers: int
+    pids: tuple[int, ...]
+    busy: int
+    queued: int
+    calls: int
+    is_shut_down: bool
 
 
 class LentPool(NamedTuple):
@@ -42,7 +80,7 @@ class Loan:
 
     pool: Pool
 
-    def __init__(self, keeper: PoolKeeper) -> None:
+    def __init__(self, keeper: SharedPool) -> None:
         self.keeper = keeper
         self.ends: list[bool] = []  # not empty once it is over
         keeper.loans.add(self)
@@ -61,19 +99,51 @@ class Loan:
             self.close()
 
 
-class PoolKeeper:
-    """Lends one pool of workers to all calls of this process.
+class SharedPool:
+    """Lends one pool of workers to calls of this process, however many at once.
+
+    In a forked child it is as new: the child gets workers of its own.
 
     Args:
-        max_workers: How many processes at most.
-        plan: How they are started.
-        idle_limit: Seconds that they stay without a call, may be infinite.
+        max_workers: How many processes at most, at least 1. None takes the default.
+        idle_seconds: How long they stay without a call, more than 0; None keeps them
+            until the end.
+        niceness: By how much they give way to others that want a CPU, 0 to 19.
+        initializer: Called with *initargs* in each worker before its first task.
+        initargs: Its arguments.
+        closed: What a call hears that comes after :meth:`shut_down`.
+
+    Raises:
+        ValueError: An argument is out of range, or ``COTALITY_MAX_WORKERS`` is not a
+            number of workers.
+        TypeError: An argument is not what it must be.
+        TaskNotPicklableError: *initializer* cannot be sent to a process.
     """
 
-    def __init__(self, max_workers: int, plan: WorkerPlan, idle_limit: float) -> None:
-        self.max_workers = max_workers
-        self.plan = plan
-        self.idle_limit = idle_limit
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        idle_seconds: float | None = IDLE_SECONDS,
+        niceness: int = 0,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),  # Any: arguments of any function
+        closed: str = SHUT_DOWN,
+    ) -> None:
+        if max_workers is None:
+            max_workers = default_workers(True, this_process.is_worker)
+        if initargs and initializer is None:
+            raise ValueError("initargs need an initializer to be given to")
+        self.plan = WorkerPlan(
+            default_context(),
+            checked_initializer(initializer, initargs),
+            niceness=checked_niceness(niceness),
+            puts_back=True,
+        )
+        limit = checked_seconds("idle_seconds", idle_seconds, zero=False)
+        self.idle_limit = inf if limit is None else limit
+        self.max_workers = checked_max_workers(max_workers)
+        self.closed = closed
         self.is_shut_down = False
         self.forget()
         keepers.add(self)
@@ -86,6 +156,64 @@ class PoolKeeper:
         self.loans: weakref.WeakSet[Loan] = weakref.WeakSet()
         self.returned: SimpleQueue[None] = SimpleQueue()  # for who waits for loans
 
+    # What its owner does with it.
+
+    @around
+    def use(self) -> Generator[None, None, None]:
+        """Run calls inside the ``with`` on these workers, if they need processes.
+
+        In this thread or coroutine. The ``with`` alone starts nothing.
+
+        Raises:
+            RuntimeError: They have been shut down.
+        """
+        self.check_open()
+        with enclosed_by(self):
+            yield
+
+    def warm_up(self) -> None:
+        """Start all workers now, and wait until they are ready.
+
+        Does nothing in a worker that imports the module of this call for its tasks.
+
+        Raises:
+            RuntimeError: They have been shut down.
+            WorkerStartError: None can be started.
+        """
+        if loading.module_that_calls(sys._getframe()) is not None:  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
+            return
+        loan = self.lend()
+        try:
+            loan.pool.assemble().result()
+        finally:
+            loan.close()
+
+    def status(self) -> PoolStatus:
+        """What the workers are doing now; waits for none of them."""
+        pool, calls = self.pool, len(self.loans)
+        pids: tuple[int, ...] = ()
+        busy = queued = 0
+        if pool is not None:
+            now = pool.status()
+            pids, busy, queued = now.pids, now.busy, len(now.waiting)
+        return PoolStatus(
+            self.max_workers, pids, busy, queued, calls, self.is_shut_down
+        )
+
+    def shut_down(self, grace: float | None) -> None:
+        """Lend nothing more; wait *grace* seconds for calls; end all workers."""
+        self.is_shut_down = True
+        try:
+            self.wait_for_loans(grace)
+        finally:  # a Ctrl-C ends the wait as well
+            if self.loans:
+                for pool in self.all_pools():
+                    pool.kill_all()
+        for pool in self.all_pools():
+            pool.close(wait=True, cancel=True)
+
+    # What a call does with it.
+
     @property
     def pool(self) -> Pool | None:
         """The pool that was lent last."""
@@ -96,7 +224,7 @@ class PoolKeeper:
         """The pool, for one call more.
 
         Raises:
-            RuntimeError: The manager has been shut down.
+            RuntimeError: They have been shut down.
         """
         loan = Loan(self)
         try:
@@ -182,19 +310,7 @@ class PoolKeeper:
 
     def check_open(self) -> None:
         if self.is_shut_down:
-            raise RuntimeError(SHUT_DOWN)
-
-    def shut_down(self, grace: float | None) -> None:
-        """Lend nothing more; wait *grace* seconds for calls; end all workers."""
-        self.is_shut_down = True
-        try:
-            self.wait_for_loans(grace)
-        finally:  # a Ctrl-C ends the wait as well
-            if self.loans:
-                for pool in self.all_pools():
-                    pool.kill_all()
-        for pool in self.all_pools():
-            pool.close(wait=True, cancel=True)
+            raise RuntimeError(self.closed)
 
     def all_pools(self) -> set[Pool]:
         return {*self.replaced, *(each.pool for each in self.lent.copy().values())}
@@ -209,8 +325,19 @@ class PoolKeeper:
                 continue
 
 
+def checked_niceness(niceness: object) -> int:
+    if isinstance(niceness, bool) or not isinstance(niceness, int):
+        raise TypeError(f"niceness must be an integer, got {niceness!r}")
+    if not 0 <= niceness <= MOST_NICE:
+        raise ValueError(
+            f"niceness must be from 0 to {MOST_NICE}, got {niceness!r}: workers cannot "
+            f"be made more urgent than this process"
+        )
+    return niceness
+
+
 # For forked children.
-keepers: weakref.WeakSet[PoolKeeper] = weakref.WeakSet()
+keepers: weakref.WeakSet[SharedPool] = weakref.WeakSet()
 
 
 def forget_pools() -> None:

@@ -1,10 +1,10 @@
 """The first items of some data, run before it is known whether more than that pays.
 
-A loop in the thread of the caller, which needs nothing of the core: for a few trivial
-items that is all there is to do, and to set up anything else would take longer than
-they do. Beside it a thread sleeps, and looks now and then how far the loop has come:
-the caller itself would not see that an item takes long. If one does, that thread begins
-with the others, as a deputy: see `desk` in the core.
+A loop in the thread of the caller, which needs no engine: for a few trivial items that
+is all there is to do, and to set up anything else would take longer than they do.
+Beside it a thread sleeps, and looks now and then how far the loop has come: the caller
+itself would not see that an item takes long. If one does, that thread begins with the
+others, as a deputy: see `desk`.
 """
 
 from __future__ import annotations
@@ -16,27 +16,25 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
     deputy,
-    is_importing,
     start,
     wait_for,
 )
-from cotality.tuning._tuning.work.choice import Choice
-from cotality.tuning._tuning.work.work import Work
 
-from .plain_loop import copies_of, fail
+from .plain_loop import copies_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
-    from cotality.core.utils._process.call.call import Call
     from cotality.core.utils._process.engine.desk import Desk
+    from cotality.core.utils._process.tasks.from_data import TasksAfter
     from cotality.core.utils._process.tasks.outcome import Settled
     from cotality.core.utils._process.tasks.task import Task
-    from cotality.tuning._tuning.plans.first_results import TasksAfter
+
+    from .call import Call
+    from .prepared import Prepared
 
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.
 SOON = 0.001
@@ -45,15 +43,20 @@ LATER = 0.05
 # the others do not wait for it.
 PATIENCE = 0.002
 SHORTLY = 0.5  # s
-# What is expected to take less than this (s) is not worth more than a loop. As in the
-# core, see `where_to_run`.
+# What is expected to take less than this (s) is not worth more than a loop. As in
+# `where_to_run`.
 LITTLE = 0.005
 # Items that take less (s) are sooner done by a loop than handed out (measured).
 TINY = 3e-6
 
 
 class HeadStart:
-    """Runs the items of *work* in this thread until all is done, or it is stopped.
+    """Calls *function* with the items of *data* in this thread, until it is stopped.
+
+    Args:
+        function: What to call.
+        data: The items.
+        prepare: Makes a call of tasks for all items, should one be needed.
 
     Attributes:
         results: Of the first items, in order.
@@ -64,10 +67,15 @@ class HeadStart:
 
     frames = 2  # of ours, around a function that is called: `loop` and `run_some`
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.function = work.function
-        self.data = cast("Sequence[Any]", work.data)  # Any: items of any type
+    def __init__(
+        self,
+        function: Callable[..., Any],  # Any: any function, and items of any type
+        data: Sequence[Any],
+        prepare: Callable[[Iterable[Task[Any]]], Prepared],
+    ) -> None:
+        self.function = function
+        self.data = data
+        self.prepare = prepare
         self.began = 0.0  # by perf_counter
         self.context = copy_context()
         self.results: list[Any] = []  # Any: as above
@@ -149,6 +157,11 @@ class HeadStart:
             except HeadFailedError:
                 return []
         return self.results
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are; None if nobody knows."""
+        return len(self.data)
 
     @property
     def is_done(self) -> bool:
@@ -287,16 +300,15 @@ class HeadStart:
     def call(self) -> Call:
         """For the items that have not begun; the results of the others are void."""
         from cotality.core.utils._process.engine.known_outcomes import DoneElsewhere
-        from cotality.tuning._tuning.work.calling import checked_call, knowing
 
-        call = checked_call(self.work, self.all_tasks(), False)
+        call = self.prepare(self.all_tasks()).call
         self.is_handed_on = True
-        return knowing(call, DoneElsewhere(self.begun))
+        return call.knowing(DoneElsewhere(self.begun))
 
     def all_tasks(self) -> TasksAfter:
         """Those that have begun, as placeholders, and after them the others."""
+        from cotality.core.utils._process.tasks.from_data import TasksAfter
         from cotality.core.utils._process.tasks.task import Task
-        from cotality.tuning._tuning.plans.first_results import TasksAfter
 
         function = self.function
         rest = until_failure(self.data, self)
@@ -314,43 +326,6 @@ class HeadStart:
         return joined(settled)
 
 
-def can_have_head_start(work: Work) -> bool:
-    """Whether items of *work* may be run before the core knows of them."""
-    if not (work.is_plain and not work.unpack and work.choice == AUTO):
-        return False
-    return not is_importing()
-
-
-AUTO = Choice("auto", None, None)
-
-
-def results_with(head: HeadStart) -> list[Any]:
-    """The results of its work: from a loop if that is all it takes, else from the core.
-
-    Raises:
-        Exception: As from the core.
-    """
-    try:
-        results = head.run()
-    except BaseException as struck:
-        log_head(head, struck)
-        raise
-    log_head(head, head.error)
-    if head.error is not None:
-        error = without_our_frames(head.error, head.frames)
-        fail(head.work, error, head.latest, head.begun - 1)
-    results[: head.begun] = head.results
-    return results
-
-
-def log_head(head: HeadStart, error: BaseException | None) -> None:
-    """Log what the loop has done, unless the core has taken over, and logs that."""
-    if not head.is_handed_on and log_is_wanted():
-        from .loop_log import log_loop
-
-        log_loop(head.work, head.results, perf_counter() - head.began, error)
-
-
 class HeadFailedError(Exception):
     """The item that the loop had begun has failed, so no other one shall begin."""
 
@@ -361,19 +336,3 @@ def until_failure(data: Sequence[Any], head: HeadStart) -> Iterator[Any]:
         if head.error is not None:
             raise HeadFailedError
         yield data[place]
-
-
-def without_our_frames(error: BaseException, count: int) -> BaseException:
-    """*error*, whose traceback begins in the function of the item.
-
-    Args:
-        count: How many frames of ours are before that.
-    """
-    from cotality.core.utils._process.tasks.tracebacks import field_of
-
-    frames = field_of(error, "__traceback__")
-    for _ in range(count):
-        frames = None if frames is None else frames.tb_next
-    if frames is not None:
-        BaseException.with_traceback(error, frames)
-    return error

@@ -1,4 +1,4 @@
-"""What threads that use one pool manager do to each other between two steps."""
+"""What threads that use one shared pool do to each other between two steps."""
 
 import sys
 import threading
@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cotality.core.utils._process.starting import launch
-from cotality.core.utils._process.workers.handle import WorkerPlan
 from cotality.core.utils._process.workers.pool import Pool
-from cotality.tuning._tuning.pools.keeper import Loan, PoolKeeper
+from cotality.core.utils._process.workers.shared_pool import Loan, SharedPool
 
 
 @pytest.fixture
-def keeper() -> Iterator[PoolKeeper]:
+def keeper() -> Iterator[SharedPool]:
     """One whose pools never have a thread or a worker."""
-    keeper = PoolKeeper(2, WorkerPlan(launch.default_context()), 60.0)
+    keeper = SharedPool(2)
     yield keeper
     keeper.shut_down(0.0)
 
@@ -51,7 +49,7 @@ class ReplacedMeanwhile(list[Pool]):
 
 
 def test_a_pool_that_is_replaced_meanwhile_is_closed_as_well(
-    keeper: PoolKeeper,
+    keeper: SharedPool,
 ) -> None:
     """Another thread replaces one while this one lets go of others."""
     first, second = (Pool(2, keeper.plan, for_calls=True) for _ in range(2))
@@ -65,7 +63,7 @@ def test_a_pool_that_is_replaced_meanwhile_is_closed_as_well(
 
 
 def test_two_calls_that_end_at_once_do_not_park_the_pool_of_a_third(
-    keeper: PoolKeeper, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slower one of them parks it when the third has it already."""
     slow, quick = keeper.lend(), keeper.lend()
@@ -86,7 +84,7 @@ def test_two_calls_that_end_at_once_do_not_park_the_pool_of_a_third(
 
 
 def test_an_exception_that_strikes_before_a_call_has_its_pool_leaves_it_parked(
-    keeper: PoolKeeper, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its workers would stay for ever."""
     keeper.lend().close()
@@ -106,7 +104,7 @@ def test_an_exception_that_strikes_before_a_call_has_its_pool_leaves_it_parked(
 
 
 def test_a_call_that_begins_when_the_manager_is_shut_down_gets_no_pool(
-    keeper: PoolKeeper, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody would close that."""
     check, todo = keeper.check_open, [0.0]
@@ -123,7 +121,7 @@ def test_a_call_that_begins_when_the_manager_is_shut_down_gets_no_pool(
 
 
 def test_a_slow_thread_does_not_bring_an_old_pool_back(
-    keeper: PoolKeeper, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two others have replaced the pool, each by a new one, while it makes its own."""
 
@@ -145,7 +143,7 @@ def test_a_slow_thread_does_not_bring_an_old_pool_back(
     newest.close()
 
 
-def test_calls_that_begin_while_another_one_looks_for_them(keeper: PoolKeeper) -> None:
+def test_calls_that_begin_while_another_one_looks_for_them(keeper: SharedPool) -> None:
     """Each step of one may come between two steps of another."""
     failed: list[BaseException] = []
     others = [Loan(keeper) for _ in range(50)]

@@ -1,0 +1,141 @@
+"""What a call of the core is made of, for whoever makes calls of another kind.
+
+Provisional: for the floors of this house, and for authors of extensions. Names may come
+and go with any release.
+
+* The call: `prepare` checks what it is given and makes a `Prepared`, whose `results`,
+  `stream`, `outcomes`, `batches` and their twins run it; `checked_limits` says when a
+  batch is full. `Awaits` is what an asynchronous one gives.
+* What runs without one: `run_in_loop`, with the failures that a call would have;
+  `results_with_head_start`, which makes a call if that pays, where
+  `can_have_head_start`; `unwrapped`, of what was run before.
+* The tasks: `TasksOver` a function and data, `TasksAfter` others, `total_of` them,
+  `items_after` the first, which are gone if the data `can_be_read_once`;
+  `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
+* The arguments, checked in the core's words: `checked_flag`, `checked_count`,
+  `checked_seconds`, `check_function`, `count_from` the environment; all options
+  together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
+  messages may use: `Face`.
+* Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
+  value: `DEFAULT_GRACE`.
+* The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
+"""
+
+from cotality._kit.front_door import front_door
+
+# Type checkers take a variable of this name for true, and see what each name is.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .utils._process.call.batches import checked_limits
+    from .utils._process.call.call_log import log_loop, logger
+    from .utils._process.call.face import Face
+    from .utils._process.call.functions_async import Awaits
+    from .utils._process.call.loop_first import (
+        can_have_head_start,
+        results_with_head_start,
+    )
+    from .utils._process.call.options import (
+        DEFAULT_GRACE,
+        NEEDS_PROCESSES,
+        Function,
+        UseProcesses,
+        Variable,
+        checked_options,
+    )
+    from .utils._process.call.plain_loop import run_in_loop, unwrapped
+    from .utils._process.call.prepared import Prepared, prepare
+    from .utils._process.machine.environment import count_from, log_is_wanted
+    from .utils._process.progress.option import ProgressOption
+    from .utils._process.tasks.checks import (
+        OnError,
+        check_function,
+        checked_count,
+        checked_flag,
+        checked_seconds,
+    )
+    from .utils._process.tasks.from_data import (
+        NotUnpackableError,
+        TasksAfter,
+        TasksOver,
+        can_be_read_once,
+        items_after,
+        total_of,
+    )
+    from .utils._process.tasks.task import marks_were_used, name_of_function
+
+__all__ = [
+    "DEFAULT_GRACE",
+    "NEEDS_PROCESSES",
+    "Awaits",
+    "Face",
+    "Function",
+    "NotUnpackableError",
+    "OnError",
+    "Prepared",
+    "ProgressOption",
+    "TasksAfter",
+    "TasksOver",
+    "UseProcesses",
+    "Variable",
+    "can_be_read_once",
+    "can_have_head_start",
+    "check_function",
+    "checked_count",
+    "checked_flag",
+    "checked_limits",
+    "checked_options",
+    "checked_seconds",
+    "count_from",
+    "items_after",
+    "log_is_wanted",
+    "log_loop",
+    "logger",
+    "marks_were_used",
+    "name_of_function",
+    "prepare",
+    "results_with_head_start",
+    "run_in_loop",
+    "total_of",
+    "unwrapped",
+]
+
+# In which room of the core each of them is.
+LATER = {
+    "Awaits": "call.functions_async",
+    "DEFAULT_GRACE": "call.options",
+    "Face": "call.face",
+    "Function": "call.options",
+    "NEEDS_PROCESSES": "call.options",
+    "NotUnpackableError": "tasks.from_data",
+    "OnError": "tasks.checks",
+    "Prepared": "call.prepared",
+    "ProgressOption": "progress.option",
+    "TasksAfter": "tasks.from_data",
+    "TasksOver": "tasks.from_data",
+    "UseProcesses": "call.options",
+    "Variable": "call.options",
+    "can_be_read_once": "tasks.from_data",
+    "can_have_head_start": "call.loop_first",
+    "check_function": "tasks.checks",
+    "checked_count": "tasks.checks",
+    "checked_flag": "tasks.checks",
+    "checked_limits": "call.batches",
+    "checked_options": "call.options",
+    "checked_seconds": "tasks.checks",
+    "count_from": "machine.environment",
+    "items_after": "tasks.from_data",
+    "log_is_wanted": "machine.environment",
+    "log_loop": "call.call_log",
+    "logger": "call.call_log",
+    "marks_were_used": "tasks.task",
+    "name_of_function": "tasks.task",
+    "prepare": "call.prepared",
+    "results_with_head_start": "call.loop_first",
+    "run_in_loop": "call.plain_loop",
+    "total_of": "tasks.from_data",
+    "unwrapped": "call.plain_loop",
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = front_door(globals(), "cotality.core.utils._process", LATER)
