@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
 from cotality.tuning._tuning.runs.head_start import LITTLE, TINY, HeadStart
 from cotality.tuning._tuning.work.work import Work
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, Marks
 from tests.programs import Program
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     Retry,
@@ -22,6 +20,7 @@ from cotality.core.utils.process import (
     iter_outcomes,
 )
 from tests.fatal import exit_with
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, Marks, echo, wait_then
 from tests.limits import LONG_S
 

@@ -13,8 +13,6 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger import MOST_TASKS
@@ -30,6 +28,7 @@ from cotality.core.utils.process import (
     iter_outcomes,
 )
 from tests.fatal import ExitsWhenUnpickled, return_what_exits_when_pickled
+from tests.given import given, settings, st
 from tests.helpers import add, append_and_return, are_same, echo, fail_with
 
 # It is about portions, and takes its time.
