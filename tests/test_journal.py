@@ -1044,7 +1044,9 @@ def test_leaving_a_stream_early_keeps_what_has_finished(
 KILLED = """
 import sys
 from pathlib import Path
-from cotality.core.utils.process import *
+from cotality.core.utils.process import (
+    Journal, Task, execute_tasks_in_parallel_streaming
+)
 from tests.fates import slow_double
 folder, processes = Path(sys.argv[1]), sys.argv[2] == "processes"
 tasks = (

@@ -24,6 +24,9 @@ from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, Marks, echo, wait_then
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 SOON = Retry(attempts=3, backoff=0.001)
 
 

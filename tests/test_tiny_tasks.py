@@ -32,7 +32,7 @@ from tests.given import given, settings, st
 from tests.helpers import add, append_and_return, are_same, echo, fail_with
 
 # It is about portions, and takes its time.
-pytestmark = pytest.mark.one_python
+pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 # So many that most of them travel in portions of more than a hundred: portions start
 # at one task and triple while tasks prove short.
