@@ -31,6 +31,7 @@ OPEN_FILES = Path("/proc/self/fd")
 HAS_LISTS = bool(list(Path("/proc/self/task").glob("*/children")))
 terminal = pytest.StashKey[int]()
 passed = pytest.StashKey[bool]()
+shares_workers = pytest.StashKey[bool]()
 
 
 @pytest.fixture(params=[False, True], ids=["threads", "processes"])
@@ -120,6 +121,9 @@ class Things:
         return ", ".join(more)
 
 
+before_the_row = pytest.StashKey[Things | None]()
+
+
 def descendants(without: set[int]) -> list[psutil.Process]:
     """The children of this process, and theirs, but not those *without* which it is.
 
@@ -180,15 +184,52 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    item.stash[shares_workers] = is_warm(item) and is_warm(nextitem, item.path)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, object, object]:
+    if is_warm(pyfuncitem):
+        # Workers are for calls with the environment that they were started with, and
+        # pytest would change it with each test.
+        os.environ["PYTEST_CURRENT_TEST"] = f"{pyfuncitem.path}"
+    return (yield)
+
+
+def is_warm(item: pytest.Item | None, module: Path | None = None) -> bool:
+    """Whether *item*, which has to be of *module* if one is given, is marked so."""
+    if item is None or (module or item.path) != item.path:
+        return False
+    mark = item.get_closest_marker("warm")
+    return mark is not None and mark.args != (False,)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(
     guard: None, request: pytest.FixtureRequest
 ) -> Iterator[None]:
-    """No test leaves a thread, a process or an open file."""
-    before = Things.now()
+    """No test leaves a thread, a process or an open file.
+
+    Nor does a row of tests of one module that are marked `warm`: each may leave warm
+    workers to the next, and after the last one all is as it was before the first.
+    """
+    stash, row = request.node.stash, request.session.stash
+    if row.get(before_the_row, None) is None:
+        row[before_the_row] = Things.now()
     yield
+    has_passed = stash.get(passed, False)
+    if has_passed and stash[shares_workers]:
+        return
+    before, row[before_the_row] = row[before_the_row], None
     shutdown_workers()
-    if not request.node.stash.get(passed, False):
+    if not has_passed:
         return  # its traceback keeps alive what its frames refer to
     end = time.monotonic() + GONE_S
     while (left := Things.now().beyond(before)) and time.monotonic() < end:

@@ -7,13 +7,10 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.fatal import die_of, exit_with
+from tests.given import st
 from tests.limits import LONG_S
-
-if TYPE_CHECKING:
-    from hypothesis import strategies as st
 
 # The ways in which a task can end its worker.
 DEADLY = ("exit 0", "exit 3", "SIGKILL", "SIGTERM", "SIGSEGV", "abort")
@@ -69,8 +66,6 @@ def fates(
     durations: st.SearchStrategy[float], ways: tuple[str, ...] = (*DEADLY, "raise")
 ) -> st.SearchStrategy[list[Fate]]:
     """Up to sixty tasks of which one in ten, or so, does something else."""
-    from hypothesis import strategies as st
-
     harmless = st.builds(Fate, durations)
     fatal = st.builds(Fate, durations, st.sampled_from(ways))
     mixed = st.integers(0, 9).flatmap(lambda n: fatal if n == 0 else harmless)
@@ -79,6 +74,4 @@ def fates(
 
 def some_durations() -> st.SearchStrategy[float]:
     """Mostly nothing, sometimes more than a portion may take."""
-    from hypothesis import strategies as st
-
     return st.sampled_from([0.0, 0.0, 0.0, 0.001, 0.01, 0.05])

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import Task
+from tests.given import st
 
 Parts: TypeAlias = list[Any]  # Any: nodes of any kind
 Shape: TypeAlias = list[Any]  # Any: a description of each object

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import psutil
 
-from tests.helpers import Marks, environment_of_scripts
+from tests.helpers import Marks, environment_of_scripts, with_names_for_star
 from tests.limits import GONE_S, GUARD_S, LONG_S, POLL_S
 
 # A program that is started in the background inherits an ignored SIGINT. In a terminal
@@ -41,7 +41,7 @@ class Program:
 
     def __init__(self, source: str, folder: Path, *, terminal: bool = False) -> None:
         script = folder / "program.py"
-        script.write_text(PREAMBLE + source, "utf-8")
+        script.write_text(with_names_for_star(PREAMBLE + source), "utf-8")
         self.command = [sys.executable, "-W", "error", str(script)]
         self.folder = folder
         self.terminal = terminal

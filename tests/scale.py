@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from cotality.core.utils._process.rules.portion_size import Rules, Schedule
@@ -135,8 +135,13 @@ class Cell:
         return self.rounds >= ROUNDS and not may_meet
 
 
+@cache  # several tests look at the same runs, and so does the page
+def cell_of(shape: Shape, workers: int, usual: float) -> Cell:
+    return Cell(shape, workers, usual)
+
+
 def cells(usual: float, workers: int) -> list[Cell]:
-    return [Cell(shape, workers, usual) for shape in SHAPES]
+    return [cell_of(shape, workers, usual) for shape in SHAPES]
 
 
 def figures() -> str:

@@ -189,12 +189,13 @@ class Simulation:
 
     def work(self, first: int, length: int, time_box: float) -> tuple[float, int]:
         """How long a portion takes, and how many of its tasks are run."""
-        seconds = 0.0
-        for index in range(first, first + length):
+        seconds, runs = 0.0, self.report.runs
+        durations = self.durations[first : first + length]
+        for index, duration in enumerate(durations, first):
             if seconds > time_box:
                 return seconds, index - first
-            self.report.runs[index] += 1
-            seconds += self.durations[index]
+            runs[index] += 1
+            seconds += duration
         return seconds, length
 
 

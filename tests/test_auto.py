@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.rules.where_to_run import (
     PLACES,
@@ -30,6 +28,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
 )
+from tests.given import given, st
 from tests.helpers import Gate, Marks, echo
 
 

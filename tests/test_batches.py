@@ -16,7 +16,7 @@ from cotality.core.utils.process import Task, process_in_batches
 from tests.helpers import Failure, echo, fail_with
 
 # It is about how much is held at a time.
-pytestmark = pytest.mark.one_python
+pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 MB = 1_000_000
 

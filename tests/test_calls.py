@@ -52,6 +52,9 @@ from tests.helpers import (
 )
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 WINDOW = 8  # tasks for each worker that are out or not taken, at most, if they are long
 LARGEST_WINDOW = 4 * 512  # the same for tiny ones
 

@@ -19,6 +19,9 @@ from cotality.core.utils.process import (
     share,
 )
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 BIG = 70_000  # bytes, or the first of numbers that take five bytes each
 MANY = 14_000  # such numbers in a list that is large
 

@@ -18,6 +18,9 @@ from cotality.core.utils.process import (
 from tests.helpers import echo, run_script
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 MANY = 700  # tiny tasks, so that hundreds travel in one portion
 
 name: ContextVar[Any] = ContextVar("name", default="nobody")

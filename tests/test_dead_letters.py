@@ -32,6 +32,9 @@ from tests.fatal import exit_with
 from tests.helpers import Failure, Gate, environment_of_scripts
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 
 @pytest.fixture
 def letters(tmp_path: Path) -> DeadLetters:

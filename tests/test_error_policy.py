@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     Task,
@@ -18,7 +16,11 @@ from cotality.core.utils.process import (
     iter_outcomes,
 )
 from tests.fatal import exit_with
+from tests.given import given, settings, st
 from tests.helpers import Failure, Marks, echo, fail_with, mark_and_fail
+
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
 
 LISTS: list[Callable[..., Any]] = [
     execute_tasks_in_parallel,

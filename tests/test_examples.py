@@ -430,6 +430,7 @@ def test_without_proc_the_peak_memory_is_shown(
     assert peak[0] > 1e6
 
 
+@pytest.mark.one_python  # what Ctrl-C does to calls is tested on each
 @pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
 @pytest.mark.parametrize(
     ("name", "sign"),

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     DeadLetters,
@@ -36,7 +34,11 @@ from cotality.tuning import (
 )
 from cotality.tuning._tuning.work.calling import call_for
 from cotality.tuning._tuning.work.work import Work
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, echo, pid
+
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
 
 EXECUTORS = ("sequential", "threads", "processes", "auto")
 

@@ -39,6 +39,9 @@ from tests.helpers import (
     without_addresses,
 )
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 stream_of = execute_tasks_in_parallel_streaming
 each_order = pytest.mark.parametrize("ordered", [True, False])
 

@@ -102,6 +102,26 @@ def test_a_program_waits_for_what_it_uses(function: str) -> None:
     assert not loaded & EXPENSIVE
 
 
+# Modules behind the front door that a first call loads. One more for every call makes
+# every program wait for it: import what only some calls need where they need it.
+MOST_LOADED = {"threads": 50, "processes": 115}
+
+
+@pytest.mark.parametrize("kind", MOST_LOADED)
+def test_a_first_call_loads_no_more_than_it_did(kind: str) -> None:
+    """Each module is one more file to find and to run before the first result."""
+    loaded = loaded_by(
+        f"{IMPORT}\n"
+        "execute_tasks_in_parallel(\n"
+        f"    [Task(abs, positional=(-1,))], 2, {kind == 'processes'}\n"
+        ")"
+    )
+
+    ours = ours_of(loaded)
+    assert f"backends.{kind}" in ours
+    assert len(ours) <= MOST_LOADED[kind], sorted(ours)
+
+
 def test_to_import_tuning_imports_nothing_else() -> None:
     """It is a front door of the same kind."""
     loaded = loaded_by("import cotality.tuning")

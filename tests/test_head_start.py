@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.calls import prepare
 from cotality.core.utils._process.call.head_start import LITTLE, TINY, HeadStart
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, Marks
 from tests.programs import Program
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
@@ -21,6 +19,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_unordered,
 )
 from tests.fates import DEADLY, TIMEOUT, Fate, fates, meet_fate, runs, some_durations
+from tests.given import HealthCheck, given, settings, st
 
 # Each example starts new workers, so there are few, with many tasks each.
 few = partial(

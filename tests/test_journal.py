@@ -1044,7 +1044,9 @@ def test_leaving_a_stream_early_keeps_what_has_finished(
 KILLED = """
 import sys
 from pathlib import Path
-from cotality.core.utils.process import *
+from cotality.core.utils.process import (
+    Journal, Task, execute_tasks_in_parallel_streaming
+)
 from tests.fates import slow_double
 folder, processes = Path(sys.argv[1]), sys.argv[2] == "processes"
 tasks = (
@@ -1106,18 +1108,22 @@ def test_a_run_that_is_killed_twenty_times_is_done_in_the_end(
     assert Counter(runs(trace)) == count
 
 
+FINISHED = b'"event":"finished"'
+
+
 def wait_for_progress(
     journal: Journal, process: subprocess.Popen[bytes], tasks: int
 ) -> None:
     """Return when so many more tasks have ended, or the process has."""
     end = time.monotonic() + LONG_S
-    before = None
+    content = journal.path.read_bytes() if journal.path.exists() else b""
+    wanted = content.count(FINISHED) + tasks
     while process.poll() is None and time.monotonic() < end:
-        content = journal.path.read_bytes() if journal.path.exists() else b""
-        ended = content.count(b'"event":"finished"')
-        if before is None:
-            before = ended
-        if ended >= before + tasks:
+        if journal.path.exists():
+            with journal.path.open("rb") as file:
+                file.seek(len(content))  # not all of it anew each millisecond
+                content += file.read()
+        if content.count(FINISHED) >= wanted:
             return
         time.sleep(0.001)
 

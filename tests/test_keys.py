@@ -28,11 +28,10 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.durable.keys.task_key import Keys
 from cotality.core.utils.process import Task, TaskKeyError, share
+from tests.given import given, settings, st
 from tests.helpers import add, echo, environment_of_scripts
 from tests.limits import LONG_S
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,35 @@ from cotality.core.utils.process import (
     worker_pool,
 )
 from tests.helpers import Gate, Marks, are_same, echo, run_script, wait_for_marks
+from tests.large import (
+    LARGE,
+    MANY,
+    MB,
+    Counted,
+    DiesWhenPickled,
+    Heap,
+    Leaves,
+    Moody,
+    RefusesByOSError,
+    Ticket,
+    Visits,
+    append,
+    change,
+    die_with,
+    first,
+    increment,
+    killed_soon_after,
+    last,
+    length,
+    lists_here,
+    noughts,
+    number_of_all,
+    number_of_last_items,
+    numbered,
+    result_without_room,
+    switch_off_segments,
+    visit,
+)
 from tests.limits import GONE_S, LONG_S, POLL_S
 from tests.programs import Program
 
@@ -43,19 +71,11 @@ pytestmark = pytest.mark.one_python
 
 Bytes = NDArray[np.uint8]
 
-MB = 1_000_000
-LARGE = 200_000  # bytes, well above what goes through the link
-MANY = 40_000  # small integers in a list that is as large
 SEGMENT = "/memfd:cotality (deleted)"  # how Linux shows one
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks into /proc"
 )
-
-
-def switch_off_segments() -> None:
-    segments.ARE_AVAILABLE = False
-    messages.ARE_AVAILABLE = False
 
 
 @pytest.fixture(params=["segments", "link"])
@@ -101,42 +121,10 @@ def segment_files(pid: int | str = "self") -> list[str]:
     return [name for name in found if name == SEGMENT]
 
 
-class Counted:
-    """Counts how often it was pickled by this process."""
-
-    pickled = 0
-
-    def __reduce__(self) -> tuple[type[Counted], tuple[()]]:
-        Counted.pickled += 1
-        return Counted, ()
-
-
 @pytest.fixture
 def counted() -> list[object]:
     Counted.pickled = 0
     return [*range(MANY), Counted()]
-
-
-def noughts(size: int = LARGE) -> Bytes:
-    return np.zeros(size, np.uint8)
-
-
-def length(*values: Any, **named: Any) -> int:
-    return sum(len(each) for each in (*values, *named.values()))
-
-
-def append(items: list[Any]) -> int:
-    items.append("more")
-    return len(items)
-
-
-def increment(data: Any) -> int:
-    data[0] += 1
-    return int(data[0])
-
-
-def first(data: Any) -> int:
-    return int(data[0])
 
 
 # The same object in several tasks.
@@ -280,38 +268,6 @@ def test_functions_with_much_inside_and_many_of_them() -> None:
 # What a worker has had before.
 
 
-class Heap(list[Any]):
-    """A list with something beside its items, said to be large."""
-
-    nbytes = LARGE
-    pushes = 0
-
-
-def numbered() -> list[int]:
-    return list(range(1000, 1000 + MANY))
-
-
-def change(thing: Any) -> str:
-    """Change *thing* in all ways that its type has; what it was before."""
-    before = f"{type(thing).__name__} {hash(repr(thing))}"
-    if isinstance(thing, Heap):
-        thing.pushes += 1
-        before += f", {thing.pushes} pushes"
-    if isinstance(thing, list):
-        if isinstance(thing[-1], list | bytearray):
-            thing[-1].append(1)
-        thing.reverse()
-        thing.append("more")
-    elif isinstance(thing, dict):
-        thing[next(iter(thing))] = "changed"
-        thing["more"] = 1
-    elif isinstance(thing, set):
-        thing.pop()
-    elif isinstance(thing, tuple) and isinstance(thing[-1], list):
-        thing[-1].append(1)
-    return before
-
-
 @pytest.mark.parametrize(
     "thing",
     [
@@ -340,15 +296,6 @@ def test_an_argument_is_pristine_however_often_a_worker_gets_it(thing: Any) -> N
     assert len(set(outcomes)) == 1
 
 
-last_items: list[object] = []  # kept, so that each has an identity of its own
-
-
-def number_of_last_items(items: Any) -> int:
-    """How many different objects this worker was given as the last item."""
-    last_items.append(items[len(items) - 1])
-    return len({id(item) for item in last_items})
-
-
 def test_what_a_worker_gets_again_is_copied_if_nobody_can_tell() -> None:
     """A list of numbers is unpickled twice in a worker, then it is only copied."""
     numbers, lists = numbered(), [[n] for n in range(MANY)]
@@ -372,28 +319,6 @@ def test_what_two_tasks_hold_in_turn_is_copied_too() -> None:
     assert execute_tasks_in_parallel([all_at_once] * 10, 1, True)[-1] == 4 + 6
 
 
-def number_of_all(**named: Any) -> int:
-    return [number_of_last_items(items) for items in named.values()][-1]
-
-
-class Ticket:
-    """Becomes another number each time it is unpickled."""
-
-    def __reduce__(self) -> tuple[Callable[..., int], tuple[()]]:
-        return draw, ()
-
-
-drawn = iter(range(1_000_000, 2_000_000))
-
-
-def draw() -> int:
-    return next(drawn)
-
-
-def last(items: list[int]) -> int:
-    return items[-1]
-
-
 def test_what_unpickling_computes_is_computed_for_each_task() -> None:
     """A list that holds only numbers when it arrives may have been more before."""
     items = [*range(MANY), Ticket()]
@@ -412,12 +337,6 @@ def test_identity_within_a_task_survives_copying() -> None:
     answers = execute_tasks_in_parallel([same, different] * 4, 1, True)
 
     assert answers == [True, False] * 4
-
-
-def lists_here(size: int) -> int:
-    """How many lists of *size* items this process has."""
-    lists = [thing for thing in gc.get_objects() if type(thing) is list]
-    return sum(len(each) == size for each in lists)
 
 
 def test_a_worker_lets_go_of_what_it_copies() -> None:
@@ -463,22 +382,6 @@ def test_another_object_is_captured_by_itself() -> None:
 
 
 # share.
-
-
-class Visits:
-    """Counts, in each process, how often it was unpickled, and who came by."""
-
-    def __init__(self, size: int) -> None:
-        self.content = bytes(size)
-        self.visits = 0
-
-    def visit(self) -> int:
-        self.visits += 1
-        return self.visits
-
-
-def visit(guest_book: Visits) -> tuple[int, int, int]:
-    return os.getpid(), id(guest_book), guest_book.visit()
 
 
 @pytest.mark.parametrize("size", [10, LARGE], ids=["small", "large"])
@@ -564,24 +467,6 @@ def test_an_error_shows_what_was_shared() -> None:
 
     assert isinstance(error, TaskNotPicklableError)
     assert "arguments['items']['doors'][0] is a _thread.lock" in str(error)
-
-
-class Moody:
-    """Becomes a list when it is unpickled for the second time."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.content = bytes(LARGE)
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return load_moody, (self.folder, self.content)
-
-
-def load_moody(folder: Path, content: bytes) -> list[int]:
-    if (folder / "tried").exists():
-        return [1] * MANY
-    (folder / "tried").touch()
-    raise ValueError("not now")
 
 
 def test_what_cannot_be_unpickled_costs_its_task_alone(tmp_path: Path) -> None:
@@ -862,23 +747,6 @@ def test_a_call_leaves_the_number_of_descriptors_as_it_was(
 # Functions.
 
 
-class Leaves:
-    """Leaves a mark whenever it is unpickled."""
-
-    def __init__(self, folder: Path, size: int = LARGE) -> None:
-        self.folder = folder
-        self.content = bytes(size)
-
-    def __reduce__(self) -> tuple[Callable[..., Leaves], tuple[Path, bytes]]:
-        return arrive, (self.folder, self.content)
-
-
-def arrive(folder: Path, content: bytes) -> Leaves:
-    with (folder / f"{os.getpid()}.arrivals").open("a") as file:
-        file.write("x")
-    return Leaves(folder, len(content))
-
-
 def test_what_a_function_holds_arrives_for_each_task(way: str, tmp_path: Path) -> None:
     """It belongs to the task, as if each had been sent by itself."""
     inside = Leaves(tmp_path)
@@ -1037,16 +905,6 @@ def test_a_submitted_argument_without_room_is_an_os_error(
     assert isinstance(error, OSError)
 
 
-def result_without_room(size: int) -> Bytes:
-    """An array, from a process that finds no room for it from now on."""
-
-    def full() -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    segments.memory_file = segments.disk_file = full
-    return noughts(size)
-
-
 def test_a_result_without_room_costs_its_task() -> None:
     """A worker that finds no room says so, and goes on with the next task."""
     tasks = [Task.of(len, "a"), Task.of(result_without_room, 5 * MB), Task.of(len, "b")]
@@ -1067,13 +925,6 @@ def test_a_submitted_call_whose_result_has_no_room_is_an_os_error() -> None:
     assert isinstance(error, OSError)
 
 
-class RefusesByOSError:
-    """Its pickling fails with an `OSError` of its own."""
-
-    def __reduce__(self) -> str:
-        raise FileNotFoundError("the file behind it is gone")
-
-
 def test_an_os_error_while_pickling_is_not_taken_for_lack_of_room() -> None:
     """An argument or result that fails to pickle fails as such, whatever it raises."""
     argument = Task(length, {"items": [RefusesByOSError()] * MANY})
@@ -1085,10 +936,6 @@ def test_an_os_error_while_pickling_is_not_taken_for_lack_of_room() -> None:
 
 
 # Workers and parents that die.
-
-
-def die_with(data: Any) -> None:
-    os._exit(len(data) and 7)
 
 
 def test_a_worker_that_dies_with_large_data_costs_one_task(way: str) -> None:
@@ -1104,11 +951,6 @@ def test_a_worker_that_dies_with_large_data_costs_one_task(way: str) -> None:
     assert outcomes[:5] + outcomes[7:] == [items] * 18
 
 
-class DiesWhenPickled:
-    def __reduce__(self) -> str:
-        os._exit(8)
-
-
 def test_a_worker_that_dies_while_it_packs_a_result_costs_one_task() -> None:
     """What others have returned before, small or large, is not lost."""
     tasks: list[Task[Any]] = [
@@ -1121,15 +963,6 @@ def test_a_worker_that_dies_while_it_packs_a_result_costs_one_task() -> None:
     assert isinstance(outcomes.pop(5), WorkerCrashedError)
     sizes = [LARGE if n % 2 else 9 for n in range(20) if n != 5]
     assert [len(each) for each in outcomes] == sizes
-
-
-def killed_soon_after(size: int) -> Bytes:
-    """A result whose worker is about to die, at whatever point of its way."""
-    pause = 0.0005 * (size % 10)
-    subprocess.Popen(
-        ["sh", "-c", f"sleep {pause}; kill -{signal.SIGKILL.value} {os.getpid()}"]
-    )
-    return noughts(size)
 
 
 def test_a_worker_that_dies_around_its_answer_loses_nothing_else() -> None:

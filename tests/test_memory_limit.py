@@ -7,8 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.engine import memory_limit
 from cotality.core.utils._process.engine.memory_limit import MemoryLimit
@@ -16,6 +14,7 @@ from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from cotality.tuning import execute
+from tests.given import given, settings, st
 from tests.helpers import echo
 from tests.limits import LONG_S
 

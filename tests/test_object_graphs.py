@@ -10,8 +10,6 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
@@ -21,8 +19,12 @@ from cotality.core.utils.process import (
     share,
 )
 from tests.executors import PicklingThreads
+from tests.given import HealthCheck, given, settings, st
 from tests.graphs import Graph, Node, Shape, change, closure_over, graphs, shape
 from tests.limits import LONG_S
+
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
 
 some = settings(
     max_examples=50,

@@ -45,7 +45,7 @@ from cotality.tuning import CircuitBreaker, CircuitOpenError
 from tests.helpers import Failure, Marks, echo, fail_with, pid
 
 # What the table says is the same on every Python.
-pytestmark = pytest.mark.one_python
+pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 PAGE = Path(__file__).parents[1] / "docs" / "look-up" / "options.md"
 WORDS = {"yes", "no", "idle"}

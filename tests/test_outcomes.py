@@ -23,6 +23,9 @@ from tests.fatal import exit_with
 from tests.helpers import Failure, Gate, Thing, echo, fail_with, make_thing, wait_then
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 
 def spin(seconds: float) -> float:
     """Use up CPU time."""

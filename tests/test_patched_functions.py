@@ -18,6 +18,9 @@ from cotality.core.utils.process import (
 from tests import shop
 from tests.helpers import echo, without_addresses
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 
 def run(function: Callable[..., Any], *arguments: object, **options: Any) -> Any:
     """What *function* gives in a worker; Any: it depends on the function."""

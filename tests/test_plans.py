@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.machine import run_queue
 from cotality.core.utils._process.rules.where_to_run import Figures
@@ -33,6 +31,7 @@ from cotality.tuning import (
     validate_optimization,
 )
 from cotality.tuning._tuning.plans.planning import planned
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, echo
 from tests.limits import LONG_S
 

@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.engine.observers import Observer, Observers, Start
 from cotality.core.utils._process.progress.meter import Meter, Rate
@@ -22,6 +20,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_async,
     execute_tasks_in_parallel_streaming,
 )
+from tests.given import given, st
 from tests.helpers import Failure, Gate, echo, fail_with, mark_and_wait
 
 MINUTE = 60.0

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from cotality.core.utils.process import (
     Task,
@@ -13,7 +12,11 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_streaming,
     execute_tasks_in_parallel_unordered,
 )
+from tests.given import HealthCheck, given, settings, st
 from tests.helpers import add, append_and_return, echo, fail_with
+
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
 
 # The workers stay warm between the examples of a test, so one takes a few milliseconds.
 some = settings(

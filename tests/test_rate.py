@@ -11,8 +11,6 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.engine.rate import EXACTNESS, Window
 from cotality.core.utils.process import (
@@ -24,6 +22,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_streaming,
     shutdown_workers,
 )
+from tests.given import given, settings, st
 from tests.helpers import Failure, echo
 
 # It is about clocks.

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils.process import (
     Retry,
@@ -22,8 +20,12 @@ from cotality.core.utils.process import (
     iter_outcomes,
 )
 from tests.fatal import exit_with
+from tests.given import given, settings, st
 from tests.helpers import Failure, Gate, Marks, echo, wait_then
 from tests.limits import LONG_S
+
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
 
 SOON = Retry(attempts=3, backoff=0.001)
 

@@ -15,6 +15,7 @@ from tests.scale import (
     WORKERS,
     Cell,
     Shape,
+    cell_of,
     constant,
     pareto,
 )
@@ -67,7 +68,7 @@ def test_a_list_takes_little_longer_than_the_ideal(
     shape: Shape, workers: int, usual: float
 ) -> None:
     """When the number of tasks is known, workers finish together."""
-    assert_is_near_ideal(Cell(shape, workers, usual))
+    assert_is_near_ideal(cell_of(shape, workers, usual))
 
 
 @each_shape
@@ -112,7 +113,7 @@ def test_an_unordered_stream_takes_little_longer_than_a_list(
 ) -> None:
     """A window costs nothing when results are taken as they come."""
     for usual in lengths(workers):
-        cell = Cell(shape, workers, usual)
+        cell = cell_of(shape, workers, usual)
 
         report = Simulation(
             cell.durations, workers, bounded=True, ordered=False, portion_cost=COST

@@ -13,8 +13,6 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger import MOST_TASKS
@@ -30,10 +28,11 @@ from cotality.core.utils.process import (
     iter_outcomes,
 )
 from tests.fatal import ExitsWhenUnpickled, return_what_exits_when_pickled
+from tests.given import given, settings, st
 from tests.helpers import add, append_and_return, are_same, echo, fail_with
 
 # It is about portions, and takes its time.
-pytestmark = pytest.mark.one_python
+pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 # So many that most of them travel in portions of more than a hundred: portions start
 # at one task and triple while tasks prove short.

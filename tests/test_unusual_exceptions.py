@@ -23,6 +23,9 @@ from cotality.tuning import PoolManager, execute, managed_pool, optimize_streami
 from tests.helpers import Failure
 from tests.limits import LONG_S
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 
 class EmptyError(Exception):
     """False, as an empty list is."""

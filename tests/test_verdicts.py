@@ -23,6 +23,9 @@ from cotality.core.utils.process import (
 from cotality.tuning import execute
 from tests.helpers import echo, fail_with
 
+# They ask what calls give, whichever workers do it.
+pytestmark = pytest.mark.warm
+
 PLACES: list[dict[str, Any]] = [
     {"use_processes": False},
     {"use_processes": True},
