@@ -196,6 +196,16 @@ class PoolKeeper:
         for pool in self.all_pools():
             pool.close(wait=True, cancel=True)
 
+    def __del__(self) -> None:
+        """Neither a manager nor a call holds it: an exception has struck who closed it.
+
+        Or it was only dropped. Without this the workers would stay for their idle time,
+        which may have no end.
+        """
+        if "lent" in self.__dict__:
+            for pool in self.all_pools():
+                pool.let_go()
+
     def all_pools(self) -> set[Pool]:
         return {*self.replaced, *(each.pool for each in self.lent.copy().values())}
 
