@@ -121,10 +121,9 @@ class RichFace:
         if program_ends():
             return  # and what is in modules may be gone
         with lock:
-            mine, row = map(self.__dict__.get, ("screen", "row"))
-            if mine is not None and mine is screen and row in mine.rows:
-                mine.rows.remove(row)
-                mine.display.remove_task(row)
+            if "row" in self.__dict__ and self.row in self.screen.rows:
+                self.screen.rows.remove(self.row)
+                self.screen.display.remove_task(self.row)
             take_down_without_rows()
 
 
@@ -132,7 +131,9 @@ def take_down_without_rows() -> None:
     global screen
     if screen is None or screen.rows:
         return
-    before = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    before: dict[str, TextIO] = {
+        name: getattr(sys, name) for name in ("stdout", "stderr")
+    }
     screen.display.stop()
     screen = None
     for name, stream in before.items():
