@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 # Some of the different instructions. `nox -s interrupts` takes all of them.
-ROUNDS = 15
-AT_ONCE = 4  # scenarios of one program, which takes a while to start
+ROUNDS = 10
+AT_ONCE = 3  # scenarios of one program, which takes a while to start
 ALL = 1000
 NAMES = list(SCENARIOS)
 PROGRAMS = [NAMES[i : i + AT_ONCE] for i in range(0, len(NAMES), AT_ONCE)]
