@@ -234,3 +234,11 @@ class AsyncSource(Source):
         close: Callable[[], Any] | None = getattr(self.iterator, "aclose", None)
         if close is not None and not self.is_empty:
             await close()
+        self.raise_what_has_struck()
+
+    def raise_what_has_struck(self) -> None:
+        """A signal may strike the reader, or its end, also while the call ends."""
+        struck = self.interruption or self.interruption_at_the_end
+        self.interruption = self.reader = None  # once; the call may be closed once more
+        if struck is not None and is_of_a_signal(struck):
+            raise struck
