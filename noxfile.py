@@ -257,8 +257,9 @@ def bench(session: nox.Session) -> None:
 def interrupts(session: nox.Session) -> None:
     """A signal at each instruction of a call reaches its caller and does no harm.
 
-    Not in the default set, which takes some of the instructions: all of them take about
-    an hour. ``nox -s interrupts -- warm --share 0.1`` takes a tenth of one scenario.
+    Not in the default set, which takes some of the instructions: all of them, each with
+    three kinds of signals, take many hours. ``nox -s interrupts -- --seconds 60`` takes
+    a minute for each scenario, at random; ``-- warm`` takes one scenario.
     """
     session.install(".", *group("test"))
     session.run("python", "-m", "tests.strikes", *session.posargs)

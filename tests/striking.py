@@ -1,35 +1,109 @@
-"""An exception at one instruction, as a signal handler may raise it at any."""
+"""A signal at one instruction of this thread, whose handler raises.
+
+A trace function counts the instructions and sends the signal, so the handler runs there
+and then: what it raises has passed a handler's frame, as it has in a program. One that
+is only raised by a trace function has not, and is taken for a failure of an object
+wherever code asks whether a signal has struck.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dis
+import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+import cotality
+
+OURS = str(Path(cotality.__file__).parent)
+TESTS = str(Path(__file__).parent)
+
+
+class LateError(TimeoutError):
+    """What a time limit raises; an `OSError`, as many people's is."""
+
+
+def be_late(number: int, frame: FrameType | None) -> None:
+    """The handler of a time limit."""
+    raise LateError
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """The handler of a service that is told to stop."""
+    sys.exit("told to stop")
+
+
+ALARM: signal.Signals = getattr(
+    signal, "SIGALRM" if hasattr(signal, "SIGALRM") else "SIGBREAK"
+)
+# What strikes, and by which signal: a Ctrl-C, a time limit, an order to stop.
+KINDS: dict[type[BaseException], signal.Signals] = {
+    KeyboardInterrupt: signal.SIGINT,
+    LateError: ALARM,
+    SystemExit: signal.SIGTERM,
+}
+STRUCK = tuple(KINDS)
+
+
+@contextlib.contextmanager
+def handlers() -> Iterator[None]:
+    """Those of the three signals stand for the time of the ``with``."""
+    new = {
+        signal.SIGINT: signal.default_int_handler,
+        ALARM: be_late,
+        signal.SIGTERM: stop,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in new.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
 
 class Strike:
-    """Raises at one instruction in this thread, as long as the ``with`` lasts.
+    """Sends a signal at one instruction, as long as the ``with`` lasts.
 
     Args:
-        number: The how many-th instruction of what is struck.
-        error: What is raised there.
+        at: The how many-th instruction of what is struck; 0 only counts them.
+        error: What is raised there, one of `KINDS`.
         is_struck: Whether the instructions of some code count.
+        finalizers: Strike also where an object is dropped. Python tells of what is
+            raised there, and goes on.
+        deep: What they call of other people's code counts as well, at the instructions
+            before which Python runs handlers: behind a call or a step back, and at the
+            begin of a function. Elsewhere a ``with`` that ends would leave its lock.
 
     Attributes:
-        left: How many instructions it is until then; above 0 if it has not come to it.
+        count: How many instructions there were, up to the strike.
+        place: Which of them was struck; empty as long as none is.
+        first: Where each different instruction was met for the first time, if they are
+            only counted.
     """
 
     def __init__(
         self,
-        number: int,
+        at: int,
         error: type[BaseException],
         is_struck: Callable[[CodeType], bool],
+        *,
+        finalizers: bool = False,
+        deep: bool = False,
     ) -> None:
-        self.left = number
+        self.at = at
         self.error = error
         self.is_struck = is_struck
-        self.known: dict[CodeType, bool] = {}
+        self.finalizers = finalizers
+        self.deep = deep
+        self.last: dict[int, str] = {}  # the last instruction of each frame, by its id
+        self.count = 0
+        self.place = ""
+        self.first: dict[tuple[CodeType, int], int] = {}
 
     def __enter__(self) -> Strike:
         sys.settrace(self.enter)
@@ -39,19 +113,106 @@ class Strike:
         sys.settrace(None)
 
     def enter(self, frame: FrameType, event: str, _: object) -> Any:
-        code = frame.f_code
-        if code not in self.known:
-            self.known[code] = self.is_struck(code)
-        if not self.known[code]:
+        if not self.is_struck(frame.f_code) and not self.is_called_by_struck(frame):
             return None
-        frame.f_trace_lines = False
+        if not self.finalizers and is_in_finalizer(frame):
+            return None
         frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
         return self.step
 
+    def is_called_by_struck(self, frame: FrameType) -> bool:
+        if not self.deep or frame.f_code.co_filename.startswith((TESTS, "<frozen")):
+            return False
+        return frame.f_back is not None and frame.f_back.f_trace is not None
+
+    def counts(self, frame: FrameType) -> bool:
+        """Whether the next instruction of *frame* is one of those to strike."""
+        here = instructions_of(frame.f_code)
+        if not self.deep:
+            return frame.f_lasti not in here.leaving
+        name = here.names[frame.f_lasti]
+        last = self.last.get(id(frame), "")
+        self.last[id(frame)] = name
+        return name == "RESUME" or last.startswith("CALL") or last == "JUMP_BACKWARD"
+
     def step(self, frame: FrameType, event: str, _: object) -> Any:
-        # Finalizers run at moments of their own, and what they raise nobody gets.
-        if event == "opcode" and frame.f_code.co_name != "__del__":
-            self.left -= 1
-            if self.left == 0:
-                raise self.error
+        if event == "opcode" and self.counts(frame):
+            self.count += 1
+            if not self.at:
+                self.first.setdefault((frame.f_code, frame.f_lasti), self.count)
+            elif self.count == self.at:
+                self.place = place_of(frame)
+                sys.settrace(None)
+                signal.raise_signal(KINDS[self.error])
         return self.step
+
+
+class Instructions:
+    """What is known of those of some code, by their places.
+
+    Attributes:
+        names: What each is called.
+        leaving: Those by which a ``with`` is left that has come to its end, or an
+            ``except``. Python runs no handler before them: no program could be sure
+            that a lock is let go of, nor Python that an exception has been handled.
+    """
+
+    def __init__(self, code: CodeType) -> None:
+        found = [each for each in dis.get_instructions(code) if each.opname != "CACHE"]
+        self.names = {each.offset: each.opname for each in found}
+        self.leaving: set[int] = set()
+        for first in range(len(found)):
+            if found[first].opname == "POP_EXCEPT":
+                self.leave_at(found, first)
+            some = found[first : first + 5]
+            names = [each.opname for each in some if each.opname != "PRECALL"]
+            nothing = [each.argval for each in some[:3]] == [None] * 3
+            if names[:4] == LEAVING and nothing and some[3].arg == 2:
+                self.leave_at(found, first)
+                self.leaving.update(each.offset for each in some)
+                if names[4:]:  # there was no PRECALL: that one comes after it
+                    self.leaving.discard(some[4].offset)
+
+    def leave_at(self, found: list[dis.Instruction], first: int) -> None:
+        """Also by what brings a result out of the way before."""
+        self.leaving.add(found[first].offset)
+        if found[first - 1].opname == "SWAP":
+            self.leaving.add(found[first - 1].offset)
+
+
+LEAVING = [*["LOAD_CONST"] * 3, "CALL"]
+
+# By the identity of the code, which is kept: to hash it takes longer than all the rest.
+known: dict[int, tuple[CodeType, Instructions]] = {}
+
+
+def instructions_of(code: CodeType) -> Instructions:
+    if id(code) not in known:
+        known[id(code)] = code, Instructions(code)
+    return known[id(code)][1]
+
+
+def place_of(frame: FrameType) -> str:
+    code = frame.f_code
+    name = os.path.relpath(code.co_filename, OURS)
+    return f"{name}:{frame.f_lineno} {code.co_qualname}"
+
+
+def is_in_finalizer(frame: FrameType | None) -> bool:
+    """Whether it is called when an object is dropped."""
+    while frame is not None:
+        if frame.f_code.co_name in ("__del__", "abandon"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_behind(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether *error* is one of *kind*, or was raised because of one."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, kind):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

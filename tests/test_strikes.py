@@ -9,34 +9,37 @@ import pytest
 
 from tests.helpers import environment_of_scripts
 from tests.limits import GUARD_S
-from tests.strikes import SCENARIOS
+from tests.struck_calls import SCENARIOS
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="what is left over is read from /proc"
 )
 
-# Of the different instructions: some dozens. `nox -s interrupts` takes all of them.
-SHARE = {"executor": 0.1, "executors-end": 0.03, "execute": 0.1, "own-workers": 0.003}
-USUAL_SHARE = 0.006
+# Some of the different instructions. `nox -s interrupts` takes all of them.
+ROUNDS = 10
+AT_ONCE = 3  # scenarios of one program, which takes a while to start
+ALL = 1000
+NAMES = list(SCENARIOS)
+PROGRAMS = [NAMES[i : i + AT_ONCE] for i in range(0, len(NAMES), AT_ONCE)]
 
 
 @pytest.mark.one_python
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_an_exception_at_any_instruction_does_no_harm(scenario: str) -> None:
+@pytest.mark.parametrize("scenarios", PROGRAMS, ids=" ".join)
+def test_an_exception_at_any_instruction_does_no_harm(scenarios: list[str]) -> None:
     """Further calls give right results, no task runs twice, and nothing is left."""
-    strike(scenario, "--share", f"{SHARE.get(scenario, USUAL_SHARE)}")
+    strike(*scenarios, "--rounds", f"{ROUNDS}")
 
 
 @pytest.mark.one_python
 @pytest.mark.parametrize("file", ["loan.py", "handle.py"])
 def test_an_exception_while_a_caller_gives_an_item_to_a_worker(file: str) -> None:
     """At each instruction of it."""
-    strike("executor", "--file", file)
+    strike("executor", "--file", file, "--rounds", f"{ALL}")
 
 
 def strike(*arguments: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.strikes", *arguments],
+        [sys.executable, "-W", "error", "-m", "tests.strikes", *arguments],
         env=environment_of_scripts(),
         capture_output=True,
         encoding="utf-8",

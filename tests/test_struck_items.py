@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import sys
 import threading
@@ -20,8 +21,8 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel_streaming,
 )
 from cotality.tuning import execute
-from tests.helpers import Failure, Gate
-from tests.striking import Strike
+from tests.helpers import Gate
+from tests.striking import KINDS, LateError, Strike, handlers
 
 ITEMS = range(3)
 Run = Callable[[Callable[[int], object]], object]
@@ -74,24 +75,26 @@ def test_what_a_ctrl_c_has_ended_is_not_begun_again(
     assert set(begun.values()) == {1}
 
 
+@pytest.mark.parametrize("error", KINDS)
 @pytest.mark.parametrize("options", [{"use_processes": "auto"}, {"inline": True}])
-def test_no_result_moves_to_another_place(options: Any) -> None:
+def test_no_result_moves_to_another_place(
+    options: Any, error: type[BaseException]
+) -> None:
     """What strikes between two items is raised, or is the failure of one of them."""
     tasks = [Task(abs, positional=(-item,)) for item in ITEMS]
-    count = 0
-    while True:
-        count += 1
+    for count in itertools.count(1):
         try:
-            with Strike(count, Failure, is_loop_over_items) as strike:
+            with handlers(), Strike(count, error, is_loop_over_items) as strike:
                 results = execute_tasks_in_parallel(
                     tasks, return_exceptions=True, **options
                 )
-        except Failure:
+        except error:
             continue
         right = [each == item for item, each in zip(ITEMS, results, strict=True)]
-        failed = [isinstance(each, Failure) for each in results]
+        failed = [isinstance(each, LateError) for each in results]
         assert [a or b for a, b in zip(right, failed, strict=True)] == [True] * 3
-        if strike.left > 0:
+        assert sum(failed) == bool(strike.place)
+        if not strike.place:
             return  # it has not come to that: all instructions were struck
 
 

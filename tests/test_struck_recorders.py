@@ -7,9 +7,9 @@ instructions of the thread that makes a call. Here one does, at each of them in 
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType
@@ -26,7 +26,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     replay,
 )
-from tests.striking import Strike
+from tests.striking import KINDS, Strike, handlers
 
 PLACES = [
     *(str(Path(each.__path__[0])) + os.sep for each in (dead_letters, journal, files)),
@@ -35,10 +35,6 @@ PLACES = [
 # How many instructions from one strike to the next. With STEP=1 in the environment each
 # of them is struck, which takes an hour or so.
 EVERY = 211
-
-
-class StruckError(BaseException):
-    """What strikes; not an `Exception`, as a `KeyboardInterrupt` is none."""
 
 
 def is_of_recorders(code: CodeType) -> bool:
@@ -66,20 +62,28 @@ def quiet() -> Iterator[None]:
 
 
 def struck_at_each_step(
-    call: Callable[[int], None], check: Callable[[int], None]
+    call: Callable[[int], object],
+    check: Callable[[int], None],
+    prepare: Callable[[int], object] = lambda at: None,
 ) -> int:
-    """*call*, struck ever later until nothing strikes it; the number of strikes."""
+    """*call*, struck ever later until nothing strikes it; the number of strikes.
+
+    By each kind in turn, which has to come out of it.
+    """
     step = int(os.environ.get("STEP", EVERY))
+    kinds = itertools.cycle(KINDS)
     at = 1
     while True:
+        error = next(kinds)
+        prepare(at)
         try:
-            with Strike(at, StruckError, is_of_recorders) as strike:
+            with handlers(), Strike(at, error, is_of_recorders) as strike:
                 call(at)
-        except StruckError:
+            assert not strike.place, (at, strike.place)
+        except error:
             pass
-        is_over = strike.left > 0
         check(at)
-        if is_over:
+        if not strike.place:
             return at
         at += step
 
@@ -121,9 +125,7 @@ def test_a_struck_replay_loses_no_letter(tmp_path: Path, quiet: None) -> None:
     def letters(at: int) -> DeadLetters:
         return DeadLetters(tmp_path / f"{at}.letters", skip_damaged=False)
 
-    def call(at: int) -> None:
-        sys.settrace(None)  # only the replay is struck
-        first = letters(at)
+    def prepare(at: int) -> None:
         execute_tasks_in_parallel(
             [
                 Task(fail_unless, {"path": tmp_path / "good"}, label=name)
@@ -132,12 +134,12 @@ def test_a_struck_replay_loses_no_letter(tmp_path: Path, quiet: None) -> None:
             1,
             inline=True,
             on_error="return",
-            dead_letters=first,
+            dead_letters=letters(at),
         )
         good.touch()
-        assert trace is not None
-        sys.settrace(trace)
-        replay(first, inline=True)
+
+    def call(at: int) -> object:
+        return replay(letters(at), inline=True)
 
     def check(at: int) -> None:
         outcomes = replay(letters(at), inline=True)
@@ -146,13 +148,7 @@ def test_a_struck_replay_loses_no_letter(tmp_path: Path, quiet: None) -> None:
         assert open_files(tmp_path) == [], at
         good.unlink(missing_ok=True)
 
-    def call_traced(at: int) -> None:
-        nonlocal trace
-        trace = sys.gettrace()
-        call(at)
-
-    trace: Any = None
-    assert struck_at_each_step(call_traced, check) > 1000
+    assert struck_at_each_step(call, check, prepare) > 1000
 
 
 def fail_unless(path: Path) -> None:

@@ -389,10 +389,14 @@ def shutdown_global_pool_manager(*, grace: float | None = DEFAULT_GRACE) -> None
         grace: As for :meth:`PoolManager.shutdown`.
     """
     global global_manager
+    manager = global_manager
+    if manager is None:
+        return
+    manager.shutdown(grace=grace)
+    # Not before: should an exception strike on the way, it can be done once more.
     with using_global_manager:
-        manager, global_manager = global_manager, None
-    if manager is not None:
-        manager.shutdown(grace=grace)
+        if global_manager is manager:
+            global_manager = None
 
 
 @public

@@ -165,7 +165,8 @@ class AsyncSource(Source):
             BaseException: What the input raised, if it is no `Exception` or a signal's:
                 as a plain iterable would raise it here, it ends the call.
         """
-        interruption, self.interruption = self.interruption, None
+        interruption = self.interruption or self.interruption_at_the_end
+        self.interruption = None
         if interruption is not None:
             self.is_empty = True
             raise interruption
@@ -174,6 +175,7 @@ class AsyncSource(Source):
         self.room.set()
         if self.reader is None:
             self.reader = reader = asyncio.create_task(self.read_ahead())
+            reader.add_done_callback(self.reader_ended)
             # It ends with the call. Should that be collected where it waits, nobody has
             # to be told that this one was "destroyed" as well.
             reader._log_destroy_pending = False  # type: ignore[attr-defined]  # not public
@@ -183,6 +185,8 @@ class AsyncSource(Source):
         return tasks
 
     async def read_ahead(self) -> None:
+        if self.reader is not asyncio.current_task():
+            return  # an exception struck who has just started it, and ended the call
         try:
             async for task in self.iterator:
                 self.ready.append(task)
@@ -204,6 +208,20 @@ class AsyncSource(Source):
             self.has_ended = True
             self.wake()
 
+    # A signal may strike the last steps of the reader, or those of who is told of its
+    # end, but not both. Who waits would else wait for ever, or miss what was raised.
+
+    def reader_ended(self, reader: asyncio.Task[None]) -> None:
+        self.has_ended = True
+        self.wake()
+
+    @property
+    def interruption_at_the_end(self) -> BaseException | None:
+        reader = self.reader
+        if reader is None or not reader.done() or reader.cancelled():
+            return None
+        return reader.exception()
+
     async def close(self) -> None:
         self.is_closing = True
         if self.waiting.is_dropped:
@@ -216,3 +234,11 @@ class AsyncSource(Source):
         close: Callable[[], Any] | None = getattr(self.iterator, "aclose", None)
         if close is not None and not self.is_empty:
             await close()
+        self.raise_what_has_struck()
+
+    def raise_what_has_struck(self) -> None:
+        """A signal may strike the reader, or its end, also while the call ends."""
+        struck = self.interruption or self.interruption_at_the_end
+        self.interruption = self.reader = None  # once; the call may be closed once more
+        if struck is not None and is_of_a_signal(struck):
+            raise struck

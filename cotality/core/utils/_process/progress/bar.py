@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from math import inf
 from time import perf_counter
@@ -24,7 +25,9 @@ FIRST_AFTER = 0.5  # s
 DRAWING_SHARE = 0.01  # of the time may go into drawing
 LONGEST_PAUSE = 1.0  # s that a slow terminal may make of a face's own pause
 
-running: set[Bar] = set()  # those of calls that have begun and not ended
+# Those of calls that have begun and not ended. An exception may strike a call where it
+# says that it ends; then its bar is gone once that is collected.
+running: weakref.WeakSet[Bar] = weakref.WeakSet()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=running.clear)
@@ -64,6 +67,12 @@ class Bar(Reporter):
         now = self.clock()
         slow = min((now - before) / DRAWING_SHARE, LONGEST_PAUSE)
         self.due = now + max(self.face.pause, slow)
+
+    def ended(self, error: BaseException | None) -> None:
+        try:
+            super().ended(error)
+        finally:
+            running.discard(self)
 
     def show_last(self, progress: Progress, error: BaseException | None) -> None:
         running.discard(self)

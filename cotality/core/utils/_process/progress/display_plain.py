@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import TextIO
 
 from cotality._kit.struck import is_of_a_signal
@@ -13,7 +14,13 @@ from .snapshot import Progress
 BAR_WIDTH = 24
 FALLBACK_COLUMNS = 80
 
-standing: LineFace | None = None  # the one that has the terminal's last line
+# The one that has the terminal's last line. An exception may strike it before it lets
+# go of that, and then it has it as long as it is there.
+standing: weakref.ref[LineFace] | None = None
+
+
+def face_that_stands() -> LineFace | None:
+    return None if standing is None else standing()
 
 
 def forget_standing() -> None:
@@ -35,8 +42,9 @@ class LogFace:
         self.stream = stream
 
     def show(self, progress: Progress) -> None:
-        if standing:
-            standing.erase()
+        above = face_that_stands()
+        if above:
+            above.erase()
         self.stream.write(f"progress: {sentence(progress)}\n")
         self.stream.flush()
 
@@ -58,8 +66,8 @@ class LineFace:
         self.stream = stream
         self.shown = 0  # characters
         self.above: LogFace | None = None
-        if standing is None:
-            standing = self
+        if face_that_stands() is None:
+            standing = weakref.ref(self)
         else:
             self.above = LogFace(stream)
             self.pause = LogFace.pause
@@ -82,7 +90,7 @@ class LineFace:
             if not self.above:
                 self.write("\n")
         finally:
-            if standing is self:
+            if face_that_stands() is self:
                 standing = None
 
     def write(self, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import TextIO
 
 from rich import progress as rich_progress
@@ -39,7 +40,9 @@ class Screen:
             redirect_stdout=is_terminal(sys.stdout),
             redirect_stderr=True,
         )
-        self.rows: list[RichFace] = []
+        self.rows: list[rich_progress.TaskID] = []
+
+    def start(self) -> None:
         self.display.start()
         # A program that is killed would leave the terminal without one.
         self.display.console.show_cursor(True)
@@ -67,21 +70,33 @@ if hasattr(os, "register_at_fork"):
 
 
 class RichFace:
-    """One row."""
+    """One row.
+
+    An exception may strike its call at any step. So the screen is known before it is
+    started, what has no rows is taken down, and a row goes with its face.
+    """
 
     pause = 0.1
 
     def __init__(self, stream: TextIO) -> None:
         with lock:
-            if screen is None:
-                put_up(Screen(stream))
+            take_down_without_rows()
+            try:
+                self.appear(stream)
+            finally:
+                take_down_without_rows()
+
+    def appear(self, stream: TextIO) -> None:
+        if screen is None:
+            put_up(Screen(stream))
             assert screen is not None
-            self.display = screen.display
-            self.row = self.display.add_task("", total=None, visible=False)
-            screen.rows.append(self)
+            screen.start()
+        self.screen = screen
+        self.row = self.screen.display.add_task("", total=None, visible=False)
+        self.screen.rows.append(self.row)
 
     def show(self, progress: Progress) -> None:
-        self.display.update(
+        self.screen.display.update(
             self.row,
             completed=progress.done,
             total=progress.total,
@@ -97,19 +112,44 @@ class RichFace:
         may be one of very many.
         """
         with lock:
-            if screen is None:
+            if screen is not self.screen:
                 return  # in a child that was forked meanwhile
-            is_first = screen.rows[0] is self
-            screen.rows.remove(self)
+            is_first = self.screen.rows[0] == self.row
             try:
                 if is_first:
                     self.show(progress)
                 else:
-                    self.display.remove_task(self.row)
+                    self.screen.display.remove_task(self.row)
             finally:
-                if not screen.rows:
-                    screen.display.stop()
-                    put_up(None)
+                self.screen.rows.remove(self.row)
+                take_down_without_rows()
+
+    def __del__(self, program_ends: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Its call was struck before it could close it."""
+        if program_ends():
+            return  # and what is in modules may be gone
+        with lock:
+            if "row" in self.__dict__ and self.row in self.screen.rows:
+                self.screen.rows.remove(self.row)
+                self.screen.display.remove_task(self.row)
+            take_down_without_rows()
+
+
+def take_down_without_rows() -> None:
+    if screen is None:
+        put_up(None)  # in case an exception struck half-way the last time
+        return
+    if screen.rows:
+        return
+    before: dict[str, TextIO] = {
+        name: getattr(sys, name) for name in ("stdout", "stderr")
+    }
+    screen.display.stop()
+    put_up(None)
+    for name, stream in before.items():
+        # It may be late for that. What is somebody else's by now stays where it is.
+        if not hasattr(stream, "rich_proxied_file"):
+            setattr(sys, name, stream)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

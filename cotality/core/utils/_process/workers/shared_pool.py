@@ -312,6 +312,16 @@ class SharedPool:
         if self.is_shut_down:
             raise RuntimeError(self.closed)
 
+    def __del__(self) -> None:
+        """Neither a manager nor a call holds it: an exception has struck who closed it.
+
+        Or it was only dropped. Without this the workers would stay for their idle time,
+        which may have no end.
+        """
+        if "lent" in self.__dict__:
+            for pool in self.all_pools():
+                pool.let_go()
+
     def all_pools(self) -> set[Pool]:
         return {*self.replaced, *(each.pool for each in self.lent.copy().values())}
 
