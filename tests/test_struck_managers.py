@@ -6,6 +6,7 @@ import gc
 
 import psutil
 import pytest
+from cotality.tuning._tuning.pools.keeper import PoolKeeper
 
 from cotality.core.utils._process.workers.pool import Pool
 from cotality.tuning import (
@@ -14,7 +15,6 @@ from cotality.tuning import (
     managed_pool,
     shutdown_global_pool_manager,
 )
-from cotality.tuning._tuning.pools.keeper import PoolKeeper
 from tests.helpers import wait_until
 
 

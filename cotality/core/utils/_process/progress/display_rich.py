@@ -87,13 +87,14 @@ class RichFace:
                 take_down_without_rows()
 
     def appear(self, stream: TextIO) -> None:
-        if screen is None:
-            put_up(Screen(stream))
-            assert screen is not None
-            screen.start()
-        self.screen = screen
-        self.row = self.screen.display.add_task("", total=None, visible=False)
-        self.screen.rows.append(self.row)
+        standing = screen
+        if standing is None:
+            standing = Screen(stream)
+            put_up(standing)
+            standing.start()
+        self.screen = standing
+        self.row = standing.display.add_task("", total=None, visible=False)
+        standing.rows.append(self.row)
 
     def show(self, progress: Progress) -> None:
         self.screen.display.update(
