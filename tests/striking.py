@@ -154,8 +154,10 @@ class Instructions:
     Attributes:
         names: What each is called.
         leaving: Those by which a ``with`` is left that has come to its end, or an
-            ``except``. Python runs no handler before them: no program could be sure
-            that a lock is let go of, nor Python that an exception has been handled.
+            ``except``, and those between a coroutine and what it awaits, which is to
+            be told of whatever is raised. Python runs no handler before them: no
+            program could be sure that a lock is let go of, nor Python that an exception
+            has been handled.
     """
 
     def __init__(self, code: CodeType) -> None:
@@ -165,6 +167,8 @@ class Instructions:
         for first in range(len(found)):
             if found[first].opname == "POP_EXCEPT":
                 self.leave_at(found, first)
+            if is_of_await(found[first]):
+                self.leaving.add(found[first].offset)
             some = found[first : first + 5]
             names = [each.opname for each in some if each.opname != "PRECALL"]
             nothing = [each.argval for each in some[:3]] == [None] * 3
@@ -179,6 +183,12 @@ class Instructions:
         self.leaving.add(found[first].offset)
         if found[first - 1].opname == "SWAP":
             self.leaving.add(found[first - 1].offset)
+
+
+def is_of_await(each: dis.Instruction) -> bool:
+    if each.opname == "RESUME":
+        return (each.arg or 0) >= 2
+    return each.opname in ("SEND", "YIELD_VALUE", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
 LEAVING = [*["LOAD_CONST"] * 3, "CALL"]

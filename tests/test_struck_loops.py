@@ -9,7 +9,11 @@ from types import CodeType
 
 import pytest
 
-from cotality.core.utils.process import Task, execute_tasks_in_parallel_async
+from cotality.core.utils.process import (
+    Task,
+    execute_tasks_in_parallel_async,
+    execute_tasks_in_parallel_streaming_async,
+)
 from tests.helpers import Failure
 from tests.limits import LONG_S
 from tests.striking import KINDS, LateError, Strike, handlers, is_behind
@@ -89,6 +93,29 @@ def test_what_strikes_the_reading_of_an_input_ends_the_call(
             assert not fails, (at, strike.place)
         del raised
     assert struck > 10
+
+
+def test_a_time_limit_at_the_end_of_a_stream_is_not_lost() -> None:
+    """Also if it strikes the reader of the input, which ends with the stream."""
+    told: list[object] = []
+
+    async def call() -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: told.append(context)
+        )
+        stream = execute_tasks_in_parallel_streaming_async(tasks(False), 2)
+        async with contextlib.aclosing(stream) as results:
+            await anext(results)
+
+    for at in places(lambda: asyncio.run(call())):
+        told.clear()
+        strike, caught = Strike(at, LateError, is_of_reader), False
+        try:
+            with handlers(), strike:
+                asyncio.run(call())
+        except LateError:
+            caught = True
+        assert caught or told or not strike.place, (at, strike.place)
 
 
 @pytest.mark.parametrize("error", KINDS)
