@@ -79,15 +79,18 @@ class LoopArrivals:
         self.bell.clear()
         # Either may have come just before the bell was cleared.
         if not self.done and not self.woken:
-            limit = None if until is None else max(0.0, until - monotonic())
+            # Not `asyncio.timeout`: it ends by a cancellation of its own, and takes one
+            # for it that a Ctrl-C has asked for just before.
+            alarm = None
+            if until is not None:
+                limit = max(0.0, until - monotonic())
+                alarm = self.waiting.loop.call_later(limit, self.bell.set)
             try:
                 with self.waiting.noting_drops():
-                    async with asyncio.timeout(limit):
-                        await self.bell.wait()
-            except TimeoutError as raised:
-                if is_of_a_signal(raised):
-                    raise
-                # Something may have come just then.
+                    await self.bell.wait()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
         return self.done.popleft() if self.done else None
 
     async def give_way_to(self, wait: Callable[[], object]) -> None:
