@@ -43,6 +43,12 @@ from tests.helpers import (
 pytestmark = pytest.mark.warm
 
 stream_of = execute_tasks_in_parallel_streaming
+# One of them counts how often its worker has made it.
+alone = pytest.mark.warm(False)
+each_whole = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=alone) if n == "made once" else n for n in zoo.WHOLE],
+)
 each_order = pytest.mark.parametrize("ordered", [True, False])
 
 LARGEST_PORTION = 2048  # tasks, for a process
@@ -93,7 +99,7 @@ def facts(error: BaseException, animal: zoo.Animal) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("name", zoo.WHOLE)
+@each_whole
 def test_an_exception_arrives_as_it_was(name: str, use_processes: bool) -> None:
     """Same class, arguments, text and attributes; the other tasks are unharmed."""
     animal = zoo.WHOLE[name]
@@ -107,7 +113,7 @@ def test_an_exception_arrives_as_it_was(name: str, use_processes: bool) -> None:
     assert names_of_frames(error)[-1] in ("misbehave", *names_of_frames(original))
 
 
-@pytest.mark.parametrize("name", zoo.WHOLE)
+@each_whole
 def test_an_exception_is_raised_as_it_was(name: str, use_processes: bool) -> None:
     """The same without `return_exceptions`."""
     animal = zoo.WHOLE[name]
