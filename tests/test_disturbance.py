@@ -250,6 +250,9 @@ class MadeUpThreads:
         self.clock = clock
         self.queue_of = queue_of
 
+    def resize(self, threads: int) -> None:
+        assert threads >= 1
+
     def chunk_of(self, batch: Batch) -> Any:
         class Chunk:
             native_id = 7

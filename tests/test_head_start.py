@@ -188,18 +188,26 @@ def test_what_an_iterator_raises_is_raised() -> None:
     assert not hasattr(caught.value, "__notes__")
 
 
-def test_an_iterator_is_read_in_the_context_of_the_caller() -> None:
-    """What it sets there stays; items find the context that the call had."""
+@pytest.mark.parametrize("pause", [0.0, 0.03])
+def test_an_iterator_is_read_in_the_context_of_the_caller(pause: float) -> None:
+    """What it sets there stays; items find the context that the call had.
+
+    Also those that are run elsewhere, since the first ones take long.
+    """
 
     def items() -> Iterator[str]:
-        for word in ("a", "b"):
+        for word in "abcdef":
             variable.set(word)
             yield f"after {word}"
 
-    def call() -> tuple[list[str], str]:
-        return execute(read_and_set, items()), variable.get()
+    def slow(text: str) -> str:
+        time.sleep(pause)
+        return read_and_set(text)
 
-    assert copy_context().run(call) == (["nothing", "nothing"], "b")
+    def call() -> tuple[list[str], str]:
+        return execute(slow, items()), variable.get()
+
+    assert copy_context().run(call) == (["nothing"] * 6, "f")
 
 
 variable: ContextVar[str] = ContextVar("variable", default="nothing")

@@ -6,9 +6,9 @@ import gc
 
 import psutil
 import pytest
-from cotality.tuning._tuning.pools.keeper import PoolKeeper
 
 from cotality.core.utils._process.workers.pool import Pool
+from cotality.core.utils._process.workers.shared_pool import SharedPool
 from cotality.tuning import (
     PoolManager,
     get_global_pool_manager,
@@ -48,7 +48,7 @@ def test_workers_end_with_a_pool_whose_end_was_struck(
         nonlocal pids
         with managed_pool(1, idle_seconds=None) as manager:
             pids = pids_of(manager)
-            strike_once(monkeypatch, PoolKeeper, step)
+            strike_once(monkeypatch, SharedPool, step)
 
     with pytest.raises(KeyboardInterrupt) as caught:
         work()
@@ -59,7 +59,7 @@ def test_workers_end_with_a_pool_whose_end_was_struck(
 
 
 @pytest.mark.parametrize(
-    ("thing", "step"), [(PoolKeeper, "shut_down"), (Pool, "close")]
+    ("thing", "step"), [(SharedPool, "shut_down"), (Pool, "close")]
 )
 def test_a_shutdown_of_the_global_manager_that_was_struck_is_done_once_more(
     thing: type[object], step: str, monkeypatch: pytest.MonkeyPatch

@@ -71,9 +71,8 @@ PAYS = 1.05
 ENOUGH_PORTIONS = 2
 # After so many times as long as that took they are tried again.
 TRIED_AGAIN = 10
-# At first, for tasks that wait: as many for each CPU, and so many more.
-THREADS_OF_A_CPU = 2
-THREADS_BEYOND_CPUS = 8
+# At first, for tasks that wait; twice as many where it can be told that they do.
+THREADS_BEYOND_CPUS = 4
 # So many moves are made as soon as one seems to pay. Each further one waits until the
 # call has taken twice as long as at the one before: where tasks, or the machine, look
 # like this now and like that then, it would be on the move all the time.
@@ -389,6 +388,7 @@ class AutoBackend:
         if chunk is not None:
             self.examine(chunk, now)
         self.reconsider(monotonic())
+        self.limit_threads()  # the calling thread may be back, with nothing to collect
         now = monotonic()
         usual = max(LOOK_INTERVAL, LOOK_SHARE * (now - self.began_at))
         pause = self.lateness.pause(usual)
@@ -671,7 +671,8 @@ class AutoBackend:
 
     @property
     def first_threads(self) -> int:
-        return THREADS_OF_A_CPU * self.cpus + THREADS_BEYOND_CPUS
+        careful = self.cpus + THREADS_BEYOND_CPUS
+        return careful if self.disturbance.is_unsure else 2 * careful
 
     def grow(self, figures: Figures, now: float) -> None:
         """Have more threads for tasks that wait, as long as more are done for it."""

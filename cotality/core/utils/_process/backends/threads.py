@@ -39,6 +39,7 @@ class ThreadBackend:
         until_failure: bool,
         measure: Measure,
         initializer: Callable[[], object] | None,
+        context: Context | None = None,
         most_together: int | None = None,
     ) -> None:
         self.most_together = most_together
@@ -46,7 +47,7 @@ class ThreadBackend:
         self.chunks = LocalChunks(until_failure)
         self.measure = measure
         self.initializer = initializer
-        self.context = copy_context()
+        self.context = copy_context() if context is None else context
         self.team: ThreadTeam | None = None
 
     def submit(

@@ -94,7 +94,9 @@ class IteratorHead(HeadStart):
         # If they take long the first one of these is no reason, once more, for the
         # others to wait until it has ended.
         is_slow = self.seconds > PATIENCE * self.begun
-        return call._replace(options=call.options._replace(begins_beside=is_slow))
+        # What the iterator has set by now is no more for these than for the first ones.
+        options = call.options._replace(begins_beside=is_slow, found=self.context)
+        return call._replace(options=options)
 
     def all_tasks(self) -> TasksAfter:
         from cotality.core.utils._process.tasks.from_data import TasksAfter

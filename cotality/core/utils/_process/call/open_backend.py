@@ -115,6 +115,7 @@ def open_threads(
         until_failure=until_failure,
         measure=measure,
         initializer=options.initializer_call(),
+        context=options.found,
         most_together=most_threads() if options.names_no_number else None,
     )
 

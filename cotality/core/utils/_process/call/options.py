@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import partial
 from typing import (
     TYPE_CHECKING,
@@ -176,6 +176,7 @@ class Checked(NamedTuple):
     names_no_number: bool = False  # of workers: then they are shared with other calls
     lender: Lender | None = None  # whose worker processes to use, if not those
     begins_beside: bool = False  # whether no task is to begin in the caller's thread
+    found: Context | None = None  # what tasks on threads find; None as it is at first
     way_out: str = "use_processes=False"  # what to add for threads, as messages say it
 
     def initializer_call(self) -> Callable[[], object] | None:
