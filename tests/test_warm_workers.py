@@ -439,6 +439,15 @@ def test_workers_do_not_multiply() -> None:
     assert len(found) == 1
 
 
+def test_workers_of_a_wide_call_are_not_kept_for_a_narrow_one() -> None:
+    """As one of so many, each may start hardly any workers of its own."""
+    execute_tasks_in_parallel([Task(echo, {"value": 1})], 500, True)
+
+    [found] = execute_tasks_in_parallel([Task(inner_pids, {"max_workers": 2})], 1, True)
+
+    assert len(found) == 2
+
+
 def test_an_executor_in_a_worker_has_one_worker() -> None:
     """The same holds for the executor."""
 

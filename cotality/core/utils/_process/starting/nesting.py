@@ -19,6 +19,8 @@ from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
 MOST_LEVELS = 4  # of workers below one another
 # Below one of our workers, on all levels. A program that is none may start any number.
 MOST_BELOW = 1000
+# So much room is not in the way of a task, whoever started its worker.
+MUCH_ROOM = 32
 
 
 class Place(NamedTuple):
@@ -60,8 +62,21 @@ def adopt(environment: Mapping[str, str]) -> None:
 
 def told_to(workers: int) -> dict[str, str]:
     """What each of so many *workers* of this process is told."""
-    room = (here.room or MOST_BELOW) // workers - 1
-    return {NESTING_VARIABLE: f"{here.level + 1}:{max(1, room)}"}
+    return {NESTING_VARIABLE: f"{here.level + 1}:{share_of(workers)}"}
+
+
+def share_of(workers: int) -> int:
+    """How many processes there may be below each of so many *workers*."""
+    return max(1, (here.room or MOST_BELOW) // workers - 1)
+
+
+def has_enough(told_as: int, now: int) -> bool:
+    """Whether a worker told its share as one of so many does as one of so many *now*.
+
+    It cannot be told anew. With a smaller one a task could start fewer workers than in
+    one that is new.
+    """
+    return share_of(told_as) >= min(MUCH_ROOM, share_of(now))
 
 
 def check_level() -> None:

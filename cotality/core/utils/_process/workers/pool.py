@@ -240,8 +240,10 @@ class Pool(PoolState):
         # before, or a worker may have been started in another world.
         if self.is_closing or self.is_mixed:
             return False
+        if not nesting.has_enough(self.most_ever, max_workers):
+            return False
         if self.thread is None:
-            self.max_workers = self.start_limit = max_workers
+            self.max_workers = self.most_ever = self.start_limit = max_workers
         elif not self.max_workers == self.start_limit == max_workers:
             self.hand_over(Resize(max_workers))
         return True

@@ -82,6 +82,7 @@ class PoolState:
         # A caller may change these until it starts the watching thread, and must not
         # afterwards: then that thread alone does, and callers ask it to (`Resize`).
         self.max_workers = max_workers
+        self.most_ever = max_workers  # workers: each was told its share as one of them
         self.start_limit = max_workers  # lower once the system refuses more
         self.plan = plan
         # Whether a worker that is started now is like the others; None does not matter.

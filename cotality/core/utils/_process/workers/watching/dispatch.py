@@ -107,6 +107,7 @@ class Dispatcher:
     def resize(self, max_workers: int) -> None:
         pool = self.pool
         pool.max_workers = pool.start_limit = max_workers
+        pool.most_ever = max(pool.most_ever, max_workers)
         staying = [worker for worker in pool.workers if not worker.is_leaving]
         # A worker that is only starting would be one too many as soon as it is ready.
         free = sorted((w for w in staying if not w.held), key=lambda w: w.is_ready)
