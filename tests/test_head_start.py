@@ -17,11 +17,19 @@ import pytest
 
 from cotality.core.calls import prepare
 from cotality.core.utils._process.call.head_start import LITTLE, TINY, HeadStart
+from cotality.core.utils._process.tasks.task import marks
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute
 from tests.given import given, settings, st
-from tests.helpers import Failure, Gate, Marks
+from tests.helpers import Failure, Gate, Marks, wait_until
 from tests.programs import Program
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has marked anything has no head start, and other tests do so."""
+    for each in ("share_was_used", "state_was_used"):
+        monkeypatch.setattr(marks, each, False)
 
 
 def test_an_item_that_takes_long_holds_up_no_other(gate: Gate) -> None:
@@ -134,9 +142,13 @@ def test_every_item_of_an_iterator_is_run_once(slow: int) -> None:
 def test_items_of_an_iterator_run_beside_one_another(gate: Gate) -> None:
     """Once one has shown that they take long: one waits for what the next one does."""
 
+    def is_seen() -> bool:
+        """Whether the thread that watches over the loop has stopped it, and ended."""
+        return not any(each.name == "cotality deputy" for each in threading.enumerate())
+
     def work(number: int) -> int:
         if number == 0:
-            time.sleep(0.05)
+            wait_until(is_seen)
         elif number == 1:
             gate.wait()
         elif number == 2:
