@@ -49,6 +49,7 @@ class Floor:
 
 
 FLOORS = {
+    "cotality.flow._flow": "cotality.flow: one set of workers for all callers",
     "cotality.tuning._tuning": "cotality.tuning: function and data in, results out",
     "cotality.core.utils._process": "cotality.core.utils.process: tasks and workers",
 }

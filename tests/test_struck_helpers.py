@@ -444,10 +444,12 @@ OTHERS = {
     "a worker, or the server that starts them": {
         *("worker_main.py", "worker_link.py", "packed_chunk.py", "capture.py"),
         *("fork_server_main.py", "django_setup.py"),
+        *("worker.py", "handling.py"),  # of a flow
     },
     "another thread than the caller's": {
         *("thread_team.py", "threads.py", "watcher.py", "settling.py"),
         *("head_start.py", "arrivals_async.py", "starts.py"),
+        *("keeper.py", "starter.py", "supervisor.py", "in_thread.py"),  # of a flow
     },
     "it raises later what it caught, or asks in another function": {
         *("desk.py", "local_chunk.py"),

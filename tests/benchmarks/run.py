@@ -18,6 +18,7 @@ WITHOUT_PEERS = {
     "costs": "tests.benchmarks.costs",
     "plans": "tests.benchmarks.predictions",
     "health": "tests.benchmarks.health",
+    "flow": "tests.benchmarks.flows",
 }
 
 
@@ -69,7 +70,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "checkout if none is installed. Words in the place of cases measure something "
         "else: auto, how much use_processes='auto' is behind the best choice; plans, "
         "how often an estimated speed-up is right; costs, what imports and small calls "
-        "take; health, how soon a web service answers while it computes.",
+        "take; health, how soon a web service answers while it computes; flow, how "
+        "fast items pass a flow.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

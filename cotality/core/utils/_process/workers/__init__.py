@@ -10,5 +10,6 @@
 * those that somebody owns and lends to calls: `shared_pool`; those that are kept
   between calls: `warm_pools`, for as long as the `program_state` is that in which they
   were started, with its `django_databases`; whose workers a call uses: `leases`, those
-  that somebody lends it: `enclosures`; the executor for everybody: `executor`.
+  that somebody lends it: `enclosures`; the executor for everybody: `executor`;
+* processes of other floors: `hosted` here, and what each has of us: `host`.
 """

@@ -373,18 +373,7 @@ class WorkerHandle:
             self.signal_group()
 
     def signal_group(self) -> None:
-        if sys.platform == "win32":
-            self.process.kill()
-            return
-        # Its end is not waited for. It is noticed as any other.
-        for send_signal in (os.killpg, os.kill):
-            try:
-                send_signal(self.pid, signal.SIGKILL)
-                return
-            except ProcessLookupError:
-                continue  # no group of its own yet; or gone
-            except PermissionError:
-                continue  # macOS says this of a group of zombies
+        signal_group_of(self.pid, self.process)
 
     def has_ended(self) -> bool:
         if self.sentinel is None and self.link_is_watched:  # Windows
@@ -494,6 +483,26 @@ class WorkerHandle:
         popen = getattr(self.process, "_popen", None)
         for fd in getattr(getattr(popen, "finalizer", None), "_args", ()):
             os.close(fd)
+
+
+def signal_group_of(pid: int, process: BaseProcess | None) -> None:
+    """End process *pid* and those it has started.
+
+    Args:
+        process: The same one; None if it has ended and only others may be left.
+    """
+    if sys.platform == "win32":
+        if process is not None:
+            process.kill()
+        return
+    for send_signal in (os.killpg, os.kill) if process else (os.killpg,):
+        try:
+            send_signal(pid, signal.SIGKILL)
+            return
+        except ProcessLookupError:
+            continue  # no group of its own yet; or gone
+        except PermissionError:
+            continue  # macOS says this of a group of zombies
 
 
 def environment_now() -> dict[str, str]:

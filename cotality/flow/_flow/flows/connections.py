@@ -1,0 +1,110 @@
+"""The connections of one flow in this program: one a loop, and some for threads.
+
+A fork of the program makes its own: two processes that read from the same connection
+would take each other's answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from time import perf_counter
+
+from cotality._kit.weak_sets import all_in
+from cotality.flow._flow.clients.blocking import BlockingConnections
+from cotality.flow._flow.clients.entrance import Entrance
+from cotality.flow._flow.clients.in_loop import LoopConnection
+from cotality.flow._flow.clients.packing import late
+
+
+class Connections:
+    """All of them."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self.entrance = entrance
+        self.for_threads = BlockingConnections(entrance)
+        self.of_loops: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, LoopConnection
+        ] = weakref.WeakKeyDictionary()
+        self.opening: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, asyncio.Task[LoopConnection]
+        ] = weakref.WeakKeyDictionary()
+        self.latest: LoopConnection | None = None
+        all_connections.add(self)
+
+    def of_this_loop(self) -> LoopConnection | None:
+        """That of the running loop, if there is one that can be used."""
+        loop = asyncio.get_running_loop()
+        latest = self.latest
+        if latest is not None and latest.loop() is loop and not latest.is_lost:
+            return latest
+        connection = self.of_loops.get(loop)
+        if connection is None or connection.is_lost:
+            return None
+        self.latest = connection
+        return connection
+
+    async def open(self, timeout: float | None) -> LoopConnection:
+        """The same; a new one if there is none.
+
+        Raises:
+            ConnectionLostError: Nobody serves the flow.
+            DeadlineError: It took longer than *timeout* seconds.
+        """
+        connection = self.of_this_loop()
+        if connection is not None:
+            return connection
+        loop = asyncio.get_running_loop()
+        task = self.opening.get(loop)
+        if task is None or task.done():
+            # Of all calls that wait for it; one that is cancelled leaves it alone.
+            opening = LoopConnection.open(self.entrance, None)
+            task = loop.create_task(opening, name="cotality-flow-connect")
+            self.opening[loop] = task
+        began = perf_counter()
+        done, _ = await asyncio.wait([task], timeout=timeout)
+        if not done:
+            raise late(timeout or perf_counter() - began)
+        connection = task.result()
+        self.opening.pop(loop, None)
+        self.of_loops[loop] = self.latest = connection
+        return connection
+
+    async def close_of_this_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        task = self.opening.pop(loop, None)
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        connection = self.of_loops.pop(loop, None)
+        if connection is not None:
+            connection.lose()
+        self.latest = None
+
+    def close(self) -> None:
+        """Close all but those of loops that run in other threads."""
+        self.for_threads.close()
+        self.latest = None
+
+    def forget(self) -> None:
+        """In a forked child."""
+        self.for_threads.forget()
+        self.latest = None
+        for connection in list(self.of_loops.values()):
+            connection.is_lost = True
+            connection.pipe.close()
+        self.of_loops = weakref.WeakKeyDictionary()
+        self.opening = weakref.WeakKeyDictionary()
+
+
+all_connections: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+def forget_all() -> None:
+    for connections in all_in(all_connections):
+        connections.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_all)

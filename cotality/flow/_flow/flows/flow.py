@@ -1,0 +1,375 @@
+"""A flow that this program runs for itself."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from copy import copy
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from cotality._kit.public import public_in
+from cotality.core.hosting import LinkEnd
+from cotality.flow._flow.clients.entrance import ByIntake
+from cotality.flow._flow.errors.errors import FlowStoppedError
+from cotality.flow._flow.keeping.keeper import Keeper
+from cotality.flow._flow.router.hall import Doors
+from cotality.flow._flow.steps.plan import FlowPlan, plan_of
+from cotality.flow._flow.steps.step import Step, check_count, check_seconds
+
+from .calling import Calls
+from .connections import Connections
+from .in_thread import in_thread
+
+if TYPE_CHECKING:
+    from typing import Self
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+MOST_STEPS = 64
+MOST_LEVELS = 100
+MOST_WAITING = 1_000_000
+GRACE = 5.0  # s
+EXIT_GRACE = 1.0  # s that a flow gets when the program ends
+
+public = public_in("cotality.flow")
+
+
+@public
+class Flow(Calls[In, Out]):
+    """Steps that items pass, each run by worker processes of its own.
+
+    ::
+
+        async with Flow(Step(Decode), Step(Label, batch_size=32)) as flow:
+            label = await flow(photo)
+
+    Its workers are started once and shared by all callers. An item that fails fails
+    alone, and so does a worker.
+
+    Args:
+        steps: One to six of them for a type checker, which joins their types; up to 64.
+        queue_size: How many items may wait in all; then calls fail at once.
+        priorities: How many there are; calls have one from 0 to one less.
+        age_after: After so many seconds of waiting an item counts as one of the next
+            priority, so that none waits for ever.
+
+    Raises:
+        TypeError: A step is none, or an option is of the wrong type.
+        ValueError: A number is out of range, or there is no step.
+    """
+
+    @overload
+    def __init__(
+        self,
+        first: Step[In, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        first: Step[In, B],
+        second: Step[B, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        first: Step[In, B],
+        second: Step[B, C],
+        third: Step[C, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        first: Step[In, B],
+        second: Step[B, C],
+        third: Step[C, D],
+        fourth: Step[D, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        first: Step[In, B],
+        second: Step[B, C],
+        third: Step[C, D],
+        fourth: Step[D, E],
+        fifth: Step[E, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        first: Step[In, B],
+        second: Step[B, C],
+        third: Step[C, D],
+        fourth: Step[D, E],
+        fifth: Step[E, F],
+        sixth: Step[F, Out],
+        /,
+        *,
+        queue_size: int = ...,
+        priorities: int = ...,
+        age_after: float = ...,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        *steps: Step[Any, Any],  # Any: their types are joined above
+        queue_size: int = 1024,
+        priorities: int = 1,
+        age_after: float = 1.0,
+    ) -> None:
+        for step in steps:
+            if not isinstance(step, Step):
+                raise TypeError(f"a flow is made of steps, got {step!r}")
+        if not 1 <= len(steps) <= MOST_STEPS:
+            raise ValueError(
+                f"a flow has from 1 to {MOST_STEPS} steps, got {len(steps)}"
+            )
+        check_count("queue_size", queue_size, MOST_WAITING)
+        check_count("priorities", priorities, MOST_LEVELS)
+        check_seconds("age_after", age_after)
+        self.steps = named_apart(steps)
+        self.queue_size = queue_size
+        self.priorities = priorities
+        self.age_after = float(age_after)
+        self._run: Run | None = None
+
+    def __repr__(self) -> str:
+        names = " -> ".join(step.name for step in self.steps)
+        return f"<Flow {names}>"
+
+    def plan(self) -> FlowPlan:
+        """The flow as plain data, for whoever runs it.
+
+        Raises:
+            TaskNotPicklableError: A handler cannot be sent to a process.
+        """
+        return plan_of(self.steps, self.queue_size, self.priorities, self.age_after)
+
+    def _connections(self) -> Connections:
+        run = self._run
+        if run is None:
+            raise FlowStoppedError(
+                "the flow is not running: start it with 'async with flow:', 'with "
+                "flow:' or flow.start()"
+            )
+        return run.connections
+
+    # Start and stop.
+
+    def start(self, timeout: float | None = None) -> None:
+        """Start the workers, and return once every step has one that is ready.
+
+        Does nothing if the flow runs. From a coroutine use ``async with`` or
+        `start_async`, which do not block the loop.
+
+        Args:
+            timeout: How many seconds that may take; None is for ever.
+
+        Raises:
+            WorkerStartError: The handler of a step could not start; its error is the
+                cause.
+            TimeoutError: It took too long.
+            TaskNotPicklableError: A handler cannot be sent to a process.
+        """
+        if self._run is not None:
+            return
+        run = Run(self.plan())
+        self._run = run
+        try:
+            run.keeper.wait_until_up(timeout)
+        except BaseException:
+            self._run = None
+            run.stop(0.0)
+            raise
+
+    async def start_async(self, timeout: float | None = None) -> None:
+        """The same from a coroutine."""
+        try:
+            await in_thread(self.start, timeout)
+        except BaseException:
+            run = self._run
+            if run is not None:  # cancelled: the thread goes on, and comes to its end
+                run.keeper.stop(0.0)
+            raise
+
+    def close(self, grace: float = GRACE) -> None:
+        """Stop it: the same as `stop`, from a thread or a script."""
+        run = self._taken_run()
+        if run is not None:
+            run.stop(grace)
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """Stop it.
+
+        Items that wait fail with `FlowStoppedError`. Those that are being handled have
+        *grace* seconds, and so have the ``stop`` methods of handlers.
+        """
+        run = self._taken_run()
+        if run is not None:
+            await in_thread(run.stop, grace)
+            await run.connections.close_of_this_loop()
+
+    async def drain(self, grace: float = GRACE) -> None:
+        """Take nothing more, let all that was taken be done, and then stop.
+
+        What is not done after *grace* seconds fails with `FlowStoppedError`.
+        """
+        run = self._taken_run(keep=True)
+        if run is not None:
+            await in_thread(run.drain, grace)
+            await run.connections.close_of_this_loop()
+            self._run = None
+
+    def _taken_run(self, *, keep: bool = False) -> Run | None:
+        run = self._run
+        if run is not None and run.pid != os.getpid():
+            raise FlowStoppedError(
+                "the flow was started by the process that this one was forked from, "
+                "and only that one can stop it"
+            )
+        if not keep:
+            self._run = None
+        return run
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        self.close(grace_after(error))
+
+    async def __aenter__(self) -> Self:
+        await self.start_async()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        await self.stop(grace_after(error))
+
+
+def grace_after(error: BaseException | None) -> float:
+    """How long a flow has to end; whoever is interrupted does not want to wait."""
+    return GRACE if error is None or isinstance(error, Exception) else 0.0
+
+
+class Run:
+    """A flow that runs: its router's keeper, and the way there."""
+
+    def __init__(self, plan: FlowPlan) -> None:
+        self.pid = os.getpid()
+        self.entrance = ByIntake()
+        self.connections = Connections(self.entrance)
+        doors = Doors(None, LinkEnd(self.entrance.theirs), (os.getuid(),))
+        self.keeper = Keeper(plan, doors)
+        self.thread = threading.Thread(
+            target=self.keeper.run, name="cotality-flow", daemon=True
+        )
+        self.thread.start()
+        running.add(self)
+        see_to_exit()
+
+    def drain(self, grace: float) -> None:
+        self.stop(grace, is_drain=True)
+
+    def stop(self, grace: float, *, is_drain: bool = False) -> None:
+        self.keeper.stop(grace, is_drain=is_drain)
+        self.keeper.wait_until_ended()
+        self.thread.join()
+        running.discard(self)
+        self.keeper.close()
+        self.connections.close()
+        self.entrance.close()
+
+    def forget(self) -> None:
+        """In a forked child."""
+        self.entrance.forget()
+        self.keeper.close()
+
+
+# Until they are stopped, also if nobody has a reference to their flow any more.
+running: set[Run] = set()
+sees_to_exit = False
+
+
+def see_to_exit() -> None:
+    """Registered late, so that it comes before what `multiprocessing` does then."""
+    global sees_to_exit
+    if not sees_to_exit:
+        sees_to_exit = True
+        atexit.register(stop_all)
+
+
+def stop_all() -> None:
+    for run in list(running):
+        if run.pid == os.getpid():
+            run.stop(EXIT_GRACE)
+
+
+def forget_all() -> None:
+    for run in list(running):
+        run.forget()
+    running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_all)
+
+
+def named_apart(
+    steps: tuple[Step[Any, Any], ...],  # Any: of any type
+) -> tuple[Step[Any, Any], ...]:
+    """*steps*, each with a name of its own."""
+    seen: set[str] = set()
+    named: list[Step[Any, Any]] = []
+    for step in steps:
+        name, number = step.name, 1
+        while name in seen:
+            number += 1
+            name = f"{step.name} {number}"
+        seen.add(name)
+        if name != step.name:
+            step = copy(step)
+            step.name = name
+        named.append(step)
+    return tuple(named)

@@ -1,0 +1,482 @@
+"""A step at work: its workers, what they are given, and what becomes of one that dies.
+
+A worker that is free gets what waits. One that is not gets the next portion while it is
+at the last only if its handler is quick, and never while another one is free; if one
+becomes free later, what others have not begun with is taken back for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Protocol
+
+from cotality.core.hosting import Hosted, pack_exception
+from cotality.flow._flow.figures.counts import StepCounts
+from cotality.flow._flow.steps.plan import StepPlan
+from cotality.flow._flow.wire.descriptors import Descriptors
+from cotality.flow._flow.wire.frames import END, Kind, Why
+from cotality.flow._flow.wire.portions import (
+    BEGUN,
+    MARK_OF,
+    PAUSE,
+    STARTED,
+    Status,
+    read_unfit,
+)
+
+from .desk import Desk
+from .item import HELD, OVER, Item
+from .pace import Pace
+from .seat import Seat, records_in
+
+MOST_LARGE = 16  # items with descriptors in one portion; a message takes 200 of these
+MOST_AT_ONCE = 1024  # items in one portion
+MOST_DEATHS = 3  # of workers in a row, without an answer
+RETRY_AFTER = 2.0  # s that a step is down before another worker is tried
+RETRY_LATEST = 10.0  # s
+# A worker that has been at one call for so long (s) is looked at: what it did before
+# may lie in its room, and what comes after could go to one that is free.
+LOOK_AFTER = 0.010
+
+
+class Environment(Protocol):
+    """What a station has of the router."""
+
+    def start_worker(self, step: int, generation: int) -> None:
+        """Have a worker started; `Station.came` or `Station.not_started` follows."""
+
+    def has_rest(self, seat: Seat) -> None:
+        """The link of *seat* has not taken all at once."""
+
+    def leave(self, seat: Seat) -> None:
+        """Look no more at *seat*, which has ended."""
+
+    def says(self, text: str) -> None:
+        """Log it where the flow was started."""
+
+
+class Station:
+    """One step.
+
+    Attributes:
+        is_down: Whether its workers cannot live.
+        start_failure: Why its first worker could not start; packed.
+    """
+
+    def __init__(
+        self, number: int, plan: StepPlan, desk: Desk, environment: Environment
+    ) -> None:
+        self.number = number
+        self.plan = plan
+        self.desk = desk
+        self.line = desk.lines[number]
+        self.environment = environment
+        self.pace = Pace()
+        self.counts = StepCounts()
+        self.seats: list[Seat] = []
+        self.starting = 0
+        self.generation = 0
+        self.deaths = 0  # in a row, without an answer
+        self.is_down = False
+        self.reason = ""
+        self.retry_after = RETRY_AFTER
+        self.was_ready = False
+        self.start_failure: bytes | None = None
+        self.is_ending = False
+        self.due_at = 0.0  # an alarm is set for then
+        self.on_reload: list[Callable[[str], None]] = []
+
+    # Its workers.
+
+    def open(self) -> None:
+        for _ in range(self.plan.workers):
+            self.start_one()
+
+    def start_one(self) -> None:
+        self.starting += 1
+        self.environment.start_worker(self.number, self.generation)
+
+    def came(self, seat: Seat) -> None:
+        """The process of a worker has started; it will say that it is ready."""
+        self.starting -= 1
+        self.seats.append(seat)
+        if self.is_ending:
+            seat.hang_up()
+
+    def not_started(self, reason: str) -> None:
+        """There was no room for a process."""
+        self.starting -= 1
+        self.reason = reason
+        self.died(reason)
+
+    def is_ready(self) -> bool:
+        return any(seat.is_ready and not seat.is_leaving for seat in self.seats)
+
+    def ready_seats(self) -> list[Seat]:
+        return [seat for seat in self.seats if seat.is_ready and not seat.is_leaving]
+
+    def said_ready(self, seat: Seat) -> None:
+        seat.is_ready = True
+        self.was_ready = True
+        if self.is_down:
+            self.deaths = MOST_DEATHS - 1  # one more of them, and it is down again
+            self.come_up()
+        self.relieve_older()
+
+    def said_unfit(self, seat: Seat, body: bytes | bytearray) -> None:
+        """Its handler could not be made, or could not start."""
+        text, packed = read_unfit(body)
+        if not self.was_ready and self.start_failure is None:
+            self.start_failure = packed
+        self.reason = f"its handler could not start: {text}"
+        seat.is_leaving = True
+
+    # What they get.
+
+    def hand_out(self, now: float) -> None:
+        """Give what waits to whoever can have it."""
+        line = self.line
+        while line.waiting:
+            if self.plan.batch_wait and not self.is_due(now):
+                return
+            seat = self.free_seat()
+            if seat is None:
+                return
+            items = self.next_items(seat, now)
+            if not items:
+                return
+            seat.give(items)
+            if seat.outbox is not None:
+                self.environment.has_rest(seat)
+            if len(seat.held) > self.plan.batch_size:
+                self.look_later(seat)
+            if self.plan.timeout is not None and not seat.is_watched:
+                self.watch(seat, now + self.plan.timeout)
+        if len(self.seats) > 1:
+            self.look_for_free()
+
+    def free_seat(self) -> Seat | None:
+        """The worker that gets something next."""
+        best: Seat | None = None
+        for seat in self.seats:
+            if not seat.can_take:
+                continue
+            if not seat.held:
+                return seat
+            if best is None or len(seat.held) < len(best.held):
+                best = seat
+        if best is None or not self.pace.is_quick:
+            return None
+        return best
+
+    def next_items(self, seat: Seat, now: float) -> list[Item]:
+        """Take what *seat* may have now out of the line."""
+        line, batch = self.line, self.plan.batch_size
+        limit = self.pace.limit(batch, line.weight, len(self.ready_seats()))
+        if seat.held:
+            held = len(seat.held)
+            if held > max(limit // 2, 1):
+                return []
+        items: list[Item] = []
+        weight = large = 0
+        number = seat.given
+        while len(items) < MOST_AT_ONCE:
+            item = line.first(now)
+            if item is None or (items and weight + item.weight > limit):
+                break
+            large += item.fds is not None
+            if large > MOST_LARGE and items:
+                break
+            number += 1
+            self.desk.hand(item, seat, number)
+            items.append(item)
+            weight += item.weight
+        return items
+
+    def is_due(self, now: float) -> bool:
+        """Whether a batch goes out though it is not full; or see that it will."""
+        if self.line.weight >= self.plan.batch_size:
+            return True
+        due = min(self.due_of(item) for item in self.line.all_waiting())
+        if due <= now:
+            return True
+        if not now < self.due_at <= due:
+            self.due_at = due
+            self.desk.timers.at(due, lambda _: None)  # the turn of the loop is enough
+        return False
+
+    def due_of(self, item: Item) -> float:
+        """When *item* no longer waits for others."""
+        due = item.arrived + self.plan.batch_wait
+        if item.deadline:
+            left = item.deadline - item.arrived
+            needed = max(2 * self.pace.call, left / 4)
+            due = min(due, max(item.deadline - needed, item.arrived))
+        return due
+
+    # A worker that has been at one call for a while.
+
+    def look_later(self, seat: Seat) -> None:
+        if not seat.will_be_looked_at:
+            seat.will_be_looked_at = True
+            self.desk.timers.at(perf_counter() + LOOK_AFTER, partial(self.look, seat))
+
+    def look(self, seat: Seat, now: float) -> None:
+        """Take what *seat* has done and not sent, and what it keeps from a free one."""
+        seat.will_be_looked_at = False
+        if not seat.held or seat not in self.seats:
+            return
+        began = seat.times[STARTED]
+        if now < max(began, seat.moved_at) + LOOK_AFTER / 2:
+            self.look_later(seat)  # it moves; or it is between two calls
+            return
+        done = seat.done_meanwhile()
+        if done:
+            self.settle(seat, done)
+        is_free = any(other.is_idle for other in self.seats)
+        if is_free and not self.line.waiting and not seat.is_leaving:
+            self.take_back(seat, now)
+
+    def look_for_free(self) -> None:
+        """If a worker is free, see to what others keep from it."""
+        if any(seat.is_idle for seat in self.seats):
+            for seat in self.seats:
+                if len(seat.held) > 1 and seat.behind():
+                    self.look_later(seat)
+
+    def take_back(self, seat: Seat, now: float) -> None:
+        numbers = seat.recall()
+        if numbers:
+            self.desk.timers.at(
+                now + PAUSE, lambda _: self.desk.put_back(seat.taken_back(numbers))
+            )
+
+    # What they answer.
+
+    def settle(
+        self, seat: Seat, body: bytes | bytearray, fds: Descriptors | None = None
+    ) -> None:
+        """Do what the records in *body* say.
+
+        Args:
+            fds: Of the one record that has some, which comes alone.
+        """
+        desk, counts, held = self.desk, self.counts, seat.held
+        seat.moved_at = perf_counter()
+        has_answered = False
+        for status, step, batch, number, weight, seconds, began, data in records_in(
+            body
+        ):
+            if number not in held:
+                continue  # of a worker that died before it knew that this was sent
+            seat.marks[number & MARK_OF] = 0
+            item = held.pop(number)
+            if status == Status.BACK:
+                if item is not None and item.state == HELD:
+                    desk.put_back([item])
+                continue
+            has_answered = True
+            if batch:
+                seat.batch_began = began
+                self.pace.note(seconds, batch)
+                counts.handled.add(seconds)
+                counts.calls += 1
+                counts.rate.now += batch
+                counts.items += batch
+            if item is None:
+                continue
+            counts.waited.add(max(seat.batch_began - item.arrived, 0.0))
+            if status == Status.FAILURE:
+                counts.failed += 1
+            if item.state == OVER:
+                continue
+            item.holder = None
+            if status == Status.VALUE and step != END:
+                desk.move_on(item, step, weight, data, fds)
+            else:
+                kind = Kind.VALUE if status == Status.VALUE else Kind.FAILURE
+                desk.settle(item, kind, data, fds)
+        if has_answered:
+            self.deaths, self.retry_after = 0, RETRY_AFTER
+            if self.is_down:
+                self.come_up()
+
+    def come_up(self) -> None:
+        self.is_down = False
+        self.desk.down.pop(self.number, None)
+        self.environment.says(f"step {self.plan.name!r} is up again")
+        self.fill_up()
+
+    def fill_up(self) -> None:
+        """Start what is missing of the workers there are to be."""
+        while len(self.current_seats()) + self.starting < self.plan.workers:
+            self.start_one()
+
+    def current_seats(self) -> list[Seat]:
+        return [
+            seat
+            for seat in self.seats
+            if seat.generation == self.generation and not seat.is_leaving
+        ]
+
+    # A handler that takes too long.
+
+    def watch(self, seat: Seat, when: float) -> None:
+        seat.is_watched = True
+        self.desk.timers.at(when, lambda now: self.look_at(seat, now))
+
+    def look_at(self, seat: Seat, now: float) -> None:
+        """Whether what *seat* is at takes too long."""
+        limit = self.plan.timeout
+        seat.is_watched = False
+        if limit is None or not seat.held or seat not in self.seats:
+            return
+        started, begun = seat.times[STARTED], seat.words[BEGUN]
+        if started == float("inf"):
+            self.watch(seat, now + limit)
+        elif now < started + limit:
+            self.watch(seat, started + limit)
+        else:
+            seat.halt(now=True)
+            self.desk.timers.at(
+                now + PAUSE, lambda now: self.end_late(seat, started, begun, now)
+            )
+
+    def end_late(self, seat: Seat, started: float, begun: int, now: float) -> None:
+        """End *seat*, if the late call is still the one it is at."""
+        if (seat.times[STARTED], seat.words[BEGUN]) == (started, begun):
+            seat.hosted.kill("timeout")
+        else:
+            seat.halt(now=False)
+            self.look_at(seat, now)
+
+    # Their end.
+
+    def ended(self, seat: Seat) -> None:
+        """The process of *seat* has ended, and all that it has sent was read."""
+        self.settle_rest(seat)
+        self.seats.remove(seat)
+        hosted = seat.hosted
+        lost = [item for item in seat.begun_items() if item.state == HELD]
+        untouched = seat.untouched_items()
+        is_crash = not seat.is_leaving or bool(lost)
+        why = hosted.ending() if not lost else ""
+        if lost:
+            error = hosted.failure(time_limit=self.plan.timeout)
+            why = str(error)
+            error.add_note(f"In step {self.plan.name!r} of the flow.")
+            packed = pack_exception(error)
+            for item in lost:
+                item.holder = None
+                self.counts.failed += 1
+                self.counts.items += 1
+                self.desk.settle(item, Kind.FAILURE, packed)
+        seat.held.clear()
+        self.desk.put_back(untouched)
+        self.environment.leave(seat)
+        hosted.close()
+        if self.is_ending:
+            return
+        if is_crash or not seat.is_ready:
+            if seat.is_ready or not self.reason:
+                self.reason = why
+            self.died(why, is_of_items=seat.hosted.reason == "timeout")
+        self.relieve_older()
+
+    def settle_rest(self, seat: Seat) -> None:
+        rest = seat.left_in_room()
+        if rest:
+            self.settle(seat, rest)
+
+    def died(self, why: str, *, is_of_items: bool = False) -> None:
+        """A worker has ended that should not have: there has to be another one."""
+        self.environment.says(f"a worker of step {self.plan.name!r} has ended: {why}")
+        if not is_of_items:  # one that we ended for its time has lived well enough
+            self.deaths += 1
+        if self.on_reload and any(seat.is_ready for seat in self.of_older()):
+            self.give_up_reload(why)
+        if (
+            (self.start_failure is not None and not self.was_ready)
+            or self.is_down
+            or self.deaths >= MOST_DEATHS
+        ):
+            self.go_down()
+        elif len(self.current_seats()) + self.starting < self.plan.workers:
+            self.counts.restarts += 1
+            self.start_one()
+
+    def give_up_reload(self, why: str) -> None:
+        """The new workers cannot live: the older ones stay."""
+        self.deaths = 0
+        for seat in self.of_older():
+            seat.generation = self.generation
+        done, self.on_reload = self.on_reload, []
+        for tell in done:
+            tell(why)
+
+    def go_down(self) -> None:
+        if not self.is_down:
+            self.is_down = True
+            self.environment.says(f"step {self.plan.name!r} is down: {self.reason}")
+        self.desk.down[self.number] = self.reason
+        self.desk.refuse_waiting(
+            self.number, Why.DOWN, self.desk.words(Why.DOWN, self.number)
+        )
+        if self.starting == 0:
+            when = perf_counter() + self.retry_after
+            self.retry_after = min(2 * self.retry_after, RETRY_LATEST)
+            self.desk.timers.at(when, self.retry)
+
+    def retry(self, now: float) -> None:
+        if self.is_down and not self.is_ending and not self.starting:
+            self.counts.restarts += 1
+            self.start_one()
+
+    # Other workers in their place.
+
+    def reload(self, done: Callable[[str], None]) -> None:
+        """Start as many new workers; the old ones go as these become ready."""
+        self.generation += 1
+        self.on_reload.append(done)
+        for _ in range(self.plan.workers):
+            self.start_one()
+
+    def relieve_older(self) -> None:
+        """Let as many of the older workers go as there are new ones."""
+        new = [
+            seat for seat in self.ready_seats() if seat.generation == self.generation
+        ]
+        old = [
+            seat
+            for seat in self.seats
+            if seat.generation != self.generation and not seat.is_leaving
+        ]
+        for seat in old[: max(0, len(new) + len(old) - self.plan.workers)]:
+            self.dismiss(seat)
+        is_whole = len(new) >= self.plan.workers
+        if self.on_reload and is_whole and not self.of_older():
+            done, self.on_reload = self.on_reload, []
+            for tell in done:
+                tell("")
+
+    def of_older(self) -> list[Seat]:
+        return [seat for seat in self.seats if seat.generation != self.generation]
+
+    def dismiss(self, seat: Seat) -> None:
+        """Let *seat* answer what it has begun with, and end."""
+        now = perf_counter()
+        self.take_back(seat, now)
+        seat.hang_up()
+
+    # The end of all.
+
+    def close(self) -> None:
+        """Let all workers end once they have answered."""
+        self.is_ending = True
+        for seat in self.seats:
+            seat.hang_up()
+
+    def hosted(self) -> list[Hosted]:
+        return [seat.hosted for seat in self.seats]

@@ -1,0 +1,47 @@
+"""Descriptors on their way: whoever has them last closes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Keeps(Protocol):
+    """Keeps descriptors open until they are sent."""
+
+    def close(self) -> None:
+        """They need not be open any longer, as far as this is concerned."""
+
+
+class Descriptors:
+    """Descriptors that came from another process; closed with the last reference."""
+
+    __slots__ = ("fds",)
+
+    def __init__(self, fds: Sequence[int]) -> None:
+        self.fds: list[int] = list(fds)
+
+    def take(self) -> list[int]:
+        """They are the caller's now."""
+        fds, self.fds = self.fds, []
+        return fds
+
+    def close(self) -> None:
+        for fd in self.take():
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Kept:
+    """Things, and what keeps them open until they are sent."""
+
+    __slots__ = ("things",)
+
+    def __init__(self, things: object) -> None:
+        self.things: object = things
+
+    def close(self) -> None:
+        self.things = None

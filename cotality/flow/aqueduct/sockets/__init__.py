@@ -1,0 +1,1 @@
+"""A flow behind a socket, by the name it has there."""
