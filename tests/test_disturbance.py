@@ -24,7 +24,7 @@ from cotality.core.utils._process.machine import run_queue
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.rules.decision import Decision
 from cotality.core.utils._process.rules.where_to_run import Figures, Place
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel
 from tests.benchmarks.neighbours import busy_programs
 
@@ -253,7 +253,7 @@ class MadeUpThreads:
     def resize(self, threads: int) -> None:
         assert threads >= 1
 
-    def chunk_of(self, batch: Batch) -> Any:
+    def chunk_of(self, portion: Portion) -> Any:
         class Chunk:
             native_id = 7
             is_running = is_in_caller = False
@@ -266,8 +266,10 @@ class MadeUpThreads:
 
         return Chunk()
 
-    def send(self, chunk: Any, batch: Batch, time_box: float) -> tuple[Portion, Any]:
-        return Portion(batch.start, batch.tasks, {}, batch.attempt), Ticket()
+    def send(
+        self, chunk: Any, portion: Portion, time_box: float
+    ) -> tuple[Portion, Any]:
+        return portion, Ticket()
 
     def collect(self, portion: Portion, future: Any) -> ChunkReport:
         raise AssertionError("replaced by the test")
@@ -307,9 +309,9 @@ class Call:
 
     def hand_out(self) -> None:
         while len(self.out) < self.backend.workers:
-            batch = Batch(self.next, 1, [Task(abs, positional=(1,))])
+            portion = Portion(self.next, [Task(abs, positional=(1,))])
             self.next += 1
-            self.out.append(self.backend.submit(batch, 0.05))
+            self.out.append(self.backend.submit(portion, 0.05))
 
     def come_back(self, seconds: float, cpu: float, passed: float) -> None:
         """The oldest portion is back, so long after what happened before."""

@@ -24,7 +24,7 @@ from cotality.core.utils._process.rules.decision import Decision
 from cotality.core.utils._process.rules.seen import Seen
 from cotality.core.utils._process.rules.where_to_run import Figures, Place, better_place
 from cotality.core.utils._process.tasks.errors import WorkerStartError
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 
 from .disturbance import Disturbance
 from .evidence import Evidence
@@ -161,7 +161,7 @@ class AutoBackend:
         return min(self.look_next, self.threads.look_at)
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         self.portions += 1
         if self.look_next == math.inf:
@@ -170,18 +170,18 @@ class AutoBackend:
             self.look_next = self.began_at + FIRST_LOOK
         if self.place == "processes" and self.processes is not None:
             if self.has_room_there:
-                found = self.send(self.processes, batch, time_box)
+                found = self.send(self.processes, portion, time_box)
                 if found is not None:
                     return found
         elif self.portions >= self.next_sample and self.may_travel:
             rarely = self.evidence.transport > COSTLY_SAMPLE
             self.next_sample *= 16 if rarely else 2
             self.wants_sample = True  # of the results as well
-            self.evidence.saw_tasks(batch.tasks)
-        chunk = self.threads.chunk_of(batch)
+            self.evidence.saw_tasks(portion.tasks)
+        chunk = self.threads.chunk_of(portion)
         chunk.is_observed = self.is_to_be_observed()
         chunk.late_began = self.lateness.total
-        portion, future = self.run_here(chunk, batch, time_box)
+        portion, future = self.run_here(chunk, portion, time_box)
         self.out[future] = chunk
         self.count_out += len(portion.tasks)
         return portion, future
@@ -199,18 +199,18 @@ class AutoBackend:
         return True
 
     def run_here(
-        self, chunk: LocalChunk, batch: Batch, time_box: float
+        self, chunk: LocalChunk, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         """Have *chunk* run in a thread of this process: the caller's, or another."""
         desk = self.desk
         if desk is None or not self.is_for_desk(desk):
             chunk.can_stay = desk is not None and not self.is_bound
             self.limit_threads()
-            return self.threads.send(chunk, batch, time_box)
+            return self.threads.send(chunk, portion, time_box)
         chunk.states = self.states
         self.threads.chunks.add(chunk, time_box)
         future = desk.put(chunk, time_box)
-        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+        return portion, future
 
     def limit_threads(self) -> None:
         """See to it that no more tasks run at a time than is said.
@@ -249,13 +249,13 @@ class AutoBackend:
         return 0 if is_unseen else None
 
     def send(
-        self, processes: ProcessBackend, batch: Batch, time_box: float
+        self, processes: ProcessBackend, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]] | None:
-        """Send *batch* to a process; None if some of it cannot be sent."""
+        """Send *portion* to a process; None if some of it cannot be sent."""
         # One that has to come back first may be lost, so no others go with it.
         most = processes.largest_portion if self.one_has_arrived else 1
-        batch = batch._replace(tasks=batch.tasks[:most])
-        chunk, portion = processes.packer.pack(batch)
+        one = portion if most is None else portion.first(most)
+        chunk, portion = processes.packer.pack(one)
         if portion.failures:
             error = next(iter(portion.failures.values()))
             self.evidence.obstacle = class_and_text(error)

@@ -28,7 +28,7 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.times import Measure
 
 from .threads import for_a_thread
@@ -87,15 +87,14 @@ class ForeignBackend:
         self.cancelled_in_a_row = 0
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         if self.is_local:
-            portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
-            tasks = for_a_thread(batch.tasks)
+            tasks = for_a_thread(portion.tasks)
             local = LocalChunk(tasks, self.chunks, self.context, self.measure)
             self.chunks.add(local, time_box)
             return portion, self.accept(run_chunk, local, time_box)
-        chunk, portion = self.packer.pack(batch)
+        chunk, portion = self.packer.pack(portion)
         portion.sent_bytes = chunk.size
         began = perf_counter()
         number = next(self.numbers)

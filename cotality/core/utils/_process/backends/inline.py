@@ -13,7 +13,7 @@ from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk
 from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.times import Measure
 
 from .threads import for_a_thread, initializer_failed
@@ -44,16 +44,15 @@ class InlineBackend:
         self.context = copy_context()
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
         future: Ticket[ChunkReport] = Ticket()
         self.initialize()
-        tasks = for_a_thread(batch.tasks)
+        tasks = for_a_thread(portion.tasks)
         chunk = LocalChunk(tasks, self.chunks, self.context, self.measure)
         chunk.is_in_caller = True
         with worker_state.standing_in(self.states):
             future.set_result(run_chunk(chunk, time_box))
-        portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
         portion.began = chunk.when_it_began
         return portion, future
 

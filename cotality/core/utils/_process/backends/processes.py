@@ -24,7 +24,7 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.workers.death_report import entry_of, is_of_server
 from cotality.core.utils._process.workers.leases import Staff
 from cotality.core.utils._process.workers.pool import Pool
@@ -66,9 +66,9 @@ class ProcessBackend:
         self.servers_lost = 0  # likewise, because the fork server was killed
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        return self.send(*self.packer.pack(batch), time_box)
+        return self.send(*self.packer.pack(portion), time_box)
 
     def send(
         self, chunk: PackedChunk, portion: Portion, time_box: float

@@ -16,7 +16,7 @@ from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
 from cotality.core.utils._process.portions.stopwatch import own
 from cotality.core.utils._process.tasks.errors import WorkerStartError
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.tasks.times import Measure
 
@@ -51,18 +51,18 @@ class ThreadBackend:
         self.team: ThreadTeam | None = None
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        return self.send(self.chunk_of(batch), batch, time_box)
+        return self.send(self.chunk_of(portion), portion, time_box)
 
-    def chunk_of(self, batch: Batch) -> LocalChunk:
-        tasks = for_a_thread(batch.tasks)
+    def chunk_of(self, portion: Portion) -> LocalChunk:
+        tasks = for_a_thread(portion.tasks)
         return LocalChunk(tasks, self.chunks, self.context, self.measure)
 
     def send(
-        self, chunk: LocalChunk, batch: Batch, time_box: float
+        self, chunk: LocalChunk, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        """Have a thread run *chunk*, which is that of *batch*."""
+        """Have a thread run *chunk*, which is that of *portion*."""
         if self.team is None:
             # Not a method: threads would hold this, and with it the team, which has to
             # end with whoever holds it.
@@ -72,7 +72,6 @@ class ThreadBackend:
             )
         self.chunks.add(chunk, time_box)
         future = self.team.submit(chunk, time_box)
-        portion = Portion(batch.start, batch.tasks, {}, batch.attempt)
         portion.began = chunk.when_it_began
         return portion, future
 

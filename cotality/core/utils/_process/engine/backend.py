@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from cotality.core.utils._process.portions.chunk import ChunkReport
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 
 
 class Backend(Protocol):
@@ -39,9 +39,13 @@ class Backend(Protocol):
         ...
 
     def submit(
-        self, batch: Batch, time_box: float
+        self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        """Have a portion of *batch* run: its first tasks if all of it is large."""
+        """Have *portion* run, or only its first tasks if together they are large.
+
+        Returns:
+            The portion that was handed out, and the future of its report.
+        """
         ...
 
     @property

@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from cotality.core.utils._process.portions.chunk import ChunkReport
-from cotality.core.utils._process.tasks.outcome import Batch, Portion
+from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.times import Measure
 
 from .backend import Backend
@@ -131,15 +131,15 @@ class Brakes:
             brake.give_back(count)
 
     def submit(
-        self, backend: Backend, batch: Batch, time_box: float, granted: int
+        self, backend: Backend, portion: Portion, time_box: float, granted: int
     ) -> tuple[Portion, Future[ChunkReport]]:
-        """Have a portion of *batch* run by *backend*, unless it is refused."""
+        """Have *backend* run *portion* or its first tasks, unless a brake refuses."""
         for place, brake in enumerate(self.each):
             error = brake.refusal()
             if error is not None:
                 self.give_back(granted)
-                return self.refuse(batch, error, place)
-        portion, future = backend.submit(batch, time_box)
+                return self.refuse(portion, error, place)
+        portion, future = backend.submit(portion, time_box)
         if self.each:
             self.give_back(granted - (len(portion.tasks) - len(portion.failures)))
             for brake in self.each:
@@ -147,14 +147,14 @@ class Brakes:
         return portion, future
 
     def refuse(
-        self, batch: Batch, error: Exception, place: int
+        self, portion: Portion, error: Exception, place: int
     ) -> tuple[Portion, Future[ChunkReport]]:
-        count = len(batch.tasks)
+        count = len(portion.tasks)
         errors = {position: copy_of(error) for position in range(count)}
         future: Ticket[ChunkReport] = Ticket()
         future.set_result(Refusal([None] * count, errors, brake=place))
         self.refused.add(future)
-        return Portion(batch.start, batch.tasks, {}, batch.attempt), future
+        return portion, future
 
     def collect(
         self, backend: Backend, portion: Portion, future: Future[ChunkReport]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cotality.core.utils._process.tasks.outcome import Batch, Details, Outcome, Settled
+from cotality.core.utils._process.tasks.outcome import (
+    Details,
+    Outcome,
+    Portion,
+    Settled,
+)
 from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
 
 from .source import Memory, SortedOut, Source
@@ -33,20 +38,22 @@ class KnownHead:
         if self.memory is not None:
             self.memory.attach(source)
 
-    def sort_out(self, batch: Batch) -> SortedOut:
+    def sort_out(self, portion: Portion) -> SortedOut:
         # All of them: a journal has to know what else there is, and its own outcomes of
         # an earlier run are the older ones.
-        found = SortedOut([batch])
+        found = SortedOut([portion])
         if self.memory is not None:
-            found = self.memory.sort_out(batch)
-        to_run: list[Batch] = []
+            found = self.memory.sort_out(portion)
+        to_run: list[Portion] = []
         known = list(found.known)
-        for start, attempt, tasks in found.to_run:
+        for each in found.to_run:
+            start, tasks = each.start, each.tasks
             count = max(0, min(self.count - start, len(tasks)))
             if count:
                 known.append(self.settled(start, count))
             if count < len(tasks):
-                to_run.append(Batch(start + count, attempt, tasks[count:]))
+                rest = Portion(start + count, tasks[count:], attempt=each.attempt)
+                to_run.append(rest)
         return found._replace(to_run=to_run, known=known)
 
     @property
@@ -57,9 +64,9 @@ class KnownHead:
         if self.memory is not None:
             self.memory.was_taken()
 
-    def will_run(self, batch: Batch) -> None:
+    def will_run(self, portion: Portion) -> None:
         if self.memory is not None:
-            self.memory.will_run(batch)
+            self.memory.will_run(portion)
 
 
 class KnownOutcomes(KnownHead):

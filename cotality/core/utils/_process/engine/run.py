@@ -20,7 +20,7 @@ from cotality.core.utils._process.output import relay
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.rules.portion_size import Schedule
 from cotality.core.utils._process.tasks.errors import WorkerStartError
-from cotality.core.utils._process.tasks.outcome import Batch, Details, Portion, Settled
+from cotality.core.utils._process.tasks.outcome import Details, Portion, Settled
 from cotality.core.utils._process.tasks.tracebacks import (
     field_of,
     forget_callers,
@@ -228,25 +228,25 @@ class Run:
             granted = self.brakes.take(size)
             if not granted:
                 return
-            batch = self.take(granted)
+            taken = self.take(granted)
             if self.source.is_empty and self.is_news(self.source.next_index):
                 self.input_ended()
             if self.source.known:
                 self.recall()
-            if batch is None:
+            if taken is None:
                 self.brakes.give_back(granted)
                 return
             time_box = min(
-                self.schedule.time_box(len(batch.tasks)), self.brakes.longest_portion
+                self.schedule.time_box(len(taken.tasks)), self.brakes.longest_portion
             )
             # Before: this thread may lose its CPU while a worker already runs them.
             handed_out_at = perf_counter()
             before = self.diary.turn_to(Doing.PACKING)
-            portion, future = self.brakes.submit(self.backend, batch, time_box, granted)
+            portion, future = self.brakes.submit(self.backend, taken, time_box, granted)
             self.diary.turn_back(before)
             count = len(portion.tasks)
-            rest = batch.tasks[count:]
-            self.source.give_back(batch.start + count, rest, batch.attempt)
+            rest = taken.tasks[count:]
+            self.source.give_back(taken.start + count, rest, taken.attempt)
             portion.handed_out = handed_out_at
             self.out[future] = portion
             self.schedule.handed_out(count)
@@ -258,20 +258,20 @@ class Run:
             if self.recalled or not self.arrivals.is_empty:
                 return
 
-    def take(self, size: int) -> Batch | None:
+    def take(self, size: int) -> Portion | None:
         """The next tasks to hand out; None if there are none, or none now."""
         source = self.source
         wanted_at = self.wanting_since or perf_counter()
         looked_up = source.looked_up
         before = self.diary.turn_to(Doing.READING)
-        batch = source.take(size)
+        portion = source.take(size)
         self.diary.turn_back(before)
-        is_still_wanting = batch is None and not (source.is_empty or source.known)
+        is_still_wanting = portion is None and not (source.is_empty or source.known)
         self.wanting_since = wanted_at if is_still_wanting else None
-        if batch is not None:
+        if portion is not None:
             seconds = perf_counter() - wanted_at - (source.looked_up - looked_up)
-            self.observers.read(len(batch.tasks), seconds)
-        return batch
+            self.observers.read(len(portion.tasks), seconds)
+        return portion
 
     def recall(self) -> None:
         """Settle the tasks whose outcomes are known without running them."""
@@ -370,7 +370,7 @@ class Run:
         report = self.brakes.collect(self.backend, portion, future)
         self.diary.turn_back(before)
         count = len(report.values)
-        rest = list(portion.tasks[count:])
+        rest = portion.tasks[count:]
         self.schedule.came_back(count, len(rest), report.seconds)
         self.source.give_back(portion.start + count, rest, portion.attempt)
         if self.observers:
@@ -492,7 +492,7 @@ class Run:
         pieces: list[Settled] = []
         for (_, index, task, attempt), error in self.retries.give_up():
             times, worker, handed_out = self.retries.latest.pop(index)
-            portion = Portion(index, [task], {}, attempt - 1, handed_out)
+            portion = Portion(index, [task], attempt=attempt - 1, handed_out=handed_out)
             errors = {0: error}
             self.policy.see(index, [task], errors)
             report = ChunkReport([None], errors, times=times, worker=worker)

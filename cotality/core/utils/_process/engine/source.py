@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_each
 from cotality.core.utils._process.tasks.from_data import TasksOver
-from cotality.core.utils._process.tasks.outcome import Batch, Settled
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .observers import NO_DIARY, Doing
@@ -22,7 +22,7 @@ READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
 
 
 class SortedOut(NamedTuple):
-    """What a memory made of a batch.
+    """What a memory knows of a portion, and what it does not.
 
     Attributes:
         to_run: What has to be run of it.
@@ -31,9 +31,9 @@ class SortedOut(NamedTuple):
         error: The task after all these ends the input, as if that had raised this.
     """
 
-    to_run: list[Batch]
+    to_run: list[Portion]
     known: Sequence[Settled] = ()
-    rest: Batch | None = None
+    rest: Portion | None = None
     error: Exception | None = None
 
 
@@ -44,8 +44,8 @@ class Memory(Protocol):
         """It is *source* that asks."""
         ...
 
-    def sort_out(self, batch: Batch) -> SortedOut:
-        """Tell apart what has to be run of *batch*, and what is known."""
+    def sort_out(self, portion: Portion) -> SortedOut:
+        """Tell the tasks of *portion* that have to run from those that are known."""
         ...
 
     @property
@@ -57,8 +57,8 @@ class Memory(Protocol):
         """All that was known has been taken."""
         ...
 
-    def will_run(self, batch: Batch) -> None:
-        """*batch* is about to be handed out.
+    def will_run(self, portion: Portion) -> None:
+        """*portion* is about to be handed out.
 
         Raises:
             Exception: It must not be, and nothing else either.
@@ -78,13 +78,16 @@ class Source:
         self.looked_up = 0.0  # s, in the memory
         self.diary = NO_DIARY
         self.known: deque[Settled] = deque()
-        self.unsorted: Batch | None = None  # read, and not looked up in the memory yet
+        self.unsorted: Portion | None = (
+            None  # read, and not looked up in the memory yet
+        )
         self.next_index = 0
         self.is_empty = False  # the input is; tasks may still come again
         self.error: Exception | None = None  # what the input raised, to be raised last
-        self.returned: list[Batch] = []  # a heap
+        # A heap of what comes again: the first index, the attempt, the tasks.
+        self.returned: list[tuple[int, int, list[Task[Any]]]] = []  # Any: of every type
 
-    def take(self, size: int) -> Batch | None:
+    def take(self, size: int) -> Portion | None:
         """At most *size* tasks that follow one another; None if there are none now."""
         if self.memory is not None:
             return self.take_unknown(size, self.memory)
@@ -100,34 +103,34 @@ class Source:
         """Whether something may still be handed out, or be known."""
         return bool(self.returned or self.known or self.unsorted) or not self.is_empty
 
-    def take_returned(self, size: int) -> Batch:
-        batch = heapq.heappop(self.returned)
-        self.give_back(batch.start + size, batch.tasks[size:], batch.attempt)
-        return batch._replace(tasks=batch.tasks[:size])
+    def take_returned(self, size: int) -> Portion:
+        start, attempt, tasks = heapq.heappop(self.returned)
+        self.give_back(start + size, tasks[size:], attempt)
+        return Portion(start, tasks[:size], attempt=attempt)
 
-    def take_next(self, size: int) -> Batch | None:
+    def take_next(self, size: int) -> Portion | None:
         start = self.next_index
         tasks = [] if self.is_empty else self.read(size)
         self.next_index += len(tasks)
-        return Batch(start, 1, tasks) if tasks else None
+        return Portion(start, tasks) if tasks else None
 
-    def take_unknown(self, size: int, memory: Memory) -> Batch | None:
+    def take_unknown(self, size: int, memory: Memory) -> Portion | None:
         """Likewise, of the tasks that *memory* does not know.
 
         It may read past more than *size* tasks that it knows: those start nothing, and
         what they hold is bounded by its size.
         """
         while not self.returned and memory.has_room:
-            batch = self.unsorted or self.take_next(size)
-            if batch is None:
+            portion = self.unsorted or self.take_next(size)
+            if portion is None:
                 break
-            self.take_in(self.sorted_out(batch, memory))
+            self.take_in(self.sorted_out(portion, memory))
         if not self.returned:
             return None
-        batch = self.take_returned(size)
+        portion = self.take_returned(size)
         try:
             with self.aside(Doing.TELLING) as began:
-                memory.will_run(batch)
+                memory.will_run(portion)
                 self.diary.told("the journal", perf_counter() - began)
         except Exception as error:
             if is_of_a_signal(error):
@@ -135,11 +138,11 @@ class Source:
             self.stop(error)
             self.returned.clear()
             return None
-        return batch
+        return portion
 
-    def sorted_out(self, batch: Batch, memory: Memory) -> SortedOut:
+    def sorted_out(self, portion: Portion, memory: Memory) -> SortedOut:
         with self.aside(Doing.LOOKING_UP):
-            return memory.sort_out(batch)
+            return memory.sort_out(portion)
 
     @contextmanager
     def aside(self, doing: Doing) -> Generator[float, None, None]:
@@ -151,13 +154,13 @@ class Source:
             self.diary.turn_back(before)
             self.looked_up += perf_counter() - began
 
-    def take_in(self, batch: SortedOut) -> None:
-        for each in batch.to_run:
+    def take_in(self, found: SortedOut) -> None:
+        for each in found.to_run:
             self.give_back(each.start, each.tasks, each.attempt)
-        self.known.extend(batch.known)
-        self.unsorted = batch.rest
-        if batch.error is not None:
-            self.stop(batch.error)
+        self.known.extend(found.known)
+        self.unsorted = found.rest
+        if found.error is not None:
+            self.stop(found.error)
 
     def take_known(self) -> deque[Settled]:
         """The outcomes of tasks that need not be handed out."""
@@ -167,9 +170,9 @@ class Source:
         return known
 
     def give_back(self, start: int, tasks: list[Task[Any]], attempt: int) -> None:
-        """Let *tasks* be handed out (again) next: no two batches share an index."""
-        if tasks:
-            heapq.heappush(self.returned, Batch(start, attempt, tasks))
+        """Let *tasks* be handed out (again) next."""
+        if tasks:  # and no two entries begin at the same index
+            heapq.heappush(self.returned, (start, attempt, tasks))
 
     def read(self, size: int) -> list[Task[Any]]:
         """Up to *size* tasks of the input; fewer at its end, or if it is slow."""

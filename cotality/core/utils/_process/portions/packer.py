@@ -39,7 +39,7 @@ from cotality.core.utils._process.pickling.refusals import (
 )
 from cotality.core.utils._process.pickling.script_needed import Needed, collected_in
 from cotality.core.utils._process.tasks.errors import exited
-from cotality.core.utils._process.tasks.outcome import Batch, Packing, Portion
+from cotality.core.utils._process.tasks.outcome import Packing, Portion
 from cotality.core.utils._process.tasks.task import Task, name_of_function
 from cotality.core.utils._process.tasks.times import Measure
 from cotality.core.utils._process.tasks.tracebacks import keep_only_places
@@ -86,15 +86,20 @@ class PortionPacker:
         self.script_count = 0  # of definitions that are packed
         self.script_packed: bytes | Segment | None = None
 
-    def pack(self, batch: Batch) -> tuple[PackedChunk, Portion]:
-        """Pack *batch*, or the first tasks of it if together they are large."""
+    def pack(self, portion: Portion) -> tuple[PackedChunk, Portion]:
+        """Pack *portion*, or only its first tasks if together they are large.
+
+        Returns:
+            What was packed, and a portion of just these tasks. It is a new one, so that
+            *portion* can still go elsewhere.
+        """
         began = perf_counter()
         with collected_in(self.script):
-            chunk, portion = self.pack_tasks(batch)
+            chunk, packed = self.pack_tasks(portion)
         chunk.script = self.packed_script()
         if self.measure >= Measure.CPU:
-            portion.packing = self.packing_since(began)
-        return chunk, portion
+            packed.packing = self.packing_since(began)
+        return chunk, packed
 
     def packing_since(self, began: float) -> Packing:
         functions = self.functions.take_costs()
@@ -115,8 +120,8 @@ class PortionPacker:
             self.script_count = self.script.count
         return self.script_packed
 
-    def pack_tasks(self, batch: Batch) -> tuple[PackedChunk, Portion]:
-        tasks = batch.tasks
+    def pack_tasks(self, portion: Portion) -> tuple[PackedChunk, Portion]:
+        tasks = portion.tasks
         self.functions.begin_portion()
         functions: dict[int, PackedFunction] = {}
         failures: dict[int, Exception] = {}
@@ -137,7 +142,7 @@ class PortionPacker:
             in_segments=self.in_segments,
             gives_back=self.gives_back,
         )
-        return chunk, Portion(batch.start, tasks[:count], failures, batch.attempt)
+        return chunk, Portion(portion.start, tasks[:count], failures, portion.attempt)
 
     def pack_together(
         self,

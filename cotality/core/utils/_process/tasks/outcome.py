@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple
 
 from cotality._kit.public import public
@@ -68,19 +68,6 @@ class Outcome(Generic[R]):
         return result
 
 
-class Batch(NamedTuple):
-    """Tasks that follow one another in the input.
-
-    Attributes:
-        start: The index of the first one, by which batches are ordered.
-        attempt: The how manieth run of them is next, from 1.
-    """
-
-    start: int
-    attempt: int
-    tasks: list[Task[Any]]  # Any: tasks of every result type
-
-
 class Packing(NamedTuple):
     """What it took to pack a portion for another process.
 
@@ -106,7 +93,7 @@ class Portion:
     Attributes:
         start: The index of the first one.
         failures: Those that failed before they were sent, by position.
-        attempt: The how manieth run of these tasks this is, from 1.
+        attempt: Which attempt this is, counting from 1.
         handed_out: When, by perf_counter.
         sent_bytes: What travelled to another process, as far as that is new to it: what
             is large is sent once.
@@ -116,13 +103,22 @@ class Portion:
     """
 
     start: int
-    tasks: Sequence[Task[Any]]  # Any: tasks of every result type
-    failures: dict[int, Exception]
+    tasks: list[Task[Any]]  # Any: tasks of every result type
+    failures: dict[int, Exception] = field(default_factory=dict)
     attempt: int = 1
     handed_out: float = 0.0
     sent_bytes: int = 0
     packing: Packing | None = None
     began: Callable[[], float | None] | None = None
+
+    def first(self, count: int) -> Portion:
+        """A portion of the first *count* tasks, to be handed out instead of this one.
+
+        It is this one itself if there are no others.
+        """
+        if count >= len(self.tasks):
+            return self
+        return Portion(self.start, self.tasks[:count], attempt=self.attempt)
 
 
 @dataclass(eq=False, slots=True)

@@ -19,7 +19,7 @@ from cotality.core.utils._process.pickling.exceptions import (
     unpack_exception,
 )
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
-from cotality.core.utils._process.tasks.outcome import Batch, Details, Settled
+from cotality.core.utils._process.tasks.outcome import Details, Portion, Settled
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
 
@@ -49,7 +49,7 @@ class JournalMemory:
         journal: Journal,
         *,
         retry_failed: bool,
-        announce: Callable[[Batch], None],
+        announce: Callable[[Portion], None],
     ) -> None:
         self.journal = journal
         self.retry_failed = retry_failed
@@ -68,41 +68,41 @@ class JournalMemory:
     def attach(self, source: Source) -> None:
         self.source = source
 
-    def sort_out(self, batch: Batch) -> SortedOut:
-        start, _, tasks = batch
+    def sort_out(self, portion: Portion) -> SortedOut:
+        start, tasks = portion.start, portion.tasks
         keys, error = self.key_maker.of_all(start, tasks)
         self.seen.update(keys)
         if len(self.seen) < len(self.keys) + len(keys):
-            keys, error = self.before_duplicate(batch, keys)
+            keys, error = self.before_duplicate(portion, keys)
         if self.past.has_ends:
-            found = self.tell_apart(batch, keys, error)
+            found = self.tell_apart(portion, keys, error)
             if found.rest is not None:  # it comes again
                 end = found.rest.start - start
                 self.seen.difference_update(keys[end:])
                 keys = keys[:end]
         else:
-            found = SortedOut([batch._replace(tasks=tasks[: len(keys)])], error=error)
+            found = SortedOut([portion.first(len(keys))], error=error)
         self.keys += keys
         return found
 
     def before_duplicate(
-        self, batch: Batch, keys: list[str]
+        self, portion: Portion, keys: list[str]
     ) -> tuple[list[str], TaskKeyError | None]:
         """The *keys* before the first that is not new, and the error about that one."""
         firsts = {key: index for index, key in enumerate(self.keys)}
         for position, key in enumerate(keys):
-            index = batch.start + position
+            index = portion.start + position
             first = firsts.setdefault(key, index)
             if first != index:
-                error = duplicate(first, index, batch.tasks[position], key)
+                error = duplicate(first, index, portion.tasks[position], key)
                 return keys[:position], error
         return keys, None
 
     def tell_apart(
-        self, batch: Batch, keys: list[str], error: Exception | None
+        self, portion: Portion, keys: list[str], error: Exception | None
     ) -> SortedOut:
-        start, _, tasks = batch
-        to_run: list[Batch] = []
+        start, tasks = portion.start, portion.tasks
+        to_run: list[Portion] = []
         known: list[Settled] = []
         first = 0  # of the tasks that have to run and follow one another
         end = len(keys)
@@ -116,13 +116,13 @@ class JournalMemory:
                 continue
             known.append(settled)
             if first < position:
-                to_run.append(Batch(start + first, 1, tasks[first:position]))
+                to_run.append(Portion(start + first, tasks[first:position]))
             first = position + 1
             if not self.has_room and first < end:
-                rest = Batch(start + first, 1, tasks[first:])
+                rest = Portion(start + first, tasks[first:])
                 return SortedOut(to_run, known, rest)
         if first < end:
-            to_run.append(Batch(start + first, 1, tasks[first:end]))
+            to_run.append(Portion(start + first, tasks[first:end]))
         return SortedOut(to_run, known, error=error)
 
     @property
@@ -135,10 +135,10 @@ class JournalMemory:
     def keys_of(self, start: int, count: int) -> list[str]:
         return self.keys[start : start + count]
 
-    def will_run(self, batch: Batch) -> None:
+    def will_run(self, portion: Portion) -> None:
         if self.failure is not None:
             raise self.failure
-        self.announce(batch)
+        self.announce(portion)
 
     def fail(self, error: Exception) -> None:
         """Let nothing more be handed out, and the call end with *error*."""

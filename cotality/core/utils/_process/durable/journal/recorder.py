@@ -17,7 +17,7 @@ from cotality.core.utils._process.durable.files.trust import check_trust
 from cotality.core.utils._process.engine.observers import Observer, Start
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils._process.tasks.errors import was_cut_off
-from cotality.core.utils._process.tasks.outcome import Batch, Portion, Settled
+from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
@@ -57,7 +57,7 @@ class Recorder(Observer):
         self.file: RecordFile | None = None
         self.results: Results | None = None
         self.peak_memory = 0  # bytes, of the worker whose portion came back last
-        self.announced: Batch | None = None
+        self.announced: Portion | None = None
         self.synced_at = time.monotonic()
         self.has_begun = False
         self.unrecorded: list[str] = []  # tasks that ended and could not be recorded
@@ -130,20 +130,20 @@ class Recorder(Observer):
 
     # While it runs.
 
-    def will_run(self, batch: Batch) -> None:
-        """*batch* is about to be handed out.
+    def will_run(self, portion: Portion) -> None:
+        """*portion* is about to be handed out.
 
         Written before that, so that no task ever ran of which the journal says nothing.
 
         Raises:
             JournalError: It could not be written.
         """
-        keys = self.memory.keys_of(batch.start, len(batch.tasks))
+        keys = self.memory.keys_of(portion.start, len(portion.tasks))
         unfinished = self.memory.past.unfinished
         again = [key for key in keys if key in unfinished] if unfinished else []
-        self.announced = batch
+        self.announced = portion
         text = lines.started(
-            self.escaped(keys), time.time(), batch.attempt, self.escaped(again)
+            self.escaped(keys), time.time(), portion.attempt, self.escaped(again)
         )
         self.write(text.encode())
 
@@ -151,9 +151,11 @@ class Recorder(Observer):
         return lines.escaped(keys) if self.memory.key_maker.labelled else keys
 
     def handed_out(self, portion: Portion) -> None:
-        batch, self.announced = self.announced, None
-        if batch is not None and len(portion.tasks) < len(batch.tasks):
-            self.were_returned(batch.start, len(batch.tasks), len(portion.tasks))
+        announced, self.announced = self.announced, None
+        if announced is not None and len(portion.tasks) < len(announced.tasks):
+            self.were_returned(
+                announced.start, len(announced.tasks), len(portion.tasks)
+            )
 
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
         self.peak_memory = report.peak_memory
