@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, overload
 
 from cotality._kit.public import public
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.task import Task
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 CPU_WORDS = frozenset(
     [

@@ -15,6 +15,7 @@ from cotality._kit.imported import imported
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.backends.threads import ThreadBackend
 from cotality.core.utils._process.machine.cpus import available_cpus
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.run_queue import Lateness, seconds_in_queue
 from cotality.core.utils._process.machine.short_turns import short_turns
 from cotality.core.utils._process.packing.worker_state import States
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.backends.processes import ProcessBackend
     from cotality.core.utils._process.engine.desk import Desk
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 FIRST_LOOK = 0.002  # s after the first task has begun
 # Between two looks at what runs: so long, or so much of the time since the beginning.

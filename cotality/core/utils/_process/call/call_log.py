@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cotality._kit import units
 from cotality._kit.safe_text import printable
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task, name_of_function
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from cotality.core.utils._process.rules.decision import Decision
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 CALLERS_CHOICE = "the caller said so"
 DONE_SOON = "all was done before anything else would have paid"

@@ -19,6 +19,7 @@ from cotality.core.utils._process.durable.files.errors import (
     Kind,
 )
 from cotality.core.utils._process.engine.arrivals import driven
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.durable.files.append import RecordFile
 
 MARK = Kind("mark of a replay", DeadLetterError)
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 @public

@@ -20,8 +20,9 @@ from typing import Protocol
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.environment import LOGGER
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 class Leavable(Protocol):

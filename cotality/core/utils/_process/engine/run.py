@@ -16,6 +16,7 @@ from contextlib import aclosing
 from math import inf
 from time import monotonic, perf_counter
 
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.output import relay
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.rules.portion_size import Schedule
@@ -35,7 +36,7 @@ from .observers import NO_DIARY, Doing, Observers, Start
 from .source import Source
 from .waiting_retries import LatestRun, Retries, tell_of_earlier
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 class Run:

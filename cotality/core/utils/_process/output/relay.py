@@ -30,11 +30,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.environment import LOGGER
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.channel.messages import Output
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 MOST_WAITING = 1024 * 1024  # bytes that may wait before workers have to
 IDLE_LIMIT = 0.1  # s that the thread waits for more before it ends

@@ -18,10 +18,11 @@ from cotality.core.utils._process.channel.messages import (
     WARNING,
     Output,
 )
+from cotality.core.utils._process.machine.environment import LOGGER
 
 from . import log_records, warning_records
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 # Streams that were written to and not flushed. Only one thread at a time shows things.
 unflushed: list[Any] = []  # Any: whatever stands for sys.stdout

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from cotality._kit.public import pickled_as, public
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.checks import check_function
 from cotality.core.utils._process.tasks.task import Task, marks, name_of_function
 from cotality.core.utils._process.tasks.tracebacks import field_of
@@ -18,7 +19,7 @@ from cotality.core.utils._process.tasks.tracebacks import field_of
 P = ParamSpec("P")
 T = TypeVar("T")
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 @pickled_as("WorkerState")

@@ -7,6 +7,7 @@ import weakref
 from typing import TextIO
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.machine import this_process
 
 from .sentence import sentence
 from .snapshot import Progress
@@ -29,8 +30,7 @@ def forget_standing() -> None:
     standing = None
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_standing)
+this_process.after_fork(forget_standing)
 
 
 class LogFace:

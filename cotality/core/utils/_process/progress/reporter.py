@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 
@@ -19,7 +20,7 @@ from .snapshot import Progress
 if TYPE_CHECKING:
     from cotality.core.utils._process.portions.chunk import ChunkReport
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 CALLBACK_PAUSE = 0.05  # s between two calls of a callback, at least
 # While nothing comes back, the time that has passed and the time left still change, and

@@ -68,8 +68,7 @@ def forget_lock() -> None:
     binding = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+this_process.after_fork(forget_lock)
 
 
 def bind_one(

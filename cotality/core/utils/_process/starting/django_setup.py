@@ -18,10 +18,11 @@ from importlib import import_module
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.environment import LOGGER
 
 from . import loading
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 

@@ -22,6 +22,8 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.scripts import run_again
 
@@ -30,7 +32,7 @@ from . import interpreter, measured, own_start
 # Any: typeshed leaves out what is used of it.
 context: Any = sys.modules["multiprocessing.context"]
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 # What the fork server fails with where its socket finds no place: no temporary folder,
 # or one on a disk that is full or read-only.
@@ -211,5 +213,4 @@ def forget_lock() -> None:
     changing_spawn = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+this_process.after_fork(forget_lock)

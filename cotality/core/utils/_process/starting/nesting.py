@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
 
 MOST_LEVELS = 4  # of workers below one another
@@ -50,8 +51,7 @@ here = place_in(os.environ)
 # The workers of this process that have not ended; a worker may have several pools.
 here_now: set[object] = set()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=here_now.clear)  # they are the parent's
+this_process.after_fork(here_now.clear)  # they are the parent's
 
 
 def adopt(environment: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.channel.ledger import Entry, Ledger
 from cotality.core.utils._process.channel.ledger_slots import Slot, Slots
 from cotality.core.utils._process.channel.link_end import LinkEnd
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import available_cpus
 from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.output import filters
@@ -156,8 +157,7 @@ def forget_all() -> None:
     hosted_here.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_all)
+this_process.after_fork(forget_all)
 
 
 def start_hosted(

@@ -13,13 +13,14 @@ from typing import Any
 
 from cotality.core.utils._process.channel.messages import Kind, Message
 from cotality.core.utils._process.channel.segments import decoded
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.pickling import refusals
 from cotality.core.utils._process.pickling.exceptions import unpack_exception
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 
 from .requests import Item
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 def another(error: WorkerStartError) -> WorkerStartError:

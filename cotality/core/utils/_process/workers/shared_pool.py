@@ -12,7 +12,6 @@ is over. Which of two callers makes the pool, one step of a dictionary decides.
 
 from __future__ import annotations
 
-import os
 import sys
 import weakref
 from collections.abc import Callable, Generator
@@ -355,5 +354,4 @@ def forget_pools() -> None:
         keeper.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_pools)
+this_process.after_fork(forget_pools)

@@ -139,7 +139,7 @@ def set_apart(connection: socket.socket, setup: Setup) -> ledger.Ledger:
     if sys.platform != "win32":
         make_signals_new()
         os.setsid()  # a group of its own, so that its children end with it
-        os.register_at_fork(after_in_child=this_process.mark_fork)
+        this_process.after_fork(this_process.mark_fork)
         if setup.niceness:
             give_way(setup.niceness)
     release_fork_server()

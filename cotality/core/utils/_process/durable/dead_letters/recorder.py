@@ -10,6 +10,7 @@ from typing import Any
 from cotality._kit.safe_text import printable
 from cotality.core.utils._process.durable.files.errors import JournalError
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.errors import was_cut_off
 from cotality.core.utils._process.tasks.outcome import Outcome, Settled
 from cotality.core.utils._process.tasks.times import Measure
@@ -18,7 +19,7 @@ from .letter import DeadLetter
 from .making import letter_about
 from .store import Store
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 class LetterRecorder(Observer):

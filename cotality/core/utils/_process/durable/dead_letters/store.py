@@ -41,10 +41,11 @@ from cotality.core.utils._process.durable.files.read import (
     way_on,
 )
 from cotality.core.utils._process.durable.files.trust import check_trust
+from cotality.core.utils._process.machine.environment import LOGGER
 
 from .letter import DeadLetter, letter_from
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 KIND = Kind("file of dead letters", DeadLetterError)
 PATIENCE = 10.0  # s to wait for another one who changes the file

@@ -15,6 +15,7 @@ from cotality.core.utils._process.durable.files.errors import JournalError
 from cotality.core.utils._process.durable.files.read import Damage
 from cotality.core.utils._process.durable.files.trust import check_trust
 from cotality.core.utils._process.engine.observers import Observer, Start
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils._process.tasks.errors import was_cut_off
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
@@ -30,7 +31,7 @@ from .results import Places, Results, pack, pack_all
 if TYPE_CHECKING:
     from cotality.core.utils._process.portions.chunk import ChunkReport
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 SYNC_EVERY = 1.0  # s, with fsync="second"
 NAMED = 10  # tasks in a message

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.channel.messages import Kind, Message
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.pickling.exceptions import unpack_exception
 from cotality.core.utils._process.workers.handle import EOF_LIMIT, READS_IN_A_ROW
 from cotality.core.utils._process.workers.settling import settle
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .links import Links
     from .starts import Starter
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 class Answers:

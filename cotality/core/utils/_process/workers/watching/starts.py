@@ -19,6 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cotality._kit.safe_text import class_and_text
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 from cotality.core.utils._process.workers.handle import WorkerHandle
 from cotality.core.utils._process.workers.requests import SERVERS_LOST, START_ATTEMPTS
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher
     from .links import Links
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 
 class Starter:

@@ -27,6 +27,7 @@ from time import perf_counter
 
 from cotality.core.utils._process.channel.ledger_slots import Slots
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 from cotality.core.utils._process.workers.handle import WorkerHandle
@@ -43,7 +44,7 @@ from .dispatch import Dispatcher
 from .links import Links
 from .starts import Starter
 
-logger = logging.getLogger("cotality.core.utils.process")
+logger = logging.getLogger(LOGGER)
 
 LOOK_INTERVAL = 0.5  # s between looks at the memory of workers that are busy for long
 OPEN_PAUSE = 0.05  # s between attempts to get what is needed to watch
