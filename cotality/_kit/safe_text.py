@@ -77,9 +77,18 @@ def shortened(value: object, limit: int) -> str:
         if is_of_a_signal(broken):
             raise
         text = f"<{type(value).__name__} whose repr raised {type(broken).__name__}>"
-    if len(text) > limit:
-        text = text[: limit - 3] + "..."
-    return printable(text)  # of the classes of others; what `repr` gives for texts is
+    # A class of somebody else's may have given it; what `repr` makes of texts is fine.
+    return printable(clipped(text, limit))
+
+
+def clipped(text: str, limit: int) -> str:
+    """*text* in at most *limit* characters; dots at its end say if it was longer."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def on_one_line(text: str, limit: int) -> str:
+    """*text* without its line ends, and :func:`clipped`."""
+    return clipped(" ".join(text.split()), limit)
 
 
 def attribute_or_none(thing: object, name: str) -> object:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
+import time
 
 # The space between a figure and its unit, where no line may end.
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|µs|ns|min|h|%|[kMGT]?B)(?:\W|$))")
 
 
-def seconds(value: float) -> str:
-    """``"1 h 5 min"``, ``"2 min 8 s"``, ``"12.4 s"``, ``"350 ms"``, ``"12 µs"``."""
+def seconds(value: float, *, whole: bool = False) -> str:
+    """``"1 h 5 min"``, ``"2 min 8 s"``, ``"12.4 s"``, ``"350 ms"``, ``"12 µs"``.
+
+    Args:
+        whole: Leave out fractions from 10 s on: the figure changes while it is read.
+    """
     if value >= 3599.5:
         hours, minutes = divmod(round(value / 60), 60)
         return f"{hours} h {minutes} min"
     if value >= 99.5:
         minutes, rest = divmod(round(value), 60)
         return f"{minutes} min {rest} s"
+    if whole and value >= 9.95:
+        return f"{value:.0f} s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= 0.9995 * size:
             return f"{digits(value / size)} {unit}"
     return f"{digits(value / 1e-9)} ns" if value > 0 else "0 s"
+
+
+def moment(at: float) -> str:
+    """``"2026-11-29 14:36:44"``, local time; *at* is in seconds since the epoch."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def size(value: float) -> str:

@@ -23,7 +23,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cotality._kit.safe_text import class_and_text, printable, said_by_system, shortened
+from cotality._kit.safe_text import (
+    class_and_text,
+    on_one_line,
+    printable,
+    said_by_system,
+    shortened,
+)
 
 from ._process.call.replay import chosen, replayed
 from ._process.call.replay import replay as replay
@@ -134,10 +140,7 @@ def retry(given: argparse.Namespace) -> int:
 def what_became_of(outcome: Outcome[Any]) -> str:  # Any: of any result type
     if outcome.error is None:
         return "done"
-    text = " ".join(class_and_text(outcome.error).split())
-    if len(text) > SHOWN_ERROR:
-        text = f"{text[: SHOWN_ERROR - 3]}..."
-    return f"failed again: {text}"
+    return f"failed again: {on_one_line(class_and_text(outcome.error), SHOWN_ERROR)}"
 
 
 def purge(given: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from importlib import import_module
 LATER = {
     "FailureGroup": ("report.failure_groups", "FailureGroup"),
     "PackedException": ("pickling.exceptions", "Node"),
-    "PackedFrame": ("tasks.tracebacks", "Place"),
+    "PackedFrame": ("tasks.tracebacks", "PackedFrame"),
     "Pieces": ("report.diary", "Pieces"),
     "RanAlone": ("rules.seen", "Alone"),
     "RunDiary": ("report.diary", "RunDiary"),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cotality._kit import units
-from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.safe_text import class_and_text, on_one_line, printable
 from cotality.core.calls import TasksOver, name_of_function, total_of
 from cotality.core.observing import place_of, tasks_of
 from cotality.tuning._tuning.plans.plan_text import advice
@@ -100,15 +100,8 @@ def after_stream(report: RunReport, planned: str) -> str:
 def after_failure(report: RunReport, error: BaseException) -> str:
     if isinstance(error, GeneratorExit):
         return f"{outcome_of(report)}; left before its end"
-    return f"{outcome_of(report)}; ended by {clipped(class_and_text(error))}"
-
-
-def clipped(text: str) -> str:
-    """*text* on one line."""
-    line = " ".join(text.split())
-    if len(line) <= LONGEST_ERROR:
-        return line
-    return f"{line[: LONGEST_ERROR - 3]}..."
+    shown = on_one_line(class_and_text(error), LONGEST_ERROR)
+    return f"{outcome_of(report)}; ended by {shown}"
 
 
 def before_look(function: Callable[..., Any], data: Iterable[Any]) -> str:

@@ -22,7 +22,7 @@ def located(kind: type) -> Any:  # Any: what becomes *kind* when it is unpickled
         return kind
     for module, content in list(sys.modules.items()):
         if has(content, name, kind):
-            return Place(module, name)
+            return ClassReference(module, name)
     return kind
 
 
@@ -34,7 +34,7 @@ def has(module: object, name: str, kind: type) -> bool:
     return content.get(name) is kind
 
 
-class Place:
+class ClassReference:
     """Where a class is; it is pickled as that, and unpickled as the class."""
 
     def __init__(self, module: str, name: str) -> None:

@@ -24,7 +24,7 @@ from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
 from cotality.core.utils._process.tasks.tracebacks import (
-    Place,
+    PackedFrame,
     field_of,
     pack_frames,
     set_field,
@@ -48,7 +48,7 @@ class Node:
     type_name: str
     text: str
     traceback_text: str
-    frames: list[Place] = field(default_factory=list[Place])
+    frames: list[PackedFrame] = field(default_factory=list[PackedFrame])
     notes: list[str] = field(default_factory=list[str])
     suppress_context: bool = False
     cause: int | None = None

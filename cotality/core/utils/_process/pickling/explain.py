@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cotality._kit.public import public
+from cotality._kit.safe_text import on_one_line
 from cotality._kit.struck import is_of_a_signal
 
 from .parts import Part, parts
-from .path_text import Place, or_else, path_to
+from .path_text import Reached, or_else, path_to
 from .probe import new_probe, obstacle
 
 # Far more than a pickler can take. It ends the search in objects without end, whose
@@ -85,14 +86,9 @@ def reason_of(error: BaseException) -> Reason:
     told = error.__cause__ if isinstance(error.__cause__, RecursionError) else error
     return Reason(
         or_else(lambda: type(told).__name__, "an error"),
-        or_else(lambda: one_line(told), ""),
+        or_else(lambda: on_one_line(str(told), SHOWN_ERROR), ""),
         isinstance(told, RecursionError),
     )
-
-
-def one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= SHOWN_ERROR else text[: SHOWN_ERROR - 3] + "..."
 
 
 class Search:
@@ -106,14 +102,14 @@ class Search:
         self.plain = plain
         self.probe = new_probe(plain=plain)
         self.probe.looks_inside = True
-        self.root = self.deepest = Place(obj)
+        self.root = self.deepest = Reached(obj)
         # Places that have been come to, each with the parts not looked at yet.
         self.stack = [(self.root, parts(obj, self.probe))]
         # By identity, and kept alive: much of what is seen is made by __reduce__, and
         # another object could come to have its identity.
         self.seen: dict[int, object] = {id(obj): obj}
 
-    def culprit(self) -> tuple[Place, Reason] | None:
+    def culprit(self) -> tuple[Reached, Reason] | None:
         """Where it is, and why; None if no part stands out."""
         while self.stack and self.deepest.depth < DEEPEST:
             place, rest = self.stack[-1]
@@ -141,13 +137,13 @@ class Search:
             return None, True
         return None, False
 
-    def go_on(self, place: Place, part: Part | None) -> None:
+    def go_on(self, place: Reached, part: Part | None) -> None:
         """Down into *part*, or back up when *place* has no more."""
         if part is None:
             self.stack.pop()
             return
         step, thing = part
-        below = Place(thing, place, step, place.depth + 1)
+        below = Reached(thing, place, step, place.depth + 1)
         if below.depth > self.deepest.depth:
             self.deepest = below
         self.stack.append((below, parts(thing, self.probe)))

@@ -32,11 +32,11 @@ START = Step("item")  # of the object itself; nobody reads it
 
 
 @dataclass(slots=True)
-class Place:
-    """An object, and how it was come by."""
+class Reached:
+    """An object and the step that led to it."""
 
     thing: object
-    parent: Place | None = None
+    parent: Reached | None = None
     step: Step = START
     depth: int = 0
 
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
     link: str = "of"
 
 
-def path_to(place: Place, root: str) -> str:
+def path_to(place: Reached, root: str) -> str:
     """The way to *place* from the object called *root*, which may have no name."""
     way = way_to(place)
     if len(way) <= 2 * NAMED_PLACES:
@@ -65,8 +65,8 @@ def path_to(place: Place, root: str) -> str:
     return joined(pieces, root) or "it"
 
 
-def way_to(place: Place | None) -> list[Place]:
-    way: list[Place] = []
+def way_to(place: Reached | None) -> list[Reached]:
+    way: list[Reached] = []
     while place is not None:
         way.append(place)
         place = place.parent
@@ -90,14 +90,14 @@ def before_rest(suffix: str, rest: str) -> str:
     return f"{suffix} of {rest}" if suffix and rest else suffix or rest
 
 
-def pieces_between(way: Sequence[Place]) -> Iterator[Piece]:
+def pieces_between(way: Sequence[Reached]) -> Iterator[Piece]:
     here = 0
     while here < len(way) - 1:
         piece, here = next_piece(way, here)
         yield piece
 
 
-def next_piece(way: Sequence[Place], here: int) -> tuple[Piece, int]:
+def next_piece(way: Sequence[Reached], here: int) -> tuple[Piece, int]:
     """The piece that leads on from *here*, and the place that it leads to."""
     kind, key = way[here + 1].step
     if kind == "reduced":
@@ -136,7 +136,7 @@ def or_else(ask: Callable[[], T], otherwise: T) -> T:
 
 
 def piece_of_reduced(
-    way: Sequence[Place], here: int, keys: tuple[object, ...]
+    way: Sequence[Reached], here: int, keys: tuple[object, ...]
 ) -> tuple[Piece, int]:
     """The name that people know a part of ``__reduce__`` by, or how to find it there.
 

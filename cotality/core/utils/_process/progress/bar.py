@@ -12,7 +12,7 @@ from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Start
 from cotality.core.utils._process.machine import this_process
 
-from .output_place import Kind, Place
+from .output_place import Kind, StandardError
 from .reporter import Reporter, logger
 from .snapshot import Progress
 
@@ -39,11 +39,11 @@ class Bar(Reporter):
         super().__init__(clock)
         self.face: Face | None = None
         self.has_shown = False
-        self.place = Place(Kind.NOWHERE, None)
+        self.place = StandardError(Kind.NOWHERE, None)
 
     def began(self, start: Start) -> None:
         super().began(start)
-        self.place = Place.now()
+        self.place = StandardError.now()
         if self.place.stream is not None:
             self.due = start.at + FIRST_AFTER
             running.add(self)

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Protocol, TextIO
 
 from . import output_place
-from .output_place import Kind, Place
+from .output_place import Kind, StandardError
 from .snapshot import Progress
 
 
@@ -26,7 +26,7 @@ class Face(Protocol):
         """Leave *progress*, the last one, to be read, and the terminal as it was."""
 
 
-def face_for(place: Place) -> Face:
+def face_for(place: StandardError) -> Face:
     """The best face that *place* can show with what is installed."""
     from . import display_notebook, display_plain
 

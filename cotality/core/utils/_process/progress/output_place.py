@@ -24,14 +24,14 @@ has_display = False
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StandardError:
     """Standard error as it was when a call began."""
 
     kind: Kind
     stream: TextIO | None
 
     @classmethod
-    def now(cls) -> Place:
+    def now(cls) -> StandardError:
         stream: TextIO | None = sys.stderr  # None in a Windows program without console
         if stream is None:
             return cls(Kind.NOWHERE, None)

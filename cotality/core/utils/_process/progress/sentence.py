@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cotality._kit import units
+
 from .snapshot import Progress
 
 MINUTE = 60
@@ -35,17 +37,8 @@ def tasks_done(progress: Progress) -> str:
 
 
 def duration(seconds: float) -> str:
-    """*seconds* as a person says it, with two or three figures that matter."""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    if whole < HOUR:
-        return f"{whole // MINUTE}:{whole % MINUTE:02} min"
-    return f"{whole // HOUR:,}:{whole % HOUR // MINUTE:02}:{whole % MINUTE:02} h"
+    """*seconds* as all texts have them; in ASCII, so nothing below a millisecond."""
+    return units.seconds(seconds if seconds >= 0.001 else 0.0, whole=True)
 
 
 def pace(rate: float) -> str:

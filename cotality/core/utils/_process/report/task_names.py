@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.safe_text import class_and_text, clipped, on_one_line, printable
 from cotality.core.utils._process.tasks.task import Task, describe, name_of_function
 
 # To describe a task asks its arguments for their repr, which runs other people's code:
@@ -73,9 +73,4 @@ class Words:
 
 def error_text(error: BaseException) -> str:
     """*error* on one line."""
-    text = " ".join(class_and_text(error).split())
-    return printable(clipped(text, SHOWN_ERROR))
-
-
-def clipped(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return printable(on_one_line(class_and_text(error), SHOWN_ERROR))

@@ -24,8 +24,8 @@ MOST_BELOW = 1000
 MUCH_ROOM = 32
 
 
-class Place(NamedTuple):
-    """Where a process stands.
+class Nesting(NamedTuple):
+    """How deep among workers of workers a process is.
 
     Attributes:
         level: How many workers are above it, itself included if it is one.
@@ -36,16 +36,17 @@ class Place(NamedTuple):
     room: int | None
 
 
-def place_in(environment: Mapping[str, str]) -> Place:
+def nesting_in(environment: Mapping[str, str]) -> Nesting:
+    """What *environment* says of the process that has it."""
     level, _, room = environment.get(NESTING_VARIABLE, "").partition(":")
     try:
-        return Place(int(level), max(1, int(room)))
+        return Nesting(int(level), max(1, int(room)))
     except ValueError:
-        return Place(0, None)  # not set, or not by us
+        return Nesting(0, None)  # not set, or not by us
 
 
 # Of this process. It stays as it is, whatever a task does to the environment.
-here = place_in(os.environ)
+here = nesting_in(os.environ)
 
 
 # The workers of this process that have not ended; a worker may have several pools.
@@ -57,7 +58,7 @@ this_process.after_fork(here_now.clear)  # they are the parent's
 def adopt(environment: Mapping[str, str]) -> None:
     """Have the place that *environment* tells: this is a worker from here on."""
     global here
-    here = place_in(environment)
+    here = nesting_in(environment)
 
 
 def told_to(workers: int) -> dict[str, str]:

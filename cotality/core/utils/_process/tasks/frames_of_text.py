@@ -22,7 +22,7 @@ from typing import Any
 from cotality._kit.safe_text import printable
 from cotality._kit.struck import is_of_a_signal
 
-from .tracebacks import Place, unpack_frames
+from .tracebacks import PackedFrame, unpack_frames
 
 MAX_FRAMES = 200  # of one text; Python's own limit makes some 1,000 of them
 LONGEST_LINE = 2000  # characters
@@ -90,7 +90,7 @@ def frame_lines(lines: list[str]) -> Iterator[tuple[str, str]]:
             yield line[len(margin) :], below[len(margin) :].strip() if is_code else ""
 
 
-def places_of(lines: Iterable[str]) -> list[Place]:
+def places_of(lines: Iterable[str]) -> list[PackedFrame]:
     """The places that *lines* of a traceback name, in their order."""
     fit = [printable(line) for line in lines if len(line) <= LONGEST_LINE]
     try:
@@ -104,10 +104,12 @@ def places_of(lines: Iterable[str]) -> list[Place]:
         # Nothing of it is a frame; or a file of the user's is called tblib.py. Words
         # are left in either case, and a traceback is worth less than its exception.
         return []
-    places: list[Place] = []
+    places: list[PackedFrame] = []
     while read is not None:
         code, line = read.tb_frame.f_code, read.tb_lineno
-        places.append(Place(code.co_filename, code.co_name, "?", line, line, 0, 0))
+        places.append(
+            PackedFrame(code.co_filename, code.co_name, "?", line, line, 0, 0)
+        )
         read = read.tb_next
     return places
 
@@ -115,7 +117,7 @@ def places_of(lines: Iterable[str]) -> list[Place]:
 # Files that have changed.
 
 
-def as_they_were(places: list[Place], text: str) -> list[Place]:
+def as_they_were(places: list[PackedFrame], text: str) -> list[PackedFrame]:
     """*places*, those marked whose line is not what their traceback *text* shows."""
     shown = {
         (place.file, place.line): code
@@ -132,7 +134,7 @@ def of_then(file: str) -> str:
     return f"{file} (as it was then)"
 
 
-def is_as_shown(place: Place, shown: dict[tuple[str, int], str]) -> bool:
+def is_as_shown(place: PackedFrame, shown: dict[tuple[str, int], str]) -> bool:
     """Whether the line of *place* is still the one *shown*, or no longer there."""
     code = shown.get((place.file, place.line))
     return code is None or line_now(place.file, place.line) in ("", code)

@@ -32,7 +32,7 @@ def set_field(error: BaseException, name: str, value: object) -> None:
 
 
 @pickled_as("PackedFrame")
-class Place(NamedTuple):
+class PackedFrame(NamedTuple):
     """One frame of a traceback. Its columns are 0 where they are not known."""
 
     file: str
@@ -44,16 +44,19 @@ class Place(NamedTuple):
     end_column: int
 
 
-def pack_frames(frames: TracebackType | None) -> list[Place]:
+Place = PackedFrame  # its name in files that an earlier version has written
+
+
+def pack_frames(frames: TracebackType | None) -> list[PackedFrame]:
     """The places of a traceback, outermost first; none for None."""
-    places: list[Place] = []
+    places: list[PackedFrame] = []
     while frames is not None and len(places) < MAX_FRAMES:
         places.append(place_of(frames))
         frames = frames.tb_next
     return places
 
 
-def place_of(frames: TracebackType) -> Place:
+def place_of(frames: TracebackType) -> PackedFrame:
     code = frames.tb_frame.f_code
     instruction = frames.tb_lasti // 2  # two bytes each
     found = next(islice(code.co_positions(), instruction, None), (None,) * 4)
@@ -62,7 +65,7 @@ def place_of(frames: TracebackType) -> Place:
         # Python was told not to keep columns, or something set the line by hand.
         line = end_line = frames.tb_lineno
         column = end_column = 0
-    return Place(
+    return PackedFrame(
         code.co_filename,
         code.co_qualname,
         str(frames.tb_frame.f_globals.get("__name__")),
@@ -73,7 +76,7 @@ def place_of(frames: TracebackType) -> Place:
     )
 
 
-def unpack_frames(places: list[Place]) -> TracebackType | None:
+def unpack_frames(places: list[PackedFrame]) -> TracebackType | None:
     """A traceback of the same places, which can be shown like any other."""
     outer: TracebackType | None = None
     for place in reversed(places):
@@ -84,7 +87,7 @@ def unpack_frames(places: list[Place]) -> TracebackType | None:
     return outer
 
 
-def traceback_at(place: Place) -> Generator[TracebackType | None, None, None]:
+def traceback_at(place: PackedFrame) -> Generator[TracebackType | None, None, None]:
     """The traceback of the one frame *place*.
 
     A frame keeps its caller, and that one its caller, up to the user's own. But a
@@ -147,7 +150,7 @@ class StubEndError(Exception):
     """Ends the code of a stub."""
 
 
-def stub_at(place: Place) -> CodeType:
+def stub_at(place: PackedFrame) -> CodeType:
     """Code that ends with an error and claims to stand at *place*."""
     tree = ast.parse("raise end")
     for node in ast.walk(tree):

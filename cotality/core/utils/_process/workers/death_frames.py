@@ -11,7 +11,7 @@ from itertools import dropwhile
 
 from cotality.core.utils._process.portions.chunk import OURS
 from cotality.core.utils._process.tasks.frames_of_text import places_of
-from cotality.core.utils._process.tasks.tracebacks import Place
+from cotality.core.utils._process.tasks.tracebacks import PackedFrame
 
 from . import worker_main
 
@@ -32,7 +32,7 @@ NUMBER = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U000[0-9a-f]{5})")
 
 def read_end(
     text: str, signal_name: str | None, *, is_known: bool
-) -> tuple[str, list[Place]]:
+) -> tuple[str, list[PackedFrame]]:
     """What of *text* is about the end of a worker, and the places that it names."""
     stack = stack_at_end(text, signal_name, is_known=is_known)
     return stack, places_at_end(stack) if stack else []
@@ -58,7 +58,7 @@ def stack_at_end(text: str, signal_name: str | None, *, is_known: bool) -> str:
     return text[last.start() :]
 
 
-def places_at_end(stack: str) -> list[Place]:
+def places_at_end(stack: str) -> list[PackedFrame]:
     """The places that the thread which crashed was at, from the task's function on."""
     return of_task(places_of(traceback_lines(stack)))
 
@@ -91,7 +91,7 @@ def letter(number: re.Match[str]) -> str:
     return found if found.isprintable() else number.group()
 
 
-def of_task(places: list[Place]) -> list[Place]:
+def of_task(places: list[PackedFrame]) -> list[PackedFrame]:
     """*places* without those that lead to the task, which are the same for all tasks.
 
     All of them if there are no others, or if they are those of a thread of its own.
@@ -102,7 +102,7 @@ def of_task(places: list[Place]) -> list[Place]:
     return list(task) or places
 
 
-def is_in(place: Place, module: str) -> bool:
+def is_in(place: PackedFrame, module: str) -> bool:
     """Whether *place* is in a module of ours, wherever its worker has it from."""
     file = f"/{place.file}".replace("\\", "/")
     return file.endswith(f"/{module.replace('.', '/')}.py")

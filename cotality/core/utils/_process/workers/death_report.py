@@ -18,7 +18,7 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerCrashedError,
     WorkerStartError,
 )
-from cotality.core.utils._process.tasks.tracebacks import Place, unpack_frames
+from cotality.core.utils._process.tasks.tracebacks import PackedFrame, unpack_frames
 
 if TYPE_CHECKING:
     from .handle import WorkerHandle
@@ -89,12 +89,12 @@ class Report:
         return self.at_end[0]
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[PackedFrame]:
         """Where it was at its end, outermost first, as far as that was written."""
         return self.at_end[1]
 
     @cached_property
-    def at_end(self) -> tuple[str, list[Place]]:
+    def at_end(self) -> tuple[str, list[PackedFrame]]:
         if not self.written:
             return "", []
         is_known = self.exit_code is not None
@@ -172,7 +172,7 @@ class Report:
         return error.with_traceback(unpack_frames(self.places))
 
 
-def words_of(places: list[Place]) -> str:
+def words_of(places: list[PackedFrame]) -> str:
     """Where a program is whose frames are at *places*, outermost first."""
     *outer, inner = places
     caller = f", called by {outer[-1].function}" if outer else ""

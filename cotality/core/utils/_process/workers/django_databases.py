@@ -46,8 +46,8 @@ OF_OTHERS = (
 Settings = dict[str, Any]  # Any: of one database, as Django has them
 
 
-class Place(NamedTuple):
-    """Where a database is.
+class Database(NamedTuple):
+    """One database that the program uses.
 
     Attributes:
         out_of_reach: Why no other process can see what the program sees; mostly empty.
@@ -65,7 +65,7 @@ class Databases(NamedTuple):
     """The databases of the program at one moment."""
 
     in_tests: bool
-    places: tuple[Place, ...]
+    each: tuple[Database, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,14 @@ def tests_are_running() -> bool:
     return hasattr(getattr(test_utils, "_TestState", None), "saved_data")
 
 
-def place_of(alias: str, settings: Settings, in_tests: bool) -> Place:
+def place_of(alias: str, settings: Settings, in_tests: bool) -> Database:
     name = settings.get("NAME")
     reason = ""
     if in_tests and is_in_memory(name):
         reason = IN_MEMORY
     elif in_tests and is_in_transaction_of_test(alias):
         reason = IN_TRANSACTION
-    return Place(
+    return Database(
         alias,
         settings.get("ENGINE"),
         name,
@@ -187,7 +187,7 @@ def is_wrong(then: Databases | None, now: Databases | None) -> bool:
 def in_words(databases: Databases | None) -> str:
     if databases is None:
         return "those of the settings"
-    words = [f"{p.alias}={p.name}" for p in databases.places]
+    words = [f"{p.alias}={p.name}" for p in databases.each]
     return ", ".join(words) + (", in tests" if databases.in_tests else "")
 
 
@@ -198,7 +198,7 @@ def tell(now: Databases | None) -> Told | None:
     settings = {
         alias: sendable(each) for alias, each in (settings_in_use() or {}).items()
     }
-    reasons = {p.alias: p.out_of_reach for p in now.places if p.out_of_reach}
+    reasons = {p.alias: p.out_of_reach for p in now.each if p.out_of_reach}
     return Told(encode(settings), reasons, set_up)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 
 from cotality._kit import units
@@ -20,7 +19,7 @@ def one_line(letter: DeadLetter) -> str:
     shown = ": ".join(filter(None, (letter.error, message)))[:SHOWN_ERROR]
     often = f", {letter.times} times" if letter.times > 1 else ""
     return (
-        f"{printable(letter.key)}  {time_of(letter.failed_at)}{often}  "
+        f"{printable(letter.key)}  {units.moment(letter.failed_at)}{often}  "
         f"{printable(shown)}  {printable(letter.call)}"
     )
 
@@ -32,9 +31,9 @@ def in_full(letter: DeadLetter) -> str:
         *((f"  {name}", value) for name, value in letter.arguments.items()),
         (
             "failed",
-            f"{time_of(letter.failed_at)}, {units.number(letter.times, 'time')}",
+            f"{units.moment(letter.failed_at)}, {units.number(letter.times, 'time')}",
         ),
-        ("at first", time_of(letter.first_failed_at)),
+        ("at first", units.moment(letter.first_failed_at)),
         ("attempts", str(letter.attempts)),
         ("retried", units.number(letter.retries, "time")),
         ("worker", letter.worker or "none"),
@@ -62,7 +61,3 @@ def as_json(letters: Sequence[DeadLetter]) -> str:
     for fields in shown:
         del fields["packed"], fields["digest"]
     return json.dumps(shown, indent=2)
-
-
-def time_of(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

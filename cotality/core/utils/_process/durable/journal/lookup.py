@@ -25,7 +25,7 @@ from cotality.core.utils._process.tasks.times import EPOCH, Times, Timing
 
 from .index import Past, fields_at
 from .journal import Journal
-from .results import LostError, Place, Results
+from .results import Extent, LostError, Results
 from .skipped import Skipped
 
 LOADED_LIMIT = 1 << 20  # bytes of outcomes that wait to be taken, about
@@ -217,7 +217,7 @@ class JournalMemory:
         if "result" not in fields:
             return None
         assert self.results is not None
-        return self.results.read(Place(*map(int, fields["result"])))
+        return self.results.read(Extent(*map(int, fields["result"])))
 
 
 def duplicate(

@@ -29,7 +29,7 @@ dumps: Any = pickle.dumps  # pyright: ignore[reportUnknownMemberType]  # typeshe
 PROTOCOL = 5
 
 
-class Place(NamedTuple):
+class Extent(NamedTuple):
     """Where a result is."""
 
     file: int  # the number of the file
@@ -156,7 +156,7 @@ class Results:
             os.fsync(self.file.fileno())
             self.is_synced = True
 
-    def read(self, place: Place) -> bytes:
+    def read(self, place: Extent) -> bytes:
         """The bytes at *place*.
 
         Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
 import sys
@@ -173,8 +172,9 @@ class Summary:
             )
         if self.began_at is not None and self.last_at is not None:
             span = units.seconds(self.last_at - self.began_at)
+            began, ended = units.moment(self.began_at), units.moment(self.last_at)
             lines.append(
-                f"  {span} from {time_of(self.began_at)} to {time_of(self.last_at)}, "
+                f"  {span} from {began} to {ended}, "
                 f"{units.seconds(self.task_seconds)} in tasks"
             )
         if self.retries or self.again:
@@ -188,7 +188,8 @@ class Summary:
         runs = units.number(self.runs, "run")
         if self.state == "running":
             return f"{runs}, the last one is running (process {self.pid})"
-        return f"{runs}, the last one {self.state.replace('inter', 'was inter')}"
+        was = "was " if self.state == "interrupted" else ""
+        return f"{runs}, the last one {was}{self.state}"
 
     def errors(self) -> list[str]:
         groups = self.groups()
@@ -222,10 +223,6 @@ class Summary:
 def some(keys: list[str]) -> str:
     more = f" and {len(keys) - KEYS:,} more" if len(keys) > KEYS else ""
     return ", ".join(map(printable, keys[:KEYS])) + more
-
-
-def time_of(at: float) -> str:
-    return datetime.datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def may_be_alive(pid: int) -> bool:
