@@ -13,11 +13,12 @@ import sys
 from multiprocessing import reduction
 from typing import Any
 
+from cotality.core.utils._process.machine.descriptor import Descriptor
 from cotality.core.utils._process.machine.standard_places import moved_up
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 
 from .ledger import SLOT, Ledger
-from .segments import largest_file
+from .segments import largest_file, memory_file
 
 STACK = 64 * 1024  # bytes for the stack of one worker; faulthandler writes less
 
@@ -26,7 +27,8 @@ class Slots:
     """The parent's side: *count* slots, handed to workers and taken back."""
 
     def __init__(self, count: int) -> None:
-        self.fd = self.stacks_fd = -1
+        self.file: Descriptor | None = None
+        self.stacks_file: Descriptor | None = None
         self.size = count * SLOT
         self.tag = f"cotality-{os.urandom(8).hex()}"
         self.free = list(range(count))
@@ -35,23 +37,29 @@ class Slots:
             return
         check_file_size(self.size)
         try:
-            self.fd = anonymous_file("cotality-ledger")
+            self.file = memory_file("cotality-ledger")
             os.ftruncate(self.fd, self.size)
             self.memory = mmap.mmap(self.fd, self.size)
-            self.stacks_fd = anonymous_file("cotality-stacks")
+            self.stacks_file = memory_file("cotality-stacks")
             os.ftruncate(self.stacks_fd, count * STACK)
         except BaseException:
             self.close_files()
             raise
 
-    def __del__(self) -> None:
-        # Where an exception strikes whoever makes this, nobody else is left to do it.
-        self.close_files()
+    @property
+    def fd(self) -> int:
+        """Of the file of the slots; -1 where there is none, or once it is closed."""
+        return -1 if self.file is None else self.file.fd
+
+    @property
+    def stacks_fd(self) -> int:
+        """Likewise, of the file of the stacks."""
+        return -1 if self.stacks_file is None else self.stacks_file.fd
 
     def close_files(self) -> None:
-        fds = self.fd, self.stacks_fd
-        self.fd = self.stacks_fd = -1
-        close_all(*fds)
+        for file in (self.file, self.stacks_file):
+            if file is not None:
+                file.close()
 
     def lend(self) -> Slot:
         """A free slot, made new."""
@@ -183,14 +191,3 @@ def close_all(*fds: int) -> None:
     for fd in fds:
         if fd >= 0:
             os.close(fd)
-
-
-def anonymous_file(name: str) -> int:
-    """A descriptor of a file that has no name and ends with its last user."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create(name, os.MFD_CLOEXEC)
-    import tempfile
-
-    fd, path = tempfile.mkstemp(prefix=name)
-    os.unlink(path)
-    return fd

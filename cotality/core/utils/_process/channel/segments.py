@@ -361,9 +361,10 @@ def largest_file() -> float:
     return math.inf if limit == RLIM_INFINITY else limit
 
 
-def memory_file() -> Descriptor:
+def memory_file(name: str = "cotality") -> Descriptor:
+    """A file in memory, which `/proc` shows under *name*; on disk where it must be."""
     if hasattr(os, "memfd_create"):
-        return Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
+        return Descriptor(os.memfd_create, name, os.MFD_CLOEXEC)
     return disk_file()
 
 

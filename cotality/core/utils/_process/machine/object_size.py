@@ -110,7 +110,14 @@ def slots_of(kind: type) -> Iterable[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
-FLAT = frozenset([int, float, complex, bool, str, bytes, bytearray, type(None), range])
+# Nobody can change an object of these types, and it holds no other object.
+ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
+# These may be changed, some of them, but hold no other object either.
+FLAT = ATOMS | {bytearray, range}
+
+
+def are_atoms(things: Iterable[object]) -> bool:
+    return ATOMS.issuperset(map(type, things))
 
 
 def looks_large(value: object) -> bool:

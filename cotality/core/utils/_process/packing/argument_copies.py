@@ -15,11 +15,11 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from cotality.core.utils._process.channel.segments import Segment
+from cotality.core.utils._process.machine.object_size import ATOMS
 
 Way: TypeAlias = Callable[[Segment], Any]  # Any: whatever was packed
 
 KEPT = 2  # arguments that are kept; more if one task has more
-ATOMS = frozenset([int, float, bool, str, bytes, type(None)])
 # What cannot be changed need not be copied. Sets are missing: a copy may have its items
 # in another order, and then what a task does would depend on those that were before it.
 COPY_OF: dict[type[Any], Callable[[Any], Any]] = {  # Any: of whatever items
@@ -101,10 +101,10 @@ def is_flat(thing: Any) -> bool:  # Any: as Way
     if type(thing) in (str, bytes):
         return True
     parts = (thing.keys(), thing.values()) if hasattr(thing, "keys") else (thing,)
-    return type(thing) in COPY_OF and all(map(are_atoms, parts))
+    return type(thing) in COPY_OF and all(map(are_atoms_or_rows, parts))
 
 
-def are_atoms(things: Iterable[Any]) -> bool:  # Any: as Way
+def are_atoms_or_rows(things: Iterable[Any]) -> bool:  # Any: as Way
     """Whether *things* are all atoms, or all of them tuples of such: rows."""
     kinds = set(map(type, things))
     if kinds == {tuple}:

@@ -15,11 +15,10 @@ from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine.object_size import LARGE
+from cotality.core.utils._process.machine.object_size import ATOMS, LARGE
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 from cotality.core.utils._process.tasks.task import Task
 
-ATOMS = frozenset([int, float, bool, complex, type(None), str, bytes])
 TEXTS = frozenset([str, bytes])
 values_of: Callable[[Any], Iterable[object]]  # Any: it refuses all but a dict
 values_of = dict[str, object].values
@@ -51,7 +50,7 @@ def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
         values = [*chain.from_iterable(map(values_of, named))]
         if any(positional):
             values += chain.from_iterable(positional)
-        if not are_atoms(values, limit):
+        if not are_small_atoms(values, limit):
             return None
         file = io.BytesIO()
         # The pickler also sees to what `values` does not show: the types of the
@@ -66,7 +65,7 @@ def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
         return None
 
 
-def are_atoms(values: list[object], limit: int) -> bool:
+def are_small_atoms(values: list[object], limit: int) -> bool:
     """Whether nobody can change any of *values*, and they take some *limit* bytes."""
     kinds = set(map(type, values))
     if not kinds <= ATOMS:

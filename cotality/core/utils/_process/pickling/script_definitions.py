@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from operator import getitem
@@ -25,6 +25,7 @@ from types import (
 from typing import Any, NamedTuple, NewType, TypeVar
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.machine.object_size import ATOMS, are_atoms
 from cotality.core.utils._process.scripts.forms import (
     NAMED_KINDS,
     cloudpickle_itself,
@@ -43,7 +44,6 @@ from cotality.core.utils._process.scripts.tokens import tokens
 from .by_value import pickler_by_value
 
 PROTOCOL = 5
-ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
 # Found by their identity in what is defined, so that they stay the same objects there.
 NOT_INDEXED = ATOMS | {tuple, frozenset, ModuleType, range}
 
@@ -297,10 +297,6 @@ class Same(tuple[object, ...]):
         if not isinstance(other, Same) or len(self) != len(other):
             return False
         return all(mine is its for mine, its in zip(self, other, strict=True))
-
-
-def are_atoms(values: Iterable[object]) -> bool:
-    return ATOMS.issuperset(map(type, values))
 
 
 def index_of(home: Home) -> dict[int, str]:
