@@ -102,7 +102,13 @@ def sample_of(
     watch = Watch()
     head = FirstTasks(tasks, total, watch)
     call = Call.checked(
-        head, max_workers, "auto", True, None, options, bounded=True, detailed=True
+        head,
+        options,
+        max_workers=max_workers,
+        use_processes="auto",
+        on_error="return",
+        bounded=True,
+        detailed=True,
     )
     run = call.watched_by(watch)._replace(is_logged=False).blocking()
     outcomes = list(outcomes_of(run, True))

@@ -112,12 +112,10 @@ class Trials:
     ) -> Call:
         call = Call.checked(
             list(tasks),
-            workers,
-            use_processes,
-            True,
-            None,
             self.options,
-            bounded=False,
+            max_workers=workers,
+            use_processes=use_processes,
+            on_error="return",
         )
         return call.watched_by(*observers)
 

@@ -146,11 +146,11 @@ def process_in_batches(
     limits = checked_limits(batch_size, max_memory_mb)
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         bounded=True,
         face=BATCHES,
     )

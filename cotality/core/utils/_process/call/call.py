@@ -62,21 +62,25 @@ class Call(NamedTuple):
     def checked(
         cls,
         tasks: object,
-        max_workers: object,
-        use_processes: object,
-        return_exceptions: object,
-        on_error: object,
         options: Options,
         *,
-        bounded: bool,
+        max_workers: object,
+        use_processes: object,
+        return_exceptions: object = False,
+        on_error: object = None,
+        bounded: bool = False,
         detailed: bool = False,
         may_be_async: bool = False,
         face: Face = LISTS,
     ) -> Call:
-        """The call, unless something is wrong with it.
+        """A call with these arguments, unless something is wrong with one of them.
 
         Args:
-            face: What the caller sees of it, for messages.
+            tasks: As for the public functions, as are *max_workers*, *use_processes*,
+                *return_exceptions*, *on_error* and the *options*.
+            bounded: As the attribute, as is *detailed*.
+            may_be_async: Whether *tasks* may be an asynchronous iterable.
+            face: What the caller sees of the call, for messages.
 
         Raises:
             TypeError: A value of the wrong type.

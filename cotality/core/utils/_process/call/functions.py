@@ -139,12 +139,11 @@ def execute_tasks_in_parallel(
 
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
     )
     return in_list(call.blocking())
 
@@ -221,12 +220,11 @@ def execute_tasks_in_parallel_unordered(
 
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
     )
     return in_list_as_finished(call.blocking())
 
@@ -330,11 +328,11 @@ def execute_tasks_in_parallel_streaming(
 
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         bounded=True,
         face=STREAMS,
     )

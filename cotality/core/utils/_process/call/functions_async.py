@@ -105,12 +105,11 @@ def execute_tasks_in_parallel_async(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         may_be_async=True,
     )
     return in_order_of_tasks(call)
@@ -182,12 +181,11 @@ def execute_tasks_in_parallel_unordered_async(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         may_be_async=True,
     )
     return in_order_of_arrival(call)
@@ -279,11 +277,11 @@ def execute_tasks_in_parallel_streaming_async(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         bounded=True,
         may_be_async=True,
         face=STREAMS,
@@ -307,11 +305,10 @@ def iter_outcomes_async(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        True,
-        None,
         options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        on_error="return",
         bounded=True,
         detailed=True,
         may_be_async=True,

@@ -47,11 +47,10 @@ def iter_outcomes(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        True,
-        None,
         options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        on_error="return",
         bounded=True,
         detailed=True,
         face=OUTCOMES,

@@ -54,12 +54,11 @@ def prepare(
     """
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        return_exceptions,
-        on_error,
         {} if options is None else options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        return_exceptions=return_exceptions,
+        on_error=on_error,
         may_be_async=may_be_async,
         face=face,
     )

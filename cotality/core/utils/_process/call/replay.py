@@ -194,12 +194,10 @@ def run_again(
     tasks = [task for _, task in letters]
     call = Call.checked(
         tasks,
-        max_workers,
-        use_processes,
-        True,
-        None,
         options,
-        bounded=False,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        on_error="return",
         detailed=True,
         face=REPLAYS,
     )
