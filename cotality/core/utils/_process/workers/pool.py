@@ -25,7 +25,6 @@ from cotality.core.utils._process.machine.second_thread import (
     wait_for,
 )
 from cotality.core.utils._process.output import relay
-from cotality.core.utils._process.portions.beside import Users
 from cotality.core.utils._process.starting import loading, nesting
 from cotality.core.utils._process.tasks.errors import (
     WorkerStartError,
@@ -33,14 +32,11 @@ from cotality.core.utils._process.tasks.errors import (
 )
 
 from . import at_exit, django_databases
-from .handle import WorkerPlan
 from .loan import given_at_once
-from .pool_state import SHUT_DOWN, PoolState
+from .pool_state import SHUT_DOWN, WATCHER, PoolState
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .watching.cancellation import kill
 from .watching.watcher import Watcher
-
-WATCHER = "watcher"  # the only key of `Pool.claim`
 
 
 class Status(NamedTuple):
@@ -61,21 +57,6 @@ class Status(NamedTuple):
 
 class Pool(PoolState):
     """Worker processes and the items they work on; for its arguments see the base."""
-
-    def __init__(
-        self,
-        max_workers: int,
-        plan: WorkerPlan,
-        *,
-        for_calls: bool = False,
-        idle_limit: float | None = None,
-    ) -> None:
-        super().__init__(max_workers, plan, for_calls=for_calls, idle_limit=idle_limit)
-        # Two callers may start a watching thread at once. The one that puts itself in
-        # here first stays; any other ends without having touched anything.
-        self.claim: dict[str, Watcher] = {}
-        self.thread: threading.Thread | None = None  # the one that was started last
-        self.users = Users()
 
     # Work.
 

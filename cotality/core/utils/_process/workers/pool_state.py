@@ -32,13 +32,16 @@ interpreter runs neither a handler of a signal nor another thread in the middle 
 from __future__ import annotations
 
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import perf_counter
+from typing import Protocol
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger_slots import Slots
+from cotality.core.utils._process.portions.beside import Users
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 
 from .handle import WorkerHandle, WorkerPlan
@@ -49,6 +52,19 @@ IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
 SHUT_DOWN = "cannot submit: this executor has been shut down"
 SHUT_DOWN_MEANWHILE = "it has been shut down meanwhile"
+
+
+WATCHER = "watcher"  # the only key of `PoolState.claim`
+
+
+class Watching(Protocol):
+    """Who has claimed the watch over a pool: see `watcher`."""
+
+    thread: threading.Thread
+
+    def forget(self) -> None:
+        """In a forked child: let go of the parent's workers."""
+        ...
 
 
 class PoolState:
@@ -74,10 +90,16 @@ class PoolState:
         idle_limit: float | None = None,
     ) -> None:
         self.for_calls = for_calls
+        self.users = Users()  # the calls that use it at the moment
         self.idle_limit = idle_limit or IDLE_LIMIT
         # Nobody rings when the pool is parked: that would cost each call a wake-up.
         # Having slept for as long as it may stay parked, the watching thread looks.
         self.longest_sleep = min(self.idle_limit, IDLE_LIMIT)
+
+        # Two callers may start a watching thread at once. The one that puts itself in
+        # here first stays; any other ends without having touched anything.
+        self.claim: dict[str, Watching] = {}
+        self.thread: threading.Thread | None = None  # the one that was started last
 
         # A caller may change these until it starts the watching thread, and must not
         # afterwards: then that thread alone does, and callers ask it to (`Resize`).
