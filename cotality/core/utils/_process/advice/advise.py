@@ -13,12 +13,12 @@ from cotality._kit.public import public
 from cotality.core.utils._process.auto.disturbance import BUSY_PROGRAMS
 from cotality.core.utils._process.call.options import Options
 from cotality.core.utils._process.rules.where_to_run import (
-    LEAST_RATIO,
     LEAST_SAVING,
     MANY,
     PLACES,
     Figures,
     Place,
+    best_place,
     portion_for,
 )
 from cotality.core.utils._process.tasks.checks import checked_max_workers, checked_tasks
@@ -150,10 +150,8 @@ def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
         cpu=min(figures.cpu, trials.least_wall),
         processes=0 if trials.obstacle else figures.processes,
     )
-    seconds: dict[Place, float] = {}
-    for each in PLACES:
-        seconds[each] = seconds_in(each, figures, trials)
-    place = best_of(seconds)
+    seconds = {each: seconds_in(each, figures, trials) for each in PLACES}
+    place = best_place(seconds.__getitem__, "one thread", seconds["one thread"])
     workers = trials.workers.get(place, 1)
     measured = seconds["one thread"] / seconds[place] if seconds[place] else 1.0
     promised = figures.seconds("one thread") / (figures.seconds(place) or inf)
@@ -181,16 +179,6 @@ def seconds_in(place: Place, figures: Figures, trials: Trials) -> float:
     each = trials.seconds[place] / len(trials.tasks)
     start = figures.start if place == "processes" else 0.0
     return start + max(figures.wall, figures.left * each)
-
-
-def best_of(seconds: dict[Place, float]) -> Place:
-    """The plainest place that no other one beats by more than the doubt."""
-    best: Place = "one thread"
-    for place in PLACES:
-        saved = seconds[best] - seconds[place]
-        if saved > LEAST_SAVING and seconds[place] < LEAST_RATIO * seconds[best]:
-            best = place
-    return best
 
 
 def reasons(figures: Figures, trials: Trials) -> Iterable[str]:

@@ -5,6 +5,7 @@ Times are in seconds, those in `Figures` of one task.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal, TypeAlias
@@ -166,18 +167,31 @@ PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
 def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | None:
     """Where to go from *here*; None to stay.
 
-    The plainer place comes first: it has to be beaten by more than the doubt.
-
     Args:
         rate: How many tasks a second have been done here; 0 if too few to tell. What
             has been done counts for more than what should be.
     """
-    best, least = here, figures.seconds(here)
+    least = figures.seconds(here)
     if rate:
         least = min(least, max(figures.running, figures.left / rate))
+    best = best_place(figures.seconds, here, least)
+    return None if best == here else best
+
+
+def best_place(
+    seconds_in: Callable[[Place], float], here: Place, least: float
+) -> Place:
+    """The plainest place that no other one beats by more than the doubt.
+
+    Args:
+        seconds_in: How long all of it takes in a place.
+        here: The place that the others have to beat.
+        least: How long all of it takes here.
+    """
+    best = here
     for place in PLACES:
-        seconds = figures.seconds(place)
+        seconds = seconds_in(place)
         saving = LEAST_ON_THREADS if place == "threads" else LEAST_SAVING
         if least - seconds > saving and seconds < LEAST_RATIO * least:
             best, least = place, seconds
-    return None if best == here else best
+    return best
