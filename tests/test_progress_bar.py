@@ -19,7 +19,7 @@ from cotality.core.utils._process.progress.display_tqdm import TqdmFace
 from cotality.core.utils._process.progress.sentence import duration, pace
 from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils.process import Progress, Task, execute_tasks_in_parallel
-from tests.helpers import Gate, Marks, echo, run_script
+from tests.helpers import Gate, Marks, echo, run_script, wait_until
 from tests.limits import LONG_S, POLL_S
 from tests.programs import Program
 
@@ -68,6 +68,12 @@ def wait_for(program: Program, text: str) -> None:
     while text not in plain(program.output.decode(errors="replace")):
         assert time.monotonic() < end, f"no {text!r} in {program.output!r}"
         time.sleep(POLL_S)
+
+
+def times_in(program: Program) -> set[str]:
+    """The times so far that the bar of *program* has shown."""
+    shown = plain(program.output.decode(errors="replace"))
+    return set(re.findall(r"([\d.]+ m?s) so far", shown))
 
 
 def plain(text: str) -> str:
