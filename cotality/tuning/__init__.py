@@ -1,18 +1,19 @@
 """Run a function over data, and let the machine decide how.
 
-The function-and-data face of :mod:`cotality.core.utils.process`, for people who have a
-function and a list, and who want numbers:
+The same machinery as :mod:`cotality.core.utils.process`, for people who have a function
+and a list:
 
-* :func:`execute` and :func:`execute_async`: the results, in a list;
-* :func:`optimize_streaming`: one by one, for more than fits into memory;
-* :func:`process_in_batches`: in lists of a certain size;
-* :func:`optimize`: a :class:`Plan`, which says how the work should be run, why, and
-  what to expect; :func:`validate_optimization` checks it;
-* :func:`get_global_pool_manager`: a :class:`PoolManager`, whose workers all requests of
-  a web service share; :func:`managed_pool` makes one for a ``with``.
+* :func:`execute` and :func:`execute_async` return the results in a list;
+* :func:`optimize_streaming` yields them one by one, for more than fits into memory;
+* :func:`process_in_batches` yields them in lists of a certain size;
+* :func:`optimize` makes a :class:`Plan`, which says how to run the work, why, and what to
+  expect; :func:`validate_optimization` checks it;
+* :func:`get_global_pool_manager` returns a :class:`PoolManager`, whose workers all
+  requests of a web service share; :func:`managed_pool` makes one for a ``with`` block.
 
-All take the options of the core, such as ``retries``, ``journal`` and ``dead_letters``;
-a :class:`Rate` and a :class:`CircuitBreaker` spare what the work depends on.
+All of them take the options of the core, such as ``retries``, ``journal`` and
+``dead_letters``. A :class:`Rate` and a :class:`CircuitBreaker` protect the services that
+the work depends on.
 
     >>> from math import sqrt
     >>> execute(sqrt, [4.0, 9.0])
@@ -21,8 +22,8 @@ a :class:`Rate` and a :class:`CircuitBreaker` spare what the work depends on.
 
 from importlib import import_module
 
-# Type checkers take a variable of this name for true; the one in `typing` would have
-# every program wait for `typing`.
+# Type checkers treat a variable of this name as true. The one in `typing` would make every
+# program wait for `typing`.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

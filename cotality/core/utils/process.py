@@ -4,25 +4,24 @@ Write down *what* to run as :class:`Task` objects, and choose *how the answers c
 back*:
 
 * :func:`execute_tasks_in_parallel`: a list, in the order of the tasks;
-* :func:`execute_tasks_in_parallel_unordered`: a list, first come, first served;
-* :func:`execute_tasks_in_parallel_streaming`: one at a time, for more than fits into
-  memory;
-* :func:`iter_outcomes`: likewise, with an :class:`Outcome` for each task that says what
-  became of it, and when, where and how long it ran.
+* :func:`execute_tasks_in_parallel_unordered`: a list, in the order in which tasks finish;
+* :func:`execute_tasks_in_parallel_streaming`: one at a time, for more results than fit
+  into memory;
+* :func:`iter_outcomes`: one at a time, as an :class:`Outcome` that says how the task
+  ended, and when, where and how long it ran.
 
-Each has a twin for event loops, whose name ends in ``_async``. All run on threads, or
-with ``use_processes=True`` on worker processes, and take the same :class:`Options`:
-:class:`Retry` for tasks that fail, :class:`Progress` and :class:`RunReport` for people
-who watch.
+Each has a twin for event loops, whose name ends in ``_async``. All of them run tasks on
+threads, or with ``use_processes=True`` on worker processes. All take the same
+:class:`Options`: a :class:`Retry` runs failed tasks again, :class:`Progress` and
+:class:`RunReport` show what happens.
 
-:func:`should_use_processes` and :func:`advise` help to choose, and
-:func:`available_cpus` says how many can work at the same time; :func:`is_picklable` and
-:func:`explain_unpicklable` say what can travel to a process. :func:`share` sends a
-large object once, and :func:`worker_state` has one made in each worker. Worker
-processes are kept warm between calls: :func:`shutdown_workers` ends them, and
-:func:`worker_pool` gives calls workers of their own.
-:class:`IsolatedProcessPoolExecutor` is the same kind of workers behind the interface of
-:mod:`concurrent.futures`.
+:func:`should_use_processes` and :func:`advise` help you choose, and
+:func:`available_cpus` says how many CPUs you may use. :func:`is_picklable` and
+:func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a large
+object once, and :func:`worker_state` makes an object once in each worker. Worker processes
+stay warm between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives
+calls workers of their own. :class:`IsolatedProcessPoolExecutor` has the same kind of
+workers behind the interface of :mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> from cotality.core.utils.process import Task, execute_tasks_in_parallel
@@ -32,8 +31,8 @@ processes are kept warm between calls: :func:`shutdown_workers` ends them, and
 
 from importlib import import_module
 
-# Type checkers take a variable of this name for true; the one in `typing` would have
-# every program wait for `typing`.
+# Type checkers treat a variable of this name as true. The one in `typing` would make every
+# program wait for `typing`.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

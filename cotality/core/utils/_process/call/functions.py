@@ -82,56 +82,56 @@ def execute_tasks_in_parallel(
 
     Equivalent to ``[task.callback_function(**task.arguments) for task in tasks]``,
     except that up to *max_workers* of them run at a time. *tasks* may be any iterable;
-    it is read in the calling thread, as workers become free. No tasks give an empty
-    list, and nothing is started.
+    the calling thread reads it as workers become free. If there are no tasks, the list is
+    empty and no worker is started.
 
     Args:
         tasks: What to run.
-        max_workers: How many run at once, at least 1. None takes what the environment
-            variable ``COTALITY_MAX_WORKERS`` says, or else the CPUs this process may
-            use (see `available_cpus`), for threads plus 4 and at most 32; for
-            processes inside a worker process of ours always 1. All calls that run at
-            the same time and give None share these processes, and have 64 threads
-            together, besides one for each call.
-        use_processes: Run in worker processes instead of threads: for work that
-            keeps the interpreter busy. Functions, arguments and results then travel
-            as pickles; lambdas, closures and functions of a script work, and the
-            script needs no main guard. ``"auto"`` begins with one thread, and goes to
-            more of them or to processes where the rest is done sooner. *max_workers*
-            is then the most there may be: None stands for one process for each CPU,
-            and 64 threads, of which there are only as many as pay. The option
-            *executor* says the same in words: ``"threads"``, ``"processes"``,
-            ``"auto"``.
+        max_workers: How many tasks run at once, at least 1. None takes the value of the
+            environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs that
+            this process may use (see `available_cpus`); for threads, 4 more than that and
+            at most 32; for processes inside one of our worker processes, always 1. All
+            calls that run at the same time and give None share these processes, and have
+            64 threads together, besides one for each call.
+        use_processes: Run tasks in worker processes instead of threads: for work that
+            keeps the interpreter busy. Functions, arguments and results are then pickled.
+            Lambdas, closures and functions of a script work, and the script needs no main
+            guard. ``"auto"`` begins with one thread, and moves to more threads or to
+            processes if the rest will be done sooner there. *max_workers* then limits
+            both: None means one process for each CPU and up to 64 threads, but only as
+            many as are of use. The option *executor* says the same in words:
+            ``"threads"``, ``"processes"``, ``"auto"``.
         return_exceptions: The same as ``on_error="return"``.
-        on_error: What a task that fails means. ``"raise"``, the default: the first
-            failure ends the call. ``"return"``: each failure stands in the place of
-            its result. ``"group"``: everything runs, and then all failures are raised
+        on_error: What happens when a task fails. ``"raise"``, the default: the first
+            failure ends the call. ``"return"``: each failure takes the place of its
+            result. ``"group"``: every task runs, and then all failures are raised
             together, as an `ExceptionGroup`.
         **options: Retries, limits, progress and more, see `Options`.
 
     Raises:
         ValueError: An argument is out of range, or ``COTALITY_MAX_WORKERS`` is not a
             number of workers. This and `TypeError` are raised before anything runs.
-        TypeError: An argument, or an element of *tasks*, is not what it must be.
+        TypeError: An argument, or an element of *tasks*, has the wrong type.
         Exception: What the first task that was seen to fail raised, of the same class,
-            with the worker's frames in its traceback and a note that names the task.
-            Tasks that had not started are dropped. What runs is waited for on threads;
-            on processes it has *grace* seconds before its worker is killed.
+            with the worker's frames in its traceback and a note that names the task. Tasks
+            that have not started are dropped. The call waits for tasks that run on
+            threads; on processes they have *grace* seconds before their workers are
+            killed.
         TaskExitedError: A task raised `SystemExit` or another non-`Exception`.
         TaskNotPicklableError: A task or its result cannot travel between processes.
-        RemoteTaskError: A task raised an exception that cannot.
-        WorkerCrashedError: The process that ran a task came to an end.
+        RemoteTaskError: A task raised an exception that cannot travel.
+        WorkerCrashedError: The worker process that ran a task died.
         TaskTimeoutError: A task ran longer than *timeout*.
         WorkerStartError: Workers cannot be started; no task is to blame.
         ExceptionGroup: With ``on_error="group"``, or when *max_failures* tasks have
             failed: all failures, in the order of the tasks, each with its note.
-        KeyboardInterrupt: Ctrl-C. Worker processes are killed at once; tasks on
-            threads are waited for, since nothing can stop a thread.
+        KeyboardInterrupt: Ctrl-C. The call kills worker processes at once, and waits for
+            tasks on threads, because nothing can stop a thread.
 
-    A task that does nothing costs about 0.3 microseconds on threads and 0.8 on
-    processes, if its arguments and its result are numbers or short texts, else 3; a
-    call on warm processes about 0.4 ms, the first one 0.1 to 0.2 s for
-    starting them (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
+    A task that does nothing costs about 0.3 microseconds on threads. On processes it costs
+    0.8 if its arguments and its result are numbers or short texts, else 3. A call on warm
+    processes costs about 0.4 ms; the first one takes 0.1 to 0.2 s to start them (measured
+    on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
     from cotality.core.utils._process.engine.delivery import in_list
 
@@ -208,11 +208,11 @@ def execute_tasks_in_parallel_unordered(
     on_error: OnError | None = None,
     **options: Unpack[Options],
 ) -> list[R] | list[R | Exception]:
-    """Run *tasks* at the same time and return their results as they finished.
+    """Run *tasks* at the same time and return their results as they finish.
 
-    As :func:`execute_tasks_in_parallel` in everything but the order: the result that
-    was there first comes first. Very short tasks travel in portions, and the results
-    of one portion stay together.
+    The same as :func:`execute_tasks_in_parallel` except for the order: the first result to
+    arrive comes first. Very short tasks travel in portions, and the results of one portion
+    stay together.
     """
     from cotality.core.utils._process.engine.delivery import in_list_as_finished
 
@@ -316,10 +316,10 @@ def execute_tasks_in_parallel_streaming(
             long task lets the others run ahead until the window is full.
 
     Raises:
-        Exception: As for :func:`execute_tasks_in_parallel`. Results that are there
-            are yielded before it, in order those up to the first that is missing. A
-            `StopIteration` raised by a task arrives as the cause of a `RuntimeError`,
-            as from any generator.
+        Exception: As for :func:`execute_tasks_in_parallel`. The finished results are
+            yielded before it; in order, those up to the first that is missing. A
+            `StopIteration` raised by a task arrives as the cause of a `RuntimeError`, as
+            from any generator.
     """
     from cotality.core.utils._process.engine.delivery import stream
 

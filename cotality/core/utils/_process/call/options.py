@@ -1,4 +1,4 @@
-"""The keyword-only options that all execution functions share, declared once."""
+"""The keyword-only options of all execution functions, declared once."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from cotality.core.utils._process.tasks.checks import (
     checked_seconds,
 )
 
-# Every program loads this, for the signatures of what it calls. So what an option
-# needs is imported when that option is given.
+# Every program loads this module. So what an option needs is imported only when a call
+# gives that option.
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
@@ -51,7 +51,7 @@ DEFAULT_GRACE = 5.0  # s
 UseProcesses: TypeAlias = bool | Literal["auto"]
 
 
-# The same in other words, for the option that may bring an executor of others.
+# The same in words, for the option *executor*.
 ExecutorName: TypeAlias = Literal["threads", "processes", "auto"]
 MEANINGS: dict[object, UseProcesses] = {
     "threads": False,
@@ -83,52 +83,52 @@ class Options(TypedDict, total=False):
     """What may be given by keyword to every execution function.
 
     Attributes:
-        max_failures: End the call as soon as so many tasks have failed, with an
-            `ExceptionGroup` of their failures; None, the default, sets no limit. Not
-            together with ``on_error="raise"``, where the first failure ends the call.
-        retries: Run a task that failed again: so many times at most, or as a `Retry`
-            says. A task that waits for its next attempt occupies no worker.
-        timeout: Seconds that one task may run; None, the default, sets no limit. What
-            does not count: the time a task waits for a worker, and the time the worker
-            takes to unpickle it, imports included. Only with processes of ours.
-        grace: Seconds that running tasks get to finish when the call ends early, after
-            a failure or a `break`, before their workers are killed; 5 by default, None
-            waits as long as it takes. Ctrl-C gives none; one that falls into the body
-            of a loop over a stream is, to the stream, a `break`. Threads cannot be
-            killed and are always waited for.
-        max_tasks_per_worker: Replace a worker process after so many tasks, for tasks
+        max_failures: End the call as soon as this many tasks have failed, with an
+            `ExceptionGroup` of their failures. None, the default, sets no limit. It
+            excludes ``on_error="raise"``, where the first failure ends the call.
+        retries: Run a failed task again: at most this many times, or as a `Retry` says. A
+            task that waits for its next attempt occupies no worker.
+        timeout: Seconds that one task may run; None, the default, sets no limit. The time
+            that a task waits for a worker does not count, nor the time that the worker
+            takes to unpickle it, imports included. Only on our worker processes.
+        grace: Seconds that running tasks get to finish when the call ends early, after a
+            failure or a `break`, before their workers are killed; 5 by default. None waits
+            as long as it takes. After Ctrl-C there is no grace. If Ctrl-C strikes the body
+            of a loop over a stream, the stream sees a `break`. Threads cannot be killed,
+            so the call always waits for them.
+        max_tasks_per_worker: Replace a worker process after this many tasks, for tasks
             that leak; None, the default, never does. Such a call starts workers of its
-            own. Only with processes of ours.
+            own. Only on our worker processes.
         progress: True shows a progress bar on standard error; a function gets a
             `Progress` at most 20 times a second, and once at the end.
-        report: A `RunReport` to be filled.
-        journal: A `Journal`, in which is written down what becomes of each task.
-        resume: Go on from what the *journal* says: what has finished or failed in an
-            earlier run is not run again, and has the outcome that it had then.
-        retry_failed: With *resume*, run again what has failed.
-        dead_letters: A `DeadLetters`, where the tasks are kept that fail for good.
-        chunksize: The most tasks that travel together; None, the default, lets
-            portions grow until they hold about 20 ms of work.
-        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which are out may
-            take together, as measured from their arguments and results; fewer run at a
-            time where they are large. And no task starts while less than a tenth of
-            that is free on the machine or in the container, at most 100 MB. None, the
-            default, takes what ``COTALITY_MEMORY_LIMIT_MB`` says.
+        report: A `RunReport` for the call to fill.
+        journal: A `Journal`, in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says: a task that finished or failed in an
+            earlier run does not run again, and has the outcome that it had then.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A `DeadLetters`, which keeps the tasks that fail for good.
+        chunksize: The most tasks that travel together; None, the default, lets portions
+            grow until they hold about 20 ms of work.
+        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which have been
+            handed out may take together, as measured from their arguments and results; if
+            these are large, fewer tasks run at a time. No task starts while the machine or
+            the container has less than a tenth of the limit free, at most 100 MB. None,
+            the default, takes the value of ``COTALITY_MEMORY_LIMIT_MB``.
         rate: A `Rate`: how many tasks may start in a given time.
         circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
-            tasks at once while what they depend on is down.
-        context: On processes, the context variables whose values the tasks see;
-            none by default, and each value has to be picklable. Tasks on threads
-            always see all variables of the caller.
-        initializer: Called with *initargs* in each worker before its first task. If it
+            tasks at once while the service they depend on is down.
+        context: On processes, the context variables whose values the tasks see; none by
+            default. Each value has to be picklable. Tasks on threads always see all
+            variables of the caller.
+        initializer: Each worker calls it, with *initargs*, before its first task. If it
             raises, the call fails. Such a call starts workers of its own.
         initargs: The arguments of *initializer*.
-        executor: ``"threads"``, ``"processes"`` or ``"auto"``, which is another word
-            for *use_processes* False, True or ``"auto"``. Or a
-            `concurrent.futures.Executor` of any make, to run there instead of on
-            workers of ours; it is not shut down.
-        inline: Run everything in the calling thread, one task after the other, with
-            all other rules the same: for a debugger. No limit of time is kept.
+        executor: ``"threads"``, ``"processes"`` or ``"auto"``, which mean the same as
+            *use_processes* False, True or ``"auto"``. Or any
+            `concurrent.futures.Executor`, to run there instead of on our workers; the call
+            does not shut it down.
+        inline: Run everything in the calling thread, one task after the other, with all
+            other rules the same: for a debugger. Time limits are not kept.
     """
 
     max_failures: int | None
@@ -162,7 +162,7 @@ class Checked(NamedTuple):
     grace: float | None = DEFAULT_GRACE
     max_tasks_per_worker: int | None = None
     observers: tuple[Observer, ...] = ()
-    memory: Memory | None = None  # of what earlier runs have done
+    memory: Memory | None = None  # knows the outcomes of an earlier run
     chunksize: int | None = None
     brakes: tuple[Brake, ...] = ()
     context: Sequence[ContextVar[Any]] = ()  # Any: variables of any type
@@ -173,11 +173,11 @@ class Checked(NamedTuple):
     obstacle: str = ""  # why there is none, where it may not be needed
     executor: Executor | None = None
     inline: bool = False
-    names_no_number: bool = False  # of workers: then they are shared with other calls
-    lender: Lender | None = None  # whose worker processes to use, if not those
-    begins_beside: bool = False  # whether no task is to begin in the caller's thread
-    found: Context | None = None  # what tasks on threads find; None as it is at first
-    way_out: str = "use_processes=False"  # what to add for threads, as messages say it
+    names_no_number: bool = False  # the caller gave no number of workers: share them
+    lender: Lender | None = None  # who lends worker processes to this call, if anybody
+    begins_beside: bool = False  # whether no task may begin in the caller's thread
+    found: Context | None = None  # what tasks on threads see; None: as at the first task
+    way_out: str = "use_processes=False"  # what messages tell the caller to add
 
     def initializer_call(self) -> Callable[[], object] | None:
         """The initializer with its arguments, for a thread."""
@@ -187,12 +187,12 @@ class Checked(NamedTuple):
 
     @property
     def needs_processes(self) -> bool:
-        """Whether nothing but worker processes of ours can keep what is asked for."""
+        """Whether only our worker processes can do what the options ask for."""
         return self.timeout is not None or self.max_tasks_per_worker is not None
 
     @property
     def needs_own_workers(self) -> bool:
-        """Whether worker processes have to be started for this call alone."""
+        """Whether the call has to start worker processes of its own."""
         return self.max_tasks_per_worker is not None or self.initializer is not None
 
 
@@ -205,10 +205,10 @@ NEEDS_PROCESSES = {
 def checked_options(
     given: dict[str, Any], *, use_processes: UseProcesses, processes: str = ""
 ) -> Checked:  # Any: what a caller wrote
-    """The options of a call, which all exist.
+    """The options of a call, checked. Their names have been checked before.
 
     Args:
-        processes: What to add for the tasks to run in processes.
+        processes: What messages tell the caller to add, to use processes.
 
     Raises:
         TypeError: An option that does not exist, or a value of the wrong type.
@@ -237,7 +237,7 @@ def checked_options(
         from cotality.core.utils._process.pickling.context_values import captured
 
         options = options._replace(packed_context=captured(options.context))
-    # Last: a report that was given to a call that is refused stays free for another.
+    # Last, so that the report of a refused call can be given to another call.
     observers, memory = watching(given)
     return options._replace(observers=observers, memory=memory)
 

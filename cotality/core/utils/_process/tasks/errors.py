@@ -18,16 +18,16 @@ from .tracebacks import field_of
 class TaskExitedError(RuntimeError):
     """A task raised `SystemExit`, `KeyboardInterrupt` or another non-`Exception`.
 
-    Its cause (``__cause__``) is what the task raised. It is an error of that task
-    alone: a library that calls :func:`sys.exit` ends neither the caller nor a worker.
-    What ``pytest.skip()`` and ``pytest.fail()`` raise ends a call as it is, unless
-    failures are returned or grouped.
+    Its cause (``__cause__``) is what the task raised. Only that task fails: a library that
+    calls :func:`sys.exit` ends neither the caller nor a worker. The exceptions of
+    ``pytest.skip()`` and ``pytest.fail()`` end a call as they are, unless failures are
+    returned or grouped.
     """
 
 
 @public
 class RemoteTaskError(RuntimeError):
-    """Stands for an exception of a task that could not be brought here as it was.
+    """Stands for an exception of a task that could not be sent to the caller as it was.
 
     Attributes:
         type_name: The full name of the original's class.
@@ -40,22 +40,22 @@ class RemoteTaskError(RuntimeError):
 
 @public
 class WorkerCrashedError(BrokenExecutor):
-    """The worker process that ran a task came to an end before the task did.
+    """The worker process that ran a task died before the task was finished.
 
     Only this task is lost: a new worker takes the next one.
 
     Attributes:
-        exit_code: What the process ended with; negative for a signal. None when it
-            could not be learnt.
-        signal_name: Such as ``"SIGSEGV"``; None when no signal ended it.
-        worker_stack: The Python stack of the worker at its end, when there was time
-            to write one (a segmentation fault, an abort); otherwise an empty text.
-        peak_memory: The most memory the worker is known to have had, in bytes; 0
-            when it is not known. It is looked at from time to time, so a process
-            that grew in its last half second may have had more.
-        pid: Its process id; None when it was not a worker of ours.
-        on_request: Whether it was this program that ended it, together with the call.
-            What the task would have come to nobody knows: it has not failed.
+        exit_code: The exit code of the process; negative for a signal. None if it is not
+            known.
+        signal_name: Such as ``"SIGSEGV"``; None if no signal ended the process.
+        worker_stack: The Python stack of the worker at its death, if it had time to write
+            one (a segmentation fault, an abort); otherwise an empty text.
+        peak_memory: The most memory that the worker is known to have used, in bytes; 0 if
+            that is not known. It is measured from time to time, so a process that grew in
+            its last half second may have used more.
+        pid: Its process id; None if it was not one of our workers.
+        on_request: Whether this program ended the worker, together with the call. Such a
+            task has not failed: nobody knows how it would have ended.
     """
 
     exit_code: int | None = None
@@ -81,10 +81,10 @@ class TaskTimeoutError(TimeoutError):
 
 @public
 class WorkerStartError(BrokenExecutor):
-    """No worker process could be brought to work; no task is to blame.
+    """No worker process could be started; no task is to blame.
 
-    The message tells what happened to the last one; the cause is its own error when
-    there is one, such as what an initializer raised.
+    The message says what happened to the last one. If that raised an error of its own, such
+    as that of an initializer, it is the cause.
     """
 
 
@@ -93,16 +93,16 @@ def was_cut_off(error: BaseException) -> bool:
     return isinstance(error, WorkerCrashedError) and error.on_request
 
 
-# Where those exceptions are defined with which test frameworks say what becomes of a
-# test. They are no `Exception`, so that the code under test does not catch them.
+# The modules of the exceptions by which a test framework decides the result of a test. They
+# are not `Exception`s, so that the code under test does not catch them.
 VERDICTS = {"_pytest.outcomes", "hypothesis.errors"}
 
 
 def as_raised(failure: Exception) -> BaseException:
     """What a call raises when a task ended in *failure*.
 
-    That is *failure* itself, but for what `pytest.skip` and its like raise: it is meant
-    for the test framework, and would be lost on it as the cause of something else.
+    That is *failure* itself, except for an exception of `pytest.skip` and its like. The
+    test framework has to see that one; it would not notice it as the cause of another.
     """
     verdict = failure.__cause__
     if type(failure) is not TaskExitedError or verdict is None:
@@ -125,7 +125,7 @@ def exited(error: BaseException) -> TaskExitedError:
 
 
 def no_room_for_thread(which: str) -> WorkerStartError:
-    """What to raise where the system does not let a thread of ours start."""
+    """What to raise when the system does not let us start a thread."""
     return WorkerStartError(
         f"the thread {which} cannot be started: the system allows no more threads. "
         f"Their number is limited for each user (ulimit -u) and for each container "

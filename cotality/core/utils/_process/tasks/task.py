@@ -13,9 +13,9 @@ ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
 
 P = ParamSpec("P")
 T = TypeVar("T")
-# Covariant, so that a list may hold tasks of different results; to a type checker with
-# a default, so that a bare `Task` stays a complete annotation. For that alone every
-# program would wait for typing_extensions.
+# Covariant, so that a list may hold tasks with different results. Type checkers see a
+# default, so that a bare `Task` stays a complete annotation. Only they import
+# typing_extensions, so that no program waits for it.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
@@ -30,10 +30,10 @@ SHOWN_LABEL = 80
 
 
 class Marks:
-    """Which marks this program has made, that stand for arguments of tasks.
+    """Which kinds of marks this program has made, to stand for arguments of tasks.
 
-    Apart from the marks, so that to ask loads neither kind. It spares every task a look
-    for marks that cannot be there.
+    They are noted here, so that asking loads neither kind of mark. If there are none, no
+    task has to be searched for marks.
     """
 
     share_was_used = False
@@ -49,7 +49,7 @@ def marks_were_used() -> bool:
 
 
 def no_arguments() -> dict[str, Any]:  # Any: as of any function
-    """An empty one; to call `dict[str, Any]` takes six times as long."""
+    """An empty dict; calling `dict[str, Any]` takes six times as long."""
     return {}
 
 
@@ -68,12 +68,12 @@ class Task(Generic[R]):
         arguments: Its keyword arguments; none by default. Read when the task is
             handed to a worker, not when the task is made.
         positional: Arguments given by position, before *arguments*.
-        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it,
-            and a journal knows the task by it, whatever its function and arguments.
+        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it, and a
+            journal recognises the task by it, whatever its function and arguments.
 
     Raises:
-        TypeError: *callback_function* cannot be called, *arguments* is not a mapping,
-            or *label* is not a text.
+        TypeError: *callback_function* cannot be called, *arguments* is not a mapping, or
+            *label* is not a text.
         ValueError: *label* is empty.
     """
 
@@ -91,8 +91,8 @@ class Task(Generic[R]):
             raise TypeError(
                 f"a task needs a function to call, got {self.callback_function!r}"
             )
-        # The exact type first: an isinstance check against an ABC costs ten times
-        # as much, and there is one for each of a million tasks.
+        # The exact type first: an isinstance check against an ABC takes ten times as long,
+        # and a million tasks make a million checks.
         if type(self.arguments) is not dict and not isinstance(self.arguments, Mapping):
             raise TypeError(
                 f"arguments of a task must be a mapping of keyword arguments, "
@@ -122,7 +122,7 @@ def check_label(label: object) -> None:
 
 
 def name_of_function(function: object) -> str:
-    """The name a person would know *function* by, of at most 80 characters."""
+    """The name by which a person knows *function*, in at most 80 characters."""
     inner = attribute_or_none(function, "func")  # of a functools.partial
     for each in (function, inner):
         name = attribute_or_none(each, "__qualname__")
@@ -132,7 +132,8 @@ def name_of_function(function: object) -> str:
 
 
 def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
-    """The call that *task* stands for, shortened to one line of a message."""
+    """The call that *task* makes, shortened to one line of a message."""
+
     shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
     shown += [
         f"{name}={shortened(value, SHOWN_ARGUMENT)}"
