@@ -1,4 +1,4 @@
-"""Threads or processes: which of them suits a kind of work."""
+"""Whether threads or processes suit a kind of work."""
 
 from __future__ import annotations
 
@@ -49,15 +49,14 @@ def should_use_processes(
 ) -> bool:
     """Whether work of this kind is faster on processes than on threads.
 
-    Work that computes in Python gains from processes: threads take turns, because
-    only the one that holds the global interpreter lock (GIL) runs. Work that waits,
-    for a network, a disk or a database, gives the lock up meanwhile, and threads
-    are lighter. On a Python that runs without the GIL the answer is always False:
-    threads compute at the same time there, and nothing has to be copied between
-    processes.
+    Work that computes in Python gains from processes: threads take turns, because only the
+    thread that holds the global interpreter lock (GIL) runs. Work that waits for a network,
+    a disk or a database releases the lock meanwhile, and threads are cheaper. On a Python
+    without the GIL the answer is always False: threads compute in parallel there, and
+    nothing has to be copied to another process.
 
-    Instead of a word it takes the tasks themselves: then **some of them are executed**,
-    on threads and on processes, and what was faster is the answer. :func:`advise` does
+    You may give the tasks themselves instead of a word. Then **some of them are executed**,
+    on threads and on processes, and the answer says which was faster. :func:`advise` does
     the same and says why.
 
     Args:
@@ -67,10 +66,10 @@ def should_use_processes(
             ``-``, ``_`` and ``/`` make no difference.
 
     Returns:
-        True for work that computes, False for work that waits. False also for a
-        word that is not known, with a warning in the log that lists those that are:
-        threads always work, while processes need what they are given to be
-        picklable.
+        True for work that computes, False for work that waits. False also for an unknown
+        word, with a warning in the log that lists the known ones: threads always work,
+        while processes need arguments and results that can be pickled.
+
 
     Raises:
         TypeError: *task_type* is neither a string nor tasks.

@@ -87,20 +87,19 @@ def execute_tasks_in_parallel_async(
     on_error: OnError | None = None,
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]:
-    """Run *tasks* at the same time; awaited, it gives their results in order.
+    """Run *tasks* at the same time; await it to get their results in order.
 
     As :func:`execute_tasks_in_parallel`, for a coroutine: the event loop goes on
-    meanwhile, and no thread waits. *tasks* may be an asynchronous iterable, which is
-    read while other tasks run. The iterable is read, and arguments and results are
-    pickled, in the thread of the loop, which large ones keep busy for a while.
+    meanwhile, and no thread waits. *tasks* may be an asynchronous iterable, which is read
+    while other tasks run. The thread of the loop reads the iterable and pickles arguments
+    and results; large ones keep it busy for a while.
 
-    Wrong arguments are errors of the call itself, not of the ``await``.
+    The call itself raises errors about wrong arguments, not the ``await``.
 
     Raises:
-        CancelledError: The awaiting task was cancelled. What has not started is
-            dropped; worker processes that run something are killed, and tasks on
-            threads are left to themselves, since nothing can stop a thread. It is
-            raised at once.
+        CancelledError: The awaiting task was cancelled; raised at once. Tasks that have
+            not started are dropped. Worker processes that run tasks are killed. Tasks on
+            threads run to their end, because nothing can stop a thread.
         Exception: As for :func:`execute_tasks_in_parallel`.
     """
     call = Call.checked(
@@ -175,9 +174,9 @@ def execute_tasks_in_parallel_unordered_async(
     on_error: OnError | None = None,
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]:
-    """Run *tasks* at the same time; awaited, it gives their results as they finished.
+    """Run *tasks* at the same time; await it to get their results as they finish.
 
-    As :func:`execute_tasks_in_parallel_async` in everything but the order.
+    The same as :func:`execute_tasks_in_parallel_async` except for the order.
     """
     call = Call.checked(
         tasks,
@@ -262,9 +261,9 @@ def execute_tasks_in_parallel_streaming_async(
 ):
     """Run *tasks* and yield ``(index, result)`` while the rest still run.
 
-    As :func:`execute_tasks_in_parallel_streaming`, for an ``async for``. To leave the
-    loop early does not close an asynchronous generator, and what runs would go on
-    until it is collected; :func:`contextlib.aclosing` closes it::
+    As :func:`execute_tasks_in_parallel_streaming`, for an ``async for``. If you leave the
+    loop early, Python does not close an asynchronous generator, and running tasks would go
+    on until it is garbage-collected; :func:`contextlib.aclosing` closes it::
 
         stream = execute_tasks_in_parallel_streaming_async(tasks)
         async with aclosing(stream) as results:

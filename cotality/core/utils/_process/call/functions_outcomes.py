@@ -1,4 +1,4 @@
-"""The way to run tasks that tells what became of each."""
+"""Run tasks and say how each of them ended."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def iter_outcomes(
 ) -> Generator[Outcome[R], None, None]:
     """Run *tasks* and yield an `Outcome` for each while the rest still run.
 
-    As :func:`execute_tasks_in_parallel_streaming`, but failures are told apart from
-    results that happen to be exceptions, and each outcome says when, where and how
-    long its task ran. That costs about 4 microseconds a task more, half of them for the
-    clock that tells CPU time. ::
+    As :func:`execute_tasks_in_parallel_streaming`, but you can tell a failure from a result
+    that happens to be an exception. Each outcome says when, where and how long its task
+    ran. That costs about 4 microseconds more a task, half of them for the CPU clock. ::
 
         for outcome in iter_outcomes(tasks):
             match outcome:
@@ -43,7 +42,7 @@ def iter_outcomes(
 
     Raises:
         ExceptionGroup: *max_failures* tasks have failed.
-        Exception: What the iterable of tasks raised. No failure of a task is raised.
+        Exception: What the iterable of tasks raised. The failure of a task is not raised.
     """
     call = Call.checked(
         tasks,

@@ -176,7 +176,9 @@ class Checked(NamedTuple):
     names_no_number: bool = False  # the caller gave no number of workers: share them
     lender: Lender | None = None  # who lends worker processes to this call, if anybody
     begins_beside: bool = False  # whether no task may begin in the caller's thread
-    found: Context | None = None  # what tasks on threads see; None: as at the first task
+    found: Context | None = (
+        None  # what tasks on threads see; None: as at the first task
+    )
     way_out: str = "use_processes=False"  # what messages tell the caller to add
 
     def initializer_call(self) -> Callable[[], object] | None:

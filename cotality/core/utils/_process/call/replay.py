@@ -44,11 +44,11 @@ def replay(
     use_processes: bool = False,
     **options: Unpack[Options],
 ) -> list[Outcome[Any]]:  # Any: nobody knows any more what the tasks return
-    """Run the tasks again that are kept in a file of dead letters.
+    """Run again the tasks that a file of dead letters keeps.
 
-    A task that succeeds leaves the file at once, one that fails stays with its new
-    error. A task that is killed, or whose process is, stays as it was: so it may have
-    had its effect and be run once more.
+    A task that succeeds leaves the file at once; a task that fails stays with its new
+    error. If a task or its process is killed, the task stays as it was: it may already have
+    had its effect, and can be run once more.
 
     Args:
         path: The file, or the `DeadLetters` with their limits.
@@ -58,8 +58,8 @@ def replay(
         **options: Likewise, see `Options`, except for ``dead_letters``.
 
     Returns:
-        An outcome for each task that was run, in the order of the file. What cannot be
-        unpickled here is not run, stays, and is reported as a warning.
+        An outcome for each task that was run, in the order of the file. A task that cannot
+        be unpickled here is not run and stays in the file; a warning says so.
 
     Raises:
         KeyError: There is no letter with one of the *keys*.

@@ -1,4 +1,4 @@
-"""How many workers: what the machine has, and what it lets this process use."""
+"""How many workers to start: what the machine has, and what this process may use."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ WINDOWS_PROCESSES_LIMIT = 61  # WaitForMultipleObjects takes 63 handles, 2 are t
 def available_cpus() -> int:
     """How many CPUs this process may use at the same time, at least 1.
 
-    It is the number of worker processes that a call starts by default. The smaller of:
+    A call starts this many worker processes by default. It is the smaller of:
 
-    * the CPUs that an administrator, ``taskset``, a cpuset or a batch system keeps this
-      process to (its affinity); all of the machine where there is no such thing. From
+    * the CPUs to which an administrator, ``taskset``, a cpuset or a batch system restricts
+      this process (its affinity); without a restriction, all CPUs of the machine. From
       Python 3.13 on ``PYTHON_CPU_COUNT`` and ``-X cpu_count`` count as well;
-    * on Linux, the CPU time that its cgroup and all cgroups above it may use, which is
-      how containers are limited: ``docker run --cpus``, a limit of Kubernetes,
-      ``CPUQuota`` of systemd. Versions 1 and 2 are understood. Shares and weights
-      (requests, in Kubernetes) are no limits, and do not count.
+    * on Linux, the CPU time that its cgroup and all cgroups above it may use. This is how
+      containers are limited: ``docker run --cpus``, a limit of Kubernetes, ``CPUQuota`` of
+      systemd; cgroup versions 1 and 2. Shares and weights (requests, in Kubernetes) are
+      not limits, and do not count.
 
-    A fraction is rounded up: 1.5 gives 2. Two workers use what there is, and are paused
-    for a part of the time; one could never use more than two thirds of it.
+    A fraction is rounded up: 1.5 gives 2. Two workers use all of 1.5 CPUs, and are paused
+    part of the time; one worker could never use more than two thirds of it.
 
-    Asked anew at each call, because all of this can change while a program runs. Takes
-    about 20 microseconds on Linux.
+    The function looks again at each call, because all of this can change while a program
+    runs. It takes about 20 microseconds on Linux.
     """
     cpus = permitted_cpus()
     quota = quota_in_cpus()

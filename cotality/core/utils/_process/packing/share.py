@@ -1,4 +1,4 @@
-"""Arguments that are marked as read-only, so that a worker needs one copy of them."""
+"""Marks for read-only arguments, of which each worker makes only one copy."""
 
 from __future__ import annotations
 
@@ -36,15 +36,14 @@ def itself(thing: T) -> T:
 
 @public
 def share(thing: T) -> T:
-    """Mark an argument as read-only, so that a worker needs one copy of it.
+    """Mark an argument as read-only, so that each worker makes only one copy of it.
 
     ``Task(total, {"data": share(big)})``: the object is packed once for the call and
-    unpacked once in each worker process; all tasks there that hold it get the same
-    one. On threads the function gets *thing* itself. To a type checker it is what
-    *thing* is.
+    unpacked once in each worker process. All tasks there that have it get the same object.
+    On threads the function gets *thing* itself. A type checker sees the type of *thing*.
 
-    Nothing keeps a task from changing what it is given. Later tasks of the same
-    worker would then see the change, others would not.
+    Nothing stops a task from changing the object. Later tasks of the same worker would then
+    see the change, tasks of other workers would not.
     """
     marks.share_was_used = True
     if type(thing) is Shared:

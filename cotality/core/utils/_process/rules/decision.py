@@ -1,4 +1,4 @@
-"""What a person is told of where tasks run, and why."""
+"""A decision about where tasks run, and why, as users see it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Decision:
 
     Attributes:
         choice: ``"one thread"``, ``"threads"`` or ``"processes"``.
-        workers: How many of them.
-        at: When, in seconds since the call began.
+        workers: How many workers.
+        at: When it was made, in seconds since the call began.
         reason: Why, in a few words.
-        left: How many tasks had not been started then; a guess if nobody knows.
+        left: How many tasks had not been started then; a guess if that is not known.
         wall_seconds: How long a task took, or would take alone.
         cpu_seconds: The CPU time of a task.
-        lock: The part of that in which it held the interpreter's lock, 0 to 1.
-        transport_seconds: What it takes to send a task to a process, and its result
+        lock: The part of the CPU time in which a task held the interpreter's lock, 0 to 1.
+        transport_seconds: How long it takes to send a task to a process, and its result
             back.
-        obstacle: Why nothing can go to a process; mostly empty.
-        expected_seconds: For each choice how long the rest of the call was expected to
+        obstacle: Why nothing can go to a process; usually empty.
+        expected_seconds: For each choice, how long the rest of the call was expected to
             take there; infinity where it cannot run.
-        alone: What tasks took that ran alone, by the end of the call.
+        alone: How long tasks took that ran alone, as known at the end of the call.
         busy_programs: How many threads of other programs wanted a CPU then.
     """
 
@@ -78,17 +78,17 @@ class Decision:
 
     @property
     def alone_seconds(self) -> float:
-        """How long one took alone, without what kept it from a CPU; 0 if none did."""
+        """How long a task took alone, without waiting for a CPU; 0 if none ran alone."""
         return self.alone.undisturbed
 
     @property
     def alone_cpu_seconds(self) -> float:
-        """The CPU time of that."""
+        """The CPU time of a task that ran alone."""
         return self.alone.cpu / max(1, self.alone.tasks)
 
     @property
     def alone_tasks(self) -> int:
-        """How many have run alone."""
+        """How many tasks have run alone."""
         return self.alone.tasks
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """The error of what cannot travel between processes.
 
-Not among the other `errors`: threads need those, and have no need to import pickle.
+It is not among the other `errors`, because threads need those but not pickle.
 """
 
 from __future__ import annotations

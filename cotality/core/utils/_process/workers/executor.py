@@ -1,4 +1,4 @@
-"""A process pool executor whose workers fail alone."""
+"""A process pool executor in which one crash is one failure."""
 
 from __future__ import annotations
 
@@ -62,35 +62,34 @@ class Answer(Future[T]):
 class IsolatedProcessPoolExecutor(Executor):
     """A `concurrent.futures.Executor` on processes in which one crash is one failure.
 
-    It goes wherever `concurrent.futures.ProcessPoolExecutor` goes. The differences:
+    Use it wherever you would use `concurrent.futures.ProcessPoolExecutor`. The differences:
 
-    * When a worker process ends (a segmentation fault, :func:`os._exit`, no memory),
-      only the future it was working on fails, with `WorkerCrashedError`. A new worker
-      takes the next item. Nothing that was submitted runs twice.
+    * When a worker process dies (a segmentation fault, :func:`os._exit`, no memory), only
+      the future that it was working on fails, with `WorkerCrashedError`. A new worker takes
+      the next item. No item runs twice.
     * Lambdas, closures and functions of the main module work, and a script needs no
-      ``if __name__ == "__main__"``. What is submitted is pickled by the call itself.
+      ``if __name__ == "__main__"``. The call itself pickles what you submit.
     * :meth:`kill` ends a running call.
     * An exception arrives with the frames of the worker in its traceback.
     * The workers end with this process, also when that is killed.
 
-    A trivial call to a worker that is there takes about half as long as with the
-    standard executor (see *Speed* in the documentation). Each worker costs three file
-    descriptors, and all of them one thread.
+    A trivial call to a running worker takes about half as long as with the standard
+    executor (see *Speed* in the documentation). Each worker takes three file descriptors;
+    all workers together take one thread.
 
     Args:
-        max_workers: How many processes at most, at least 1. They are started as work
-            comes. None takes the number of CPUs this process may use, and 1 inside of
-            a worker.
-        mp_context: How to start them; by default from a fork server of our own, where
-            there is one. A context of `multiprocessing` imports the main module in
-            each worker again, unless it forks.
-        initializer: Called with *initargs* in each worker before its first item. If
-            it raises, nothing can be run: pending and later items fail with
-            `WorkerStartError`. *initargs* may hold sockets, and connections, locks,
-            values and queues of :mod:`multiprocessing`, of a context that does not
-            fork: ``multiprocessing.get_context("spawn").Lock()``. Those of one that
-            does, which is the default on Linux up to Python 3.13, only a fork can use.
-        max_tasks_per_child: Replace a worker after so many items.
+        max_workers: The most processes, at least 1. They start when there is work. None
+            takes the number of CPUs that this process may use, and 1 inside a worker.
+        mp_context: How to start them; by default from our own fork server, where the
+            system has fork. A context of `multiprocessing` imports the main module again
+            in each worker, unless it forks.
+        initializer: Each worker calls it, with *initargs*, before its first item. If it
+            raises, nothing can run: pending and later items fail with
+            `WorkerStartError`. *initargs* may hold sockets, and connections, locks, values
+            and queues of :mod:`multiprocessing` that come from a context which does not
+            fork: ``multiprocessing.get_context("spawn").Lock()``. Only a fork can use
+            those of the context that forks, the default on Linux up to Python 3.13.
+        max_tasks_per_child: Replace a worker after this many items.
 
     Raises:
         ValueError: *max_workers* or *max_tasks_per_child* is below 1.
@@ -124,7 +123,7 @@ class IsolatedProcessPoolExecutor(Executor):
     ) -> Future[T]:
         """Have ``fn(*args, **kwargs)`` called in a worker.
 
-        What cannot be pickled is told by the future, as a `TaskNotPicklableError`.
+        If it cannot be pickled, the future fails with `TaskNotPicklableError`.
 
         Raises:
             RuntimeError: The executor has been shut down.
@@ -163,10 +162,10 @@ class IsolatedProcessPoolExecutor(Executor):
         """As :meth:`concurrent.futures.Executor.map`.
 
         Args:
-            timeout: Seconds from this call after which asking for a result that is
-                not there raises `TimeoutError`; None waits for ever.
-            chunksize: How many items travel together, at least 1. More of them make
-                short calls cheaper; a failure ends the rest of its chunk.
+            timeout: Seconds from this call after which asking for a missing result raises
+                `TimeoutError`; None waits for ever.
+            chunksize: How many items travel together, at least 1. Larger chunks make short
+                calls cheaper; a failure ends the rest of its chunk.
         """
         if chunksize < 1:
             raise ValueError(f"chunksize must be at least 1, got {chunksize!r}")
@@ -180,13 +179,13 @@ class IsolatedProcessPoolExecutor(Executor):
     def kill(self, future: Future[Any]) -> bool:  # Any: the future of any call
         """End the call behind *future*: drop it if it waits, else end its worker.
 
-        The worker ends at once, whatever it is doing, with the processes it has
-        started; the future fails with `WorkerCrashedError`, and a new worker takes
-        the next item.
+        The worker ends at once, whatever it is doing, together with the processes that it
+        has started. The future fails with `WorkerCrashedError`, and a new worker takes the
+        next item.
 
         Returns:
-            True if there was something to end. A call that is over, or is not one of
-            this executor, gives False.
+            True if there was something to end; False for a call that is over, or that
+            belongs to another executor.
         """
         return future.cancel() or self._pool.kill_one(future)
 
@@ -195,7 +194,7 @@ class IsolatedProcessPoolExecutor(Executor):
 
         Args:
             wait: Return only when all work is done and the workers have ended.
-            cancel_futures: Drop what no worker has begun.
+            cancel_futures: Drop items that no worker has begun.
         """
         self._pool.close(wait=wait, cancel=cancel_futures)
 

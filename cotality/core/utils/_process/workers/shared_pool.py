@@ -1,13 +1,13 @@
-"""One set of workers for many calls: who owns them, and lends them.
+"""One set of workers for many calls: its owner, which lends the workers.
 
-A pool is made when a call first needs it. While no call uses it, it is parked: it ends
-its workers after an idle time, and the next call gets a new one. A pool that is broken,
-or whose workers are of an older state of the program, is replaced in the same way.
-Calls that still use the old one keep it until they end.
+The owner makes a pool when a call first needs it. While no call uses the pool, it is
+parked: it ends its workers after an idle time, and the next call gets a new pool. A pool
+that is broken, or whose workers belong to an older state of the program, is replaced in the
+same way. Calls that still use the old pool keep it until they end.
 
-There is no lock: an exception that strikes a caller, such as a Ctrl-C, could leave it
-held. A call holds a loan; a loan that nobody holds any more, however that came about,
-is over. Which of two callers makes the pool, one step of a dictionary decides.
+There is no lock, because an exception that strikes a caller, such as a Ctrl-C, could leave
+it held. A call holds a loan. A loan is over when nobody holds it any more, for whatever
+reason. If two callers want to make the pool, one atomic step on a dictionary decides.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class PoolStatus:
     """What the workers of a `PoolManager` are doing, such as for a health page.
 
     Attributes:
-        max_workers: How many processes there may be.
-        pids: The process ids of those that are there.
-        busy: How many of them work.
-        queued: How many portions of tasks wait for one of them.
-        calls: How many calls use them at the moment.
+        max_workers: How many worker processes there may be.
+        pids: The process ids of the workers that exist.
+        busy: How many workers are working.
+        queued: How many portions of tasks wait for a worker.
+        calls: How many calls use the workers at the moment.
         is_shut_down: Whether the manager has been shut down.
     """
 
