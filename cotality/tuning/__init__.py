@@ -6,14 +6,14 @@ and a list:
 * :func:`execute` and :func:`execute_async` return the results in a list;
 * :func:`optimize_streaming` yields them one by one, for more than fits into memory;
 * :func:`process_in_batches` yields them in lists of a certain size;
-* :func:`optimize` makes a :class:`Plan`, which says how to run the work, why, and what to
-  expect; :func:`validate_optimization` checks it;
+* :func:`optimize` makes a :class:`Plan`, which says how to run the work, why, and what
+  to expect; :func:`validate_optimization` checks it;
 * :func:`get_global_pool_manager` returns a :class:`PoolManager`, whose workers all
   requests of a web service share; :func:`managed_pool` makes one for a ``with`` block.
 
 All of them take the options of the core, such as ``retries``, ``journal`` and
-``dead_letters``. A :class:`Rate` and a :class:`CircuitBreaker` protect the services that
-the work depends on.
+``dead_letters``. A :class:`Rate` and a :class:`CircuitBreaker` protect the services
+that the work depends on.
 
     >>> from math import sqrt
     >>> execute(sqrt, [4.0, 9.0])
@@ -22,8 +22,8 @@ the work depends on.
 
 from importlib import import_module
 
-# Type checkers treat a variable of this name as true. The one in `typing` would make every
-# program wait for `typing`.
+# Type checkers treat a variable of this name as true. The one in `typing` would make
+# every program wait for `typing`.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

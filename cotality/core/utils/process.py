@@ -4,7 +4,8 @@ Write down *what* to run as :class:`Task` objects, and choose *how the answers c
 back*:
 
 * :func:`execute_tasks_in_parallel`: a list, in the order of the tasks;
-* :func:`execute_tasks_in_parallel_unordered`: a list, in the order in which tasks finish;
+* :func:`execute_tasks_in_parallel_unordered`: a list, in the order in which tasks
+  finish;
 * :func:`execute_tasks_in_parallel_streaming`: one at a time, for more results than fit
   into memory;
 * :func:`iter_outcomes`: one at a time, as an :class:`Outcome` that says how the task
@@ -17,11 +18,12 @@ threads, or with ``use_processes=True`` on worker processes. All take the same
 
 :func:`should_use_processes` and :func:`advise` help you choose, and
 :func:`available_cpus` says how many CPUs you may use. :func:`is_picklable` and
-:func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a large
-object once, and :func:`worker_state` makes an object once in each worker. Worker processes
-stay warm between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives
-calls workers of their own. :class:`IsolatedProcessPoolExecutor` has the same kind of
-workers behind the interface of :mod:`concurrent.futures`.
+:func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a
+large object once, and :func:`worker_state` makes an object once in each worker. Worker
+processes stay warm between calls: :func:`shutdown_workers` ends them, and
+:func:`worker_pool` gives calls workers of their own.
+:class:`IsolatedProcessPoolExecutor` has the same kind of workers behind the interface
+of :mod:`concurrent.futures`.
 
     >>> from math import sqrt
     >>> from cotality.core.utils.process import Task, execute_tasks_in_parallel
@@ -31,8 +33,8 @@ workers behind the interface of :mod:`concurrent.futures`.
 
 from importlib import import_module
 
-# Type checkers treat a variable of this name as true. The one in `typing` would make every
-# program wait for `typing`.
+# Type checkers treat a variable of this name as true. The one in `typing` would make
+# every program wait for `typing`.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

@@ -49,15 +49,15 @@ def should_use_processes(
 ) -> bool:
     """Whether work of this kind is faster on processes than on threads.
 
-    Work that computes in Python gains from processes: threads take turns, because only the
-    thread that holds the global interpreter lock (GIL) runs. Work that waits for a network,
-    a disk or a database releases the lock meanwhile, and threads are cheaper. On a Python
-    without the GIL the answer is always False: threads compute in parallel there, and
-    nothing has to be copied to another process.
+    Work that computes in Python gains from processes: threads take turns, because only
+    the thread that holds the global interpreter lock (GIL) runs. Work that waits for a
+    network, a disk or a database releases the lock meanwhile, and threads are cheaper.
+    On a Python without the GIL the answer is always False: threads compute in parallel
+    there, and nothing has to be copied to another process.
 
-    You may give the tasks themselves instead of a word. Then **some of them are executed**,
-    on threads and on processes, and the answer says which was faster. :func:`advise` does
-    the same and says why.
+    You may give the tasks themselves instead of a word. Then **some of them are
+    executed**, on threads and on processes, and the answer says which was faster.
+    :func:`advise` does the same and says why.
 
     Args:
         task_type: The tasks, or what the work spends its time on, such as ``"cpu"``,
@@ -66,9 +66,9 @@ def should_use_processes(
             ``-``, ``_`` and ``/`` make no difference.
 
     Returns:
-        True for work that computes, False for work that waits. False also for an unknown
-        word, with a warning in the log that lists the known ones: threads always work,
-        while processes need arguments and results that can be pickled.
+        True for work that computes, False for work that waits. False also for an
+        unknown word, with a warning in the log that lists the known ones: threads
+        always work, while processes need arguments and results that can be pickled.
 
 
     Raises:

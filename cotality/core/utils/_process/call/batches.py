@@ -109,8 +109,8 @@ def process_in_batches(
 ) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]:
     """Run *tasks* and yield their results in lists, while the rest still run.
 
-    As :func:`execute_tasks_in_parallel_streaming`, if you handle many results at once: for a
-    bulk insert, or a file of a certain size. ::
+    As :func:`execute_tasks_in_parallel_streaming`, if you handle many results at once:
+    for a bulk insert, or a file of a certain size. ::
 
         for rows in process_in_batches(tasks, max_memory_mb=500):
             table.insert_many(rows)
@@ -124,13 +124,13 @@ def process_in_batches(
         max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
             process: the batch that your loop has, the one that is being filled, and
             results that wait to be put into a batch. A batch ends when it takes 3/8 of
-            that; it has no fixed number of results, but at least one. If results are large,
-            fewer tasks run ahead, but at least one for each worker. Sizes are measured
-            from the results, containers and arrays included. They are a few percent off
-            if a result holds many similar objects; memory that an extension module does
-            not report is not counted. If results suddenly become much larger than before,
-            those that are already running may exceed the limit. With *batch_size* as well,
-            whichever comes first ends a batch.
+            that; it has no fixed number of results, but at least one. If results are
+            large, fewer tasks run ahead, but at least one for each worker. Sizes are
+            measured from the results, containers and arrays included. They are a few
+            percent off if a result holds many similar objects; memory that an extension
+            module does not report is not counted. If results suddenly become much
+            larger than before, those that are already running may exceed the limit.
+            With *batch_size* as well, whichever comes first ends a batch.
         ordered: Put results into batches in the order of *tasks*; otherwise as each
             task finishes.
         on_error: As for :func:`execute_tasks_in_parallel`.
@@ -140,8 +140,8 @@ def process_in_batches(
         ValueError: Neither *batch_size* nor *max_memory_mb* is given, or one is out of
             range. Raised by the call itself.
         TypeError: An argument has the wrong type. Raised by the call itself.
-        Exception: As for :func:`execute_tasks_in_parallel_streaming`; the finished results
-            are yielded before it, in a last batch.
+        Exception: As for :func:`execute_tasks_in_parallel_streaming`; the finished
+            results are yielded before it, in a last batch.
     """
     BATCHES.check_names({**options})
     limits = checked_limits(batch_size, max_memory_mb)

@@ -82,25 +82,25 @@ def execute_tasks_in_parallel(
 
     Equivalent to ``[task.callback_function(**task.arguments) for task in tasks]``,
     except that up to *max_workers* of them run at a time. *tasks* may be any iterable;
-    the calling thread reads it as workers become free. If there are no tasks, the list is
-    empty and no worker is started.
+    the calling thread reads it as workers become free. If there are no tasks, the list
+    is empty and no worker is started.
 
     Args:
         tasks: What to run.
         max_workers: How many tasks run at once, at least 1. None takes the value of the
-            environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs that
-            this process may use (see `available_cpus`); for threads, 4 more than that and
-            at most 32; for processes inside one of our worker processes, always 1. All
-            calls that run at the same time and give None share these processes, and have
-            64 threads together, besides one for each call.
+            environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs
+            that this process may use (see `available_cpus`); for threads, 4 more than
+            that and at most 32; for processes inside one of our worker processes,
+            always 1. All calls that run at the same time and give None share these
+            processes, and have 64 threads together, besides one for each call.
         use_processes: Run tasks in worker processes instead of threads: for work that
-            keeps the interpreter busy. Functions, arguments and results are then pickled.
-            Lambdas, closures and functions of a script work, and the script needs no main
-            guard. ``"auto"`` begins with one thread, and moves to more threads or to
-            processes if the rest will be done sooner there. *max_workers* then limits
-            both: None means one process for each CPU and up to 64 threads, but only as
-            many as are of use. The option *executor* says the same in words:
-            ``"threads"``, ``"processes"``, ``"auto"``.
+            keeps the interpreter busy. Functions, arguments and results are then
+            pickled. Lambdas, closures and functions of a script work, and the script
+            needs no main guard. ``"auto"`` begins with one thread, and moves to more
+            threads or to processes if the rest will be done sooner there. *max_workers*
+            then limits both: None means one process for each CPU and up to 64 threads,
+            but only as many as are of use. The option *executor* says the same in
+            words: ``"threads"``, ``"processes"``, ``"auto"``.
         return_exceptions: The same as ``on_error="return"``.
         on_error: What happens when a task fails. ``"raise"``, the default: the first
             failure ends the call. ``"return"``: each failure takes the place of its
@@ -113,9 +113,9 @@ def execute_tasks_in_parallel(
             number of workers. This and `TypeError` are raised before anything runs.
         TypeError: An argument, or an element of *tasks*, has the wrong type.
         Exception: What the first task that was seen to fail raised, of the same class,
-            with the worker's frames in its traceback and a note that names the task. Tasks
-            that have not started are dropped. The call waits for tasks that run on
-            threads; on processes they have *grace* seconds before their workers are
+            with the worker's frames in its traceback and a note that names the task.
+            Tasks that have not started are dropped. The call waits for tasks that run
+            on threads; on processes they have *grace* seconds before their workers are
             killed.
         TaskExitedError: A task raised `SystemExit` or another non-`Exception`.
         TaskNotPicklableError: A task or its result cannot travel between processes.
@@ -125,13 +125,13 @@ def execute_tasks_in_parallel(
         WorkerStartError: Workers cannot be started; no task is to blame.
         ExceptionGroup: With ``on_error="group"``, or when *max_failures* tasks have
             failed: all failures, in the order of the tasks, each with its note.
-        KeyboardInterrupt: Ctrl-C. The call kills worker processes at once, and waits for
-            tasks on threads, because nothing can stop a thread.
+        KeyboardInterrupt: Ctrl-C. The call kills worker processes at once, and waits
+            for tasks on threads, because nothing can stop a thread.
 
-    A task that does nothing costs about 0.3 microseconds on threads. On processes it costs
-    0.8 if its arguments and its result are numbers or short texts, else 3. A call on warm
-    processes costs about 0.4 ms; the first one takes 0.1 to 0.2 s to start them (measured
-    on 2 cores, Python 3.11; see *Speed* in the documentation).
+    A task that does nothing costs about 0.3 microseconds on threads. On processes it
+    costs 0.8 if its arguments and its result are numbers or short texts, else 3. A call
+    on warm processes costs about 0.4 ms; the first one takes 0.1 to 0.2 s to start them
+    (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
     from cotality.core.utils._process.engine.delivery import in_list
 
@@ -210,9 +210,9 @@ def execute_tasks_in_parallel_unordered(
 ) -> list[R] | list[R | Exception]:
     """Run *tasks* at the same time and return their results as they finish.
 
-    The same as :func:`execute_tasks_in_parallel` except for the order: the first result to
-    arrive comes first. Very short tasks travel in portions, and the results of one portion
-    stay together.
+    The same as :func:`execute_tasks_in_parallel` except for the order: the first result
+    to arrive comes first. Very short tasks travel in portions, and the results of one
+    portion stay together.
     """
     from cotality.core.utils._process.engine.delivery import in_list_as_finished
 
@@ -318,8 +318,8 @@ def execute_tasks_in_parallel_streaming(
     Raises:
         Exception: As for :func:`execute_tasks_in_parallel`. The finished results are
             yielded before it; in order, those up to the first that is missing. A
-            `StopIteration` raised by a task arrives as the cause of a `RuntimeError`, as
-            from any generator.
+            `StopIteration` raised by a task arrives as the cause of a `RuntimeError`,
+            as from any generator.
     """
     from cotality.core.utils._process.engine.delivery import stream
 

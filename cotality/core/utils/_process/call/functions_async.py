@@ -90,16 +90,16 @@ def execute_tasks_in_parallel_async(
     """Run *tasks* at the same time; await it to get their results in order.
 
     As :func:`execute_tasks_in_parallel`, for a coroutine: the event loop goes on
-    meanwhile, and no thread waits. *tasks* may be an asynchronous iterable, which is read
-    while other tasks run. The thread of the loop reads the iterable and pickles arguments
-    and results; large ones keep it busy for a while.
+    meanwhile, and no thread waits. *tasks* may be an asynchronous iterable, which is
+    read while other tasks run. The thread of the loop reads the iterable and pickles
+    arguments and results; large ones keep it busy for a while.
 
     The call itself raises errors about wrong arguments, not the ``await``.
 
     Raises:
         CancelledError: The awaiting task was cancelled; raised at once. Tasks that have
-            not started are dropped. Worker processes that run tasks are killed. Tasks on
-            threads run to their end, because nothing can stop a thread.
+            not started are dropped. Worker processes that run tasks are killed. Tasks
+            on threads run to their end, because nothing can stop a thread.
         Exception: As for :func:`execute_tasks_in_parallel`.
     """
     call = Call.checked(
@@ -261,9 +261,9 @@ def execute_tasks_in_parallel_streaming_async(
 ):
     """Run *tasks* and yield ``(index, result)`` while the rest still run.
 
-    As :func:`execute_tasks_in_parallel_streaming`, for an ``async for``. If you leave the
-    loop early, Python does not close an asynchronous generator, and running tasks would go
-    on until it is garbage-collected; :func:`contextlib.aclosing` closes it::
+    As :func:`execute_tasks_in_parallel_streaming`, for an ``async for``. If you leave
+    the loop early, Python does not close an asynchronous generator, and running tasks
+    would go on until it is garbage-collected; :func:`contextlib.aclosing` closes it::
 
         stream = execute_tasks_in_parallel_streaming_async(tasks)
         async with aclosing(stream) as results:

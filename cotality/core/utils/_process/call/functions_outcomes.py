@@ -29,9 +29,10 @@ def iter_outcomes(
 ) -> Generator[Outcome[R], None, None]:
     """Run *tasks* and yield an `Outcome` for each while the rest still run.
 
-    As :func:`execute_tasks_in_parallel_streaming`, but you can tell a failure from a result
-    that happens to be an exception. Each outcome says when, where and how long its task
-    ran. That costs about 4 microseconds more a task, half of them for the CPU clock. ::
+    As :func:`execute_tasks_in_parallel_streaming`, but you can tell a failure from a
+    result that happens to be an exception. Each outcome says when, where and how long
+    its task ran. That costs about 4 microseconds more a task, half of them for the CPU
+    clock. ::
 
         for outcome in iter_outcomes(tasks):
             match outcome:
@@ -42,7 +43,8 @@ def iter_outcomes(
 
     Raises:
         ExceptionGroup: *max_failures* tasks have failed.
-        Exception: What the iterable of tasks raised. The failure of a task is not raised.
+        Exception: What the iterable of tasks raised. The failure of a task is not
+            raised.
     """
     call = Call.checked(
         tasks,

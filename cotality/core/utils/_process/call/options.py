@@ -86,16 +86,16 @@ class Options(TypedDict, total=False):
         max_failures: End the call as soon as this many tasks have failed, with an
             `ExceptionGroup` of their failures. None, the default, sets no limit. It
             excludes ``on_error="raise"``, where the first failure ends the call.
-        retries: Run a failed task again: at most this many times, or as a `Retry` says. A
-            task that waits for its next attempt occupies no worker.
-        timeout: Seconds that one task may run; None, the default, sets no limit. The time
-            that a task waits for a worker does not count, nor the time that the worker
-            takes to unpickle it, imports included. Only on our worker processes.
-        grace: Seconds that running tasks get to finish when the call ends early, after a
-            failure or a `break`, before their workers are killed; 5 by default. None waits
-            as long as it takes. After Ctrl-C there is no grace. If Ctrl-C strikes the body
-            of a loop over a stream, the stream sees a `break`. Threads cannot be killed,
-            so the call always waits for them.
+        retries: Run a failed task again: at most this many times, or as a `Retry` says.
+            A task that waits for its next attempt occupies no worker.
+        timeout: Seconds that one task may run; None, the default, sets no limit. The
+            time that a task waits for a worker does not count, nor the time that the
+            worker takes to unpickle it, imports included. Only on our worker processes.
+        grace: Seconds that running tasks get to finish when the call ends early, after
+            a failure or a `break`, before their workers are killed; 5 by default. None
+            waits as long as it takes. After Ctrl-C there is no grace. If Ctrl-C strikes
+            the body of a loop over a stream, the stream sees a `break`. Threads cannot
+            be killed, so the call always waits for them.
         max_tasks_per_worker: Replace a worker process after this many tasks, for tasks
             that leak; None, the default, never does. Such a call starts workers of its
             own. Only on our worker processes.
@@ -103,17 +103,17 @@ class Options(TypedDict, total=False):
             `Progress` at most 20 times a second, and once at the end.
         report: A `RunReport` for the call to fill.
         journal: A `Journal`, in which the call writes down how each task ends.
-        resume: Continue from what the *journal* says: a task that finished or failed in an
-            earlier run does not run again, and has the outcome that it had then.
+        resume: Continue from what the *journal* says: a task that finished or failed in
+            an earlier run does not run again, and has the outcome that it had then.
         retry_failed: With *resume*, run failed tasks again.
         dead_letters: A `DeadLetters`, which keeps the tasks that fail for good.
         chunksize: The most tasks that travel together; None, the default, lets portions
             grow until they hold about 20 ms of work.
         memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which have been
-            handed out may take together, as measured from their arguments and results; if
-            these are large, fewer tasks run at a time. No task starts while the machine or
-            the container has less than a tenth of the limit free, at most 100 MB. None,
-            the default, takes the value of ``COTALITY_MEMORY_LIMIT_MB``.
+            handed out may take together, as measured from their arguments and results;
+            if these are large, fewer tasks run at a time. No task starts while the
+            machine or the container has less than a tenth of the limit free, at most
+            100 MB. None, the default, takes the value of ``COTALITY_MEMORY_LIMIT_MB``.
         rate: A `Rate`: how many tasks may start in a given time.
         circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
             tasks at once while the service they depend on is down.
@@ -125,8 +125,8 @@ class Options(TypedDict, total=False):
         initargs: The arguments of *initializer*.
         executor: ``"threads"``, ``"processes"`` or ``"auto"``, which mean the same as
             *use_processes* False, True or ``"auto"``. Or any
-            `concurrent.futures.Executor`, to run there instead of on our workers; the call
-            does not shut it down.
+            `concurrent.futures.Executor`, to run there instead of on our workers; the
+            call does not shut it down.
         inline: Run everything in the calling thread, one task after the other, with all
             other rules the same: for a debugger. Time limits are not kept.
     """

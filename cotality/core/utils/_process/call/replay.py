@@ -47,8 +47,8 @@ def replay(
     """Run again the tasks that a file of dead letters keeps.
 
     A task that succeeds leaves the file at once; a task that fails stays with its new
-    error. If a task or its process is killed, the task stays as it was: it may already have
-    had its effect, and can be run once more.
+    error. If a task or its process is killed, the task stays as it was: it may already
+    have had its effect, and can be run once more.
 
     Args:
         path: The file, or the `DeadLetters` with their limits.
@@ -58,8 +58,8 @@ def replay(
         **options: Likewise, see `Options`, except for ``dead_letters``.
 
     Returns:
-        An outcome for each task that was run, in the order of the file. A task that cannot
-        be unpickled here is not run and stays in the file; a warning says so.
+        An outcome for each task that was run, in the order of the file. A task that
+        cannot be unpickled here is not run and stays in the file; a warning says so.
 
     Raises:
         KeyError: There is no letter with one of the *keys*.

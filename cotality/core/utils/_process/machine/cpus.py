@@ -24,19 +24,20 @@ def available_cpus() -> int:
 
     A call starts this many worker processes by default. It is the smaller of:
 
-    * the CPUs to which an administrator, ``taskset``, a cpuset or a batch system restricts
-      this process (its affinity); without a restriction, all CPUs of the machine. From
-      Python 3.13 on ``PYTHON_CPU_COUNT`` and ``-X cpu_count`` count as well;
-    * on Linux, the CPU time that its cgroup and all cgroups above it may use. This is how
-      containers are limited: ``docker run --cpus``, a limit of Kubernetes, ``CPUQuota`` of
-      systemd; cgroup versions 1 and 2. Shares and weights (requests, in Kubernetes) are
-      not limits, and do not count.
+    * the CPUs to which an administrator, ``taskset``, a cpuset or a batch system
+      restricts this process (its affinity); without a restriction, all CPUs of the
+      machine. From Python 3.13 on ``PYTHON_CPU_COUNT`` and ``-X cpu_count`` count as
+      well;
+    * on Linux, the CPU time that its cgroup and all cgroups above it may use. This is
+      how containers are limited: ``docker run --cpus``, a limit of Kubernetes,
+      ``CPUQuota`` of systemd; cgroup versions 1 and 2. Shares and weights (requests, in
+      Kubernetes) are not limits, and do not count.
 
-    A fraction is rounded up: 1.5 gives 2. Two workers use all of 1.5 CPUs, and are paused
-    part of the time; one worker could never use more than two thirds of it.
+    A fraction is rounded up: 1.5 gives 2. Two workers use all of 1.5 CPUs, and are
+    paused part of the time; one worker could never use more than two thirds of it.
 
-    The function looks again at each call, because all of this can change while a program
-    runs. It takes about 20 microseconds on Linux.
+    The function looks again at each call, because all of this can change while a
+    program runs. It takes about 20 microseconds on Linux.
     """
     cpus = permitted_cpus()
     quota = quota_in_cpus()

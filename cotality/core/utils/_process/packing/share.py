@@ -39,11 +39,12 @@ def share(thing: T) -> T:
     """Mark an argument as read-only, so that each worker makes only one copy of it.
 
     ``Task(total, {"data": share(big)})``: the object is packed once for the call and
-    unpacked once in each worker process. All tasks there that have it get the same object.
-    On threads the function gets *thing* itself. A type checker sees the type of *thing*.
+    unpacked once in each worker process. All tasks there that have it get the same
+    object. On threads the function gets *thing* itself. A type checker sees the type of
+    *thing*.
 
-    Nothing stops a task from changing the object. Later tasks of the same worker would then
-    see the change, tasks of other workers would not.
+    Nothing stops a task from changing the object. Later tasks of the same worker would
+    then see the change, tasks of other workers would not.
     """
     marks.share_was_used = True
     if type(thing) is Shared:

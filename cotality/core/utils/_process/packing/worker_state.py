@@ -106,13 +106,15 @@ def worker_state(
     """Let each worker make an object once, for all tasks that it runs.
 
     ``Task(predict, {"model": worker_state(load_model, "large"), "image": image})``: the
-    first such task in a worker calls ``load_model("large")``, and all such tasks there get
-    the object that it returned. A type checker sees the type that *factory* returns.
+    first such task in a worker calls ``load_model("large")``, and all such tasks there
+    get the object that it returned. A type checker sees the type that *factory*
+    returns.
 
-    The object lives as long as its worker serves the call; inside a ``with worker_pool()``,
-    until the end of the block; on an executor, as long as the worker itself. Then the
-    worker calls its ``close()``, if it has one. If *factory* is a generator function, it
-    yields the object, and the code after the ``yield`` runs at the end::
+    The object lives as long as its worker serves the call; inside a ``with
+    worker_pool()``, until the end of the block; on an executor, as long as the worker
+    itself. Then the worker calls its ``close()``, if it has one. If *factory* is a
+    generator function, it yields the object, and the code after the ``yield`` runs at
+    the end::
 
         def connection(path):
             connection = sqlite3.connect(path)
@@ -120,13 +122,13 @@ def worker_state(
             connection.close()
 
     Each thread makes, uses and closes an object of its own, so the object need not be
-    thread-safe. If *factory* raises, the task fails with that exception, and the next task
-    tries again. Worker processes that have made such an object are not kept warm for other
-    calls.
+    thread-safe. If *factory* raises, the task fails with that exception, and the next
+    task tries again. Worker processes that have made such an object are not kept warm
+    for other calls.
 
     Args:
-        factory: Makes the object. On processes, *factory*, *args* and *kwargs* have to be
-            picklable; the object need not be.
+        factory: Makes the object. On processes, *factory*, *args* and *kwargs* have to
+            be picklable; the object need not be.
     """
     if not callable(factory):
         raise TypeError(f"worker_state needs a function to call, got {factory!r}")

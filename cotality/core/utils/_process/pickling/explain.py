@@ -24,22 +24,23 @@ def explain_unpicklable(obj: object, *, plain: bool = False) -> str | None:
     """Say what keeps *obj* from being sent to a worker process, and where it is.
 
     ``"['config'].lock is a _thread.lock"`` says that ``obj['config'].lock`` cannot be
-    pickled. ``"it is a _thread.lock"`` says so of *obj* itself. A place that no expression
-    leads to is described in words: ``"closure variable 'connection' is a
-    sqlite3.Connection"``. If the object raised an error of its own, the text has that too.
+    pickled. ``"it is a _thread.lock"`` says so of *obj* itself. A place that no
+    expression leads to is described in words: ``"closure variable 'connection' is a
+    sqlite3.Connection"``. If the object raised an error of its own, the text has that
+    too.
 
-    It never raises, except for a `KeyboardInterrupt`. If *obj* can be pickled, it takes as
-    long as `is_picklable`, otherwise up to four times as long: 0.2 s for a lock after a
-    million numbers, 1.5 s after a million small dicts, 20 s after a million instances
-    (measured on a busy 2-core Linux machine with Python 3.11).
+    It never raises, except for a `KeyboardInterrupt`. If *obj* can be pickled, it takes
+    as long as `is_picklable`, otherwise up to four times as long: 0.2 s for a lock
+    after a million numbers, 1.5 s after a million small dicts, 20 s after a million
+    instances (measured on a busy 2-core Linux machine with Python 3.11).
 
     Args:
         obj: Any object.
         plain: As for `is_picklable`.
 
     Returns:
-        None if `is_picklable` is true of *obj*. If several objects in it cannot be pickled,
-        the text is about one of them.
+        None if `is_picklable` is true of *obj*. If several objects in it cannot be
+        pickled, the text is about one of them.
     """
     return explanation(obj, "", plain=plain)
 

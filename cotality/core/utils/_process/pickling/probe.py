@@ -29,21 +29,21 @@ PROTOCOL = 5  # the first one that can leave large buffers where they are
 def is_picklable(obj: object, *, plain: bool = False) -> bool:
     """Whether *obj* can be sent to one of our worker processes.
 
-    True for plain data, NumPy arrays, and functions and classes of modules. Also true for
-    lambdas, closures, and functions and classes of ``__main__``, because they travel by
-    value. False for objects that only live in this process: locks, open files (the standard
-    streams too), sockets, pipes, database connections, generators, threads, weak
-    references.
+    True for plain data, NumPy arrays, and functions and classes of modules. Also true
+    for lambdas, closures, and functions and classes of ``__main__``, because they
+    travel by value. False for objects that only live in this process: locks, open files
+    (the standard streams too), sockets, pipes, database connections, generators,
+    threads, weak references.
 
     It never raises, whatever *obj* does when it is pickled; only a `KeyboardInterrupt`
-    passes through. Memory never holds a copy of a large text, buffer or array in *obj*, nor
-    the whole pickle. The objects in *obj* have their ``__reduce__`` and ``__getstate__``
-    methods called, so it takes about as long as pickling with cloudpickle: 0.1 s for a list
-    of a million numbers, 5 s for a list of a million instances (measured on a busy 2-core
-    Linux machine with Python 3.11).
+    passes through. Memory never holds a copy of a large text, buffer or array in *obj*,
+    nor the whole pickle. The objects in *obj* have their ``__reduce__`` and
+    ``__getstate__`` methods called, so it takes about as long as pickling with
+    cloudpickle: 0.1 s for a list of a million numbers, 5 s for a list of a million
+    instances (measured on a busy 2-core Linux machine with Python 3.11).
 
-    Pickling is only half of the journey. Only the worker can tell whether it can import the
-    modules, and whether a class can be unpickled in its own way.
+    Pickling is only half of the journey. Only the worker can tell whether it can import
+    the modules, and whether a class can be unpickled in its own way.
 
     Args:
         obj: Any object.

@@ -13,18 +13,18 @@ class Progress:
     """How far a call is at one moment.
 
     Attributes:
-        done: How many tasks have an outcome, a value or a failure. A task that failed and
-            will be tried again does not count.
-        total: How many tasks there are; None while that is not known: for an input without
-            a length, until its end.
+        done: How many tasks have an outcome, a value or a failure. A task that failed
+            and will be tried again does not count.
+        total: How many tasks there are; None while that is not known: for an input
+            without a length, until its end.
         failed: How many of the tasks that are done have failed.
         retried: How many failed attempts were, or will be, followed by another attempt.
         in_flight: How many tasks have been handed out: running, or next for a worker.
-        rate: Tasks done per second in the last 15 seconds, or in the last few rounds of all
-            workers if those take longer. In the last snapshot, in the whole call.
+        rate: Tasks done per second in the last 15 seconds, or in the last few rounds of
+            all workers if those take longer. In the last snapshot, in the whole call.
         elapsed_seconds: Seconds since the call began.
-        remaining_seconds: Seconds until all tasks are done, at this *rate*; None if that is
-            not known.
+        remaining_seconds: Seconds until all tasks are done, at this *rate*; None if
+            that is not known.
         finished: Whether the call is over, for whatever reason: this is the last
             snapshot.
     """

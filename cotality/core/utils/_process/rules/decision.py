@@ -25,7 +25,8 @@ class Decision:
         left: How many tasks had not been started then; a guess if that is not known.
         wall_seconds: How long a task took, or would take alone.
         cpu_seconds: The CPU time of a task.
-        lock: The part of the CPU time in which a task held the interpreter's lock, 0 to 1.
+        lock: The part of the CPU time in which a task held the interpreter's lock, 0 to
+            1.
         transport_seconds: How long it takes to send a task to a process, and its result
             back.
         obstacle: Why nothing can go to a process; usually empty.
@@ -78,7 +79,7 @@ class Decision:
 
     @property
     def alone_seconds(self) -> float:
-        """How long a task took alone, without waiting for a CPU; 0 if none ran alone."""
+        """How long a task took alone, without waiting for a CPU; 0 if none did."""
         return self.alone.undisturbed
 
     @property

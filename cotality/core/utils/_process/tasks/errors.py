@@ -18,8 +18,8 @@ from .tracebacks import field_of
 class TaskExitedError(RuntimeError):
     """A task raised `SystemExit`, `KeyboardInterrupt` or another non-`Exception`.
 
-    Its cause (``__cause__``) is what the task raised. Only that task fails: a library that
-    calls :func:`sys.exit` ends neither the caller nor a worker. The exceptions of
+    Its cause (``__cause__``) is what the task raised. Only that task fails: a library
+    that calls :func:`sys.exit` ends neither the caller nor a worker. The exceptions of
     ``pytest.skip()`` and ``pytest.fail()`` end a call as they are, unless failures are
     returned or grouped.
     """
@@ -45,17 +45,17 @@ class WorkerCrashedError(BrokenExecutor):
     Only this task is lost: a new worker takes the next one.
 
     Attributes:
-        exit_code: The exit code of the process; negative for a signal. None if it is not
-            known.
+        exit_code: The exit code of the process; negative for a signal. None if it is
+            not known.
         signal_name: Such as ``"SIGSEGV"``; None if no signal ended the process.
-        worker_stack: The Python stack of the worker at its death, if it had time to write
-            one (a segmentation fault, an abort); otherwise an empty text.
-        peak_memory: The most memory that the worker is known to have used, in bytes; 0 if
-            that is not known. It is measured from time to time, so a process that grew in
-            its last half second may have used more.
+        worker_stack: The Python stack of the worker at its death, if it had time to
+            write one (a segmentation fault, an abort); otherwise an empty text.
+        peak_memory: The most memory that the worker is known to have used, in bytes; 0
+            if that is not known. It is measured from time to time, so a process that
+            grew in its last half second may have used more.
         pid: Its process id; None if it was not one of our workers.
-        on_request: Whether this program ended the worker, together with the call. Such a
-            task has not failed: nobody knows how it would have ended.
+        on_request: Whether this program ended the worker, together with the call. Such
+            a task has not failed: nobody knows how it would have ended.
     """
 
     exit_code: int | None = None
@@ -83,8 +83,8 @@ class TaskTimeoutError(TimeoutError):
 class WorkerStartError(BrokenExecutor):
     """No worker process could be started; no task is to blame.
 
-    The message says what happened to the last one. If that raised an error of its own, such
-    as that of an initializer, it is the cause.
+    The message says what happened to the last one. If that raised an error of its own,
+    such as that of an initializer, it is the cause.
     """
 
 
@@ -93,8 +93,8 @@ def was_cut_off(error: BaseException) -> bool:
     return isinstance(error, WorkerCrashedError) and error.on_request
 
 
-# The modules of the exceptions by which a test framework decides the result of a test. They
-# are not `Exception`s, so that the code under test does not catch them.
+# The modules of the exceptions by which a test framework decides the result of a test.
+# They are not `Exception`s, so that the code under test does not catch them.
 VERDICTS = {"_pytest.outcomes", "hypothesis.errors"}
 
 

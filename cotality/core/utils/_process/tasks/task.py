@@ -32,8 +32,8 @@ SHOWN_LABEL = 80
 class Marks:
     """Which kinds of marks this program has made, to stand for arguments of tasks.
 
-    They are noted here, so that asking loads neither kind of mark. If there are none, no
-    task has to be searched for marks.
+    They are noted here, so that asking loads neither kind of mark. If there are none,
+    no task has to be searched for marks.
     """
 
     share_was_used = False
@@ -68,12 +68,12 @@ class Task(Generic[R]):
         arguments: Its keyword arguments; none by default. Read when the task is
             handed to a worker, not when the task is made.
         positional: Arguments given by position, before *arguments*.
-        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it, and a
-            journal recognises the task by it, whatever its function and arguments.
+        label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it, and
+            a journal recognises the task by it, whatever its function and arguments.
 
     Raises:
-        TypeError: *callback_function* cannot be called, *arguments* is not a mapping, or
-            *label* is not a text.
+        TypeError: *callback_function* cannot be called, *arguments* is not a mapping,
+            or *label* is not a text.
         ValueError: *label* is empty.
     """
 
@@ -91,8 +91,8 @@ class Task(Generic[R]):
             raise TypeError(
                 f"a task needs a function to call, got {self.callback_function!r}"
             )
-        # The exact type first: an isinstance check against an ABC takes ten times as long,
-        # and a million tasks make a million checks.
+        # The exact type first: an isinstance check against an ABC takes ten times as
+        # long, and a million tasks make a million checks.
         if type(self.arguments) is not dict and not isinstance(self.arguments, Mapping):
             raise TypeError(
                 f"arguments of a task must be a mapping of keyword arguments, "
@@ -133,7 +133,6 @@ def name_of_function(function: object) -> str:
 
 def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
     """The call that *task* makes, shortened to one line of a message."""
-
     shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
     shown += [
         f"{name}={shortened(value, SHOWN_ARGUMENT)}"

@@ -62,11 +62,12 @@ class Answer(Future[T]):
 class IsolatedProcessPoolExecutor(Executor):
     """A `concurrent.futures.Executor` on processes in which one crash is one failure.
 
-    Use it wherever you would use `concurrent.futures.ProcessPoolExecutor`. The differences:
+    Use it wherever you would use `concurrent.futures.ProcessPoolExecutor`. The
+    differences:
 
-    * When a worker process dies (a segmentation fault, :func:`os._exit`, no memory), only
-      the future that it was working on fails, with `WorkerCrashedError`. A new worker takes
-      the next item. No item runs twice.
+    * When a worker process dies (a segmentation fault, :func:`os._exit`, no memory),
+      only the future that it was working on fails, with `WorkerCrashedError`. A new
+      worker takes the next item. No item runs twice.
     * Lambdas, closures and functions of the main module work, and a script needs no
       ``if __name__ == "__main__"``. The call itself pickles what you submit.
     * :meth:`kill` ends a running call.
@@ -74,21 +75,22 @@ class IsolatedProcessPoolExecutor(Executor):
     * The workers end with this process, also when that is killed.
 
     A trivial call to a running worker takes about half as long as with the standard
-    executor (see *Speed* in the documentation). Each worker takes three file descriptors;
-    all workers together take one thread.
+    executor (see *Speed* in the documentation). Each worker takes three file
+    descriptors; all workers together take one thread.
 
     Args:
         max_workers: The most processes, at least 1. They start when there is work. None
             takes the number of CPUs that this process may use, and 1 inside a worker.
         mp_context: How to start them; by default from our own fork server, where the
-            system has fork. A context of `multiprocessing` imports the main module again
-            in each worker, unless it forks.
+            system has fork. A context of `multiprocessing` imports the main module
+            again in each worker, unless it forks.
         initializer: Each worker calls it, with *initargs*, before its first item. If it
             raises, nothing can run: pending and later items fail with
-            `WorkerStartError`. *initargs* may hold sockets, and connections, locks, values
-            and queues of :mod:`multiprocessing` that come from a context which does not
-            fork: ``multiprocessing.get_context("spawn").Lock()``. Only a fork can use
-            those of the context that forks, the default on Linux up to Python 3.13.
+            `WorkerStartError`. *initargs* may hold sockets, and connections, locks,
+            values and queues of :mod:`multiprocessing` that come from a context which
+            does not fork: ``multiprocessing.get_context("spawn").Lock()``. Only a fork
+            can use those of the context that forks, the default on Linux up to Python
+            3.13.
         max_tasks_per_child: Replace a worker after this many items.
 
     Raises:
@@ -162,10 +164,10 @@ class IsolatedProcessPoolExecutor(Executor):
         """As :meth:`concurrent.futures.Executor.map`.
 
         Args:
-            timeout: Seconds from this call after which asking for a missing result raises
-                `TimeoutError`; None waits for ever.
-            chunksize: How many items travel together, at least 1. Larger chunks make short
-                calls cheaper; a failure ends the rest of its chunk.
+            timeout: Seconds from this call after which asking for a missing result
+                raises `TimeoutError`; None waits for ever.
+            chunksize: How many items travel together, at least 1. Larger chunks make
+                short calls cheaper; a failure ends the rest of its chunk.
         """
         if chunksize < 1:
             raise ValueError(f"chunksize must be at least 1, got {chunksize!r}")
@@ -179,9 +181,9 @@ class IsolatedProcessPoolExecutor(Executor):
     def kill(self, future: Future[Any]) -> bool:  # Any: the future of any call
         """End the call behind *future*: drop it if it waits, else end its worker.
 
-        The worker ends at once, whatever it is doing, together with the processes that it
-        has started. The future fails with `WorkerCrashedError`, and a new worker takes the
-        next item.
+        The worker ends at once, whatever it is doing, together with the processes that
+        it has started. The future fails with `WorkerCrashedError`, and a new worker
+        takes the next item.
 
         Returns:
             True if there was something to end; False for a call that is over, or that

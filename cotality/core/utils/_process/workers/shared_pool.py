@@ -1,13 +1,14 @@
 """One set of workers for many calls: its owner, which lends the workers.
 
 The owner makes a pool when a call first needs it. While no call uses the pool, it is
-parked: it ends its workers after an idle time, and the next call gets a new pool. A pool
-that is broken, or whose workers belong to an older state of the program, is replaced in the
-same way. Calls that still use the old pool keep it until they end.
+parked: it ends its workers after an idle time, and the next call gets a new pool. A
+pool that is broken, or whose workers belong to an older state of the program, is
+replaced in the same way. Calls that still use the old pool keep it until they end.
 
-There is no lock, because an exception that strikes a caller, such as a Ctrl-C, could leave
-it held. A call holds a loan. A loan is over when nobody holds it any more, for whatever
-reason. If two callers want to make the pool, one atomic step on a dictionary decides.
+There is no lock, because an exception that strikes a caller, such as a Ctrl-C, could
+leave it held. A call holds a loan. A loan is over when nobody holds it any more, for
+whatever reason. If two callers want to make the pool, one atomic step on a dictionary
+decides.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """Worker processes kept warm between calls.
 
-A call that gives a number of workers leases a pool, uses it alone, and brings it back. All
-calls that give no number share one pool, however many they are; the last of them brings it
-back. Pools that wait for the next call end by themselves after a minute. A call only leases
-a pool whose workers see the same program as new workers would: directory, import path,
-environment, the start method of `multiprocessing`, and the state of the program's modules.
+A call that gives a number of workers leases a pool, uses it alone, and brings it back.
+All calls that give no number share one pool, however many they are; the last of them
+brings it back. Pools that wait for the next call end by themselves after a minute. A
+call only leases a pool whose workers see the same program as new workers would:
+directory, import path, environment, the start method of `multiprocessing`, and the
+state of the program's modules.
 
-An exception may strike a caller between any two steps. So a caller takes a pool from those
-that wait, or puts it back, in one step. A pool that a struck caller has lost ends at once.
+An exception may strike a caller between any two steps. So a caller takes a pool from
+those that wait, or puts it back, in one step. A pool that a struck caller has lost ends
+at once.
 """
 
 from __future__ import annotations
@@ -172,10 +174,10 @@ def bring_back(warm: Warm) -> None:
 def shutdown_workers() -> None:
     """End the worker processes that are kept warm between calls, and wait for them.
 
-    Otherwise they end by themselves after an idle minute, and with the program. The next
-    call with ``use_processes=True`` starts new ones, which import modules as they are on
-    disk at that time. Workers of running calls are not touched. A call whose event loop was
-    closed is not running: its tasks are ended. Takes a few milliseconds.
+    Otherwise they end by themselves after an idle minute, and with the program. The
+    next call with ``use_processes=True`` starts new ones, which import modules as they
+    are on disk at that time. Workers of running calls are not touched. A call whose
+    event loop was closed is not running: its tasks are ended. Takes a few milliseconds.
     """
     if this_process.leave_closed_loops is not None:
         this_process.leave_closed_loops(wait=True)
@@ -218,11 +220,11 @@ def worker_pool(
         max_workers: How many processes, at least 1; None takes the number of CPUs this
             process may use. Calls inside use no more than that.
         initializer: Each worker calls it, with *initargs*, before its first task, for
-            whatever is expensive to make: a model, a connection. If it raises, calls inside
-            fail with `WorkerStartError`.
+            whatever is expensive to make: a model, a connection. If it raises, calls
+            inside fail with `WorkerStartError`.
 
-    The workers end with the ``with`` block. Calls from other threads do not see the pool.
-    Several calls may use it at once.
+    The workers end with the ``with`` block. Calls from other threads do not see the
+    pool. Several calls may use it at once.
     """
     if max_workers is None:
         max_workers = default_workers(True, this_process.is_worker)
