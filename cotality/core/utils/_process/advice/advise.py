@@ -38,23 +38,24 @@ TINY = 2e-6
 @public
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """How some tasks should run, and what that is known from.
+    """How some tasks should run, and the measurements behind that.
 
     ``print(advice)`` says it in words.
 
     Attributes:
         choice: ``"one thread"``, ``"threads"`` or ``"processes"``.
-        workers: How many of them.
+        workers: How many threads or processes.
         portion: How many tasks would travel together.
-        speedup: How many times faster than a loop all tasks should be, the start of
-            worker processes included.
-        speedup_range: From the smaller to the larger of two estimates: the one that was
-            measured, and the one that the figures of a single task promise.
+        speedup: How many times faster than a loop all tasks should run, including the
+            start of worker processes.
+        speedup_range: The smaller and the larger of two estimates: one from the
+            measurement, one from the figures of a single task.
         worker_memory: The most memory that a worker process took, in bytes; None if
-            none ran, or nobody can tell.
-        reasons: What was measured and what follows from it, a sentence each.
-        would_change: What would change the answer, a sentence each.
-        total: How many tasks it is for; None if nobody knew: then it is for a thousand.
+            none ran, or if that is not known.
+        reasons: What was measured and what follows from it, one sentence each.
+        would_change: What would change the answer, one sentence each.
+        total: How many tasks the advice is for; None if that was not known: then it is
+            for a thousand.
     """
 
     choice: str
@@ -101,18 +102,18 @@ def advise(
     """Run some of *tasks* alone, on threads and on processes, and say which is best.
 
     **The tasks are executed**: some of the first ones, up to five times each. Their
-    results are dropped, and so are their failures. An iterator is read as far as that.
-    It takes some tenths of a second, or three times as long as one task if that is
-    more, and leaves worker processes warm.
+    results and failures are dropped. An iterator is read only that far. `advise` takes
+    some tenths of a second, or three times as long as one task if that is more. It
+    leaves worker processes warm.
 
     Args:
-        tasks: What is going to be run.
-        max_workers: The most workers there may be; None as for the calls.
-        **options: What the tasks need to be run, such as an *initializer*, see
+        tasks: The tasks that you are going to run.
+        max_workers: The most workers; None as for the calls.
+        **options: What the tasks need in order to run, such as an *initializer*, see
             `Options`.
 
     Raises:
-        TypeError: An argument is not what it must be.
+        TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
     """
     for name in ("executor", "inline"):

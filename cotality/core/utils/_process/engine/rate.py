@@ -32,29 +32,29 @@ LOOK_LEAST, LOOK_MOST = 0.001, 0.02
 
 @public
 class Rate(Brake):
-    """At most so many tasks start in any time of so many seconds.
+    """A limit on how many tasks start in any period of some seconds.
 
     ``rate=Rate(50)`` starts at most 50 tasks in any one second, however many workers
     there are. A second attempt counts like a first one. The same object given to
     several calls, also in several threads, limits them together.
 
-    The first *count* tasks may start at once. For an even pace say ``Rate(1, 0.02)`` in
-    place of ``Rate(50)``.
+    The first *count* tasks may start at once. For an even pace, say ``Rate(1, 0.02)``
+    instead of ``Rate(50)``.
 
     Attributes:
-        count: How many tasks, at least 1.
-        per: In how many seconds, more than 0.
+        count: How many tasks may start in a period, at least 1.
+        per: The length of the period in seconds, more than 0.
 
     Raises:
         TypeError: An argument is not a number.
         ValueError: An argument is out of range.
 
-    What counts is when a task starts, by its own clock: a place is free again *per*
-    seconds after the known start of the task that had it. That is known while the task
-    runs, on threads and on worker processes of ours. With an executor of others it is
-    known once the task is back; until then it counts from when it was handed out.
+    What counts is when a task starts, by its own clock: its place is free again *per*
+    seconds after that. On threads and on our worker processes, the call learns the
+    start while the task runs. With another executor it learns the start from the
+    result; until then it assumes that the task has just started.
 
-    Costs about 4 microseconds for each portion, and times are measured of each task.
+    It costs about 4 microseconds for each portion, and each task is timed.
     """
 
     only_to_free_workers = True
@@ -102,7 +102,7 @@ class Rate(Brake):
         )
 
     def look(self, now: float) -> None:
-        """Put down the starts of those that have begun meanwhile."""
+        """Note the starts of tasks that have begun meanwhile."""
         for each in self.out.copy():
             portion = each.portion()
             # Of a call that has ended nobody hears any more; it began before now.

@@ -1,4 +1,4 @@
-"""All that is known of a run, for whoever asked for it with *report*."""
+"""What a run did and why, for a call with *report*."""
 
 from __future__ import annotations
 
@@ -18,76 +18,77 @@ if TYPE_CHECKING:
 
 @public
 class RunReport(RunFigures):
-    """Filled with what is known of a run: ``execute_tasks_in_parallel(..., report=r)``.
+    """What a run did: the call fills it, ``execute_tasks_in_parallel(..., report=r)``.
 
-    A report belongs to one call: to give it to a second one is a `ValueError`. It may
-    be looked at while the call runs, and then holds what is known so far. Times are in
-    seconds. A task that was run several times counts once in *done* or *failed*, and
-    with each of its runs in all sums of seconds.
+    A report belongs to one call; a second call raises a `ValueError`. You may look at
+    the report while the call runs: it has what is known so far. Times are in seconds. A
+    task that ran several times counts once in *done* or *failed*, and with each of its
+    runs in all sums of seconds.
 
-    What it costs is 2 microseconds a task on processes and 4 on threads, most of it to
-    look at the clocks (measured with tasks that do nothing, on 2 cores, Python 3.11),
-    and memory for at most 20,000 spans. Without a report nothing is recorded.
+    It costs 2 microseconds a task on processes and 4 on threads, most of it for reading
+    the clocks (measured with tasks that do nothing, on 2 cores, Python 3.11), and
+    memory for at most 20,000 spans. Without a report, nothing is recorded.
 
     Args:
-        name: What the run is called in the summary and on the page; a text of yours.
-        arguments: Say what tasks were called with, and the texts of their exceptions.
-            With False, the name of the function and the class of the exception have to
-            do in the summary, the page and the trace: the rest may hold secrets.
+        name: The name of the run in the summary and on the page.
+        arguments: Whether to show the arguments of tasks and the texts of their
+            exceptions, which may hold secrets. With False, the summary, the page and
+            the trace have only names of functions and classes of exceptions.
 
     Raises:
-        TypeError: *arguments* is not a bool, or *name* no text.
+        TypeError: *arguments* is not a bool, or *name* is not a text.
 
     Attributes:
-        name: What it was called; mostly empty.
-        script: The program that made the call; empty if that is typed in by hand.
-        python: Which Python it ran on: ``"CPython 3.11.7 on linux"``.
-        function: What the first task called.
-        kind: On what the tasks ran: ``"threads"``, ``"processes"``, ``"inline"``,
+        name: The name that was given; usually empty.
+        script: The program that made the call; empty at an interactive prompt.
+        python: The Python that it ran on: ``"CPython 3.11.7 on linux"``.
+        function: The name of the function of the first task.
+        kind: Where the tasks ran: ``"threads"``, ``"processes"``, ``"inline"``,
             ``"auto"``, or the class of an executor.
-        workers: How many ran at a time, at most.
-        total: How many tasks there were, as far as is known; None if nobody knows.
+        workers: How many workers there were at a time, at most.
+        total: How many tasks there were; None if that is not known.
         started_at: When the call began, in seconds since the epoch.
-        wall_seconds: From there to its end.
+        wall_seconds: How long the call took.
         done: How many tasks returned a value.
-        failed: How many failed for good.
-        failures: How many for each class of exception.
-        failure_groups: The same, those together that differ in numbers at most, with
+        failed: How many tasks failed for good.
+        failures: How many failures of each class of exception.
+        failure_groups: The same in groups of failures that differ only in numbers, with
             the line that raised them and the first tasks of each; at most 51 groups.
-        recalled: How many of those were not run, because the journal of an earlier run
-            knew what becomes of them.
+        recalled: How many of the tasks in *done* and *failed* were not run, because the
+            journal of an earlier run had their outcomes.
         retries: How often a failed task was run again.
-        deaths: How many tasks brought their worker down or were ended by *timeout*.
-        error: What ended the call before its tasks did, as text; mostly empty.
+        deaths: How many tasks killed their worker or were ended by *timeout*.
+        error: The exception that ended the call early, as text; usually empty.
         task_seconds: The sum of the times that tasks ran.
-        cpu_seconds: The sum of their CPU times.
-        queue_seconds: The time that workers wanted a CPU and did not get one; None
-            where the system does not say (it does on Linux).
-        other_cpu_seconds: The CPU time of this process outside of tasks.
+        cpu_seconds: The sum of the CPU times of tasks.
+        queue_seconds: How long workers wanted a CPU and did not get one; None where the
+            system does not say (Linux does).
+        other_cpu_seconds: The CPU time of this process outside tasks.
         wasted_seconds: The part of *task_seconds* that ended in a failure.
-        overhead_seconds: The time workers spent on portions and not in tasks.
+        overhead_seconds: The time that workers spent on portions but not in tasks.
         startup_seconds: From the start of the call until the first task ran.
-        input_seconds: What it took to read the tasks.
-        consumer_seconds: The time the caller spent on results of a stream before it
+        input_seconds: How long reading the tasks took.
+        consumer_seconds: How long the caller spent on results of a stream before it
             asked for more.
-        retry_wait_seconds: The longest time a single task waited to be run again.
-        lookup_seconds: What it took to find tasks in a journal, by their contents.
-        packing_seconds: What it took to pack tasks for other processes.
-        unpacking_seconds: What it took to unpack what came back.
-        sent_bytes: What went to worker processes, packed; what is large, once.
-        received_bytes: What came back from them: results and failures, packed, and 8
-            bytes for a number or None.
+        retry_wait_seconds: The longest time that a single task waited to run again.
+        lookup_seconds: How long it took to find tasks in a journal, by their contents.
+        packing_seconds: How long it took to pack tasks for other processes.
+        unpacking_seconds: How long it took to unpack what came back.
+        sent_bytes: How many packed bytes went to worker processes; large objects count
+            once.
+        received_bytes: How many bytes came back from worker processes: packed results
+            and failures, and 8 bytes for a number or None.
         portions: How many portions were handed out.
-        smallest_portion: The number of tasks in the smallest one.
-        largest_portion: Likewise, in the largest one.
-        decisions: With ``use_processes="auto"``, what was decided, the latest last.
-        runs: How many times tasks were run; more than there are tasks with *retries*.
+        smallest_portion: How many tasks the smallest portion had.
+        largest_portion: How many tasks the largest portion had.
+        decisions: With ``use_processes="auto"``, the decisions, the latest last.
+        runs: How often tasks ran; with *retries* this may be more than there are tasks.
         rows: What each worker did.
         timeline: When each worker was busy.
     """
 
     def recorder(self) -> Observer:
-        """What fills this report when it watches a call; there is one for a report.
+        """The observer that fills this report while a call runs; a report has one.
 
         Raises:
             ValueError: The report belongs to a call already.
@@ -104,16 +105,17 @@ class RunReport(RunFigures):
 
     @property
     def gain(self) -> Gain | None:
-        """How many times as fast as a plain loop it was; None if nobody can tell.
+        """How many times as fast as a plain loop it was; None if that is not known.
 
-        By what a task takes alone. It is never more than there were workers.
+        Reckoned from what a task takes alone. It is never more than the number of
+        workers.
         """
         from .yardstick import gain_of
 
         return gain_of(self)
 
     def summary(self) -> str:
-        """What happened, as text for a terminal: about one screen."""
+        """The report as text for a terminal: about one screen."""
         from .as_text import summary_of
 
         return printable(summary_of(self), lines=True)
@@ -121,7 +123,7 @@ class RunReport(RunFigures):
     def explain(self) -> str:
         """Why the run was not faster and what to do about it, or that it went well.
 
-        A paragraph for each reason, the one that cost most first.
+        One paragraph for each reason; the one that cost most comes first.
         """
         from .as_text import paragraph
         from .causes.diagnosis import findings_of

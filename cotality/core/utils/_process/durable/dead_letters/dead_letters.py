@@ -1,4 +1,4 @@
-"""Where the tasks of a call go that failed for good."""
+"""The file for the tasks of a call that failed for good."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ if TYPE_CHECKING:
 
 @public
 class DeadLetters:
-    """A file that keeps the tasks that failed for good, to be looked at and run again.
+    """A file that keeps the tasks that failed for good, to look at and to run again.
 
-    ``execute_tasks_in_parallel(tasks, dead_letters=DeadLetters("failed.jsonl"))`` puts
-    each task there whose failure is final, retries included, with its arguments, its
-    error and the traceback. :func:`replay` runs them again, and so does ``python -m
-    cotality.core.utils.dead_letters retry failed.jsonl``, which can also list, show,
+    ``execute_tasks_in_parallel(tasks, dead_letters=DeadLetters("failed.jsonl"))`` keeps
+    each task that has failed for good, after all its retries, with its arguments, its
+    error and the traceback. :func:`replay` runs these tasks again, and so does ``python
+    -m cotality.core.utils.dead_letters retry failed.jsonl``, which can also list, show,
     purge and debug them.
 
-    The file holds one JSON object a line, like a `Journal`, and is safe from kills in
-    the same way. Several runs may share it, also in several processes. A task that
-    fails again takes the place of its former letter.
+    The file holds one JSON object a line, like a `Journal`, and survives a kill in the
+    same way. Several runs may share it, also in several processes. If a task fails
+    again, its new letter replaces the old one.
 
-    A task is kept pickled: who can write to the file can make the program that replays
-    it run any code. So the file is made for this user alone, and one that others may
-    write to is refused. Whoever can read it reads the arguments of the tasks and their
-    errors. A task that cannot be pickled is kept as well, to be read.
+    Tasks are pickled, so whoever can write to the file can make the program that
+    replays it run any code. The file is therefore created for this user alone, and a
+    call refuses it if others may write to it. Whoever can read it sees the arguments of
+    the tasks and their errors. A task that cannot be pickled is kept as well, to be
+    read.
 
     Args:
-        path: The file; made when the first task fails, as are the folders it is in.
-        max_entries: Keep so many, the latest; None, the default, keeps all.
-        max_age: Keep them for so long, in seconds or as a `datetime.timedelta`. What is
-            older goes when something else comes.
-        skip_damaged: Leave out lines that something else has changed, with a warning
-            that names them. With False, to look and to replay is a `DeadLetterError`
-            then. What comes is kept in any case.
+        path: The file. It is created when the first task fails, with its folders.
+        max_entries: Keep only this many letters, the latest; None, the default, keeps
+            all.
+        max_age: Keep letters for this long, in seconds or as a `datetime.timedelta`.
+            Older letters are dropped when a new one comes.
+        skip_damaged: Skip lines that something else has changed, with a warning that
+            names them. With False, looking and replaying raise a `DeadLetterError`
+            instead. New letters are kept in any case.
         trust_others: Use a file or folder to which other users may write.
 
     Raises:
-        TypeError: An argument is not what it must be.
+        TypeError: An argument has the wrong type.
         ValueError: A limit is out of range.
     """
 
@@ -79,7 +81,7 @@ class DeadLetters:
         return f"DeadLetters({os.fspath(self.path)!r})"
 
     def entries(self) -> list[DeadLetter]:
-        """What is there, the oldest first.
+        """The letters in the file, the oldest first.
 
         Raises:
             DeadLetterError: The file is something else, or damaged.
@@ -93,10 +95,10 @@ class DeadLetters:
         return list(found.values())
 
     def purge(self, keys: list[str] | None = None) -> list[str]:
-        """Take letters out; the keys of those that were there.
+        """Remove letters; return the keys of those that were there.
 
         Args:
-            keys: Which; None takes them all.
+            keys: Which letters; None removes all.
 
         Raises:
             DeadLetterError: The file cannot be written, or is something else.

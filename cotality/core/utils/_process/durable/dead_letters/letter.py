@@ -1,4 +1,4 @@
-"""What is kept of a task that failed for good."""
+"""A letter: what the file keeps of a task that failed for good."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class DeadLetter:
     """A task that failed for good: what it was, and what was wrong with it.
 
     Attributes:
-        key: What it is known by: the key that a journal would give it, if it has one.
+        key: The key of the task: the one that a journal would give it, if it has one.
         call: The call, shortened to one line.
         arguments: Each argument, shortened; those given by position have a number.
         error: The class of the last exception; empty if only its text was given.
         message: Its text.
         traceback: Its traceback as text, with the causes.
-        attempts: How often the task was run the last time.
-        times: How often it has come here.
-        first_failed_at: When that was for the first time, in seconds since the epoch.
-        failed_at: When it was for the last time.
+        attempts: How often the task ran in its last call.
+        times: How often it has failed for good.
+        first_failed_at: When it first failed for good, in seconds since the epoch.
+        failed_at: When it last failed for good, in seconds since the epoch.
         worker: Which worker ran it last.
-        python: The version of Python that it was kept by.
-        unpicklable: Why the task cannot be run from here; mostly empty.
-        retries: How often it was run again from here, since it last came from
-            somewhere else.
-        metadata: What whoever put it here has said about it.
-        needs_function: Whether it is only an item, kept without the function that has
+        python: The version of Python that wrote the letter.
+        unpicklable: Why the task cannot be run from the letter; usually empty.
+        retries: How often it was run again from the file, since it was last added by
+            something else.
+        metadata: What the program that added it has said about it.
+        needs_function: Whether the letter holds only an item, without the function that
             failed with it.
     """
 
@@ -73,13 +73,13 @@ class DeadLetter:
     ) -> Task[Any]:  # Any: nobody knows any more what it returns
         """The task, to be run again.
 
-        Unpickling it can run any code: so only read files that only you can write to.
+        Unpickling it can run any code. So use only files to which only you can write.
 
         Args:
             function: What to call if the letter was kept without a function.
 
         Raises:
-            DeadLetterError: It is not there, or cannot be unpickled here.
+            DeadLetterError: The task was not kept, or cannot be unpickled here.
         """
         if not self.packed:
             raise DeadLetterError(
@@ -116,10 +116,10 @@ class DeadLetter:
             ) from error
 
     def as_error(self) -> RemoteTaskError:
-        """What the task failed with, as an exception to be shown, reported or raised.
+        """The failure as an exception, to be shown, reported or raised.
 
-        Its traceback has the frames that were kept of the last failure. Its class is
-        not that of the original, of which only the name is here.
+        Its traceback has the frames of the last failure. Its class is not that of the
+        original, because the letter has only the name of that class.
         """
         from cotality.core.utils._process.tasks.frames_of_text import (
             frames_of_last_error,

@@ -11,8 +11,8 @@ from cotality._kit.public import public
 class JournalError(RuntimeError):
     """A journal, or a file of dead letters, cannot be read, written or understood.
 
-    The message names the file, what is wrong with it and what to do. Its cause is the
-    `OSError`, if the system said no.
+    The message names the file, what is wrong with it and what to do. If the system
+    refused something, the cause is its `OSError`.
     """
 
 
@@ -25,7 +25,7 @@ class JournalInUseError(JournalError):
 class DeadLetterError(JournalError):
     """A file of dead letters, or a letter in it, cannot be read, written or run.
 
-    As with a `JournalError`, which it is, the message says what to do.
+    It is a `JournalError`, and its message also says what to do.
     """
 
 

@@ -1,4 +1,4 @@
-"""The journal of a run: a file that the next run can go on from."""
+"""The journal of a run: a file from which the next run can continue."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ FSYNC: tuple[Fsync, ...] = ("always", "second", "never")
 
 @public
 class Journal:
-    """A file in which a run writes down what becomes of each task.
+    """A file in which a run writes down how each task ends.
 
     ``execute_tasks_in_parallel(tasks, journal=Journal("run.jsonl"), resume=True)`` runs
-    what an earlier run with this journal has not finished. Tasks are known by their
-    ``label``, or else by their function and arguments, so they may come in another
-    order, and new ones may be among them. Without *resume* the journal has to be new.
+    the tasks that an earlier run with this journal has not finished. A task is
+    recognised by its ``label``, or else by its function and arguments. So tasks may
+    come in another order, with new ones among them. Without *resume* the journal has to
+    be new.
 
-    The file holds one JSON object a line, is written by this process alone, and is
-    readable after a kill at any moment. Results are kept beside it, pickled, in the
-    directory ``run.jsonl.results``. Who can write to either can make this program run
-    any code: so they are made for this user alone, and what others may write to is
-    refused. Whoever can read them reads arguments, errors and results.
+    The file holds one JSON object a line. Only this process writes it, and it is
+    readable after a kill at any moment. Results are pickled into the directory
+    ``run.jsonl.results`` beside it. Whoever can write to the file or the directory can
+    make this program run any code. So both are created for this user alone, and a call
+    refuses them if others may write to them. Whoever can read them sees arguments,
+    errors and results.
 
-    Making one touches nothing; the file is opened when a call begins and closed when
-    it ends. One run at a time can have it.
+    Making a `Journal` touches nothing. A call opens the file when it begins and closes
+    it when it ends. Only one run at a time can have it.
 
     Args:
-        path: The file; made if there is none, in a directory that exists.
-        fsync: When what was written is to be safe from a crash of the system as well:
-            after each event (``"always"``), once a second and at the end
-            (``"second"``), or when the system likes (``"never"``). It is safe from the
-            end of the process in any case.
-        keep_results: Keep results, so that a run that resumes has them all. Otherwise
-            it gives a `Skipped` for each task that was finished before.
-        skip_damaged: Go on although a line or a result cannot be read, because
-            something else has written to the files or a disk has failed. What was
-            lost is run again, even if it had been finished.
+        path: The file. It is created if it does not exist; its directory has to exist.
+        fsync: When written lines are safe even if the system crashes: after each event
+            (``"always"``), once a second and at the end (``"second"``), or whenever the
+            system chooses (``"never"``). They always survive the end of the process.
+        keep_results: Keep results, so that a run that resumes has all of them.
+            Otherwise it gives a `Skipped` for each task that was finished before.
+        skip_damaged: Continue although a line or a result cannot be read, because
+            something else has written to the files or a disk has failed. Tasks whose
+            lines are lost run again, even if they were finished.
         trust_others: Use files and folders to which other users may write.
 
     Raises:
-        TypeError: An argument is not what it must be.
+        TypeError: An argument has the wrong type.
         ValueError: *fsync* is none of the three.
     """
 

@@ -1,4 +1,4 @@
-"""What stands for a result that was not kept."""
+"""The object that stands for a result that was not kept."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cotality._kit.public import public
 @public
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """In the place of a result: an earlier run has finished this task.
+    """Stands for a result: an earlier run has finished this task.
 
-    Its result was not kept, because the journal has ``keep_results=False`` or because
-    it could not be pickled. To a type checker it is no result of the task, so only
-    calls that ignore results, or look for it, should meet one.
+    The result was not kept, because the journal has ``keep_results=False`` or because
+    the result could not be pickled. The types of results do not mention `Skipped`, so
+    use ``keep_results=False`` only if you ignore results, or check for it.
 
     Attributes:
         key: The key of the task in the journal.

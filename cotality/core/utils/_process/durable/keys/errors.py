@@ -1,4 +1,4 @@
-"""What is said of a task that the next run could not recognise."""
+"""The error about a task that a later run could not recognise."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from cotality._kit.public import public
 
 @public
 class TaskKeyError(ValueError):
-    """A task has no key by which a later run could recognise it, or shares it.
+    """A later run could not recognise a task: it has no key, or shares one.
 
-    The message names the task, and the argument that stands in the way. A ``label``
-    is a key of one's own: ``Task(function, {...}, label="users.csv")``.
+    The message names the task, and the argument that is the reason. A ``label`` gives a
+    task a key: ``Task(function, {...}, label="users.csv")``.
     """
 
 
