@@ -1,15 +1,15 @@
-"""What this process has: how busy its CPUs are, how much memory is left.
+"""How busy the CPUs of this process are, and how much memory it has left.
 
-Aware of containers: what is limited by a cgroup is counted as the container sees it.
-On Linux all of it is read from ``/proc`` and ``/sys``; elsewhere it takes `psutil`,
-which ``cotality[tuning]`` brings.
+The functions know containers: they count what a cgroup allows. On Linux they read
+``/proc`` and ``/sys``; elsewhere they need `psutil`, which ``cotality[tuning]``
+installs.
 
 * `get_current_cpu_load`: which share of the CPUs is busy;
 * `get_memory_pressure`: how full the memory is;
-* `available_memory`: how many bytes may still be taken;
+* `available_memory`: how many more bytes may be used;
 * `physical_cores`: how many cores there are, without hyperthreads.
 
-How many CPUs there are says :func:`cotality.core.utils.process.available_cpus`.
+:func:`cotality.core.utils.process.available_cpus` says how many CPUs there are.
 """
 
 from __future__ import annotations

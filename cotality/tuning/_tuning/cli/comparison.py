@@ -1,4 +1,4 @@
-"""The same work in a loop, on threads, on processes and as decided on the way."""
+"""The same work in a loop, on threads, on processes and with "auto"."""
 
 from __future__ import annotations
 

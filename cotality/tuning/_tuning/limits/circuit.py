@@ -1,4 +1,4 @@
-"""A circuit breaker: leave a dependency alone that is down."""
+"""A circuit breaker: leave a dependency alone while it is down."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @public_in("cotality.tuning")
 class CircuitOpenError(Exception):
-    """A task or a call was not run, because what it depends on is down."""
+    """A task or a call was not run, because the service it depends on is down."""
 
 
 class FailedElsewhereError(Exception):
@@ -34,28 +34,28 @@ class FailedElsewhereError(Exception):
 
 @public_in("cotality.tuning")
 class CircuitBreaker(Brake):
-    """Fails tasks at once while what they depend on is down.
+    """Makes tasks fail at once while the service they depend on is down.
 
     ``execute(fetch, urls, circuit_breaker=CircuitBreaker(5, reset_after=30))`` runs
-    tasks until five in a row have failed. Then the circuit is open: tasks are not run,
-    and fail with `CircuitOpenError`. After 30 seconds it is half open: one task is run
-    as a probe. If that succeeds all go on; if it fails, the next probe is 30 seconds
-    later.
+    tasks until five in a row have failed. Then the circuit is open: tasks fail with
+    `CircuitOpenError` without being run. After 30 seconds the circuit is half open: one
+    task runs as a probe. If it succeeds, all tasks run again; if it fails, the next
+    probe follows 30 seconds later.
 
-    It is kept where tasks are handed out, so it holds across all workers, threads or
-    processes. The same object given to several calls, also in several threads, protects
-    what all of them depend on. With ``retries=Retry(on=CircuitOpenError, ...)`` tasks
-    wait instead of failing, and with ``dead_letters`` none is lost.
+    The breaker acts where tasks are handed out, so it holds across all workers, threads
+    or processes. Give the same breaker to all calls that depend on the same service,
+    also in several threads. With ``retries=Retry(on=CircuitOpenError, ...)`` tasks wait
+    instead of failing, and with ``dead_letters`` no task is lost.
 
     Args:
         failures: How many failures in a row open the circuit, at least 1. Tasks that
-            run at that moment go on, so a few more may fail.
+            are running at that moment go on, so a few more may fail.
         reset_after: After how many seconds to try again.
         probes: How many probes in a row have to succeed to close the circuit.
-        on: Which failures count: an exception class, or several in a tuple, or a
-            function that is given the exception and says so. By default every
-            exception that a task raises; other failures, such as the death of a
-            worker, only if their own class is given, as for `Retry`.
+        on: Which failures count: an exception class, a tuple of classes, or a function
+            that gets the exception and says whether it counts. By default every
+            exception that a task raises; other failures, such as the death of a worker,
+            only if you name their own class, as for `Retry`.
 
     Raises:
         ImportError: pybreaker, which keeps count, is not installed.
@@ -97,15 +97,15 @@ class CircuitBreaker(Brake):
         return self.circuit.current_state
 
     def reset(self) -> None:
-        """Close the circuit: what was down is known to be up."""
+        """Close the circuit, because the service is known to be up again."""
         with self.lock:
             self.circuit.close()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call *function*, unless the circuit is open; for code outside of a run.
+        """Call *function*, unless the circuit is open; for code outside a run.
 
         Raises:
-            CircuitOpenError: It is.
+            CircuitOpenError: The circuit is open.
             Exception: What *function* raises.
         """
         error = self.refusal()

@@ -1,4 +1,4 @@
-"""Dead letters with a policy: how often they are run again, and when."""
+"""Dead letters with a policy: how often to run them again, and when."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Missing(enum.Enum):
 @public_in("cotality.tuning")
 @dataclass(frozen=True, slots=True)
 class DLQPolicy:
-    """What becomes of what a `DeadLetterQueue` keeps.
+    """When a `DeadLetterQueue` runs its entries again.
 
     Args:
-        max_retries: How often each entry is run again at most; 0 never does, None
-            sets no limit.
-        retry_delay: For how many seconds an entry is left alone after it has failed;
-            a `datetime.timedelta` will do as well.
-        include_traceback: Keep the traceback of each failure. It may show what should
-            not stand in a file, and is mostly the largest part of an entry.
+        max_retries: How often to run each entry again at most; 0 never does, None sets
+            no limit.
+        retry_delay: How many seconds to wait after an entry has failed, also as a
+            `datetime.timedelta`.
+        include_traceback: Keep the traceback of each failure. It may show things that
+            should not be in a file, and is usually the largest part of an entry.
 
     Raises:
         TypeError: A value of the wrong type.
@@ -77,30 +77,32 @@ class DLQPolicy:
 class DeadLetterQueue(DeadLetters):
     """A file that keeps what failed for good, and runs it again as a policy says.
 
-    It is a `DeadLetters`, and goes wherever one does: as the option ``dead_letters`` of
-    a call, to `replay` and to ``python -m cotality.core.utils.dead_letters``, which do
-    not look at the policy. An entry is a `DeadLetter`: its task, its error, and how
-    often it has failed. What succeeds leaves the file.
+    It is a `DeadLetters`, so you can use it wherever you can use one: as the option
+    ``dead_letters`` of a call, for `replay`, and with ``python -m
+    cotality.core.utils.dead_letters``; these ignore the policy. An entry is a
+    `DeadLetter`: its task, its error, and how often it has failed. An entry that
+    succeeds leaves the file.
 
     Any number of processes and threads may add to one file, look at it, purge it and
-    retry it at the same time; the file is locked for the moment of a change. Each has a
-    queue of its own or, among threads, the same. The policy is not kept in the file:
-    each queue goes by its own.
+    retry it at the same time; the file is locked only during a change. Each process has
+    a queue of its own; threads may share one. The file does not keep the policy: each
+    queue follows its own.
 
-    Entries are pickled, so who can write to the file can make whoever retries them run
-    any code; and who can read it reads arguments and errors.
+    Entries are pickled, so whoever can write to the file can make the program that
+    retries them run any code. Whoever can read it sees arguments and errors.
 
     Args:
-        path: The file; made when the first entry comes, as are the folders it is in.
+        path: The file. It is created with the first entry, with its folders.
         policy: When to run entries again; by default at most 3 times, at any time.
-        max_entries: Keep so many, the latest; None, the default, keeps all.
-        max_age: Keep them for so long, in seconds or as a `datetime.timedelta`; what
-            is older goes when something else comes.
-        skip_damaged: As of `DeadLetters`.
-        trust_others: Likewise.
+        max_entries: Keep only this many entries, the latest; None, the default, keeps
+            all.
+        max_age: Keep entries for this long, in seconds or as a `datetime.timedelta`.
+            Older entries are dropped when a new one comes.
+        skip_damaged: As for `DeadLetters`.
+        trust_others: As for `DeadLetters`.
 
     Raises:
-        TypeError: An argument is not what it must be.
+        TypeError: An argument has the wrong type.
         ValueError: A limit is out of range.
     """
 
@@ -173,31 +175,31 @@ class DeadLetterQueue(DeadLetters):
         label: str | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> str:
-        """Keep that *func* has failed with *item*; on the disk at once.
+        """Keep the fact that *func* failed with *item*; on the disk at once.
 
-        What has the same key, by *label* or else by function and item, takes the place
-        of the former entry, which is known from its `times`, and has all its retries
-        again. What cannot be pickled is kept to be read and cannot be retried.
+        If there is an entry with the same key (*label*, or else function and item), the
+        new one replaces it, counts on in `times`, and has all its retries again. An
+        entry that cannot be pickled can be read, but not retried.
 
-        Costs 1 to 3 milliseconds (measured on an SSD), most of it until the disk has
-        it. The first one reads the file as well, which takes 20 us an entry.
+        It takes 1 to 3 milliseconds (measured on an SSD), most of it until the data is
+        on the disk. The first call also reads the file, which takes 20 µs an entry.
 
         Args:
-            func: What was called with *item*. Without it the item alone is kept, to be
-                run again with the function that `retry` is given.
+            func: What was called with *item*. Without it, only the item is kept, to be
+                run again with the function that you give to `retry`.
             item: Its argument.
-            error: What it raised, or the text of that. Of the exception that is just
-                being handled the text is enough: its class and its traceback are kept
-                as well.
+            error: What it raised, or the text of that. For the exception that is being
+                handled, the text is enough: its class and its traceback are kept as
+                well.
             label: The key of the entry.
-            metadata: What else to know about it, such as ``{"source": "import"}``. It
-                is kept as JSON: what JSON has no word for, as its `repr`.
+            metadata: Anything else about the entry, such as ``{"source": "import"}``.
+                It is kept as JSON; a value that JSON cannot hold, as its `repr`.
 
         Returns:
             The key of the entry.
 
         Raises:
-            TypeError: An argument is missing, or is not what it must be.
+            TypeError: An argument is missing, or has the wrong type.
             DeadLetterError: The file cannot be written, or is something else.
         """
         for each in (item, error):
@@ -269,34 +271,37 @@ class DeadLetterQueue(DeadLetters):
         use_processes: bool = False,
         **options: Unpack[Options],
     ) -> list[Outcome[Any]]:  # Any: nobody knows any more what the tasks return
-        """Run again what is due; what succeeds leaves the file at once.
+        """Run the entries that are due; those that succeed leave the file at once.
 
-        Due is what has been retried less than `max_retries` times, and has failed the
-        last time at least `retry_delay` seconds ago. A retry counts from when it is
-        handed to a worker, so also if this process is killed meanwhile (unless it is
-        ``inline``); with ``retries=`` all attempts of a call count as one.
+        An entry is due if it has been retried less than `max_retries` times, and has
+        last failed at least `retry_delay` seconds ago. A retry counts as soon as it is
+        handed to a worker, so it counts even if this process is killed meanwhile
+        (unless it is ``inline``). With ``retries=``, all attempts of a call count as
+        one.
 
-        Waits for nothing: call it now and then. To run something in spite of the policy
-        give the queue to :func:`replay`.
+        It does not wait for entries to become due: call it now and then. To run entries
+        in spite of the policy, give the queue to :func:`replay`.
 
         Args:
-            func: What to call for the entries that were added without a function;
-                without it these are left out, with a warning. The others are called
-                as they were.
-            keys: Only of these; None takes all. Those that are not due are left out.
+            func: What to call for entries that were added without a function; without
+                it, these are left out, with a warning. The others call their own
+                function.
+            keys: Only entries with these keys; None takes all. Entries that are not due
+                are left out.
             max_workers: As for :func:`execute_tasks_in_parallel`.
-            use_processes: Likewise.
-            **options: Likewise, see `Options`, except for ``dead_letters``.
+            use_processes: As for :func:`execute_tasks_in_parallel`.
+            **options: As for :func:`execute_tasks_in_parallel`, see `Options`, except
+                for ``dead_letters``.
 
         Returns:
-            An outcome for each task that was run, in the order of the file; nothing if
-            nothing is due. What cannot be unpickled here is not run, stays, and is
-            reported as a warning.
+            An outcome for each task that was run, in the order of the file; empty if
+            nothing is due. An entry that cannot be unpickled here is not run and stays
+            in the file; a warning says so.
 
         Raises:
             KeyError: There is no entry with one of the *keys*.
-            JournalInUseError: Somebody else is retrying them: at any time one does, so
-                that nothing is run twice.
+            JournalInUseError: Somebody else is retrying entries; only one may do so at
+                a time, so that nothing runs twice.
             DeadLetterError: The file cannot be read or written.
             ValueError: *options* have ``dead_letters``.
             TypeError: *func* cannot be called.

@@ -1,4 +1,4 @@
-"""What a log record looks like as a line."""
+"""How a log record is written as a line."""
 
 from __future__ import annotations
 

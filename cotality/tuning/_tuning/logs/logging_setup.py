@@ -33,48 +33,48 @@ def configure_logging(
     rotate_bytes: int | None = None,
     backups: int = BACKUPS,
 ) -> logging.Handler:
-    """Write what `cotality` logs to standard error or to a file, a line a record.
+    """Write what `cotality` logs to standard error or to a file, one line a record.
 
-    It is the standard `logging`, for the logger ``"cotality"`` and all below it. As
-    JSON a line is an object with ``time`` (ISO 8601, with the offset from UTC),
-    ``level``, ``logger``, ``message``, whatever was given as ``extra``, and with an
-    exception its traceback as text in ``exception``. Records that come from a worker
-    process have ``task_index`` and ``worker``. Each call that has ended is a record of
-    level INFO, with its figures in ``call``, and so is each plan of `optimize`, in
-    ``plan``. Each decision of a call with
-    ``use_processes="auto"`` is a record of level DEBUG with its figures in
-    ``decision``. What JSON has no word for comes as its `repr`, infinity and what is no
-    number as null. As text it is one line to read, followed by the traceback.
+    It sets up the standard `logging` for the logger ``"cotality"`` and all loggers
+    below it. As JSON, a line is an object with ``time`` (ISO 8601, with the offset from
+    UTC), ``level``, ``logger``, ``message``, and everything that was given as
+    ``extra``; with an exception, ``exception`` has the traceback as text. Records from
+    a worker process have ``task_index`` and ``worker``. Each call logs a record of
+    level INFO when it ends, with its figures in ``call``; `optimize` logs one with
+    ``plan``. Each decision of a call with ``use_processes="auto"`` is a record of level
+    DEBUG with its figures in ``decision``. A value that JSON cannot hold is written as
+    its `repr`; infinity and NaN become null. As text, a record is one line, followed by
+    the traceback.
 
-    A second call replaces what the first has set up. Handlers of others stay, and get
-    the records as well; only those of the root logger do not any more, so that nothing
-    is shown twice. Lines are written whole, whichever threads they come from.
+    Each call replaces what the call before has set up. Your own handlers stay and also
+    get the records, except those of the root logger, so that no line appears twice.
+    Lines are written whole, whichever threads they come from.
 
-    To be called in the program itself. In a worker process of ours it does nothing:
-    what is logged there arrives at the handlers of the program.
+    Call it in the program itself. In one of our worker processes it does nothing:
+    records from there arrive at the handlers of the program.
 
     Args:
-        level: From which level on; a number or a name such as ``"DEBUG"``. Holds for
-            the logger ``"cotality"`` itself, also in worker processes.
+        level: The lowest level that is logged; a number or a name such as ``"DEBUG"``.
+            It applies to the logger ``"cotality"`` itself, also in worker processes.
         format: ``"json"`` or ``"text"``.
         log_file: Append to this file, in UTF-8; None, the default, writes to whatever
-            `sys.stderr` is at the time. A file that somebody moves away, as
-            ``logrotate`` does, is made anew (not on Windows).
+            `sys.stderr` is at the time. If somebody moves the file away, as
+            ``logrotate`` does, a new one is created (not on Windows).
         rotate_bytes: Move the file to one with the ending ``.1`` before it grows beyond
-            so many bytes; None, the default, never does. Then only one process should
+            this many bytes; None, the default, never does. Then only one process should
             write to it.
-        backups: How many such files are kept, at least 1.
+        backups: How many old files are kept, at least 1.
 
     Returns:
-        The handler that writes. It may be given to other loggers, for their lines to
-        look the same: ``logging.getLogger("shop").addHandler(configure_logging())``. In
-        a worker process it is one that does nothing.
+        The handler. You may give it to other loggers, so that their lines look the
+        same: ``logging.getLogger("shop").addHandler(configure_logging())``. In a worker
+        process it is a handler that does nothing.
 
     Raises:
-        TypeError: An argument is not what it must be.
-        ValueError: It is out of range, or there is no such level or format, or
-            *rotate_bytes* comes without *log_file*. What was set up before stays.
-        OSError: The file cannot be opened. Likewise.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range, there is no such level or format, or
+            *rotate_bytes* is given without *log_file*. The earlier set-up stays.
+        OSError: The file cannot be opened. The earlier set-up stays.
     """
     global current
     number = checked_level(level)

@@ -1,4 +1,4 @@
-"""Items that were run to see what they are like, until somebody takes their results."""
+"""The first items, which `optimize` has run, until a run takes their results."""
 
 from __future__ import annotations
 

@@ -16,27 +16,28 @@ if TYPE_CHECKING:
 @public_in("cotality.tuning")
 @dataclass(frozen=True)
 class Plan(PlanFields):
-    """How some work should be run, and what is expected of it.
+    """How to run some work, and what to expect.
 
     ``print(plan)`` says it in words. ``execute(func, data, plan=plan)`` runs the work
-    that way; each field can be overridden there, by an argument or by the environment.
+    that way; an argument or an environment variable can override each field.
 
     Attributes:
         executor: ``"sequential"``, ``"threads"`` or ``"processes"``.
         n_jobs: How many items run at a time.
         chunksize: How many items travel together.
-        estimated_speedup: How many times faster than a loop all of it should be, or was
-            if it has been run; never more than *n_jobs*. With worker processes that are
-            not running yet, their start is included.
+        estimated_speedup: How many times faster than a loop the work should be, or was
+            if it has been run; never more than *n_jobs*. It includes the start of
+            worker processes if they are not running yet.
         reason: Why, in a few words.
         profile: What was measured.
-        total: How many items it is for; None if nobody knew: then it is for a thousand.
-        expected_seconds: How long they should take with each executor; infinity where
-            they cannot run.
+        total: How many items the plan is for; None if that was not known: then it is
+            for a thousand.
+        expected_seconds: How long the items should take with each executor; infinity
+            where they cannot run.
         cpus: How many CPUs there were.
-        speedup_range: Of a run that has ended, from the smaller to the larger estimate
-            of what was gained; *estimated_speedup* is the likelier of the two. None
-            for a plan that `optimize` has made, or if nobody can tell.
+        speedup_range: After a run, the smaller and the larger estimate of the speed-up;
+            *estimated_speedup* is the likelier of the two. None for a plan that
+            `optimize` has made, or if it is not known.
     """
 
     def __str__(self) -> str:
@@ -45,13 +46,13 @@ class Plan(PlanFields):
         return in_words(self)
 
     def to_dict(self) -> dict[str, Any]:  # Any: what JSON can hold
-        """The plan as JSON can hold it. Infinity is None there."""
+        """The plan as a dictionary for JSON, in which infinity is None."""
         from .plan_file import dict_of
 
         return dict_of(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan to a JSON file, to be loaded by another program.
+        """Write the plan to a JSON file, which another program can load.
 
         Raises:
             OSError: The file cannot be written.
@@ -62,9 +63,9 @@ class Plan(PlanFields):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
-        """The plan in a file that `save` has written.
+        """Load the plan from a file that `save` has written.
 
-        It says what was best where it was made: see *cpus*.
+        The plan is best for the machine on which it was made: see *cpus*.
 
         Raises:
             OSError: The file cannot be read.

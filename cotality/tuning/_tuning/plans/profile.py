@@ -32,16 +32,17 @@ class Profile:
         function: The name of the function.
         workload_type: ``"cpu_bound"`` if an item computes for at least 80 % of its
             time, ``"io_bound"`` if it waits for at least 80 %, else ``"mixed"``.
-        seconds_per_item: How long one takes that runs alone.
-        cpu_seconds_per_item: The CPU time of that.
-        lock: The part of the CPU time in which no other thread can run Python code,
-            from 0 to 1: what holds the interpreter's lock. 1.0 if nobody looked.
-        transport_seconds_per_item: What it takes to send an item to another process,
-            and its result back.
+        seconds_per_item: How long an item takes when it runs alone.
+        cpu_seconds_per_item: The CPU time of such an item.
+        lock: The part of the CPU time, from 0 to 1, in which an item holds the
+            interpreter's lock, so that no other thread can run Python code. 1.0 if that
+            was not measured.
+        transport_seconds_per_item: How long it takes to send an item to another
+            process, and its result back.
         item_bytes: How much memory an item takes.
         result_bytes: How much memory its result takes.
-        obstacle: Why items cannot be sent to another process; mostly empty.
-        items_seen: How many were measured.
+        obstacle: Why items cannot be sent to another process; usually empty.
+        items_seen: How many items were measured.
         items_failed: How many of these have failed.
         busy_programs: How many threads of other programs wanted a CPU meanwhile.
     """
@@ -79,7 +80,7 @@ class Profile:
 
     @property
     def is_of_busy_machine(self) -> bool:
-        """Whether other programs wanted the CPUs while it was made."""
+        """Whether other programs wanted the CPUs during the measurement."""
         return self.busy_programs >= BUSY_PROGRAMS
 
 

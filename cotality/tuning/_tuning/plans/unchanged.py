@@ -1,8 +1,8 @@
-"""Whether a function and its first items are still what they were.
+"""Whether a function and its first items have not changed.
 
-Results of then may stand for results of now only if nothing has changed that they were
-made of. An object that can be pickled is known by a digest of that; what cannot be, or
-is very large, by its identity alone.
+Kept results may only be used if nothing has changed from which they were computed. A
+picklable object is compared by a digest of its pickle; any other object, or a very
+large one, only by its identity.
 """
 
 from __future__ import annotations

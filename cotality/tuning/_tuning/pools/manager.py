@@ -40,38 +40,38 @@ public = public_in("cotality.tuning")
 class PoolManager:
     """One set of worker processes that all calls, threads and requests share.
 
-    A call that names a number of workers has those for itself: a service that answers
-    50 requests at once would have 50 times as many. Calls on a manager have
-    *max_workers* processes between them; their portions stand in one queue, so a large
-    request does not keep the small ones waiting for its end.
+    A call that gives a number of workers has those for itself, so a service that
+    answers 50 requests at once would start 50 times as many. Calls on a manager share
+    *max_workers* processes. Their portions stand in one queue, so small requests need
+    not wait until a large one ends.
 
-    The processes start when the first call needs them, or with :meth:`warm_up`, and
-    end after *idle_seconds* without a call; the next call starts new ones. They end
-    with this process in any case. A manager may be used from all threads and event
-    loops. In a forked child it is as new: the child gets workers of its own.
+    The processes start when the first call needs them, or with :meth:`warm_up`. They
+    end after *idle_seconds* without a call; the next call starts new ones. They always
+    end with this process. You may use a manager from all threads and event loops. In a
+    forked child it starts afresh: the child gets workers of its own.
 
-    What workers take over from this process (directory, environment, import path) is
-    what there was when they started.
+    Workers keep the directory, the environment and the import path that this process
+    had when they started.
 
     Args:
-        max_workers: How many processes at most, at least 1. None takes what the
-            environment variable ``COTALITY_MAX_WORKERS`` says, or else the CPUs this
-            process may use, and 1 inside of a worker.
+        max_workers: The most processes, at least 1. None takes the value of the
+            environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs
+            that this process may use, and 1 inside a worker.
         idle_seconds: How long the workers stay without a call, more than 0; None keeps
             them until the end.
-        niceness: By how much workers give way to others that want a CPU, such as the
-            threads that answer requests: 0, not at all, to 19. It pays where there are
-            more workers than CPUs. Other programs come first, too. No effect on
-            Windows.
-        initializer: Called with *initargs* in each worker before its first task: to
-            load a model, or to import what takes long. If it raises, the calls of that
-            time fail with `WorkerStartError`, and the next one tries again.
+        niceness: How far workers give way to others that want a CPU, such as the
+            threads that answer requests: from 0, not at all, to 19. It is useful if
+            there are more workers than CPUs. Workers then give way to other programs,
+            too. No effect on Windows.
+        initializer: Each worker calls it, with *initargs*, before its first task: to
+            load a model, or to import a large module. If it raises, the calls of that
+            time fail with `WorkerStartError`, and the next call tries again.
         initargs: The arguments of *initializer*.
 
     Raises:
         ValueError: An argument is out of range, or ``COTALITY_MAX_WORKERS`` is not a
             number of workers.
-        TypeError: An argument is not what it must be.
+        TypeError: An argument has the wrong type.
         TaskNotPicklableError: *initializer* cannot be sent to a process.
 
     A call costs about 40 microseconds more than one on warm workers of its own
@@ -289,9 +289,9 @@ class PoolManager:
     def workers(self) -> Around[None]:
         """Run calls inside the ``with`` on the workers of this manager.
 
-        That is every call with ``use_processes=True`` in this thread or coroutine, and
-        one with ``"auto"`` if it decides for processes; no such call uses more than
-        *max_workers* of them. The ``with`` alone starts nothing and keeps nothing, so
+        This affects every call with ``use_processes=True`` in this thread or coroutine,
+        and calls with ``"auto"`` that decide for processes. No such call uses more than
+        *max_workers* of them. The ``with`` alone starts nothing and holds nothing, so
         it may last as long as the program.
 
         Raises:
@@ -302,31 +302,32 @@ class PoolManager:
     def warm_up(self) -> None:
         """Start all workers now, and wait until they are ready.
 
-        So the first request need not wait for that. Takes 0.1 s for the first and
-        10 ms for each further worker, plus what *initializer* takes; nothing if they
-        are there. In an event loop: ``await asyncio.to_thread(manager.warm_up)``.
-        Does nothing in a worker that imports the module of this call for its tasks.
+        So the first request need not wait for them. It takes 0.1 s for the first worker
+        and 10 ms for each further one, plus the time of *initializer*; nothing if they
+        are running. In an event loop: ``await asyncio.to_thread(manager.warm_up)``. It
+        does nothing in a worker that imports the module which makes this call.
 
         Raises:
             RuntimeError: The manager has been shut down.
-            WorkerStartError: None can be started. If the system only refuses some of
-                them, a warning is logged.
+            WorkerStartError: No worker can be started. If the system refuses only some
+                of them, a warning is logged.
         """
         self._shared.warm_up()
 
     def status(self) -> PoolStatus:
-        """What the workers are doing now; waits for none of them."""
+        """What the workers are doing now; does not wait for them."""
         return self._shared.status()
 
     def shutdown(self, *, grace: float | None = DEFAULT_GRACE) -> None:
-        """Accept no more calls, and end the workers; wait for it.
+        """Accept no more calls, end the workers, and wait for them.
 
-        May be called again, and from any thread.
+        You may call it again, and from any thread.
 
         Args:
-            grace: Seconds that calls get to end which are running. Then their workers
-                are killed, and they fail. None waits as long as it takes. A call of
-                this thread, or of an event loop that runs in it, cannot end meanwhile.
+            grace: Seconds that running calls get to finish. Then their workers are
+                killed and the calls fail. None waits as long as it takes. A call of
+                this thread, or of an event loop that runs in it, cannot finish
+                meanwhile.
         """
         self._shared.shut_down(checked_seconds("grace", grace, zero=True))
 
@@ -360,13 +361,13 @@ calling.lender_of_program = workers_of_program
 
 @public
 def get_global_pool_manager() -> PoolManager:
-    """The pool manager of this process, which is made by the first call.
+    """The pool manager of this process; the first call makes it.
 
-    It has the default number of workers: what ``COTALITY_MAX_WORKERS`` says, or else
-    one for each CPU this process may use. Once it is there, `execute` and its like use
-    its workers as well. A server with several processes of its own
-    has one of them in each, so divide the CPUs with that variable. Use `managed_pool`
-    for other settings.
+    It has the default number of workers: the value of ``COTALITY_MAX_WORKERS``, or else
+    one for each CPU that this process may use. Once it exists, `execute` and its
+    siblings use its workers as well. If a server has several processes, each has a
+    manager, so divide the CPUs among them with that variable. Use `managed_pool` for
+    other settings.
 
     Raises:
         ValueError: ``COTALITY_MAX_WORKERS`` is not a number of workers.
@@ -380,10 +381,10 @@ def get_global_pool_manager() -> PoolManager:
 
 @public
 def shutdown_global_pool_manager(*, grace: float | None = DEFAULT_GRACE) -> None:
-    """Shut the pool manager of this process down, if there is one; wait for it.
+    """Shut down the pool manager of this process, if there is one, and wait for it.
 
-    The next `get_global_pool_manager` makes another. Not needed at the end of the
-    program: workers end with it.
+    The next `get_global_pool_manager` makes another. You need not call this at the end
+    of the program: workers end with it.
 
     Args:
         grace: As for :meth:`PoolManager.shutdown`.
@@ -410,15 +411,15 @@ def managed_pool(
     initargs: tuple[Any, ...] = (),  # Any: arguments of any function
     grace: float | None = DEFAULT_GRACE,
 ) -> Generator[PoolManager, None, None]:
-    """A `PoolManager` for the time of the ``with``, which shuts it down at its end.
+    """A `PoolManager` for a ``with`` block, which is shut down at the end of the block.
 
-    Calls with ``use_processes=True`` inside the ``with``, in this thread or coroutine,
-    run on its workers; other threads and coroutines ask the manager.
+    Calls with ``use_processes=True`` inside the block, in this thread or coroutine, run
+    on its workers. Other threads and coroutines call the methods of the manager.
 
     Args:
         max_workers: As for `PoolManager`, as are *idle_seconds*, *niceness*,
             *initializer* and *initargs*.
-        grace: As for :meth:`PoolManager.shutdown`. A Ctrl-C gives none.
+        grace: As for :meth:`PoolManager.shutdown`. After Ctrl-C there is no grace.
     """
     manager = PoolManager(
         max_workers,

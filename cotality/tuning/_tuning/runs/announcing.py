@@ -1,4 +1,4 @@
-"""What `verbose=True` shows on standard error: a line before the work, one after."""
+"""The lines that `verbose=True` writes to standard error before and after the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is asked for more than its results, and says so on standard error."""
+"""A run with `verbose=True`: it reports on standard error and keeps its plan."""
 
 from __future__ import annotations
 

@@ -271,42 +271,42 @@ def execute(
     """Call *func* with each item of *data* and return the results, in order.
 
     ``execute(func, data)`` is ``[func(item) for item in data]``, as fast as the machine
-    allows: where the calls run is decided while they do, by what is measured. No item
-    is run twice, and *data* may be anything to loop over.
+    allows: it measures the items while they run, and decides where to run the others.
+    No item runs twice. *data* may be any iterable.
 
     Args:
-        func: What to call: any function, lambdas and closures as well.
-        data: Its items.
-        plan: How to run, as :func:`optimize` has found out. The items that were run for
-            that are not run again.
-        n_jobs: How many items at a time; 1 is a plain loop, -1 stands for all CPUs.
-            None leaves it to the machine. (Environment: ``COTALITY_N_JOBS``.)
-        chunksize: The most items that travel together; None leaves it to what they
-            take. (``COTALITY_CHUNKSIZE``.)
+        func: What to call: any function, also a lambda or a closure.
+        data: The items.
+        plan: How to run, as :func:`optimize` has found out. The items that `optimize`
+            has run do not run again.
+        n_jobs: How many items run at a time; 1 is a plain loop, -1 means all CPUs. None
+            leaves it to the machine. (Environment: ``COTALITY_N_JOBS``.)
+        chunksize: The most items that travel together; None adjusts this to how long
+            they take. (``COTALITY_CHUNKSIZE``.)
         max_workers: A limit on what the machine or the plan may choose.
             (``COTALITY_MAX_WORKERS``.)
         executor: ``"sequential"``, ``"threads"``, ``"processes"``, or an executor of
-            `concurrent.futures`; ``"auto"``, the default without a plan, decides on the
-            way. (``COTALITY_EXECUTOR``.)
+            `concurrent.futures`; ``"auto"``, the default without a plan, decides while
+            the items run. (``COTALITY_EXECUTOR``.)
         unpack: Call ``func(*item)``, or ``func(**item)`` if the item is a mapping.
-        verbose: Say on standard error, in a line before and one after, what is run
-            and what came of it, and return an `ExecutionResult`: a list of the results
-            that has the plan and a report as well.
-        return_exceptions: Put the failure of an item in its place.
+        verbose: Write a line to standard error before the run and one after it, and
+            return an `ExecutionResult`: a list of the results that also has the plan
+            and a report.
+        return_exceptions: Put the failure of an item in the place of its result.
         on_error: As for :func:`execute_tasks_in_parallel`.
-        **options: Likewise; see `Options` there. Rates, retries, a circuit breaker,
-            dead letters and a limit on memory are among them; in a container whose
-            memory is limited that limit is the default.
+        **options: As for :func:`execute_tasks_in_parallel`; see `Options`. Among them
+            are rates, retries, a circuit breaker, dead letters and a memory limit. In a
+            container with limited memory, that limit is the default.
 
     Raises:
-        TypeError: An argument is not what it must be, or an option does not exist.
-        ValueError: An argument or a variable of the environment is out of range.
+        TypeError: An argument has the wrong type, or an option does not exist.
+        ValueError: An argument or an environment variable is out of range.
         Exception: What the first item that was seen to fail raised, with a note that
-            names it, and whatever else :func:`execute_tasks_in_parallel` raises.
+            names the item, and whatever else :func:`execute_tasks_in_parallel` raises.
 
-    An argument comes before the environment, that before the plan, and that before what
-    is measured. An item costs about a microsecond if it is tiny, a call less than half
-    a millisecond.
+    An argument wins over the environment, the environment over the plan, and the plan
+    over measurements. A tiny item costs about a microsecond, a call less than half a
+    millisecond.
     """
     work = Work.checked(
         func,

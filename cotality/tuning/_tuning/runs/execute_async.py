@@ -113,12 +113,12 @@ def execute_async(
     on_error: OnError | None = None,
     **options: Unpack[RunOptions],
 ) -> Awaits[list[R]] | Awaits[list[R | Exception]]:
-    """Call *func* with each item of *data*, while the event loop goes on with others.
+    """Call *func* with each item of *data*, while the event loop goes on.
 
-    As :func:`execute`; *func* is a plain function. Nothing of it runs in the event
-    loop: where a plain loop would do, it runs in a thread. When the awaiting task is
-    cancelled, what has not started is dropped, and worker processes that run something
-    are killed.
+    As :func:`execute`; *func* is a plain function. It never runs in the event loop:
+    where `execute` would use a plain loop, it runs in a thread. When the awaiting task
+    is cancelled, items that have not started are dropped, and worker processes that are
+    running items are killed.
 
     Raises:
         CancelledError: The awaiting task was cancelled.

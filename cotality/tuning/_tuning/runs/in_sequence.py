@@ -1,4 +1,4 @@
-"""The items of some work in a plain loop, and what is known of the first ones."""
+"""Runs the items of some work in a plain loop, and takes over known results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line in the log of what the core knows nothing of: a plain loop, and a plan."""
+"""The log lines about plain loops and plans, of which the core knows nothing."""
 
 from __future__ import annotations
 

@@ -49,32 +49,31 @@ def optimize(
     verbose: bool = False,
     **options: Unpack[RunOptions],
 ) -> Plan:
-    """Run the first items of *data* and say how all of them should be run.
+    """Run the first items of *data* and say how to run all of them.
 
-    They run until it is clear, which takes 2 to 50 ms, or one item if that takes
-    longer. Their results are kept: ``execute(func, data, plan=plan)`` with the same
-    *data* does not run them again, and an iterator continues where it was left. A
-    failure is kept as well, and raised there: it is final, so if items are to be run
-    again give *retries* here.
+    It runs items until the answer is clear, which takes 2 to 50 ms, or one item if that
+    takes longer. It keeps their results: ``execute(func, data, plan=plan)`` with the
+    same *data* does not run them again, and an iterator continues where `optimize`
+    stopped. It also keeps their failures, and `execute` raises them without another
+    attempt. So if failed items should run again, give *retries* here.
 
-    Work that is like some that was measured before is not measured again: the same
-    *func*, with a first item of the same type and about the same size, or magnitude if
-    it is a number. Then nothing is run. What was measured while other programs kept
-    CPUs busy is not remembered, and the plan says so.
+    `optimize` does not measure similar work twice: the same *func*, with a first item
+    of the same type and about the same size, or magnitude if it is a number. Then it
+    runs nothing. It does not remember what it measured while other programs kept CPUs
+    busy, and the plan says so.
 
     Args:
         func: What to call.
-        data: Its items.
+        data: The items.
         max_workers: A limit on what may be chosen.
         unpack: As for :func:`execute`.
         fresh: Measure in any case.
-        verbose: Say on standard error, in a line before and one after, what is looked
-            at and what the plan is.
-        **options: What the items need to be run, such as *retries* or an *initializer*,
-            as for :func:`execute`.
+        verbose: Write two lines to standard error: what is measured, and then the plan.
+        **options: What the items need in order to run, such as *retries* or an
+            *initializer*, as for :func:`execute`.
 
     Raises:
-        TypeError: An argument is not what it must be, or an option does not exist.
+        TypeError: An argument has the wrong type, or an option does not exist.
         ValueError: An argument is out of range.
     """
     function, items = checked_function(func), checked_data(data)
@@ -99,7 +98,7 @@ def optimize(
         show(after_look(plan))
         return plan
     tasks = TasksOver(function, items, unpack=as_arguments)
-    # Where nothing but processes will do, figures are not those of another time.
+    # With options that only processes can keep, remembered figures do not apply.
     is_usual = NEEDS_PROCESSES.keys().isdisjoint(given)
     kind = kind_of(items, as_arguments) if is_usual else None
     if kind is not None and not is_fresh:
@@ -112,7 +111,7 @@ def optimize(
     sample = sample_of(iter(tasks), tasks.total, limit, cast("Options", given))
     profile = Profile.of_sample(function, sample)
     figures = replace(sample.figures, running=0.0)
-    # What was measured beside others that keep the CPUs busy holds for now alone.
+    # Figures that were measured on a busy machine are not worth remembering.
     is_true = not profile.is_of_busy_machine
     if kind is not None and sample.figures.wall and is_true:
         remember(function, kind, figures, profile)
@@ -122,13 +121,13 @@ def optimize(
 
 
 def check_values(options: dict[str, Any]) -> None:
-    """See that *options* are what they must be, although nothing is going to run.
+    """Check *options*, although nothing is going to run.
 
     Raises:
         TypeError: One is not.
         ValueError: One is out of range.
     """
-    # What is written down of a run there is nothing to do with.
+    # These record a run, and there is no run here.
     others = {name: options[name] for name in options if name not in OF_A_RUN}
     checked_options(others, use_processes="auto")
 
@@ -137,12 +136,12 @@ OF_A_RUN = {"report", "journal", "resume", "retry_failed", "dead_letters"}
 
 
 def for_all(figures: Figures, total: int | None) -> Figures:
-    """*figures* for all items, those that were measured included."""
+    """*figures* for all items, including those that were measured."""
     return replace(figures, left=MANY if total is None else total)
 
 
 def for_now(figures: Figures, obstacle: str, limit: int | None) -> Figures:
-    """*figures* that were measured some time ago, with what there is to run on now."""
+    """*figures* that were measured some time ago, with the CPUs and limits of now."""
     cpus = available_cpus()
     processes = 0 if obstacle else min(limit or cpus, cpus)
     return replace(
@@ -163,10 +162,7 @@ MOST_KINDS = 16  # of items of one function
 
 
 def kind_of(data: Iterable[Any], unpack: bool) -> object | None:
-    """What items have in common that are alike; None if one cannot be looked at.
-
-    An iterator would lose the item.
-    """
+    """What similar items have in common; None for an iterator: it would lose one."""
     if can_be_read_once(data):
         return None
     for item in data:
@@ -190,7 +186,7 @@ def remembered(
     try:
         return seen.get(function, {}).get(kind)
     except TypeError:
-        return None  # what cannot be hashed or referred to weakly is not remembered
+        return None  # *function* cannot be hashed, or has no weak references
 
 
 def remember(

@@ -1,4 +1,4 @@
-"""What a run gives that is asked for more than its results."""
+"""The result of a run with `verbose=True`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ R = TypeVar("R")
 
 @public_in("cotality.tuning")
 class ExecutionResult(list[R]):
-    """The results of a run, one for each item, in order; and what the run was like.
+    """The results of a run, one for each item, in order, with its plan and report.
 
-    It is a list, so whatever takes the results of a plain call takes these: a loop,
-    ``len``, ``json.dumps``, a web framework. It is equal to any list of the same
-    results, whatever the plan was. A part of it, such as ``these[:10]``, is a plain
+    It is a list, so you can use it like the results of a plain call: in a loop, with
+    ``len`` or ``json.dumps``, in a web framework. It equals any list of the same
+    results, whatever the plan was. A slice of it, such as ``these[:10]``, is a plain
     list.
 
     Attributes:
-        plan: How it was run: the plan it was given, or what was decided on the way,
-            with the figures of the whole run. To be used again.
+        plan: How it was run: the plan that was given, or the decisions during the run,
+            with the figures of the whole run. You can use it again.
         report: What happened, see `RunReport`.
     """
 
@@ -39,14 +39,14 @@ class ExecutionResult(list[R]):
 
     @property
     def results(self) -> list[R]:
-        """The results alone, in a plain list: a new one each time."""
+        """The results in a new plain list."""
         return list(self)
 
     @property
     def estimated_speedup(self) -> float:
         """How many times as fast as a loop it was, as measured.
 
-        Where nobody can tell, such as on an executor of others, what the plan says.
+        If that is not known, such as on another executor, the estimate of the plan.
         """
         gain = self.report.gain
         return self.plan.estimated_speedup if gain is None else gain.speed_up

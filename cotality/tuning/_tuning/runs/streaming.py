@@ -70,23 +70,23 @@ def optimize_streaming(
 ) -> Generator[R, None, None] | Generator[R | Exception, None, None]:
     """Call *func* with each item of *data* and yield the results while others run.
 
-    As :func:`execute`, for more items and results than fit into memory, also for data
-    without an end. It is read as there is room, in the thread that takes the results:
-    a slow consumer slows the workers down. Nothing starts before the first ``next()``.
-    Leaving the loop early drops what has not started, see
+    As :func:`execute`, for more items and results than fit into memory, also for
+    endless data. The thread that takes the results reads *data* as there is room, so a
+    slow consumer slows the workers down. Nothing starts before the first ``next()``. If
+    you leave the loop early, items that have not started are dropped, see
     :func:`execute_tasks_in_parallel_streaming`.
 
     Args:
-        func: As for :func:`execute`, like all that is not named here.
-        verbose: Say on standard error, in a line before and one after, what is run and
-            what came of it.
-        ordered: Yield in the order of *data*; otherwise as each finishes.
+        func: As for :func:`execute`, like all parameters that are not listed here.
+        verbose: Write a line to standard error before the first result and one after
+            the last.
+        ordered: Yield in the order of *data*; otherwise as each item finishes.
 
     Raises:
         TypeError: As from :func:`execute`, by the call itself.
-        ValueError: Likewise.
-        Exception: What the first item that was seen to fail raised, after the results
-            that are there.
+        ValueError: As from :func:`execute`, by the call itself.
+        Exception: What the first item that was seen to fail raised, after the finished
+            results.
     """
     work = Work.checked(
         func,
@@ -177,23 +177,24 @@ def process_in_batches(
 ) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]:
     """Call *func* with each item of *data* and yield the results in lists.
 
-    As :func:`optimize_streaming`, for what is done with many results at once.
+    As :func:`optimize_streaming`, if you handle many results at once.
 
     Args:
-        func: As for :func:`execute`, like all that is not named here.
+        func: As for :func:`execute`, like all parameters that are not listed here.
         batch_size: How many results a batch has; the last one may have fewer.
         max_memory_mb: How many megabytes (of 1,000,000 bytes) results may take in this
             process: see :func:`cotality.core.utils.process.process_in_batches`. With
             *batch_size* as well, whichever comes first ends a batch.
         verbose: As for :func:`optimize_streaming`.
-        ordered: Have results in the order of *data*; otherwise as each finishes.
+        ordered: Put results into batches in the order of *data*; otherwise as each item
+            finishes.
 
     Raises:
         ValueError: Neither *batch_size* nor *max_memory_mb* is given, or one is out of
             range. Raised by the call itself.
-        TypeError: As from :func:`execute`. Likewise.
-        Exception: As from :func:`optimize_streaming`, after a last batch of what is
-            there.
+        TypeError: As from :func:`execute`, by the call itself.
+        Exception: As from :func:`optimize_streaming`, after a last batch of the
+            finished results.
     """
     checked_names({**options}, "process_in_batches")
     limits = checked_limits(batch_size, max_memory_mb)

@@ -1,4 +1,4 @@
-"""See whether a plan is right, by running the work both ways."""
+"""Check whether a plan is right, by running the work both ways."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ WATCHING = ("report", "journal", "resume", "retry_failed", "dead_letters")
 @public_in("cotality.tuning")
 @dataclass(frozen=True)
 class Validation:
-    """What a plan promised, and what came of it.
+    """What a plan promised, and how it turned out.
 
     Attributes:
         optimization: The plan.
         loop_seconds: How long a plain loop took.
-        seconds: How long it took as the plan says.
+        seconds: How long the run took as planned.
     """
 
     optimization: Plan
@@ -50,7 +50,8 @@ class Validation:
     def accuracy_percentage(self) -> float:
         """How close the estimate was: 100 if it was right, 50 if off by a factor of 2.
 
-        The smaller of estimated and actual speed-up, as a part of the larger one.
+        It is the smaller of the estimated and the actual speed-up, in percent of the
+        larger one.
         """
         two = self.optimization.estimated_speedup, self.actual_speedup
         return 100.0 * min(two) / max(two) if max(two) else 100.0
@@ -59,7 +60,7 @@ class Validation:
         return f"{self.comparison()}\n{self.optimization}"
 
     def comparison(self) -> str:
-        """What came of the plan, in one line."""
+        """How the plan turned out, in one line."""
         return (
             f"A loop took {units.seconds(self.loop_seconds)}, the plan "
             f"{units.seconds(self.seconds)}: {self.actual_speedup:.2f} times as fast, "
@@ -78,18 +79,17 @@ def validate_optimization(
     verbose: bool = False,
     **options: Unpack[RunOptions],
 ) -> Validation:
-    """Run all items in a plain loop, and once more as a plan says, and compare.
+    """Run all items in a plain loop and as planned, and compare.
 
-    Each item is run twice, and the first ones three times, since the plan is made of
-    them: so take a part of the data, such as ``data[:100]``.
+    Each item runs twice, and the first ones three times, because the plan is made from
+    them. So give it only a part of your data, such as ``data[:100]``.
 
     Args:
         func: As for :func:`execute`, like the others.
-        verbose: Say on standard error, in a line before and one after, what is run and
-            what came of it.
+        verbose: Write two lines to standard error: what is run, and how it turned out.
 
     Raises:
-        ValueError: An option writes down what happens in a run, such as *report*.
+        ValueError: An option records a run, such as *report*.
         Exception: As from :func:`execute`, with the first item that fails.
     """
     for name in WATCHING:

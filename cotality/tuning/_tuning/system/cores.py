@@ -15,15 +15,16 @@ from .cpu_load import permitted
 def physical_cores() -> int:
     """How many cores this process may use at the same time, at least 1.
 
-    Two CPUs of one core (hyperthreads) share what computes: code that keeps a core
-    busy, as numeric libraries do, is not much faster on both. The smaller of:
+    Two CPUs of one core (hyperthreads) share its arithmetic units: code that keeps a
+    core busy, as numeric libraries do, is not much faster on both. It is the smaller
+    of:
 
-    * the cores that have a CPU which this process is allowed to run on;
-    * what `available_cpus` says, with the CPU quota of containers.
+    * the number of cores with a CPU on which this process may run;
+    * what `available_cpus` says, which includes the CPU quota of containers.
 
-    Where nobody knows which CPUs are of one core, each counts as one. Asked anew at
-    each call; takes 20 microseconds on a Linux machine with 2 CPUs, and 4 more for each
-    further CPU (measured).
+    If it is not known which CPUs belong to one core, each counts as a core. The
+    function looks again at each call; it takes 20 microseconds on a Linux machine with
+    2 CPUs, and 4 more for each further CPU (measured).
 
     Raises:
         ImportError: This is not Linux, and there is no `psutil`.

@@ -21,18 +21,18 @@ COUNTED = 8  # the numbers behind are parts of those before
 def get_current_cpu_load() -> float:
     """Which share of the CPUs that this process may use is busy, 0 to 1.
 
-    Busy with anybody's work, ours included, and with that of other virtual machines if
-    they take the CPU away from this one. CPUs that this process may not use (affinity)
-    do not count. If its cgroup, or one above it, has a CPU quota, the share of that
-    which is used up counts if it is larger: a container that uses all of its two CPUs
-    has a load of 1, however idle the machine is. The use is known with version 2, and
-    with version 1 where ``cpu`` and ``cpuacct`` are one hierarchy, as they mostly are.
+    All work counts: that of this program, of other programs, and of other virtual
+    machines that take the CPU away from this one. CPUs that this process may not use
+    (affinity) do not count. If its cgroup, or one above it, has a CPU quota, the used
+    share of the quota counts if it is larger: a container that uses all of its two CPUs
+    has a load of 1, however idle the machine is. The use is known with cgroup version
+    2, and with version 1 if ``cpu`` and ``cpuacct`` are one hierarchy, as they usually
+    are.
 
-    Measured since the last call of this function in this process, by whichever thread:
-    over 0.1 to 5 seconds. A call that comes sooner gets the same answer again. The
-    first one, and one that comes later, watches for 0.1 seconds, and so takes that
-    long. All others cost 50 microseconds at most (measured on a Linux machine with 2
-    CPUs).
+    The load is measured since the last call of this function in this process, by
+    whichever thread, over 0.1 to 5 seconds. A call that comes sooner gets the same
+    answer again. The first call, and one that comes later, measures for 0.1 seconds.
+    All others take at most 50 microseconds (measured on a Linux machine with 2 CPUs).
 
     Raises:
         ImportError: There is no ``/proc/stat`` here, and no `psutil`.

@@ -10,14 +10,14 @@ from cotality.core.machine import fullness, memory_pressure, psutil_for
 def get_memory_pressure() -> float:
     """How full the memory is for this process, 0 to 1.
 
-    Of the machine, the cgroup of this process and each above it that has a limit, the
-    fullest counts. Page cache that can be reclaimed is free. At 1 the next thing that
-    is taken makes the system swap, slow down or kill; see `available_memory` for how
-    many bytes it is until then. This is how full it is, and not what Linux calls
-    pressure (``/proc/pressure``): for how long somebody had to wait for memory.
+    It is the fullest of the machine, the cgroup of this process, and each cgroup above
+    it with a limit. Page cache that can be reclaimed counts as free. At 1, the next
+    allocation makes the system swap, slow down or kill; `available_memory` says how
+    many bytes are left until then. This is not what Linux calls pressure
+    (``/proc/pressure``): how long processes had to wait for memory.
 
-    Reads a few files on Linux and asks `psutil` elsewhere. Costs the same as
-    `available_memory`, 40 to 60 microseconds (measured).
+    It reads a few files on Linux and asks `psutil` elsewhere. It takes 40 to 60
+    microseconds (measured), like `available_memory`.
 
     Raises:
         ImportError: There is no ``/proc/meminfo`` here, and no `psutil`.

@@ -1,4 +1,4 @@
-"""What the functions of this package take: the words that their messages may use."""
+"""Which parameters each function of this package has, for its messages."""
 
 from __future__ import annotations
 

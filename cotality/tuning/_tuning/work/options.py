@@ -1,4 +1,4 @@
-"""The options that the run functions of this package pass on to the core."""
+"""The options that the functions of this package pass on to the core."""
 
 from __future__ import annotations
 
