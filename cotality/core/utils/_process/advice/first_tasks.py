@@ -1,4 +1,4 @@
-"""A look at the first tasks of some work, whose results are kept."""
+"""Runs the first tasks of some work to see how they behave, and keeps their results."""
 
 from __future__ import annotations
 

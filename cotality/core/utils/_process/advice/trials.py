@@ -1,4 +1,4 @@
-"""Some tasks, run on threads and on processes, to see what that takes."""
+"""Runs some tasks on threads and on processes, to see how long that takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Portions on an executor that somebody else made, of any kind."""
+"""Runs portions on an executor that the caller brings, of any kind."""
 
 from __future__ import annotations
 

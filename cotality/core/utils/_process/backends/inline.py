@@ -1,4 +1,4 @@
-"""Portions that run at once, in the thread of the caller."""
+"""Runs portions at once, in the thread of the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Portions on worker processes: warm ones, those of a pool, or ones for the call."""
+"""Runs portions on worker processes: warm ones, those of a pool, or its own ones."""
 
 from __future__ import annotations
 

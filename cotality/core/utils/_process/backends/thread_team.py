@@ -1,13 +1,13 @@
 """Threads for one call: they take portions from a common queue.
 
-Not a `ThreadPoolExecutor`: that has no way to let each of its threads clean up after
-itself, to submit to it takes twice as long (measured), and it has a lock that an
-exception in the calling thread can leave held.
+This is not a `ThreadPoolExecutor`. That cannot let each of its threads clean up, takes
+twice as long to submit to (measured), and has a lock that an exception in the calling
+thread can leave held.
 
-The calling thread puts jobs into the queue, one step each, and starts threads. An
-exception that strikes it, at any moment, leaves a job in the queue or none, and a
-thread that runs or none. Threads find the queue's end by themselves, whoever knows of
-them.
+The calling thread puts jobs into the queue, in one step each, and starts threads. If an
+exception strikes it, at any moment, the job is in the queue or it is not, and the
+thread runs or it does not. Each thread finds the end of the queue by itself, even if
+nobody knows of the thread any more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Portions on threads of this process."""
+"""Runs portions on threads of this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of an entry point: its arguments, checked, and what is made of them."""
+"""One call of a public function: its checked arguments, and the run that they make."""
 
 from __future__ import annotations
 

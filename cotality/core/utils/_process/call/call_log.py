@@ -1,6 +1,6 @@
-"""A line in the log for each call, once it is over: what was decided, and what came.
+"""The line that each call leaves in the log when it ends: where it ran, and how.
 
-At INFO, where somebody has asked for it.
+At INFO, if somebody has asked for it.
 """
 
 from __future__ import annotations

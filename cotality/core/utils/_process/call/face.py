@@ -1,7 +1,7 @@
-"""What a caller sees of a call: the words that its messages may use.
+"""The face of a call: the words that its messages may use.
 
-One engine has several faces, which do not take the same parameters. A message that
-tells callers to add one that their call does not have is worse than none.
+One engine has several faces, with different parameters. A message must not tell callers
+to add a parameter that their function does not have.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ways to run tasks. They differ only in how the answers come back.
+"""The public functions that run tasks. They differ only in how the answers come back.
 
-Every program loads this, many of them long before they have tasks to run. So what runs
-them is imported by the call.
+Every program loads this module, often long before it has tasks to run. So each function
+imports what it needs when it is called.
 """
 
 from __future__ import annotations

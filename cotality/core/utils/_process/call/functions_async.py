@@ -1,7 +1,7 @@
-"""The same ways to run tasks, for code that runs in an event loop.
+"""The same functions for code that runs in an event loop.
 
 One engine serves both. Here no thread waits: the coroutine is woken when a portion is
-back. Reading the input, pickling and unpickling happen in the thread of the loop.
+back. The thread of the loop reads the input, pickles and unpickles.
 """
 
 from __future__ import annotations

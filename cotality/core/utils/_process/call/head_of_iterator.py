@@ -1,8 +1,8 @@
-"""The first items of an iterator, run before it is known whether more than that pays.
+"""Runs the first items of an iterator in a loop, until it is known whether a call pays.
 
-An iterator is read by the thread of the caller alone, since it may be a cursor of a
-database. So no other thread can begin with the others while an item takes long: the
-loop is told to stop, and then a call goes on with the rest.
+Only the thread of the caller reads an iterator, because it may be a cursor of a
+database. So no other thread can begin with the other items while one takes long: it
+tells the loop to stop, and then a call goes on with the rest.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The first items of some data, run before it is known whether more than that pays.
+"""Runs the first items of some data in a loop, until it is known whether a call pays.
 
-A loop in the thread of the caller, which needs no engine: for a few trivial items that
-is all there is to do, and to set up anything else would take longer than they do.
-Beside it a thread sleeps, and looks now and then how far the loop has come: the caller
-itself would not see that an item takes long. If one does, that thread begins with the
-others, as a deputy: see `desk`.
+The loop runs in the thread of the caller and needs no engine. For a few trivial items
+that is all there is to do: setting up anything else would take longer than the items.
+The caller itself would not see that an item takes long. So a second thread sleeps
+beside it, and looks now and then how far the loop has come. If an item takes long, the
+second thread begins with the other items, as a deputy: see `desk`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The results of a function for some data: from a loop, or from a call that goes on.
+"""The results of a function for some data: from a loop, or from a call that takes over.
 
-Which of the two it is shows while the first items run, see `head_start`.
+Which of the two turns out while the first items run, see `head_start`.
 """
 
 from __future__ import annotations

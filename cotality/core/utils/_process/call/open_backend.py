@@ -1,4 +1,4 @@
-"""Which backend a call gets."""
+"""Decides which backend a call gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain loop over items, with failures as a call has them."""
+"""A plain loop over items, with the same failures as a call."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A call that is ready to run, and the ways to have its answers.
+"""A call that is ready to run, and the methods that run it.
 
-The arguments are checked, and nothing has begun: that happens when one of the ways is
-gone. What one of them needs is imported then.
+Its arguments are checked, and nothing has begun: one of the methods begins it, and
+imports what it needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running dead letters again."""
+"""Runs dead letters again."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""The ledger: what a worker has done, kept where its death cannot take it away.
+"""The ledger: what a worker has done, kept where the worker's death cannot destroy it.
 
 Each worker has a slot in memory that it shares with the parent. The worker notes there
 which task of its portion it starts, when, and every outcome as it comes. The parent
-reads it when the worker has died, to learn which one task is lost, and while it lives,
-to learn how long the current task has been running.
+reads the slot when the worker has died, to learn which one task is lost. While the
+worker lives, the parent reads there how long the current task has been running.
 
-For each position of a portion there is a byte that says how its task ended, and a word
-that holds the value, if it fits, or says where among the longer outcomes it is. Most
-tiny tasks return something that fits: then two stores are all that an outcome costs.
+For each position of a portion there is a byte that says how its task ended, and a word.
+The word holds the value, if it fits, or says where the value lies among the longer
+outcomes. Most tiny tasks return something that fits: then an outcome costs two stores.
 
-Only the worker writes to its slot, but for two words by which the parent stops it.
-Every field is one aligned 8-byte word, so that no reader sees half of a value; and the
-byte of an outcome is written last, once the rest of it is complete.
+Only the worker writes to its slot, except for two words by which the parent stops it.
+Every field is one aligned 8-byte word, so that no reader sees half of a value. The
+worker writes the byte of an outcome last, once the rest of it is complete.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Memory that a parent shares with its workers: one slot for each, no names to leak.
+"""Memory that a parent shares with its workers: a slot for each, no names that leak.
 
 All slots of an executor lie in one anonymous file, so they cost the parent one file
-descriptor however many workers there are. A second such file receives what
-`faulthandler` writes when a worker comes to a violent end.
+descriptor, however many workers there are. `faulthandler` writes to a second such file
+when a worker crashes.
 """
 
 from __future__ import annotations

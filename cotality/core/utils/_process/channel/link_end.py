@@ -1,7 +1,7 @@
-"""The way of a worker's end of its link into the worker.
+"""How the worker's end of its link gets into the worker.
 
-`multiprocessing` would pickle the socket with its family, its type and its class, which
-are others where a library has replaced the module `socket`, as eventlet does.
+`multiprocessing` would pickle the socket with its family, its type and its class. These
+are different where a library has replaced the module `socket`, as eventlet does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Messages between parent and worker: a header of fixed size, then bytes.
 
-Nothing has to be unpickled to learn what a message is and where it ends, so bytes that
-cannot be unpickled spoil one answer and never the connection.
+A reader unpickles nothing to learn what a message is and where it ends. So bytes that
+cannot be unpickled spoil one answer, but never the connection.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """A worker's end of its link: whole messages, one after the other, from any thread.
 
-Besides the worker's own loop, everything that a task runs sends here, because what it
-logs and prints goes to the parent: its threads, its signal handlers, its destructors.
-A message that is cut short, or sent twice, would spoil all that follow.
+Not only the worker's own loop sends here. Everything that a task runs does, because its
+logs and prints go to the parent: its threads, its signal handlers, its destructors. A
+message that is cut short, or sent twice, would spoil all that follow.
 
-Signal handlers run, and may raise, between any two steps of the interpreter. So what
-has been sent is kept where each step leaves it true: a message stays in the queue until
-it is sent, and counts what was sent of it in the same step in which it is sent.
+Signal handlers may run, and raise, between any two steps of the interpreter. So each
+step leaves the record of what was sent true: a message stays in the queue until it is
+sent, and the step that sends a part of it also counts that part.
 """
 
 from __future__ import annotations

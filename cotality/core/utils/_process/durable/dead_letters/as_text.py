@@ -1,4 +1,4 @@
-"""Dead letters as text for a person."""
+"""Dead letters as text for people."""
 
 from __future__ import annotations
 

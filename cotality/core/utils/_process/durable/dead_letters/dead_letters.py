@@ -1,4 +1,4 @@
-"""The file for the tasks of a call that failed for good."""
+"""The file for tasks of a call that failed for good."""
 
 from __future__ import annotations
 

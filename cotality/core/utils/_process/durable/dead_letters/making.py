@@ -1,4 +1,4 @@
-"""Making a dead letter of a task that has failed."""
+"""Makes a dead letter of a task that has failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who keeps the tasks that fail for good while a call runs."""
+"""The observer that keeps the tasks which fail for good while a call runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looks after the dead letters while they are being run again."""
+"""The observer that updates dead letters while they run again."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
 """The file of dead letters, which any number of runs and people may share.
 
-It is locked for the moment of a change alone. A change is one append:
+A change locks the file only for a moment, and is one append:
 
-* ``letter``: a task has failed; it takes the place of a letter with the same key;
-* ``removed``: the keys of letters that are no longer there;
-* ``tried``: the keys of those that are being run again.
+* ``letter``: a task has failed; its letter replaces one with the same key;
+* ``removed``: the keys of letters that are gone;
+* ``tried``: the keys of letters that are being run again.
 
-What is no longer there is cut out when it makes up most of the file, by putting a new
-file in its place.
+When removed letters make up most of the file, a new file without them replaces it.
 
-Each line has a number, one more than the one before. So a line that is missing, or
-stands there twice, or somewhere else, is damage as well: a letter that was taken out
-does not come back in silence.
+Each line has a number, one more than the line before. So a line that is missing,
+repeated or moved counts as damage: a letter that was removed does not silently come
+back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Appending to a file of records: whole lines or nothing.
+"""Appends to a file of records: whole lines or nothing.
 
 An exception may strike between any two instructions (a Ctrl-C, a time limit from
-outside). So what an append relies on is looked up anew each time: how long the file is,
-and whether its last line has an end. Half a line is cut off before the next one comes.
+outside). So each append looks again at what it relies on: how long the file is, and
+whether its last line is complete. It cuts off half a line before it writes the next
+one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""An open file that is closed when nobody has it any more, whatever has struck.
+"""An open file that is closed once nobody has it, whatever exception has struck.
 
-An exception may come between any two instructions of ours: a Ctrl-C, a time limit from
-outside. A number that `os.open` has given would then be lost, the file stay open and
-locked. Here nothing of ours runs between opening and having the object.
+An exception may strike between any two of our instructions: a Ctrl-C, a time limit from
+outside. The number that `os.open` returns could then be lost, and the file would stay
+open and locked. Here none of our code runs between opening the file and having the
+object.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The lock on an open file: one holder at a time, in all processes and threads.
 
-The system gives it back when the file is closed, also by the death of the holder.
+The system releases the lock when the file is closed, also when its holder dies.
 """
 
 from __future__ import annotations

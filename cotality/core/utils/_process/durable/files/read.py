@@ -1,4 +1,4 @@
-"""Reading a file of records, whoever may be writing to it at the same time."""
+"""Reads a file of records, even while somebody writes to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Who may write to files whose content is unpickled: nobody but their owner.
+"""Checks who may write to files whose content is unpickled: only their owner.
 
-To unpickle can run any code. So what others can write to is refused, unless the caller
-says that they are trusted.
+Unpickling can run any code. So a file that others can write to is refused, unless the
+caller says that they are trusted.
 """
 
 from __future__ import annotations

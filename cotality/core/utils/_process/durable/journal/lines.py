@@ -1,16 +1,17 @@
-"""What the events of a run look like in its journal.
+"""How the events of a run are written in its journal.
 
-One JSON object a line, ``event`` first. Times of day are seconds since the epoch.
+One JSON object a line, ``event`` first. Times are seconds since the epoch.
 
-* ``run``: a run begins, on what and with how many workers;
-* ``started``: these tasks are handed out, several that are tiny in one line; ``again``
-  names those of them that an earlier run had started and not finished;
-* ``returned``: these were handed back, and did not run;
+* ``run``: a run begins, where and with how many workers;
+* ``started``: these tasks are handed out, several tiny ones in one line; ``again``
+  names those that an earlier run had started and not finished;
+* ``returned``: these tasks were handed back, and did not run;
 * ``retry``: an attempt has failed, and there will be another;
 * ``finished``, ``failed``: a task is done with, for good;
 * ``end``: the run is over.
 
-Lines for tiny tasks are put together by hand: `json.dumps` takes three times as long.
+Lines for tiny tasks are formatted by hand, because `json.dumps` takes three times as
+long.
 """
 
 from __future__ import annotations

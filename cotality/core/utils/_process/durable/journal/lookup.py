@@ -1,4 +1,4 @@
-"""What is known of each task of a call before it is handed out."""
+"""Looks up tasks, before they are handed out, in what earlier runs have done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who writes the journal while a call runs."""
+"""The observer that writes the journal while a call runs."""
 
 from __future__ import annotations
 

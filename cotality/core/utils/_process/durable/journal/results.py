@@ -1,12 +1,12 @@
 """The results of a run, in files beside its journal.
 
-Each run appends to a file of its own: a file for each result would be a hundred
-thousand of them where tasks are tiny. The journal says which bytes of which file a
-result is, and their checksum. It says so after they were written, so there never is a
-line without its result.
+Each run appends to one file of its own, because a file for each result would mean a
+hundred thousand files if tasks are tiny. The journal says which bytes of which file a
+result is, and has their checksum. It says so after they were written, so there is never
+a line without its result.
 
-The checksum is a CRC-32: against accidents it does what is wanted, and a cryptographic
-digest of a tiny result takes five times as long.
+The checksum is a CRC-32. It is enough against accidents, and a cryptographic digest of
+a tiny result takes five times as long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person is shown of a journal, also while a run is writing to it."""
+"""The summary of a journal for people, also while a run is writing to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What a function is known by: its name, and what it brings along besides.
+"""How a function is recognised: by its name, and by what it closes over.
 
-Not its code: bytecode changes with every version of Python, and a function whose body
-was corrected in the middle of a run is still the one that the finished tasks called.
+Its code does not count. Bytecode changes with every version of Python, and a function
+whose body was corrected in the middle of a run is still the one that the finished tasks
+called.
 """
 
 from __future__ import annotations

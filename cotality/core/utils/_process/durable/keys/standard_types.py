@@ -1,4 +1,4 @@
-"""Objects of the standard library whose content can be told."""
+"""The content of objects of the standard library."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """What an object holds besides what its class declares: all of it is content.
 
-A dataclass may set more in its ``__post_init__``, have a base class that is none, or be
-a dict as well; a named tuple may be subclassed. What a task works with and its key does
-not know would give a run that resumes the result of another argument.
+A dataclass may set more attributes in its ``__post_init__``, may have a base class that
+is not a dataclass, or may be a dict as well; a named tuple may have a subclass. If the
+key of a task did not cover all that the task works with, a run that resumes could give
+it the result of another argument.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The key of a task: what it is known by from one run to the next."""
+"""The key of a task, by which a later run recognises it."""
 
 from __future__ import annotations
 

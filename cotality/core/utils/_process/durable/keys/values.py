@@ -1,13 +1,13 @@
 """The content of an object as a short text that is the same in every run.
 
 Equal texts mean equal content, in every process, with every hash seed and in every
-version of Python: nothing in here asks for an ``id`` or a ``hash``, depends on the
-order of a set, or looks at a pickle. The type is part of the content: ``1``, ``1.0``,
-``True`` and ``"1"`` are four things.
+version of Python: nothing here asks for an ``id`` or a ``hash``, depends on the order
+of a set, or looks at a pickle. The type is part of the content: ``1``, ``1.0``,
+``True`` and ``"1"`` are four different things.
 
-Each text says where it ends, by a length or a closing mark, so that texts can be put
-one behind the other. That of a container is a digest: what is nested takes no more
-room than what is flat.
+Each text says where it ends, by a length or a closing mark, so that texts can follow
+one another. The text of a container is a digest, so nested content takes no more room
+than flat content.
 """
 
 from __future__ import annotations
