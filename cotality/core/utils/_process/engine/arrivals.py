@@ -1,9 +1,8 @@
 """Where finished portions arrive, and how the engine waits for them.
 
-There is one engine, written with ``async``. Who calls it from plain code waits in
-`BlockingArrivals`, which never lets go of the thread, so that no step of the engine is
-ever suspended: `driven` runs it as a plain generator. Who calls it from a coroutine
-waits in `arrivals_async`.
+There is one engine, written with ``async``. A plain call waits in `BlockingArrivals`,
+which never lets go of the thread. So no step of the engine is ever suspended, and
+`driven` runs it as a plain generator. A coroutine waits in `arrivals_async`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the engine waits in, and reads from, when an event loop drives it.
+"""How the engine waits, and reads its input, when an event loop drives it.
 
-Imported with the first asynchronous call: `asyncio` takes longer to import than all of
-this package.
+The first asynchronous call imports this module, because `asyncio` takes longer to
+import than all of this package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A place where portions run; to the engine all of them look the same.
+"""A backend: a place where portions run. All of them look the same to the engine.
 
-A portion is submitted, a future comes back, and `collect` makes of it what became of
-the portion's tasks.
+The engine submits a portion and gets a future; `collect` makes the report of the
+portion from it.
 """
 
 from __future__ import annotations

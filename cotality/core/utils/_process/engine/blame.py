@@ -1,4 +1,4 @@
-"""Which task a failure comes from, as a note that goes with it."""
+"""The note on a failure that names its task."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What may keep tasks from starting: a rate, a lack of memory, a circuit that is open.
+"""Brakes keep tasks from starting: a rate, a memory limit, a circuit breaker.
 
-All of them are asked in the parent, before a portion is handed out, so that they hold
-across all workers of a call, wherever those are.
+The parent asks all of them before it hands out a portion. So they hold across all
+workers of a call, wherever those are.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Calls in event loops that were closed before they were over.
+"""Calls in event loops that were closed before the calls were over.
 
-Nobody drives such a call any more, nothing of it can ever be awaited, and perhaps it is
-never collected, because the program holds the coroutine. So others have to leave it:
-who has a portion of it, and finds that it cannot tell the loop; who watches over worker
-processes, now and then; and `shutdown_workers`.
+Nobody drives such a call any more, and nothing can ever await it. It may never be
+collected either, because the program holds the coroutine. So others have to give back
+what it uses: whoever has one of its portions and cannot tell the loop, the thread that
+watches over worker processes, now and then, and `shutdown_workers`.
 """
 
 from __future__ import annotations

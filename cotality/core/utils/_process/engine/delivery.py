@@ -1,4 +1,4 @@
-"""How what settles in a call comes back to plain code: in a list, or one by one."""
+"""Delivers the outcomes of a call to plain code: in a list, or one by one."""
 
 from __future__ import annotations
 

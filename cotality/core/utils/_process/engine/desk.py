@@ -1,13 +1,14 @@
-"""Tasks in the thread of the caller, while somebody else looks after the call.
+"""Tasks in the thread of the caller, while a second thread looks after the call.
 
-With ``use_processes="auto"`` a call begins where the caller is: what belongs to this
-thread, such as a connection to a database or the handler of a signal, works as in a
-loop. But a caller that runs a task cannot see that it takes long, nor begin with the
-others. So there is a second thread, the *deputy*. It sleeps; when a task has been
-running for a while it takes over and drives the call, until the caller is back.
+With ``use_processes="auto"`` a call begins in the thread of the caller. So whatever
+belongs to this thread, such as a connection to a database or the handler of a signal,
+works as in a loop. But a caller that runs a task cannot see that the task takes long,
+nor begin with the others. So there is a second thread, the *deputy*. It sleeps. When a
+task has been running for a while, it takes over and drives the call until the caller is
+back.
 
-Who drives holds the *baton*. The engine is a coroutine: where it waits for something it
-can be left by one thread and be entered by the other.
+Whoever drives holds the *baton*. The engine is a coroutine: where it waits for
+something, one thread can leave it and the other can continue it.
 """
 
 from __future__ import annotations

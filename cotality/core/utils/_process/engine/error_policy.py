@@ -1,4 +1,4 @@
-"""What the failures of tasks mean for the call they belong to."""
+"""What the failure of a task means for its call."""
 
 from __future__ import annotations
 

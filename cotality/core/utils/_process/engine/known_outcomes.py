@@ -1,4 +1,4 @@
-"""Tasks at the beginning of the input whose outcomes are known already."""
+"""Tasks at the beginning of the input whose outcomes are already known."""
 
 from __future__ import annotations
 

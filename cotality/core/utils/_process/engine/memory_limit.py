@@ -1,4 +1,4 @@
-"""A limit on the memory that the tasks of a call take, and a floor below them."""
+"""Limits the memory that the tasks of a call take, and keeps some of it free."""
 
 from __future__ import annotations
 

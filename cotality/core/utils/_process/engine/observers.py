@@ -1,8 +1,7 @@
-"""Who may watch a call while it runs: progress, a report, a journal.
+"""Observers watch a call while it runs: progress, a report, a journal.
 
-An observer is told of portions, not of tasks, so that it costs little where tasks are
-tiny. It is called in the thread that drives the call, between two steps; what it raises
-ends the call.
+An observer hears of portions, not of tasks, so that it costs little if tasks are tiny.
+The thread that drives the call calls it between two steps. If it raises, the call ends.
 """
 
 from __future__ import annotations

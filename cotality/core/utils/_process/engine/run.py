@@ -1,9 +1,9 @@
-"""The engine: read tasks, hand out portions, deliver what comes back.
+"""The engine: it reads tasks, hands out portions, and delivers what comes back.
 
-All of it runs with the caller, in its thread or in its coroutine: there the input is
-read and there results are unpickled. Nothing happens between two steps of a suspended
-generator, except that portions that are out go on running. The engine is written with
-``async`` once; how it waits is up to its `Arrivals`.
+All of it runs in the thread or the coroutine of the caller, which reads the input and
+unpickles results there. While its generator is suspended, it does nothing, but portions
+that were handed out go on running. The engine is written once, with ``async``; its
+`Arrivals` decide how it waits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The input of a call: tasks that were never handed out, and tasks that come again."""
+"""The input of a call: new tasks, and tasks that are handed out again."""
 
 from __future__ import annotations
 

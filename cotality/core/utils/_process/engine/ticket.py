@@ -1,9 +1,9 @@
-"""What the engine holds of a portion that is out: a future without a lock.
+"""The engine's handle on a portion that was handed out: a future without a lock.
 
-A signal handler may raise in the calling thread between any two steps. In the middle
-of a `concurrent.futures.Future` it can leave the future's lock held, and then the
-thread that brings the result waits for ever. Here each change of state is one step of
-C code, so there is nothing to be left half done.
+A signal handler may raise in the calling thread between any two steps. In the middle of
+a `concurrent.futures.Future` it can leave the future's lock held, and then the thread
+that brings the result waits for ever. Here each change of state is one step of C code,
+so nothing can be left half done.
 """
 
 from __future__ import annotations

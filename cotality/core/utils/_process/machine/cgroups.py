@@ -1,12 +1,12 @@
-"""Where the files are that say what the cgroup of this process may have.
+"""Finds the files that say what the cgroup of this process may use.
 
-A container, a systemd service or a batch job sees the whole machine. That it may use
-less is written in files of its cgroup, or of one above it, on Linux alone. There are
-two versions of those files, and machines that have both. What the files say is read by
-`cpu_quota` for CPU time and by `memory`.
+A container, a systemd service or a batch job sees the whole machine. If it may use
+less, on Linux, files of its cgroup or of a cgroup above it say so. There are two
+versions of those files, and machines that have both. `cpu_quota` reads the files about
+CPU time, and `memory` those about memory.
 
-Our cgroup is asked for each time, since a process can be moved to another one; where
-the files of a cgroup are is remembered, because mounts do not come and go under a
+The cgroup of this process is looked up each time, because a process can be moved to
+another one. The place of its files is remembered, because mounts do not change under a
 program.
 """
 

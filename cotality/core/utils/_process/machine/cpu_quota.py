@@ -1,4 +1,4 @@
-"""How much CPU time the cgroup of this process may have: what limits a container.
+"""How much CPU time the cgroup of this process may use, which limits a container.
 
 "2 CPUs" are two seconds of CPU time per second, on however many CPUs.
 """

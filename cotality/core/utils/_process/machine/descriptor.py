@@ -1,9 +1,9 @@
 """A file descriptor that no exception can lose.
 
-What opens a file gives a number. A signal handler may raise before that number has a
-name, and then nobody closes the file. So the number goes straight into a list: to
-extend a list by what C code gives is one step. The list belongs to an object that
-closes it in the end.
+A function that opens a file returns a number. A signal handler may raise before that
+number has a name, and then nobody closes the file. So the number goes straight into a
+list: extending a list by what C code returns is one step. The list belongs to an object
+that closes the descriptor in the end.
 """
 
 from __future__ import annotations

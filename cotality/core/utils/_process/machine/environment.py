@@ -1,4 +1,4 @@
-"""What somebody has set: the variables of the environment, and levels of logs."""
+"""What the user has set: environment variables, and levels of loggers."""
 
 import os
 import sys

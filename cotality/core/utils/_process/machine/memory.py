@@ -1,8 +1,9 @@
-"""How much memory there is for this process: of the machine, and of its cgroups.
+"""How much memory this process may use: of the machine, and of its cgroups.
 
-In a container, ``/proc/meminfo`` is that of the whole machine. What a container, a
-systemd service or a pod may have is a limit of its cgroup, or of one above it. Whoever
-goes beyond it is killed, or slowed down while others of the group are swapped out.
+In a container, ``/proc/meminfo`` is that of the whole machine. The limit of a
+container, a systemd service or a pod is that of its cgroup, or of a cgroup above it. A
+process that exceeds the limit is killed, or slowed down while others of the group are
+swapped out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much memory an object takes, found out quickly and about right."""
+"""How much memory an object takes, estimated quickly."""
 
 from __future__ import annotations
 

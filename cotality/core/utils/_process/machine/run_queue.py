@@ -1,8 +1,8 @@
-"""Who wants a CPU and has none: what Linux says of its run queues.
+"""Which threads want a CPU and have none: what Linux says about its run queues.
 
-A thread computes, or waits for something outside, or wants to run and waits for its
-turn. While it does the latter the CPU clock stands still, as if it waited for something
-outside; only the scheduler knows the difference.
+A thread computes, or waits for something outside, or is ready to run and waits for a
+CPU. While it waits for a CPU, its CPU clock stands still, as if it waited for something
+outside. Only the scheduler knows the difference.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A second thread for a caller: whether it could help, its start and its end.
+"""A second thread for a caller: whether one could help, and how it starts and ends.
 
-An exception may strike the caller at any of these.
+An exception may strike the caller at any moment of that.
 """
 
 from __future__ import annotations

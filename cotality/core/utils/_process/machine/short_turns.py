@@ -1,8 +1,9 @@
-"""Shorter turns with the interpreter's lock, for who waits for it again and again.
+"""Shorter turns with the interpreter's lock, for a thread that needs it often.
 
 A thread that computes keeps the lock for the switch interval, 5 ms, whenever another
-one asks for it. Whoever reads a file lets go of the lock two or three times, and asks
-for it as often: beside such a thread, to read three small files takes 40 ms.
+thread asks for it. A thread that reads a file releases the lock two or three times, and
+asks for it as often. So beside a computing thread, reading three small files takes 40
+ms.
 """
 
 from __future__ import annotations

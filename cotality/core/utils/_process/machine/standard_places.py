@@ -1,9 +1,9 @@
-"""No descriptor of ours lies where standard input and output belong.
+"""Keeps our descriptors out of the places of standard input, output and error.
 
-A program may run with these closed: a daemon, a job of cron, an application with
-windows. The next file that anybody opens then takes the place of one of them, and what
-C code or a program that a task runs writes to standard error goes into that file: into
-a link between two processes, for instance.
+A program may run with these closed: a daemon, a cron job, a windowed application. The
+next file that is opened then takes one of their places. What C code, or a program that
+a task runs, writes to standard error would go into that file: into a link between two
+processes, for instance.
 """
 
 from __future__ import annotations

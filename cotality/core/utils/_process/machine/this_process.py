@@ -1,6 +1,6 @@
-"""What this process is, and what is to be done when it ends or forks.
+"""What this process is, and what to do when it ends or forks.
 
-Here and not in `worker_main`, so that to ask takes no import of what a worker needs.
+It is not in `worker_main`, so that asking does not import what a worker needs.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""In a worker: what a task logs, prints and warns of goes to the parent, at once.
+"""In a worker: sends what a task logs, prints and warns of to the parent, at once.
 
-At once, because the next thing a task does may be the end of its process. What has been
-sent is in the hands of the system and arrives whatever happens here.
+At once, because the process may die the next moment. Once it is sent, it is in the
+hands of the system and arrives whatever happens here.
 
 A process that a task has forked has no link of its own. It prints where the worker
-would have without us, and logs what Python logs when nobody has set up anything.
+would print without us, and logs as Python does when no logging is set up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What of its logs and warnings a worker sends at all: what the parent would take.
+"""Which logs and warnings a worker sends: only those that the parent would take.
 
-The parent's levels of logging and its filters of warnings hold in its workers too. They
-may change at any time, also while workers stay warm, so whoever hands out an item looks
-whether the worker still has the latest; mostly it has, and that look has to be cheap.
+The parent's log levels and warning filters also apply in its workers. They may change
+at any time, even while workers stay warm. So whoever hands out an item checks whether
+the worker has the latest ones. Usually it has, so that check has to be cheap.
 """
 
 from __future__ import annotations

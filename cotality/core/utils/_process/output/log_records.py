@@ -1,8 +1,8 @@
 """How a log record travels from a worker to the parent's handlers.
 
 It stays a record with all its attributes, so that every formatter, filter and handler
-finds what it looks for. What is not plain is packed by itself: a thing that cannot be
-pickled, or cannot be rebuilt, spoils neither the record nor the rest of it.
+finds what it looks for. Whatever is not plain is packed by itself: an object that
+cannot be pickled, or cannot be rebuilt, spoils neither the record nor the rest of it.
 """
 
 from __future__ import annotations

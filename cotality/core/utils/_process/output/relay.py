@@ -1,22 +1,22 @@
 """The parent's side of what workers log, print and warn of.
 
-The threads that watch over workers put it here; one thread, for the whole program,
-hands it to the handlers and streams of this process, in the order in which it came. It
-starts when there is something and ends soon after there is nothing more. Handlers are
-anybody's and may be slow: workers that send too much are not read until there is room,
-so that they wait, as they would for a pipe that nobody empties.
+The threads that watch over workers put it here. One thread, for the whole program,
+hands it to the handlers and streams of this process, in the order in which it came.
+That thread starts when there is something to do and ends soon after there is nothing
+more. Handlers belong to the user and may be slow. So a worker that sends too much is
+not read until there is room: it waits, as it would for a pipe that nobody empties.
 
-What holds, whatever a handler does and whatever strikes whoever waits:
+What is guaranteed, whatever a handler does and whatever strikes whoever waits:
 
 * A watching thread never waits here for a handler. It puts and goes on; `wake` tells it
   when there is room.
-* Output is handled in the order in which it was put, by one thread at a time. Who finds
-  the queue empty says under the lock that it ends, and who puts looks under the same
-  lock: nothing is left in a queue without a thread. Where no thread can be started,
-  whoever waits does its work.
-* Whoever waits is woken by the count of what is handled, and not by an empty queue,
-  which others may fill for ever.
-* Nobody waits with the lock, nor calls a handler with it.
+* One thread at a time handles output, in the order in which it was put. When that
+  thread finds the queue empty, it says under the lock that it ends; whoever puts
+  something looks under the same lock. So nothing is left in a queue without a thread.
+  If no thread can be started, whoever waits does its work.
+* Whoever waits is woken by the count of handled items, not by an empty queue, which
+  others may fill for ever.
+* Nobody waits, or calls a handler, while holding the lock.
 """
 
 from __future__ import annotations

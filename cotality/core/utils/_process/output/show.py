@@ -1,7 +1,7 @@
-"""What a worker has logged, printed or warned of, given to whom it is for in here.
+"""Hands what a worker logs, prints and warns of to this process's handlers.
 
-What is called is anybody's: handlers, filters, streams. Nothing that one of them raises
-keeps the next thing from being shown.
+The handlers, filters and streams belong to the user. If one of them raises, the next
+record is still shown.
 """
 
 from __future__ import annotations

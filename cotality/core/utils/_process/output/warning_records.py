@@ -1,7 +1,7 @@
-"""How a warning travels from a worker to the parent, which issues it once more.
+"""How a warning travels from a worker to the parent, which issues it again.
 
-The parent's own filters and registries then decide, so that "once" means once in the
-whole program and not once for each worker, and whoever records warnings there has it.
+So the parent's own filters and registries decide: "once" means once in the whole
+program and not once for each worker, and code that records warnings there gets it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is said to somebody who gives an ``async def`` where a function is to be called.
+"""The error for an ``async def`` in the place of a plain function.
 
-To call it gives a coroutine that nobody awaits: a result that is none. A worker has no
-event loop to run it in, so that is an error before anything is called.
+Calling it would give a coroutine that nobody awaits, which is not a result. A worker
+has no event loop to run it in, so that is an error before anything is called.
 """
 
 from __future__ import annotations

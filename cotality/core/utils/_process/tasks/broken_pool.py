@@ -1,9 +1,9 @@
-"""The errors of worker processes are also what the standard process pool raises.
+"""Makes the errors about worker processes subclasses of `BrokenProcessPool`.
 
-Code that was written for that catches `BrokenProcessPool`. Its module takes 60 ms to
-import, with most of `multiprocessing`, and programs that only name our errors, to catch
-them, should not wait for it. So it becomes their base when processes are first used,
-before there can be any such error, and when 1 ms of that is left (measured).
+Code for the standard process pool catches that class. Its module takes 60 ms to import,
+with most of `multiprocessing`, and programs that only name our errors, to catch them,
+should not wait for it. So it becomes a base class when processes are first used: before
+any such error can occur, and when only 1 ms of the import is left (measured).
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Frames from text: a traceback that only words are left of, as one that can be shown.
+"""Makes a traceback that Python can show from the text of a traceback.
 
-`tblib` reads the lines. The frames are made as those of an exception that has come
-from a worker, see `tracebacks`: what `tblib` makes of them (3.2) keeps the callers of
-whoever made it alive, and marks columns that are not those of the line.
+`tblib` reads the lines. The frames are made like those of an exception from a worker,
+see `tracebacks`: the frames of `tblib` (3.2) keep the callers of whoever made them
+alive, and mark columns that do not belong to the line.
 
-The text may come from a file, and be about anything: what is no line of a frame is
-passed over, and of very many frames the innermost are taken.
+The text may come from a file, and be about anything. Lines that are not about a frame
+are skipped, and of very many frames only the innermost are used.
 
-Python shows the line that a file has today. Where the text shows another one, the name
-of the file says so, and there is no line to be shown.
+Python shows the line that a file has today. If the text shows another one, the name of
+the file says so, and no line is shown.
 """
 
 from __future__ import annotations

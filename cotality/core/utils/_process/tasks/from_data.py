@@ -1,4 +1,4 @@
-"""A function over data, as tasks."""
+"""Tasks made from a function and data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of tasks: portions as they go out, as they come back, and one by one."""
+"""Tasks on their way: portions that go out, and outcomes that come back."""
 
 from __future__ import annotations
 

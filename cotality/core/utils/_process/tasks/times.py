@@ -1,7 +1,7 @@
 """When each task of a portion ran, in columns of numbers.
 
-Columns, because a portion may hold thousands of tiny tasks: an object for each would
-take longer to make, and to send from another process, than such a task takes to run.
+They are columns because a portion may hold thousands of tiny tasks. Making an object
+for each, and sending it from another process, would take longer than such a task runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How a traceback travels: the places it names, without the objects it refers to.
+"""How a traceback travels: as the places it names, without the objects it holds.
 
-A traceback cannot be made from places alone, it wants frames. So for each place a line
-of code is made that claims to stand there, and is run to its end. The line carries the
-columns of the original, so that the marks under it are right.
+A traceback needs frames; it cannot be made from places alone. So for each place, a line
+of code is made that claims to be there, and is run to its end. The line has the columns
+of the original, so that the marks under it are right.
 """
 
 from __future__ import annotations
