@@ -1,9 +1,9 @@
-"""A large argument of one task after the other, unpickled anew only where one can tell.
+"""A large argument of several tasks: copied where no task could tell a copy.
 
-A list of numbers takes twenty times as long to unpickle as to copy, and as numbers
-cannot be changed, a copy of the list is as good as a new one. So a worker that gets
-such an argument for the second time keeps one that no task ever sees, and from then on
-hands out copies of it. Everything else is unpickled anew for each task.
+A list of numbers takes twenty times as long to unpickle as to copy. Numbers cannot be
+changed, so a copy of the list is as good as a new one. When a worker gets such an
+argument for the second time, it keeps one that no task ever sees, and from then on
+hands out copies of it. Everything else is unpickled again for each task.
 """
 
 from __future__ import annotations

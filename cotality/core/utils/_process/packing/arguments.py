@@ -1,9 +1,9 @@
 """How the arguments of tasks travel: small ones as bytes, large ones once for a call.
 
-An argument that is large goes into a segment of its own. Tasks that hold the same
-object share the segment, so it is packed once, and each task loads a pristine copy of
-its own: no two tasks ever see each other's changes. What is `shared` is loaded once for
-all tasks of a worker instead. How a task stays one: `task_graph`.
+A large argument goes into a segment of its own. Tasks that have the same object share
+the segment, so it is packed once, and each task loads a fresh copy of its own: no task
+ever sees the changes of another. A `shared` argument is loaded once for all tasks of a
+worker instead. `task_graph` keeps the objects of a task together.
 """
 
 from __future__ import annotations

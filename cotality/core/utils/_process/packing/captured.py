@@ -1,4 +1,4 @@
-"""Large objects that are packed, each once, for as long as they may come again."""
+"""Large objects, packed once, and kept packed while they may be needed again."""
 
 from __future__ import annotations
 

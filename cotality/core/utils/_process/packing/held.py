@@ -1,9 +1,9 @@
-"""What a function holds, and whether it still does.
+"""What a function holds, and whether that has changed.
 
-A call packs a function once, but tasks are handed out over time: meanwhile the program
-may change the object behind a bound method, or bind a variable of a closure anew. To
-pickle the function again for each portion would show it, and takes up to milliseconds
-for one that travels by value. To look at what it holds takes microseconds.
+A call packs a function once, but hands out tasks over time. Meanwhile the program may
+change the object behind a bound method, or rebind a variable of a closure. Pickling the
+function again for each portion would show that, but takes up to milliseconds for a
+function that travels by value. Looking at what it holds takes microseconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a pickle holds by identity, and whether two pickles hold anything in common.
+"""Which objects a pickle holds, and whether two pickles have any object in common.
 
-A pickler notes each object that it takes in, so that the same one is written once and
-is one again when it is read. Of two pickles each makes its own. So what is to travel in
-a pickle of its own must have no object in common with the rest of its task, but for
-such as nobody could tell from their copy.
+A pickler notes each object that it takes in, so that it writes the object once and the
+object is one again when it is read. Two pickles each make an object of their own. So a
+part of a task that travels in a pickle of its own must share no object with the rest of
+the task, except for objects that nobody could tell from a copy.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The functions of a call: each is packed once, and has a number.
 
-One that comes with something of its own, such as the object of a bound method, is
-looked at again for each portion: if that has changed it is packed anew, as another one.
-So it is what it is when its task is handed out, as a small argument is. If it is large
-it is that, as a large argument is, for as long as it holds the same objects.
+A function that carries something of its own, such as the object of a bound method, is
+looked at again for each portion. If that has changed, the function is packed again,
+under another number. So it is packed as it is when its task is handed out, like a small
+argument. A large function stays as it was, like a large argument, for as long as it
+holds the same objects.
 """
 
 from __future__ import annotations

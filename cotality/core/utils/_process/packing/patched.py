@@ -1,14 +1,13 @@
-"""Functions that go by the name of another one, as a test or a tracer puts them there.
+"""Functions that have the name of another, because a test or a tracer put them there.
 
 A function of a module travels by its name, and a worker finds what its own import of
-the module has put there. That is something else where the program has patched the
-module with a function that says it is the one it stands for (`functools.wraps`, an
-``autospec`` of a mock): pickle sees no difference, and the worker would call the
-original, in silence.
+the module has put there. That is something else if the program has patched the module
+with a function that claims to be the original (`functools.wraps`, an ``autospec`` of a
+mock): pickle sees no difference, and the worker would silently call the original.
 
 A decorator makes such functions too, when the module is imported, and then the worker
-has the same one. Of a function that nothing in its module explains, the worker is told
-which code it has; where it finds other code it takes the function by value.
+has the same one. If nothing in its module explains a function, the worker is told which
+code the function has. If it finds other code, it takes the function by value.
 """
 
 from __future__ import annotations

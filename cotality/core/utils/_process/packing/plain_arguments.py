@@ -1,9 +1,9 @@
 """Arguments that nobody can change travel together.
 
-Tasks must not see each other's changes, so what a task gets is unpickled for it alone.
-For a tiny task that is most of what it costs. But where all arguments of a portion are
-numbers, texts and the like, there is nothing to change: whether two tasks have the
-same object cannot be told, and all of them are packed in one go.
+Tasks must not see each other's changes, so the arguments of each task are unpickled for
+it alone. For a tiny task that is most of the cost. But if all arguments of a portion
+are numbers, texts and the like, there is nothing to change. Nobody can tell whether two
+tasks have the same object, so all of them are packed in one go.
 """
 
 from __future__ import annotations

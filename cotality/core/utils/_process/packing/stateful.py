@@ -1,11 +1,12 @@
-"""Whether a function holds anything that one task could leave changed for the next.
+"""Whether a function holds anything that one task could change for the next.
 
-What a function holds is the object of a bound method, the arguments of a `partial`, the
-variables of a closure, the attributes of an object that is called. A worker loads such
-a function anew for each task. One that holds nothing, or nothing that can be changed,
-is loaded once, which is much quicker. In doubt it is loaded anew: that is never wrong.
+A function holds the object of a bound method, the arguments of a `partial`, the
+variables of a closure, or the attributes of a callable object. A worker loads such a
+function again for each task. A function that holds nothing, or nothing that can be
+changed, is loaded once, which is much quicker. In doubt it is loaded again: that is
+never wrong.
 
-The globals of a function are those of its module, and none of this.
+The globals of a function belong to its module and do not count.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""A task is one object graph, also where parts of it travel by themselves.
+"""A task stays one graph of objects, even if parts of it travel by themselves.
 
-Its function, its large arguments and the rest of them can each be packed apart as long
-as they have no object in common that could be told from a copy. What does have one
-travels in one piece with what it shares it with. So a task arrives as if all of it had
-been packed at once.
+The function, the large arguments and the rest of a task can each be packed apart if
+they share no object that could be told from a copy. Parts that do share one travel in
+one piece. So a task arrives as if all of it had been packed at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a worker makes once and keeps: a model, a connection."""
+"""Objects that a worker makes once and keeps: a model, a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pickling by value: what no worker can import goes along, with what it needs."""
+"""Pickles by value what no worker can import, together with what it needs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Classes that say they are from another module than the one that has them.
+"""Classes that claim to be from another module than the one that has them.
 
-`_pytest.outcomes` says of its exceptions that they are built in, for the looks of it.
-A class travels by its name. One that is not found by it would travel by value, and
-arrive as a copy that no ``except`` and no `isinstance` knows.
+`_pytest.outcomes` says that its exceptions are built in, so that they look better. A
+class travels by its name. If a class is not found by that name, it would travel by
+value, and arrive as a copy that no ``except`` and no `isinstance` recognises.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How context variables reach worker processes: those that were asked for."""
+"""How the context variables that a call names reach worker processes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How a context variable travels, which cannot be pickled: an equal one is another one.
+"""How a context variable travels, although pickle cannot take it.
 
-It travels as the place it can be imported from. One that has no such place, because it
-is made in a script or in a function, travels as a number: each worker makes its own for
-it, once, and whatever else arrives there and refers to it, such as a function of the
-script, means the same.
+It travels as the place from which it can be imported. A variable without such a place,
+made in a script or in a function, travels as a number. Each worker makes one variable
+for that number, once. Whatever else arrives there and refers to it, such as a function
+of the script, gets the same variable.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """How an exception travels from a worker to the caller and stays what it was.
 
-An exception drags others along (its cause, its context, the members of a group), and
-the links may form a circle. So it is packed as a flat list of nodes that name one
-another by number; no step is recursive. Each node is packed by itself and *loaded back
-in the worker*: what cannot be rebuilt there is replaced by a `RemoteTaskError` with
-its name, text and traceback, and spoils nothing around it.
+An exception refers to others (its cause, its context, the members of a group), and the
+links may form a circle. So it is packed as a flat list of nodes that refer to one
+another by number, and no step is recursive. Each node is packed by itself and *loaded
+back in the worker*. A node that cannot be rebuilt there is replaced by a
+`RemoteTaskError` with its name, text and traceback, and spoils nothing around it.
 
-The classes are anybody's, and so is the code that runs when one is copied or shown.
-It is kept out of the way where the built-in base class can be asked instead.
+The classes belong to the user, and so does the code that runs when one is copied or
+shown. Where the built-in base class can be asked instead, that code does not run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What would travel as a mere number that means something else in another process.
+"""Objects that would travel as a number that means something else in another process.
 
 The end of a pipe would arrive as whatever file has that number there, be read and
-written, and close it in the end; a loaded library as an address to jump to. All of it
-is refused, wherever it is found: in arguments, results, functions, the attributes of
-exceptions, log records and journals.
+written, and be closed in the end; a loaded library would arrive as an address to jump
+to. All such objects are refused, wherever they are: in arguments, results, functions,
+the attributes of exceptions, log records and journals.
 
 Queues and locks of `multiprocessing`, sockets, open files, selectors and memory maps
 refuse by themselves. Shared memory, managers and their proxies travel by a name or an

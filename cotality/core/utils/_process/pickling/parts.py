@@ -1,7 +1,8 @@
-"""What an object is made of, as a pickler sees it.
+"""The parts of an object, as a pickler sees them.
 
-What is not pickled, such as an attribute that ``__getstate__`` leaves out, is not a
-part; what is made only to be pickled, such as the tuple that ``__reduce__`` gives, is.
+An attribute that ``__getstate__`` leaves out is not pickled, so it is not a part. An
+object that is only made to be pickled, such as the tuple that ``__reduce__`` returns,
+is a part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How the way from an object to something inside it reads.
+"""Turns the path from an object to something inside it into text.
 
-Where Python has an expression for it, that is the text: ``['config'].lock``. For the
-rest there are words: ``closure variable 'lock' of ['callback']``.
+If Python has an expression for the path, that is the text: ``['config'].lock``.
+Otherwise the text uses words: ``closure variable 'lock' of ['callback']``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether an object can be pickled, found out without keeping what pickling makes."""
+"""Finds out whether an object can be pickled, without keeping the pickle."""
 
 from __future__ import annotations
 

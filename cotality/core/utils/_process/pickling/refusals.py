@@ -1,8 +1,8 @@
-"""What to say when something cannot travel between processes.
+"""The messages about objects that cannot travel between processes.
 
-To find out where in an object the reason lies takes four modules, which are imported
-when something has failed. Where that is impossible, as without a free descriptor, the
-error alone is told.
+Finding where in an object the reason lies takes four modules, which are imported only
+after a failure. If they cannot be imported, for instance because no descriptor is free,
+the message has only the error.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What a script defines, on its way to other processes.
+"""The definitions of a script, on their way to other processes.
 
-A function, a class or a cache that ``__main__`` finds under its own name travels as
-that name. Beside the pickle that names it travels a bundle: the definition of each
-global that is needed there, each packed by itself, with a version. A worker binds a
-global that it does not have in that version, see `names`, and leaves alone what
-it has: so what an initializer or a task has bound stays, and every function of the
-script has the same globals, as in the program itself.
+If ``__main__`` finds a function, a class or a cache under its own name, it travels as
+that name. A bundle travels beside the pickle: the definition of each global that is
+needed there, each packed by itself, with a version. A worker binds a global if it does
+not have that version, see `names`, and does not touch the others. So a global that an
+initializer or a task has bound stays, and every function of the script has the same
+globals, as in the program itself.
 """
 
 from __future__ import annotations

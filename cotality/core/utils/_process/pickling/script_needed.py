@@ -1,4 +1,4 @@
-"""What pickles need of the script besides themselves, in bundles that go with them."""
+"""Which definitions of the script a pickle needs; they travel with it in bundles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What belongs to one thread, and says so when another one uses it."""
+"""Recognises the errors of objects that only their own thread may use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which calls the same workers serve at a time.
 
-A worker keeps of each call what is loaded once: functions, and what is marked with
-`share`. When calls take turns on it, it has to know which of them are over.
+A worker keeps for each call what it loads only once: functions, and arguments that are
+marked with `share`. When calls take turns on the worker, it has to know which of them
+are over.
 """
 
 from __future__ import annotations

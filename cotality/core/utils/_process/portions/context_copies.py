@@ -1,8 +1,8 @@
-"""Copies of a context that share nothing which a task would change by accident.
+"""Copies of a context that share nothing which a task could change by accident.
 
-A copy of a context has the same values. What `decimal` keeps there is changed in place
-all the time: ``getcontext().prec = 50`` in a task would hold in the caller, and in all
-tasks that run meanwhile. So each copy has one of its own.
+A copy of a context has the same values. The context of `decimal` is such a value, and
+is changed in place all the time: ``getcontext().prec = 50`` in a task would affect the
+caller and all tasks that run meanwhile. So each copy has a decimal context of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A portion as a guest: in a worker that is not ours, perhaps on another machine."""
+"""Runs a portion in a worker that is not ours, perhaps on another machine."""
 
 from __future__ import annotations
 

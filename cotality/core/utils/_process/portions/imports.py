@@ -1,12 +1,12 @@
-"""What a module sets of its process when a task imports it.
+"""Watches what a module sets in its process when a task imports it.
 
-It holds in this worker from then on, as in a program: the next task finds the module
-imported, so that nothing would set it again. To tell it apart from what the task sets
-itself, the worker looks before and after each import of what was not imported yet.
+Such a setting stays in this worker, as it would in a program: the next task finds the
+module imported, so nothing would set it again. To tell it from what the task sets
+itself, the worker looks before and after each import of a new module.
 
-For those alone, and for all of them however they are made, the interpreter calls one
-function of its own by name. Where there is none of that name any more, nothing is told
-apart, and what a module has set is put back like the rest.
+The interpreter calls one of its own functions by name for exactly these imports,
+however they are made. If there is no function of that name any more, the two cannot be
+told apart, and a setting of a module is undone like the others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A portion for a thread of this process, and how it is stopped.
 
-The loop that runs it looks at no clock: to ask for the time after each tiny task takes
-a sixth of what such a task takes in all (measured). Whoever waits for the portions of
-a call looks when the next time box is over. To stop a portion is to empty its list of
-tasks.
+The loop that runs it does not look at a clock: asking for the time after each tiny task
+takes a sixth of the whole cost of such a task (measured). Whoever waits for the
+portions of a call looks when the next time box is over. It stops a portion by emptying
+its list of tasks.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A portion for another process: how it travels, and the loop that runs it there.
 
-Mostly each call is packed by itself, so that one that cannot be read spoils only
-itself and no two share an object. Where all arguments are atoms neither can happen,
-and they travel together, see `plain_arguments`. The loop is the same; that is why
-the former are run as calls of :meth:`PackedChunk.open`.
+Usually each call is packed by itself, so that a call that cannot be read spoils only
+itself, and no two calls share an object. If all arguments are atoms, neither can
+happen, and they travel together, see `plain_arguments`. The loop is the same for both,
+so calls that are packed by themselves run as calls of :meth:`PackedChunk.open`.
 """
 
 from __future__ import annotations

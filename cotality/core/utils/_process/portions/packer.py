@@ -1,4 +1,4 @@
-"""How a portion is packed for another process, and what comes back is unpacked.
+"""Packs a portion for another process, and unpacks what comes back.
 
 Each task and each result is packed by itself, so that one that cannot be read spoils
 only itself.

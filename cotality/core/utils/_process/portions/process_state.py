@@ -1,21 +1,21 @@
-"""What tasks change of the process that they run in, and what becomes of that.
+"""What tasks change in their process, and how that is undone.
 
 Workers stay warm for calls that know nothing of one another. A task may leave the
-directory, set a variable of the environment or seed `random`; in the next call that
-would be so in some workers and not in others, and results would depend on it in
-silence. So before its first task of another call a worker looks, once, and puts back
-what can be put back. What code relies on once it has been set, the locale and the
-handlers of signals, is not put back: the worker gives back what it was to do, and ends.
+directory, set an environment variable or seed `random`. In the next call some workers
+would have that change and others not, and results would silently depend on it. So
+before a worker runs its first task of another call, it looks once, and restores what
+can be restored. Some code relies on the locale and on signal handlers once they have
+been set. These are not restored: the worker hands back its work and ends.
 
-To look takes about as long as the system takes to answer, so all of it is in one
-function. Within a call nothing is looked at.
+Looking takes about as long as the system takes to answer, so all of it is in one
+function. Within a call, nothing is looked at.
 
-What a module sets when it is imported stays: a new worker would import it as well. So
-it is taken in when a task is loaded, as long as no task has run; and while one runs, by
-who watches over `imports`.
+A setting that a module makes when it is imported stays: a new worker would import the
+module as well. The worker notes such settings when it loads a task, as long as no task
+has run; while a task runs, `imports` watches for them.
 
-Only workers that calls leave for others do this. Those of a `worker_pool` or of an
-executor belong to whoever made it, and what is set there stays.
+Only workers that calls leave for others do this. Workers of a `worker_pool` or of an
+executor belong to whoever made it, and keep what is set there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures the tasks of a portion while they run, for whoever wants to know."""
+"""Measures the tasks of a portion while they run, if somebody wants to know."""
 
 from __future__ import annotations
 
