@@ -1,4 +1,4 @@
-"""Which face suits a place: what draws a bar there."""
+"""Chooses the display that suits the place where standard error leads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The face for notebooks: an output of its own, which is replaced.
+"""The display for notebooks: an output of its own, which is replaced.
 
-It needs no widgets, so that it works in every front end and is still there when the
-notebook is opened again; and what tasks print meanwhile has its own place.
+It needs no widgets. So it works in every front end, it is still there when the notebook
+is opened again, and what tasks print meanwhile has its own place.
 """
 
 from __future__ import annotations

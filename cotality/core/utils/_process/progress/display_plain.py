@@ -1,4 +1,4 @@
-"""Faces that need nothing installed: one line, rewritten or added now and then."""
+"""Displays that need nothing installed: one line, rewritten or added now and then."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The face for terminals if rich is installed.
+"""The display for terminals if rich is installed.
 
-All calls of this process share one display, with a row for each: rich can have only one
-at a time in a terminal. It has no thread of its own; whoever shows draws.
+All calls of this process share one display, with a row for each, because rich can have
+only one at a time in a terminal. The display has no thread of its own: whoever shows
+something draws it.
 """
 
 from __future__ import annotations

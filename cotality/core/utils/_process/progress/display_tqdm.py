@@ -1,4 +1,4 @@
-"""The face for terminals if tqdm is installed, and rich is not."""
+"""The display for terminals if tqdm is installed, and rich is not."""
 
 from __future__ import annotations
 

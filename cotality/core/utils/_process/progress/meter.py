@@ -1,6 +1,6 @@
-"""How far a call is and how fast it goes, from counts and the times of looking at them.
+"""How far a call is and how fast it goes, reckoned from counts and times.
 
-Pure: whoever asks says what time it is.
+Pure arithmetic: the caller says what time it is.
 """
 
 from __future__ import annotations

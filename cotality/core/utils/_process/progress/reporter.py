@@ -1,4 +1,4 @@
-"""An observer that tells somebody, but not too often, how far a call is."""
+"""An observer that reports how far a call is, but not too often."""
 
 from __future__ import annotations
 

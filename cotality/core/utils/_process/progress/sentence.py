@@ -1,4 +1,4 @@
-"""The one sentence that every face shows."""
+"""The one sentence that every display shows."""
 
 from __future__ import annotations
 

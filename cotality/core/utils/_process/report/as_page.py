@@ -1,8 +1,8 @@
 """A run as a page for a browser: one file that needs nothing else.
 
-What the page says stands in it as HTML and can be read without scripts; the timeline is
-drawn from figures that are put beside it as JSON. Everything that comes from the user
-(calls, names, errors) is escaped on its way in, and the script only ever writes text.
+The text of the page is HTML that can be read without scripts. The timeline is drawn
+from figures beside it, in JSON. Everything that comes from the user (calls, names,
+errors) is escaped when it is put in, and the script only ever writes text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happened in a run, as text for a terminal."""
+"""The report of a run as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """When a run did what, in a bounded number of equal pieces of its time.
 
-What the workers did and what the thread that drives the call did meanwhile are written
-down side by side. So of the time in which a worker had nothing to do it can be said
-what it has waited for, and no more is claimed than that.
+The diary notes side by side what the workers did and what the driving thread did. So it
+can say what a worker without a task was waiting for, and it claims no more than that.
 """
 
 from __future__ import annotations

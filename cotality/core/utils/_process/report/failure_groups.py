@@ -1,4 +1,4 @@
-"""What tasks failed with, those together that failed alike."""
+"""The failures of tasks, in groups of failures that are alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a run: what is known of it, for all that shows or explains them."""
+"""The figures of a run, for everything that shows or explains them."""
 
 from __future__ import annotations
 

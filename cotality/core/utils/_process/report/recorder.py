@@ -1,7 +1,7 @@
-"""Writes a report down while the call it is about goes on.
+"""The observer that fills a report while its call runs.
 
-Sums are exact. Of a portion of tiny tasks only sums are made and a few spans: what is
-done for each task by itself is done by functions of C (`sum`, `max`, `zip`).
+Sums are exact. A portion of tiny tasks gets only sums and a few spans: whatever is done
+for each task is done by C functions (`sum`, `max`, `zip`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run has shown besides its tasks: from this causes are told apart."""
+"""What a run has shown besides its tasks, to tell causes apart."""
 
 from __future__ import annotations
 

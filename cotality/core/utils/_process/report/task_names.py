@@ -1,4 +1,4 @@
-"""What tasks are called in a report, without paying more for that than it is worth."""
+"""The names of tasks in a report, as long as making them does not take too long."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """When each worker was busy, in a bounded number of spans.
 
-A span is one run of a task. A run of a million tasks has more of them than a person can
-look at or a page can hold, so neighbours that together are too short to be seen become
-one span that counts them. What is too short is found out as the run goes on.
+A span is one run of a task. A run of a million tasks has more spans than a person can
+look at or a page can hold. So neighbours that together are too short to be seen become
+one span that counts them. What is too short is found out while the run goes on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What each worker did, and the tasks that took longest: exact, whatever the number."""
+"""What each worker did, and the tasks that took longest: exact for any number."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """How long a plain loop would have taken, and so how much faster a run was.
 
-Tasks that get into each other's way take longer, all of them: the sum of what they took
-is no yardstick. It is what one takes alone, which the first ones of a call with "auto"
-tell, and the CPU time of all of them, which is about the same wherever they run.
+Tasks that disturb each other all take longer, so the sum of their times is not a
+yardstick. The yardstick is how long a task takes alone, which the first tasks of a call
+with "auto" show, and the CPU time of all tasks, which is about the same wherever they
+run.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The rules by which tasks are handed out: pure arithmetic.
 
-No clock, no threads, no input or output in here: everything that these rules know
-they are told. That is why they can be tried with made-up durations and a thousand
-workers. Times are in seconds.
+There is no clock, no thread and no input or output here: the rules are told everything
+that they know. So they can be tried with made-up durations and a thousand workers.
+Times are in seconds.
 
 The unit that is handed out is a *portion*: tasks that follow one another in the input
-and travel as one item. Submitting one costs 15 to 25 microseconds on threads and 80 to
-120 on processes, far more than a tiny task takes, so portions of tiny tasks hold many
-of them and portions of long tasks hold one.
+and travel as one item. Submitting one takes 15 to 25 microseconds on threads and 80 to
+120 on processes, far longer than a tiny task. So portions of tiny tasks hold many of
+them, and portions of long tasks hold one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which failures are worth another attempt, and how long to wait before it.
 
-Pure rules: no clock, no sleeping. Who runs the tasks keeps those that wait.
+Pure rules: no clock, no sleeping. The engine keeps the tasks that wait.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What became of the time in which tasks ran."""
+"""How the time of tasks was spent: computing, waiting, or held up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rest of a call would take in each of three places: pure arithmetic.
+"""How long the rest of a call would take in each of three places: pure arithmetic.
 
 Times are in seconds, those in `Figures` of one task.
 """

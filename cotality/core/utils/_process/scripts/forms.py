@@ -1,7 +1,7 @@
-"""How what a script defines is taken apart, and put together in another process.
+"""Takes apart what a script defines, and puts it together in another process.
 
 Functions get the one dictionary of their script's namespace there as their globals. A
-class is made without running any code of the user's: no ``__init_subclass__`` and no
+class is made without running any code of the user: no ``__init_subclass__`` and no
 metaclass is called a second time, because what they have done is part of what is sent.
 """
 

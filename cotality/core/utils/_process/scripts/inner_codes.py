@@ -1,4 +1,4 @@
-"""The code objects that are inside of another one."""
+"""The code objects inside another code object."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The namespace of a script in a process that works for it.
 
-There is one module ``__main__`` in a worker, for as long as it lives, and it finds by
-name what the script has defined. A global is bound when something first needs it, and
-again only when the program has another version of it. What an initializer or a task
-has bound is never bound over until then.
+A worker has one module ``__main__`` for as long as it lives, and finds by name there
+what the script has defined. A global is bound when something first needs it, and again
+only when the program has another version of it. Until then, nothing overwrites what an
+initializer or a task has bound.
 """
 
 from __future__ import annotations

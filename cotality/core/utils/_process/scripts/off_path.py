@@ -1,9 +1,9 @@
-"""Modules that a worker does not find by their name, because no import finds them.
+"""Modules that a worker cannot import by their name.
 
-A host may load a module from a file, or with a folder on the import path that it takes
-off again: pytest with ``--import-mode=importlib``, Celery, many plugins. Such a module
-goes to a worker as its name and its file. One that has no file, because it was made at
-run time, travels by value, as a script does.
+A program may load a module from a file, or from a folder that is on the import path
+only for a moment: pytest with ``--import-mode=importlib``, Celery, many plugins. Such a
+module goes to a worker as its name and its file. A module without a file, made at run
+time, travels by value, as a script does.
 """
 
 from __future__ import annotations

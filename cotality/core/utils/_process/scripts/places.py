@@ -1,9 +1,9 @@
-"""Where what a script defines is found by its name, here and in other processes.
+"""Where the definitions of a script are found by name, here and in other processes.
 
 The home of a script is the dictionary that its functions have as globals: that of
-``__main__``. In a worker the same home, by its number, is the dictionary of the one
-module ``__main__`` there. Profilers run scripts in dictionaries of their own, and a
-program may run several scripts, so there may be several homes.
+``__main__``. In a worker, the same home, identified by its number, is the dictionary of
+the one module ``__main__`` there. Profilers run scripts in dictionaries of their own,
+and a program may run several scripts, so there may be several homes.
 """
 
 from __future__ import annotations

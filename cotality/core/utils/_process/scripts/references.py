@@ -1,4 +1,4 @@
-"""How pickles refer to what a script defines: by its name, beside what defines it."""
+"""How a pickle refers to a definition of a script: by name, beside the definition."""
 
 from __future__ import annotations
 

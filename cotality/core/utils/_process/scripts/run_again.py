@@ -1,9 +1,9 @@
-"""The last resort for what a script defines and nothing can pickle: run it again.
+"""The last resort for a definition that cannot be pickled: run the script again.
 
-A model of a database, a lock or a connection pool cannot be sent. Where the script is a
-file with a main guard, a worker runs what stands outside of the guard, once, as the
-workers of `multiprocessing` do, and takes from it what could not be sent. Functions
-there have the same globals as all others of the script.
+A model of a database, a lock or a connection pool cannot be sent. If the script is a
+file with a main guard, a worker runs the code outside the guard, once, as the workers
+of `multiprocessing` do. It takes from there what could not be sent. Functions there
+have the same globals as all other functions of the script.
 """
 
 from __future__ import annotations

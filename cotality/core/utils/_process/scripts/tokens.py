@@ -1,9 +1,10 @@
-"""What functions and classes of a script are called in every process.
+"""The identity of functions and classes of a script, the same in every process.
 
-A class that a notebook has redefined has the name of the new one, so a name does not
-tell which one is meant. A token does: the process that first sends a function or class
-gives it one, and every process that gets it remembers it. So what comes back is the
-very object that was sent, or nothing, and never another one of the same name.
+A class that a notebook has redefined has the same name as the new one, so a name does
+not tell which of them is meant. A token does. The process that first sends a function
+or class gives it a token, and every process that receives it remembers the token. So
+what comes back is the very object that was sent, or nothing, and never another one of
+the same name.
 """
 
 from __future__ import annotations

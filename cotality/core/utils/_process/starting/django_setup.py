@@ -1,12 +1,12 @@
-"""Workers of a program that has set up Django are set up as well.
+"""Sets up Django in the workers of a program that has set up Django.
 
 A module of models cannot be imported before ``django.setup()``, and a worker imports
-the module of its tasks to find them. So each worker is told, when it starts, by which
-settings the program goes, and sets Django up with them, once, before it loads any work.
-Not later, when somebody imports Django: that is in the middle of another import, and
-the set-up may need the module which is just being imported.
+the module of its tasks to find them. So each worker is told, when it starts, which
+settings the program uses. It sets up Django with them, once, before it loads any work.
+It could not do so later, when something imports Django: that happens in the middle of
+another import, and the set-up may need the module that is just being imported.
 
-In the program Django is only looked for among the modules that are loaded.
+In the program, this only looks for Django among the loaded modules.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A fork server of our own: a small process that forks a worker in a few milliseconds.
+"""Our own fork server: a small process that forks a worker in a few milliseconds.
 
-It has imported what every worker needs, and it has no threads, which makes forking it
-safe. Not imported on platforms without one.
+It has imported what every worker needs, and has no threads, so that it can be forked
+safely. Platforms without fork do not import this module.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Imported by the fork server alone: with the server end its workers and theirs.
+"""Ends the workers and their children with the fork server, which alone imports it.
 
-The server ends when the parent does, however that came about. A worker mostly sees it
-too, and ends its own process group; but not while C code holds the interpreter's lock,
-and the signal that Linux then sends it reaches the worker without its children.
+The server ends when the parent ends, for whatever reason. A worker usually notices too,
+and ends its own process group. But it cannot while C code holds the interpreter's lock;
+and the signal that Linux then sends reaches the worker, but not its children.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parent's side of the fork server: how it is started, and asked for workers."""
+"""The parent's side of the fork server: starts it, and asks it for workers."""
 
 from __future__ import annotations
 

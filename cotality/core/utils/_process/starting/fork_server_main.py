@@ -1,15 +1,16 @@
-"""What the fork server does: fork a worker for each request, and tell how it ended.
+"""The fork server itself: forks a worker for each request, and reports its end.
 
-The way to it is one end of a pair of sockets without a name, which only the parent has:
-nothing is left on disk however the parent ends, and the end of the link is the end of
-the server. A request is one byte, with descriptors: where the server writes, first the
-worker's pid and the number of exit functions, or an error number below zero, and in the
-end its exit code; where the worker reads what it is to run; and what belongs to that.
+Its link is one end of a nameless pair of sockets, and only the parent has the other
+end. So nothing is left on disk however the parent ends, and the server ends with the
+link. A request is one byte, with descriptors. To one of them the server writes first
+the worker's pid and the number of exit functions, or an error number below zero, and in
+the end the exit code. From another the worker reads what to run. The others belong to
+that.
 
-A worker stands for an interpreter of its own, so what was registered with `atexit` when
-the server's interpreter started, by ``.pth`` files for instance, is the worker's too.
-Not so where somebody has hooked into `multiprocessing` to watch over its processes:
-then two would do the same in one process, and one of them as if it were another one.
+A worker stands for a new interpreter. So it also has what was registered with `atexit`
+when the server's interpreter started, by ``.pth`` files for instance. The exception is
+a hook into `multiprocessing` that watches over its processes: then two hooks would do
+the same in one process, one of them in the name of another process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which program is the Python interpreter that new processes are started with.
+"""Finds the Python interpreter with which new processes are started.
 
-Mostly it is `sys.executable`. Where Python is part of another program, such as a web
-server, that is the other program, which must not be started a second time.
+Usually it is `sys.executable`. If Python is part of another program, such as a web
+server, `sys.executable` is that program, which must not be started a second time.
 """
 
 from __future__ import annotations

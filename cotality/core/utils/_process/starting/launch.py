@@ -1,8 +1,8 @@
-"""How a worker process is started so that it needs nothing of the user's main module.
+"""Starts a worker process so that it needs nothing of the user's main module.
 
 The standard start methods import the main script again in each child, which is why
-scripts need a main guard. Functions and classes of a user's main module travel by value
-instead, so the script is kept out of the child altogether.
+scripts need a main guard. Here, functions and classes of the main module travel by
+value, so the child never imports the script.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Whether a call is made by a module that a worker imports to find its work.
+"""Whether a module makes a call while a worker imports it to find its work.
 
-It would be made again in the worker of that worker, and so on. The answer is in the
-stack of the call: it stands in the body of a module, which somebody of ours imports,
-and no task. So nothing has to be noted where work is loaded, which is all the time,
-for a question that is hardly ever asked.
+The worker of that worker would make the call again, and so on. The stack of the call
+has the answer: it shows the body of a module that our code imports, and no task. So
+nothing has to be noted when work is loaded, which happens all the time, for a question
+that is hardly ever asked.
 
-There are processes that have no work at all, because they only start others; what they
-import they import by mistake.
+Some processes have no work at all, because they only start others. Whatever such a
+process imports, it imports by mistake.
 """
 
 from __future__ import annotations

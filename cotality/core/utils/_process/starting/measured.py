@@ -1,8 +1,8 @@
-"""Whether somebody measures what worker processes do, and is told when they end.
+"""Whether somebody measures worker processes, and is told when they end.
 
-Coverage is measured so, for instance. What a worker has measured is written down when
-it ends, and whoever asks for all of it after the last call must not miss the workers
-that are kept warm: they end with their call then. That costs a start for each call.
+Coverage does, for instance. The measurements of a worker are written when it ends.
+Whoever asks for them after the last call must not miss those of warm workers, so
+workers end with their call then. That costs a start for each call.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Worker processes below worker processes: how deep they go, and how many there are.
+"""Worker processes below worker processes: how deep, and how many there may be.
 
-A task may make calls with processes of its own, also without knowing it: a module that
-calls at import does it wherever it is imported. So each worker is told in its
-environment on which level it is, and how many processes there may be below it. What it
-starts, also a program of its own, is told the rest. There is no way to ask all of them
-at once, which is why each gets a share beforehand.
+A task may make calls with processes of its own, even without knowing it: a module that
+makes a call when it is imported does so wherever it is imported. So the environment of
+each worker says how deep the worker is, and how many processes there may be below it.
+The processes that it starts, also other programs, are told what is left. There is no
+way to ask all of them at once, so each gets a share in advance.
 """
 
 from __future__ import annotations

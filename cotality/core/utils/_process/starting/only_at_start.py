@@ -1,4 +1,4 @@
-"""What can be given to a process only while it is started.
+"""Objects that can be given to a process only while it is started.
 
 Locks, queues and shared values of `multiprocessing` refuse to be pickled, except for a
 process that is just being started: then their descriptors and names go along.

@@ -1,12 +1,12 @@
-"""A script that has the name of a module of the standard library.
+"""Handles a script that has the name of a module of the standard library.
 
-``python html.py`` puts the folder of the script at the front of the path. Whoever
-imports `html` from then on gets the script, executed a second time under another name,
-with all the calls it makes. We import much of the standard library only when it is
-needed, in this program and in others that it starts, so the one module that the script
-hides is imported first of all, from behind its folder.
+``python html.py`` puts the folder of the script at the front of the import path. From
+then on, importing `html` gets the script, executed a second time under another name,
+with all the calls that it makes. We import much of the standard library only when it is
+needed, in this program and in others that it starts. So we import the one module that
+the script hides first of all, ignoring the folder of the script.
 
-Only what every interpreter has loaded by itself is imported here.
+Only modules that every interpreter has loaded anyway are imported here.
 """
 
 from __future__ import annotations

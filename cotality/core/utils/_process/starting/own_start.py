@@ -1,10 +1,10 @@
-"""A start of ours that finds itself running the program of the user.
+"""Detects that one of our processes is about to run the user's program.
 
-Processes of a frozen program, and of one that has another program for `sys.executable`,
-are started with that program. It has to see that before anything else of it runs: a
-hook for PyInstaller does it, see `cotality.__pyinstaller`, or `freeze_support` of
-`multiprocessing`. Where neither does, the second program ends here, before it starts a
-third one.
+Processes of a frozen program, and of a program whose `sys.executable` is another
+program, are started with that program. It has to notice that before anything else of it
+runs. A hook for PyInstaller does that, see `cotality.__pyinstaller`, or
+`freeze_support` of `multiprocessing`. If neither does, the second program ends here,
+before it starts a third one.
 """
 
 from __future__ import annotations

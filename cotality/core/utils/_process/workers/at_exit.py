@@ -1,4 +1,4 @@
-"""What becomes of pools when the program ends, or when it forks."""
+"""What happens to pools when the program ends or forks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The frames a worker was in when it crashed, from what `faulthandler` wrote of them.
+"""The frames of a worker when it crashed, from what `faulthandler` wrote.
 
-It writes the innermost frame first, at most a hundred of them, and other letters than
-those of ASCII as their numbers.
+It writes the innermost frame first, at most a hundred of them, and letters outside
+ASCII as numbers.
 """
 
 from __future__ import annotations

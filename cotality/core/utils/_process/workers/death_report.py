@@ -1,4 +1,4 @@
-"""The report on a worker that came to an end: what is known, and what it may mean."""
+"""The report on a worker that died: what is known, and what it may mean."""
 
 from __future__ import annotations
 

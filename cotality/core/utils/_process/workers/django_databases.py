@@ -1,12 +1,12 @@
-"""Workers of a Django program use the databases that the program uses.
+"""Makes the workers of a Django program use the databases that the program uses.
 
-A worker reads the settings of the project anew. But a test runner gives the program
-other databases than those of the settings, and a worker that went by the settings would
-work on the real ones. So each worker is told, when it starts, what the program has in
-``connections.settings``, and puts it over what it reads itself. A database that no
-other process can see is out of reach there: who opens it in a worker gets an error.
+A worker reads the settings of the project itself. But a test runner gives the program
+other databases than those of the settings, and a worker that followed the settings
+would work on the real ones. So each worker is told, when it starts, what the program
+has in ``connections.settings``, and uses that instead. If no other process can see a
+database, a task that opens it in a worker gets an error.
 
-Nothing here imports Django; where nobody has loaded it, all of this is one look into a
+Nothing here imports Django. If nothing has loaded it, all of this is one look into a
 dictionary.
 """
 

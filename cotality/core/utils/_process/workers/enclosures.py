@@ -1,6 +1,6 @@
-"""The `with` around a call whose workers it runs on.
+"""The `with` block around a call, whose workers the call uses.
 
-Apart from the pools, so that a call can ask without loading what workers need.
+It is apart from the pools, so that a call can ask without loading what workers need.
 """
 
 from __future__ import annotations

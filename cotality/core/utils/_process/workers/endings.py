@@ -1,9 +1,9 @@
-"""Whether a worker has ended, and with which exit code, also where nobody can tell.
+"""Whether a worker has ended, and with which exit code, if that can be known.
 
-The exit status of a process can be collected once, by its parent, which may be the
-fork server. It is lost where the program ignores SIGCHLD or collects the status of all
-its children (supervisors do), and where the fork server was killed. An end is an end
-all the same.
+The exit status of a process can be collected once, by its parent, which may be the fork
+server. It is lost if the program ignores SIGCHLD or collects the status of all its
+children (supervisors do), or if the fork server was killed. Then only the code is
+unknown: the worker has ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A hosted process, from its own side: what it has of its parent; see `hosted`."""
+"""A hosted process from its own side: what it gets from its parent; see `hosted`."""
 
 from __future__ import annotations
 

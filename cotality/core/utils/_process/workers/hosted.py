@@ -1,11 +1,12 @@
-"""A process of ours that answers to its parent alone, but runs no tasks of a call.
+"""A process of ours that runs no tasks of a call, and answers only to its parent.
 
-Such as one of another floor, which has messages and a loop of its own. It is started
-and set apart as a worker is, ends with its parent however that ends, and the parent
-learns how it came to its end. What the two say to each other over the link is theirs.
+It may belong to another floor, which has its own messages and its own loop. It is
+started and set apart like a worker, ends with its parent however that ends, and the
+parent learns how it ended. The floor decides what the two say to each other over the
+link.
 
-Besides the link they share a `Board`: memory that says what the process was at, also
-once it is dead. This is the parent's side; that of the process itself is `host`.
+Besides the link they share a `Board`: memory that says what the process was doing, even
+once it is dead. This is the parent's side; `host` is that of the process itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whose worker processes a call runs on, and what becomes of them afterwards.
+"""Whose worker processes a call runs on, and what happens to them afterwards.
 
-An exception may strike the caller anywhere, also here. So whoever lends workers to a
-call holds on to them by an object that the call holds. When nobody holds it any more,
-however that came about, the workers are free again, or are ended.
+An exception may strike the caller anywhere, also here. So a lender of workers keeps
+track of them by an object that the call holds. When nobody holds that object any more,
+for whatever reason, the workers are free again, or are ended.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 """An item that a caller gives to an idle worker by itself.
 
-Mostly the thread that watches over a pool gives out items. To wake it for one that an
-idle worker could have at once takes about as long as all the rest of the way there and
-back. So the caller borrows the worker, gives it the item, and lets go of it.
+Usually the thread that watches over a pool gives out items. Waking it for an item that
+an idle worker could have at once takes about as long as the whole rest of the trip. So
+the caller borrows the worker, gives it the item, and lets go of it.
 
-An exception may strike the caller at any step, so each of them leaves one true state:
+An exception may strike the caller at any step, so each step leaves the state true:
 
-* To borrow is one step: the worker leaves the pool's `idle` and is in its `lent`. As
+* Borrowing is one step: the worker leaves the pool's `idle` and is in its `lent`. As
   long as it is there, the watching thread neither gives it an item nor lets go of it.
-* The item is put into `WorkerHandle.held` before it is sent. Whatever becomes of the
-  worker from here on, the watching thread finds the item there.
-* To let go is one step: the worker leaves `lent`.
-* Who was struck in between hands over a `Doubt`. If the worker holds the item and has
-  not answered, nobody knows what it was sent: it is ended, and the item, if its ledger
-  says that it has not begun, is run by another one.
+* The caller puts the item into `WorkerHandle.held` before it sends it. Whatever happens
+  to the worker after that, the watching thread finds the item there.
+* Letting go is one step: the worker leaves `lent`.
+* A caller that was struck in between hands over a `Doubt`. If the worker holds the item
+  and has not answered, nobody knows what was sent to it. So the worker is ended, and
+  another one runs the item if the ledger says that it has not begun.
 """
 
 from __future__ import annotations

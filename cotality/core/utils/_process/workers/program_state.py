@@ -1,13 +1,13 @@
-"""Whether the program is still the one that a worker has taken over.
+"""Whether the program is still the one that a worker has copied.
 
 A worker imports the modules of its tasks once, and sets up a framework once. A program
-can change both: a notebook reloads modules that were edited, a test runner exchanges
-the databases. A worker of an older state would go on with the old code, or on the old
-data, in silence, so it is not used again.
+can change both: a notebook reloads modules that were edited, a test runner replaces the
+databases. A worker with an older state would silently go on with the old code, or on
+the old data, so it is not used again.
 
-This is asked by each call, so it is made to be quick: a module is looked at once, when
-it is new, and then only whether it is still the same and was not executed again
-(`importlib.reload` gives it a new ``__spec__``).
+Each call asks this, so it has to be quick: a new module is looked at once, and after
+that only whether it is still the same and was not executed again (`importlib.reload`
+gives it a new ``__spec__``).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What callers hand over to the thread that watches over a pool of workers.
 
-A caller may be struck by an exception between any two steps: a Ctrl-C, a time limit in
-a signal handler. So it changes nothing of a pool itself. It makes one of these records,
-complete, and appends it to the pool's inbox, which is one step. The record is there or
-it is not; whatever it asks for, one thread alone does.
+An exception may strike a caller between any two steps: a Ctrl-C, a time limit in a
+signal handler. So a caller changes nothing in a pool itself. It makes one of these
+records, complete, and appends it to the pool's inbox, which is one step. The record is
+there or it is not. Only the watching thread does what it asks for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tells a future what became of its item.
+"""Tells a future how its item ended.
 
-All of it runs in the thread that watches over a pool, and so do the callbacks of the
-future and whatever unpickling a result calls. That thread has to live on, whatever
+All of it runs in the thread that watches over a pool. So do the callbacks of the future
+and any code that runs when a result is unpickled. That thread has to go on, whatever
 they raise.
 """
 

@@ -1,7 +1,7 @@
-"""Where the time of a run's workers went, added up: seconds of theirs for each cause.
+"""Adds up where the time of the workers went: seconds of workers for each cause.
 
-A worker without a task waits for whatever the driving thread is busy with or waits for
-itself. What is not known is part of no sum.
+A worker without a task waits for whatever the driving thread does or waits for. Time
+whose cause is not known is in no sum.
 """
 
 from __future__ import annotations

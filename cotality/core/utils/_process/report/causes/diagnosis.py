@@ -1,8 +1,8 @@
 """Why a run was not faster, as sentences with figures and a way out.
 
-Each diagnosis looks at the run for one thing that costs time, and says how many seconds
-of its workers that explains, so that what cost most comes first. What no diagnosis
-explains is said to be unknown.
+Each diagnosis looks at the run for one thing that costs time. It says how many seconds
+of the workers that explains, so that what cost most comes first. The report says that
+the rest is unknown.
 """
 
 from __future__ import annotations

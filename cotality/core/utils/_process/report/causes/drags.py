@@ -1,4 +1,4 @@
-"""What made tasks, and what is around them, take longer."""
+"""What made tasks, and the work around them, take longer."""
 
 from __future__ import annotations
 

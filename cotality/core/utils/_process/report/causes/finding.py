@@ -1,4 +1,4 @@
-"""One reason why a run was not faster, and what all reasons are measured by."""
+"""One reason why a run was not faster, and how all reasons are measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers waited for that had no task."""
+"""What workers without a task waited for."""
 
 from __future__ import annotations
 
