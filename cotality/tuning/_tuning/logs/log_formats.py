@@ -37,7 +37,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         for name, value in extras_of(record).items():
-            # One that is called as ours are gets another name, so that none is lost.
+            # A field whose name collides with one of ours is prefixed: neither is lost.
             fields[f"extra_{name}" if name in TAKEN else name] = plain(value)
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)

@@ -83,7 +83,8 @@ def figures_of(report: RunReport, decision: Decision | None, total: int) -> Figu
     wall = max(1e-9, report.task_seconds / runs)
     cpu = min(wall, max(1e-9, report.cpu_seconds / runs))
     if decision is not None and decision.wall_seconds:
-        # Of a task alone, which those that ran together can not tell.
+        # Use the figures of a task that ran alone; those of concurrent ones are
+        # inflated.
         wall, cpu = decision.wall_seconds, max(1e-9, decision.cpu_seconds)
         likeliest = loop_seconds(report)
         if decision.alone_tasks and likeliest:

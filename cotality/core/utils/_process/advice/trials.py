@@ -84,7 +84,7 @@ class Trials:
         self.workers["threads"] = workers
 
     def on_processes(self, workers: int, first: list[Task[Any]]) -> None:  # Any: above
-        """Run the tasks on so many processes, which have run *first* before."""
+        """Run the tasks on worker processes that have run *first* before."""
         watch = MemoryWatch()
         try:
             in_list(self.call(first, workers, True).blocking())

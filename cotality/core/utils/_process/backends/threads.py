@@ -76,7 +76,7 @@ class ThreadBackend:
         return portion, future
 
     def resize(self, threads: int) -> None:
-        """Have up to so many of the *workers*, at least one, from now on."""
+        """From now on, run on at most *threads* of the *workers*, and at least one."""
         self.size = threads
         if self.team is not None:
             self.team.resize(threads)

@@ -209,7 +209,7 @@ class Limits:
         self.likely += (size - self.likely) * (1.0 if size > self.likely else 1 / 16)
 
     def is_reached(self, results: int) -> bool:
-        """Whether a batch of so many *results* is full: no other one would fit."""
+        """Whether a batch of *results* results is full: no other one would fit."""
         if self.count is not None and results >= self.count:
             return True
         if self.memory is None:

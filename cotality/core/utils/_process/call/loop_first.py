@@ -50,7 +50,7 @@ def results_with_head_start(
         raise
     log_head(head, head.error)
     if head.error is not None:
-        error = without_our_frames(head.error, head.frames)
+        error = without_frames(head.error, head.frames)
         fail(function, error, head.latest, head.begun - 1)
     results[: head.begun] = head.results
     return results
@@ -79,7 +79,7 @@ def log_head(head: HeadStart, error: BaseException | None) -> None:
         log_loop(head.function, total, head.results, seconds, error, "auto", DONE_SOON)
 
 
-def without_our_frames(error: BaseException, count: int) -> BaseException:
+def without_frames(error: BaseException, count: int) -> BaseException:
     """*error*, whose traceback begins in the function of the item.
 
     Args:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.rules.decision import Decision
     from cotality.core.utils._process.workers.leases import Staff
 
-# What one way to run needs is imported when it is first gone. Processes need most of
+# Each backend is imported the first time a call uses it. Processes need most of
 # this package, and much of the standard library.
 
 

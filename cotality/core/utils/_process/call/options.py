@@ -291,7 +291,7 @@ def watching(
 ) -> tuple[tuple[Observer, ...], Memory | None]:
     """Who watches the call, and what is known of earlier ones.
 
-    What that takes is imported if it is asked for: mostly nobody watches.
+    Each is imported on demand, because most calls have no observer.
     """
     observers: list[Observer] = []
     memory: Memory | None = None

@@ -172,7 +172,7 @@ class Ledger:
         return running - 1
 
     def end_portion(self, settled: int) -> None:
-        """No task runs any more; so many have ended."""
+        """Note that no task runs any more, and how many have ended."""
         self.words[RUNNING] = 0
         self.settled = settled
 

@@ -18,24 +18,24 @@ class Backend(Protocol):
     """A place where portions run."""
 
     workers: int
-    # How many there may come to be.
+    # How many workers there may be later.
     most_workers: int
-    # The seconds running tasks get to finish once a call is to end; None: all they
-    # need, because nothing can stop them.
+    # The seconds that running tasks get to finish when a call ends. None: as long as
+    # they need, because nothing can stop them.
     grace: float | None
 
     # What the workers are: "threads", "processes", ...
     kind: str
     # The most tasks that a portion should hold here; None: what the schedule says.
     largest_portion: int | None
-    # The seconds it lately took to submit a portion; None where that is little.
+    # How many seconds submitting a portion has taken lately; None where that is little.
     portion_cost: float | None
 
-    # How many portions may stand ready for each worker; None: what the schedule says.
-    # Where more of them could run at a time than *workers* says, none may.
+    # How many portions may stand ready for each worker; None: what the schedule says. 0
+    # where more portions could run at a time than there are *workers*.
     @property
     def ready_per_worker(self) -> int | None:
-        """See above; it may change on the way."""
+        """See above; it may change during the call."""
         ...
 
     def submit(
@@ -54,11 +54,11 @@ class Backend(Protocol):
         ...
 
     def look(self) -> None:
-        """Have handed back what has not started of portions whose time is over."""
+        """Take back tasks that have not started, of portions whose time is over."""
         ...
 
     def collect(self, portion: Portion, future: Future[ChunkReport]) -> ChunkReport:
-        """What became of *portion*; its *future* is done.
+        """The report of *portion*, whose *future* is done.
 
         Raises:
             WorkerStartError: There is nothing to run portions on.
@@ -66,19 +66,19 @@ class Backend(Protocol):
         ...
 
     def halt(self, futures: Collection[Future[ChunkReport]]) -> None:
-        """Let no task start that has not started, in the portions of *futures*."""
+        """Let no further task of the portions of *futures* start."""
         ...
 
     def kill(self, futures: Collection[Future[ChunkReport]]) -> None:
-        """End what runs, where that is possible."""
+        """End the running tasks of these portions, where that is possible."""
         ...
 
     def close(self, all_ended: bool, *, struck: bool = False) -> None:
-        """Give back what the call used.
+        """Give back the workers that the call used.
 
         Args:
-            all_ended: Whether nothing that came back from :meth:`submit` still runs.
+            all_ended: Whether no portion that was submitted is still running.
             struck: Whether an exception from outside has struck the call. Then there
-                may be a portion that it does not know of.
+                may be a portion that the call does not know.
         """
         ...

@@ -41,11 +41,11 @@ class Brake:
     opens_at = inf
 
     def take(self, wanted: int) -> int:
-        """Room for so many of the *wanted* tasks, which is theirs from now on."""
+        """How many of the *wanted* tasks may start; their room is reserved."""
         return wanted
 
     def give_back(self, count: int) -> None:
-        """So many of those that had room do not start."""
+        """Give back the room of *count* tasks that will not start."""
 
     def refusal(self) -> Exception | None:
         """What the next tasks fail with instead of being run; None to run them."""
@@ -55,10 +55,10 @@ class Brake:
         """*portion* is on its way to a worker."""
 
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
-        """A worker has done what *report* says with the first tasks of *portion*."""
+        """The first tasks of *portion* are back, as *report* says."""
 
     def told(self, refused: int) -> Told:
-        """What it is and does, for whoever asks why tasks did not start.
+        """Describe the brake, for a report on why tasks did not start.
 
         Args:
             refused: How many tasks of the call failed by its :meth:`refusal`.
@@ -67,7 +67,7 @@ class Brake:
 
 
 class Told(NamedTuple):
-    """What a brake says of itself, as text.
+    """What a brake says about itself, as text.
 
     Attributes:
         what: What it is: ``"Rate(50, per=1.0)"``.
@@ -86,7 +86,7 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Refusal(ChunkReport):
-    """The report of tasks that were not run, because a brake had them fail.
+    """The report of tasks that a brake made fail, instead of running them.
 
     Attributes:
         brake: Which, by its place among those of the call.
@@ -96,14 +96,14 @@ class Refusal(ChunkReport):
 
 
 class Brakes:
-    """All brakes of one call, between its engine and the place where portions run."""
+    """All brakes of one call, between its engine and its backend."""
 
     def __init__(self, each: Sequence[Brake] = ()) -> None:
         self.each = each
         self.only_to_free_workers = any(one.only_to_free_workers for one in each)
         self.longest_portion = min((one.longest_portion for one in each), default=inf)
         self.opens_at = inf  # when to ask again, if there was no room
-        self.held_by: int | None = None  # the brake, by its place, that let none start
+        self.held_by: int | None = None  # the place in `each` of the brake that said no
         self.refused: set[Future[ChunkReport]] = set()
 
     def largest_portion(self, limit: int | None) -> int | None:
@@ -112,7 +112,7 @@ class Brakes:
         return min((each for each in limits if each is not None), default=None)
 
     def take(self, wanted: int) -> int:
-        """Room for so many of the *wanted* tasks; what is not used is given back."""
+        """How many of the *wanted* tasks all brakes allow; the rest is given back."""
         granted = wanted
         for place, brake in enumerate(self.each):
             least = brake.take(granted)
@@ -159,7 +159,7 @@ class Brakes:
     def collect(
         self, backend: Backend, portion: Portion, future: Future[ChunkReport]
     ) -> ChunkReport:
-        """What became of *portion*."""
+        """The report of *portion*, of which all brakes hear."""
         if future in self.refused:
             self.refused.discard(future)
             return future.result()

@@ -44,12 +44,12 @@ Step: TypeAlias = Coroutine[
     Any, Any, T
 ]  # Any: what the engine gives and takes while it waits
 
-# How long a task has run when the deputy first looks at it, and how long it sleeps
-# when there is nothing to look at.
+# How long a task has run when the deputy first looks at it, and how long the deputy
+# sleeps when there is nothing to look at.
 FIRST_LOOK = 0.002  # s
 # A wait of the deputy is cut up, in case the baton was asked for at the wrong moment.
 SLICE = 0.05  # s
-# After so many looks at nothing it sleeps until it is called.
+# After this many looks without a running task, the deputy sleeps until it is called.
 LOOKS_IN_VAIN = 5
 
 

@@ -17,7 +17,8 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .brakes import Brake, Told
 
-# Below so much free memory no task starts: a part of the limit, at most so many bytes.
+# With less free memory than this, no task starts: a part of the limit, at most these
+# bytes.
 FLOOR_SHARE = 0.1
 MOST_FLOOR = 100 * MB
 # How long (s) between two looks at the memory that is free. A look takes 50 us.

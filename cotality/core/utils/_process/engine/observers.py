@@ -58,7 +58,7 @@ class Diary:
         """From now on it does again what it did before something else."""
 
     def resize(self, workers: int) -> None:
-        """From now on so many workers run at a time."""
+        """The number of workers that run at a time has changed."""
 
     def told(self, name: str, seconds: float) -> None:
         """To tell the observer *name* of something took so long."""

@@ -22,7 +22,7 @@ from .brakes import Brake, Told
 # How exactly starts are written down, as a part of the time that a rate speaks of: so
 # no rate needs memory for more than a thousand of them.
 EXACTNESS = 1e-3
-# Tasks that travel together start one after the other; so much time (s) is what they
+# Tasks that travel together start one after the other; this much time (s) is what they
 # may be late by.
 MOST_LATE = 0.005
 # Where all places are held by tasks that have not begun, as far as is known: how long
@@ -188,7 +188,7 @@ class Window:
         return granted
 
     def write(self, count: int, at: float) -> None:
-        """Put down that so many start *at* that time, in its place."""
+        """Note that *count* tasks start *at* that time, in order of time."""
         place = len(self.starts)
         while place and self.starts[place - 1].at > at:
             place -= 1

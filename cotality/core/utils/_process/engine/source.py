@@ -41,7 +41,7 @@ class Memory(Protocol):
     """Knows the outcomes of tasks that an earlier run has finished."""
 
     def attach(self, source: Source) -> None:
-        """It is *source* that asks."""
+        """Remember *source*, which asks from now on."""
         ...
 
     def sort_out(self, portion: Portion) -> SortedOut:
@@ -50,26 +50,26 @@ class Memory(Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be known before that is taken."""
+        """Whether it may look up more before its known outcomes are taken."""
         ...
 
     def was_taken(self) -> None:
-        """All that was known has been taken."""
+        """The source has taken all known outcomes."""
         ...
 
     def will_run(self, portion: Portion) -> None:
         """*portion* is about to be handed out.
 
         Raises:
-            Exception: It must not be, and nothing else either.
+            Exception: Neither this portion nor any other may be handed out.
         """
         ...
 
 
 class Source:
-    """What there is to hand out: what comes again first, then the rest of the input.
+    """The tasks to hand out: first those that come again, then the rest of the input.
 
-    With a *memory*, what that knows is not handed out: its outcomes are `known`.
+    With a *memory*, tasks whose outcomes it knows are not handed out: they are `known`.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Source:
 
     @property
     def has_more(self) -> bool:
-        """Whether something may still be handed out, or be known."""
+        """Whether there may be more tasks to hand out, or more known outcomes."""
         return bool(self.returned or self.known or self.unsorted) or not self.is_empty
 
     def take_returned(self, size: int) -> Portion:
@@ -115,10 +115,10 @@ class Source:
         return Portion(start, tasks) if tasks else None
 
     def take_unknown(self, size: int, memory: Memory) -> Portion | None:
-        """Likewise, of the tasks that *memory* does not know.
+        """At most *size* tasks that *memory* does not know; None if there are none now.
 
-        It may read past more than *size* tasks that it knows: those start nothing, and
-        what they hold is bounded by its size.
+        It may read past more than *size* known tasks: they start nothing, and the
+        memory bounds what their outcomes take.
         """
         while not self.returned and memory.has_room:
             portion = self.unsorted or self.take_next(size)
@@ -146,7 +146,7 @@ class Source:
 
     @contextmanager
     def aside(self, doing: Doing) -> Generator[float, None, None]:
-        """What is done in the ``with`` is not reading; when that began."""
+        """Count the time in the ``with`` as *doing*, not reading; yield its start."""
         began, before = perf_counter(), self.diary.turn_to(doing)
         try:
             yield began
@@ -179,7 +179,7 @@ class Source:
         raise NotImplementedError
 
     def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
-        """Drop from *tasks*, looked at from *first* on, what follows a wrong one."""
+        """Check *tasks* from *first* on, and drop those from the first wrong one on."""
         try:
             check_each(tasks[first:], self.next_index + first)
             return
@@ -194,7 +194,7 @@ class Source:
                 return
 
     def stop(self, error: Exception) -> None:
-        """Read nothing more; *error* is raised when all before it is done."""
+        """Read nothing more, and raise *error* when all earlier tasks are done."""
         if self.error is None:
             self.error = error
         self.is_empty = True
@@ -234,7 +234,7 @@ class IterableSource(Source):
             before = len(tasks)
             at_once = min(at_once, size - before)
             try:
-                # What was read before the input raises stays in the list.
+                # If the input raises, tasks that were read before stay in the list.
                 tasks.extend(islice(self.iterator, at_once))
             except Exception as error:
                 if is_of_a_signal(error):

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from cotality._kit.struck import is_of_a_signal
 
-# How many items of a container are looked at, by how deep it is inside of others. What
-# is in one list is mostly alike, and to look at all of a million takes a second.
+# How many items of a container are looked at, by how deep it is inside others. The
+# items of one list are mostly alike, and looking at a million of them takes a second.
 SAMPLES = (64, 8, 4, 4, 2, 2)
 UNKNOWN = 64  # bytes, for an object that does not say
 LARGE = 64 * 1024  # bytes from which a segment costs less than the way through a pipe
@@ -25,10 +25,10 @@ MANY: dict[type[Any], int] = {  # Any: of whatever items
 def size_of(thing: object) -> int:
     """The bytes that *thing* takes with all that it holds, estimated.
 
-    Containers and instances are looked into, large ones by a sample of their items,
-    arrays by the bytes they refer to. Where items are alike the estimate is a few
-    percent off; what an extension keeps without telling `sys.getsizeof` is not seen.
-    It takes a microsecond for a number and some ten for a nested dict.
+    The items of containers and instances count; large ones are sampled. Arrays count
+    with the bytes to which they refer. If items are alike, the estimate is a few
+    percent off. Memory that an extension does not report to `sys.getsizeof` does not
+    count. It takes a microsecond for a number and some ten for a nested dict.
     """
     return int(deep_size(thing, 0, {}))
 
@@ -36,8 +36,9 @@ def size_of(thing: object) -> int:
 def deep_size(
     thing: Any, depth: int, seen: dict[int, object]
 ) -> float:  # Any: asked for what it is
-    # What many share, such as the keys of all records, counts once. It is kept while
-    # this looks: a container that makes its items when asked would use an id again.
+    # An object that many share, such as a key of all records, counts once. A reference
+    # to it is kept meanwhile: a container that makes its items on demand could reuse an
+    # id.
     if id(thing) in seen:
         return 0.0
     seen[id(thing)] = thing
@@ -112,7 +113,7 @@ def slots_of(kind: type) -> Iterable[str]:
 
 # Nobody can change an object of these types, and it holds no other object.
 ATOMS = frozenset([int, float, complex, bool, str, bytes, type(None), type(...)])
-# These may be changed, some of them, but hold no other object either.
+# Objects of these types hold no other object either, but some can be changed.
 FLAT = ATOMS | {bytearray, range}
 
 
@@ -131,4 +132,4 @@ def looks_large(value: object) -> bool:
     except Exception as raised:
         if is_of_a_signal(raised):
             raise
-        return False  # it is pickled like any other, and then says itself what ails it
+        return False  # it is pickled like any other, and pickling reports the problem

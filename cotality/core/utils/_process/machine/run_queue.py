@@ -16,7 +16,7 @@ from .short_turns import short_turns
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
 NANO = 1e-9
-# Whoever looks sleeps so many times as long as it was late.
+# A thread that looks sleeps this many times as long as it was late.
 LONGER = 10
 
 

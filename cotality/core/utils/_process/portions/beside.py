@@ -18,9 +18,10 @@ class Beside(NamedTuple):
     """The calls that use the same workers as one, when a portion of it was packed.
 
     Attributes:
-        names: Those that were not over, but for the call itself.
-        number: The how many-th the call is.
-        latest: Likewise the latest that was known. Of later ones nobody could say.
+        names: The names of the calls that were not over, except for the call itself.
+        number: The number of the call, counting from the first.
+        latest: The number of the latest call that was known. Nothing is known of later
+            ones.
     """
 
     names: tuple[str, ...] = ()
@@ -32,7 +33,7 @@ ALONE = Beside()
 
 
 class User(NamedTuple):
-    """A call: the how many-th, and what is there as long as it is."""
+    """A call: its number, and a reference to an object that lives as long as it."""
 
     number: int
     reference: weakref.ref[object]

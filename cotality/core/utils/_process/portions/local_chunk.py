@@ -29,8 +29,8 @@ from .chunk import ChunkReport, task_failure
 from .context_copies import copier
 from .stopwatch import Detective, Stopwatch
 
-# After so many seconds to look again at a portion that no thread has taken: when one
-# does, a portion comes back, so mostly somebody looks before.
+# How long (s) to wait before looking again at a portion that no thread has taken: when
+# one does, a portion comes back, so mostly somebody looks before.
 LOOK_INTERVAL = 0.05
 
 Function: TypeAlias = Callable[..., Any]  # Any: the function of any task

@@ -52,8 +52,8 @@ MOST_PACKED = 2048  # tasks; more in a portion would save nothing (measured)
 # The most that tasks of a portion may call if they travel together: so few that they
 # add little to its bytes.
 FEW_FUNCTIONS = 8
-# Likewise for those put into segments for this portion: to write so much takes longer
-# than handing out a portion, and what is out stays in memory.
+# The same for bytes that this portion puts into segments: writing that much takes
+# longer than handing out a portion, and what is out stays in memory.
 WRITTEN_LIMIT = 8 * 1024 * 1024
 PLAIN = 8  # bytes, about, of a result that is a number, a truth value or None
 

@@ -34,7 +34,7 @@ class Span:
         busy: Seconds spent in them: less than from start to end if there were gaps.
         call: The call the task stands for, or the function alone.
         worker: Who ran it.
-        attempt: The how manieth run of the task this is, from 1.
+        attempt: Which attempt this is, counting from 1.
         failed: How many of them failed.
         died: How many of them ended with their worker.
         error: The first failure, as text.

@@ -63,7 +63,7 @@ class SlowTask:
         call: The call it stands for, shortened.
         seconds: How long it ran.
         worker: Who ran it.
-        attempt: The how manieth run of it this was, from 1.
+        attempt: Which attempt this was, counting from 1.
         error: What it failed with, as text; empty if it did not.
         began: When it began to run, in seconds since the run began.
     """

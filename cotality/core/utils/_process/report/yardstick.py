@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .figures import RunFigures
 
-# So many tasks alone, or so many seconds of them, tell what the others take.
+# This many tasks alone, or this many seconds of them, tell how long the others take.
 ENOUGH_TASKS = 10
 ENOUGH_SECONDS = 0.02
-# Threads that keep less than so many CPUs busy are seldom in each other's way.
+# Threads that keep fewer CPUs busy than this seldom disturb each other.
 SELDOM_BUSY = 0.4
 
 

@@ -140,7 +140,7 @@ class Schedule:
         self.most_ahead: int | None = None  # a limit on the window besides the rules
 
     def resize(self, workers: int) -> None:
-        """There are so many workers from now on."""
+        """The number of workers has changed."""
         self.workers = self.pace.workers = workers
 
     def let_stand_ready(self, portions: int | None) -> None:
@@ -251,7 +251,7 @@ class Schedule:
         self.ahead += tasks
 
     def came_back(self, settled: int, handed_back: int, seconds: float) -> None:
-        """A portion is back: so many tasks settled, so many never started."""
+        """A portion is back: how many of its tasks settled, how many never started."""
         self.portions_out -= 1
         self.out -= settled + handed_back
         self.ahead -= handed_back

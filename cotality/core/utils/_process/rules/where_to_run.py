@@ -14,20 +14,21 @@ from .portion_size import Rules
 
 Place: TypeAlias = Literal["one thread", "threads", "processes"]
 
-# What it costs to start a thread, and to hand a tiny task out and back (measured).
+# How long (s) it takes to start a thread, and to hand a tiny task out and back
+# (measured).
 THREAD_START = 60e-6
 COST_ON_THREADS = 0.25e-6
 COST_ON_PROCESSES = 0.6e-6
-# The most it takes a worker to unpack a task and to pack its result (a guess).
+# The longest (s) that a worker takes to unpack a task and to pack its result (a guess).
 MOST_UNPACKING = 50e-6
-# Threads that compete for the interpreter's lock lose some time over it.
+# Threads that compete for the interpreter's lock take this many times as long.
 COMPETITION = 1.05
-# So much of the time the lock has to be busy with tasks that take turns with it.
+# The part of the time in which the lock must be busy before it counts as the limit.
 BUSY_ENOUGH = 0.93
-# How many tasks to reckon with where nobody knows how many there are.
+# How many tasks to assume if their number is not known.
 MANY = 1000
-# A move has to save so much (s), or it is not worth the doubt. To threads less, which
-# start at once.
+# The least time (s) that a move has to save to be worth the doubt; less for threads,
+# which start at once.
 LEAST_SAVING = 0.005
 LEAST_ON_THREADS = 0.002
 LEAST_RATIO = 0.9

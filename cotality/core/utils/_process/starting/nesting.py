@@ -17,10 +17,11 @@ from typing import NamedTuple
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
 
-MOST_LEVELS = 4  # of workers below one another
-# Below one of our workers, on all levels. A program that is none may start any number.
+MOST_LEVELS = 4  # levels of workers below one another
+# Processes below one of our workers, on all levels. Other programs may start any
+# number.
 MOST_BELOW = 1000
-# So much room is not in the way of a task, whoever started its worker.
+# With room for this many workers, a task is not restricted, whoever started its worker.
 MUCH_ROOM = 32
 
 
@@ -56,26 +57,26 @@ this_process.after_fork(here_now.clear)  # they are the parent's
 
 
 def adopt(environment: Mapping[str, str]) -> None:
-    """Have the place that *environment* tells: this is a worker from here on."""
+    """Take the level and the room from *environment*: this process is a worker now."""
     global here
     here = nesting_in(environment)
 
 
 def told_to(workers: int) -> dict[str, str]:
-    """What each of so many *workers* of this process is told."""
+    """The environment variable for each of *workers* workers of this process."""
     return {NESTING_VARIABLE: f"{here.level + 1}:{share_of(workers)}"}
 
 
 def share_of(workers: int) -> int:
-    """How many processes there may be below each of so many *workers*."""
+    """How many processes there may be below each of *workers* workers."""
     return max(1, (here.room or MOST_BELOW) // workers - 1)
 
 
 def has_enough(told_as: int, now: int) -> bool:
-    """Whether a worker told its share as one of so many does as one of so many *now*.
+    """Whether a worker with the share of one of *told_as* suits a pool of *now*.
 
-    It cannot be told anew. With a smaller one a task could start fewer workers than in
-    one that is new.
+    A worker cannot be given another share later. With a smaller share, a task could
+    start fewer workers than in a new worker.
     """
     return share_of(told_as) >= min(MUCH_ROOM, share_of(now))
 

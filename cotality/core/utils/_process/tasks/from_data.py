@@ -14,7 +14,7 @@ R = TypeVar("R", covariant=True)
 
 
 class CountedTasks(Generic[R]):
-    """Tasks of which it may be known how many there are, before they are read.
+    """Tasks whose number may be known before they are read.
 
     Args:
         total: How many; None if nobody knows.
@@ -91,7 +91,7 @@ class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
 
 
 def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as above
-    """What comes in *data* after the first *count* items.
+    """The items of *data* after the first *count*.
 
     An iterator has given those already.
     """
@@ -100,12 +100,12 @@ def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as ab
 
 
 def can_be_read_once(data: Iterable[Any]) -> bool:  # Any: as above
-    """Whether what was read of *data* is gone."""
+    """Whether *data* can be read only once, like an iterator."""
     return iter(data) is iter(data)
 
 
 class NotUnpackableError(TypeError):
-    """An item that was to be several arguments is none of the kinds that can."""
+    """An item should be unpacked into several arguments, but is of the wrong kind."""
 
 
 def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
@@ -124,7 +124,7 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
 
 
 def total_of(tasks: object) -> int | None:
-    """How many *tasks* there are, where somebody knows before they are read."""
+    """How many *tasks* there are; None if that is not known before they are read."""
     if isinstance(tasks, CountedTasks):
         return cast("CountedTasks[object]", tasks).total
     return len(cast("list[object]", tasks)) if isinstance(tasks, list | tuple) else None

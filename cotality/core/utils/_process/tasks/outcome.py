@@ -17,24 +17,24 @@ from .tracebacks import forget_callers
 @public
 @dataclass(eq=False, slots=True)
 class Outcome(Generic[R]):
-    """What became of one task: its value or its failure, and what that took.
+    """How one task ended: its value or its failure, and how long it took.
 
     Attributes:
         index: The position of the task in the input, from 0.
         task: The task itself.
-        value: What it returned; None if it failed.
-        error: The exception it failed with, or None. A task may also *return* an
+        value: The value that it returned; None if it failed.
+        error: The exception with which it failed, or None. A task may also *return* an
             exception: then that is the value, and this is None.
         started_at: When it began to run, in seconds since the epoch, as of
-            :func:`time.time`; None if it never did.
-        seconds: How long it ran; 0.0 if it never did.
-        waited_seconds: From when it was handed out to when it began: for a worker,
-            and for the tasks before it in the same portion.
-        cpu_seconds: The CPU time of the thread that ran it; 0.0 if its worker died,
-            or if it ran in an earlier run, see *journal*.
-        worker: Which worker ran it last, such as ``"process 4711"`` or the name of a
+            :func:`time.time`; None if it never began.
+        seconds: How long it ran; 0.0 if it never began.
+        waited_seconds: How long it waited after it was handed out: for a worker, and
+            for the tasks before it in the same portion.
+        cpu_seconds: The CPU time of the thread that ran it; 0.0 if its worker died, or
+            if it ran in an earlier run, see *journal*.
+        worker: The worker that ran it last, such as ``"process 4711"`` or the name of a
             thread; empty if none did.
-        attempts: How often it was run; more than 1 only with *retries*.
+        attempts: How often it ran; more than 1 only with *retries*.
         earlier_errors: What the attempts before the last one raised, oldest first.
     """
 
@@ -56,10 +56,10 @@ class Outcome(Generic[R]):
         return self.error is None
 
     def unwrap(self) -> R:
-        """The value.
+        """Return the value, or raise the failure.
 
         Raises:
-            Exception: The task failed; this is what it failed with.
+            Exception: The failure of the task.
         """
         if self.error is not None:
             raise as_raised(self.error)
@@ -69,14 +69,14 @@ class Outcome(Generic[R]):
 
 
 class Packing(NamedTuple):
-    """What it took to pack a portion for another process.
+    """How long it took to pack a portion for another process, and why.
 
     Attributes:
-        seconds: All of it.
-        function_seconds: The part of that which went into functions.
-        function_bytes: The size of those that were packed for the first time.
-        function: The name of the largest of them; empty if there is none.
-        functions: How many they are.
+        seconds: How long packing took.
+        function_seconds: The part of that for functions.
+        function_bytes: The size of functions that were packed for the first time.
+        function: The name of the largest of these functions; empty if there is none.
+        functions: How many such functions there are.
     """
 
     seconds: float = 0.0
@@ -91,15 +91,16 @@ class Portion:
     """Tasks that follow one another in the input and are handed out together.
 
     Attributes:
-        start: The index of the first one.
-        failures: Those that failed before they were sent, by position.
+        start: The index of the first task.
+        failures: The tasks that failed before they were sent, by position.
         attempt: Which attempt this is, counting from 1.
-        handed_out: When, by perf_counter.
-        sent_bytes: What travelled to another process, as far as that is new to it: what
-            is large is sent once.
-        packing: What it took to pack them; None where nothing is packed.
-        began: Tells when its first task began, by the monotonic clock; None as long as
-            it has not. Is None itself where nobody can tell before it comes back.
+        handed_out: When it was handed out, by perf_counter.
+        sent_bytes: How many bytes were sent to another process; large objects are sent
+            once.
+        packing: How long packing took; None where nothing is packed.
+        began: A function that says when the first task began, by the monotonic clock;
+            it returns None as long as none has. The attribute is None where that is not
+            known before the portion comes back.
     """
 
     start: int
@@ -126,12 +127,12 @@ class Settled:
     """The outcomes of tasks that follow one another, in order.
 
     Attributes:
-        start: The index of the first one.
-        values: One entry for each; None where a task failed.
+        start: The index of the first task.
+        values: One entry for each task; None where it failed.
         errors: The failures, by position.
-        details: What else is known, if somebody wants to know.
-        is_news: Of tasks that are not run in this call, whether nobody who watches
-            knows of their outcomes.
+        details: What else is known, if somebody asked for it.
+        is_news: For tasks that do not run in this call: whether its observers have not
+            heard of their outcomes yet.
     """
 
     start: int
@@ -146,10 +147,10 @@ class Settled:
             forget_callers(error)
 
     def put_errors_in_place(self) -> None:
-        """Let each failure stand where the value of its task would."""
+        """Put each failure in the place of its task's value."""
         for position, error in self.errors.items():
             self.values[position] = error
-        # In place: frames that the failures' tracebacks lead to hold the same dict.
+        # In place, because frames in the failures' tracebacks hold the same dict.
         self.errors.clear()
 
     def results(self) -> list[Any]:  # Any: what tasks return, or failures
@@ -163,9 +164,9 @@ class Settled:
         self.errors = {}
 
     def take(self) -> Iterator[tuple[int, Any]]:  # Any: what tasks return
-        """Each index with its value, leaving failures out.
+        """Yield each index with its value, leaving failures out.
 
-        Holds on to nothing that it has yielded.
+        It keeps no reference to what it has yielded.
         """
         values, index = self.values, self.start
         self.values = []
@@ -182,7 +183,7 @@ class Settled:
             del value
 
     def take_outcomes(self) -> Iterator[Outcome[Any]]:  # Any: of any result type
-        """An `Outcome` for each task; needs *details*. Holds on to nothing either."""
+        """Yield an `Outcome` for each task, of which it keeps none; needs *details*."""
         assert self.details is not None
         details, values, errors = self.details, self.values, self.errors
         self.values, self.errors, self.details = [], {}, None

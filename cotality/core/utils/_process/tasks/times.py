@@ -130,7 +130,7 @@ class Times:
         return 0.0 not in self.began
 
     def shift(self, seconds: float) -> None:
-        """Say it by a clock that shows so much more."""
+        """Convert the times to a clock that is ahead by that much."""
         self.began = array("d", (each and each + seconds for each in self.began))
         self.ended = array("d", (each and each + seconds for each in self.ended))
 

@@ -22,7 +22,7 @@ MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
 
 
 def field_of(error: BaseException, name: str) -> Any:  # Any: of different types
-    """An attribute that `BaseException` itself has, whatever the class makes of it."""
+    """An attribute as `BaseException` itself has it, whatever the class does."""
     return vars(BaseException)[name].__get__(error)
 
 
@@ -48,7 +48,7 @@ Place = PackedFrame  # its name in files that an earlier version has written
 
 
 def pack_frames(frames: TracebackType | None) -> list[PackedFrame]:
-    """The places of a traceback, outermost first; none for None."""
+    """The frames of a traceback as plain data, outermost first; none for None."""
     places: list[PackedFrame] = []
     while frames is not None and len(places) < MAX_FRAMES:
         places.append(place_of(frames))
@@ -77,7 +77,7 @@ def place_of(frames: TracebackType) -> PackedFrame:
 
 
 def unpack_frames(places: list[PackedFrame]) -> TracebackType | None:
-    """A traceback of the same places, which can be shown like any other."""
+    """A traceback with the same places, which Python shows like any other."""
     outer: TracebackType | None = None
     for place in reversed(places):
         frames = next(traceback_at(place))
@@ -109,7 +109,7 @@ def traceback_at(place: PackedFrame) -> Generator[TracebackType | None, None, No
 
 
 def forget_callers(error: BaseException) -> None:
-    """Empty the frames of ours that *error* came by and that are done.
+    """Empty our own frames that *error* passed through and that have ended.
 
     An exception keeps the frames that it went through, a frame keeps its caller, and
     each of them what it knows: here a whole portion, with all arguments and results.
@@ -126,7 +126,7 @@ def forget_callers(error: BaseException) -> None:
 
 
 def keep_only_places(error: BaseException) -> None:
-    """Let *error*, and all it was raised from, hold nothing of where they came by.
+    """Make *error*, and all its causes, drop every frame that they passed through.
 
     For a failure inside of a call's own work: its frames lead to the whole call, with
     all arguments of all tasks, and some of them run for as long as the call does. On

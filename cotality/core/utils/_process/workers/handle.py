@@ -178,7 +178,7 @@ class WorkerHandle:
             )
             launch.start(process)
             undo.pop_all()
-        # It is ours alone: nobody who lists or joins all children should meet it.
+        # Hide it from `multiprocessing.active_children()`, which would join it.
         mp_process._children.discard(process)  # type: ignore[attr-defined]
         ours.setblocking(False)
         worker = cls(process, ours, slot, rules)
@@ -332,7 +332,7 @@ class WorkerHandle:
         self.outbox = None
 
     def messages(self, reads: int = READS_IN_A_ROW) -> Iterator[Message]:
-        """The messages that are complete now, after so many reads at most.
+        """The messages that are complete now, after a bounded number of reads.
 
         Raises:
             EOFError: The worker hung up.

@@ -42,7 +42,7 @@ from .worker_main import Setup
 
 
 class Boards:
-    """Room for the boards of so many processes at a time."""
+    """Room for the boards of a number of processes at a time."""
 
     def __init__(self, count: int) -> None:
         self.slots = Slots(count)
@@ -191,7 +191,7 @@ def start_hosted(
     except BaseException:
         slot.give_back()
         raise
-    # It is ours alone: nobody who lists or joins all children should meet it.
+    # Hide it from `multiprocessing.active_children()`, which would join it.
     mp_process._children.discard(process)  # type: ignore[attr-defined]
     hosted = Hosted(process, link, slot)
     nesting.here_now.add(hosted)

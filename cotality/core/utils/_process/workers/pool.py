@@ -210,7 +210,7 @@ class Pool(PoolState):
         self.parked[:] = [perf_counter() + self.idle_limit]
 
     def unpark(self, max_workers: int) -> bool:
-        """Use the parked pool again, with so many workers; False if it is too late."""
+        """Use the parked pool again, with that number of workers; False if too late."""
         if max_workers > self.capacity():
             return False
         try:

@@ -149,7 +149,7 @@ class PoolState:
         self.is_over = False  # the watching thread has ended
 
     def capacity(self) -> int:
-        """How many workers it may ever have: for so many there are slots."""
+        """How many workers it may ever have: the number of its slots."""
         return max(self.max_workers, SPARE_SLOTS)
 
     # The bell. From any thread, also from a handler of a signal or garbage collection.

@@ -54,7 +54,7 @@ class Item:
     context: Context = field(default_factory=copy_context)
 
     def is_given_up(self) -> bool:
-        """Whether so many workers died before they began with it that it is no chance.
+        """Whether too many workers died before they began with it for mere chance.
 
         A fork server that is killed says nothing of the item or of its workers.
         """
@@ -102,7 +102,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Have so many workers at most, from now on."""
+    """Have at most this many workers from now on."""
 
     max_workers: int
 

@@ -58,7 +58,7 @@ class Warm:
     token: list[bool] = field(default_factory=list[bool])
 
     def suits(self, now: object, max_workers: int) -> bool:
-        """Whether a call of now, for so many workers, may join those that share it."""
+        """Whether a new call, for that many workers, may join those that share it."""
         pool = self.pool
         is_usable = not (pool.is_closing or pool.is_mixed or pool.broken)
         return (

@@ -284,8 +284,8 @@ class Store:
     """Changes a file of dead letters, and keeps it within its bounds.
 
     Args:
-        max_entries: The oldest letters beyond so many are dropped.
-        max_age: Letters older than so many seconds are dropped.
+        max_entries: The most letters; the oldest beyond that are dropped.
+        max_age: The most seconds; older letters are dropped.
         tracebacks: Whether they are kept.
         trust_others: Whether others may be able to write to the file.
     """

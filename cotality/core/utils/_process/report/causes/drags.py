@@ -32,7 +32,7 @@ WAITING = 1.5
 NOTABLE_QUEUE = 0.2
 # CPUs that are busy for this part of the time have nothing left to give.
 CPUS_FULL = 0.85
-# More than so many times as many threads as are of use are too many.
+# There are too many threads if there are this many times as many as are of use.
 TOO_MANY = 2
 
 

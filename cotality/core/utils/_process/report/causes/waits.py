@@ -7,7 +7,7 @@ from cotality.core.utils._process.engine.observers import Doing
 
 from .finding import Case, Finding
 
-# A task is to blame for what others waited if it explains so much of that.
+# A task is to blame for the waiting of others if it explains this part of it.
 MOST_OF_IT = 0.5
 JOURNAL = "the journal"
 
