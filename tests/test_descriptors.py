@@ -268,7 +268,7 @@ def test_an_interrupt_while_shared_memory_is_made(
 
     monkeypatch.setattr(os, "ftruncate", interrupted(os.ftruncate))
     monkeypatch.setattr(
-        ledger_slots, "anonymous_file", interrupted(ledger_slots.anonymous_file)
+        ledger_slots, "memory_file", interrupted(ledger_slots.memory_file)
     )
     before = os.listdir("/proc/self/fd")
 

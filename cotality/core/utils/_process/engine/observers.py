@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 class Doing(IntEnum):
     """What the thread that drives a call does at a moment.
 
-    Workers without a task wait for it meanwhile, so this is also why they have none.
+    A worker without a task waits for this thread, so this is also why it has no task.
     """
 
     OWN_WORK = 0
     READING = 1  # the input
-    LOOKING_UP = 2  # what a journal knows of tasks that were read
+    LOOKING_UP = 2  # tasks that were read, in a journal
     PACKING = 3  # and handing out
     UNPACKING = 4
     TELLING = 5  # observers
-    CALLER = 6  # it is not ours: the caller has results
-    # From here on it waits for something to come back, and hands nothing out because
-    WORKERS_FULL = 7  # every worker has something
+    CALLER = 6  # the caller is using results, in this thread
+    # From here on it waits for something to come back. It hands nothing out because ...
+    WORKERS_FULL = 7  # every worker has a portion
     WINDOW_FULL = 8  # the caller has to take results first
-    ALL_OUT = 9  # there is nothing left
-    RETRY_LATER = 10  # likewise, but for tasks that wait to be run again
-    INPUT_LATER = 11  # the input has nothing yet
+    ALL_OUT = 9  # no task is left
+    RETRY_LATER = 10  # all tasks that are left wait for another attempt
+    INPUT_LATER = 11  # the input has no task yet
     BRAKED = (
         12  # a brake lets no task start: this one, or the next, or the next but one
     )
 
 
 class Diary:
-    """Is told what the thread that drives a call does; this one forgets it."""
+    """Notes what the thread that drives a call does; this base class does not."""
 
     def turn_to(self, doing: int) -> int:
-        """From now on it does this; what it did before."""
+        """Note that it does this from now on; return what it did before."""
         return 0
 
     def turn_back(self, doing: int) -> None:
-        """From now on it does again what it did before something else."""
+        """Note that it does again what it did before."""
 
     def resize(self, workers: int) -> None:
         """The number of workers that run at a time has changed."""
 
     def told(self, name: str, seconds: float) -> None:
-        """To tell the observer *name* of something took so long."""
+        """Note how long it took to tell the observer *name* something."""
 
 
 NO_DIARY = Diary()
@@ -71,12 +71,12 @@ class Start(NamedTuple):
     """What is known of a call when it begins.
 
     Attributes:
-        total: How many tasks there are; None when nobody knows.
-        workers: How many run at a time.
-        kind: On what: ``"threads"``, ``"processes"``, ``"inline"``, or the name of
-            the class of an executor.
-        at: When it began, by perf_counter.
-        brakes: What may keep tasks from starting.
+        total: How many tasks there are; None if that is not known.
+        workers: How many tasks run at a time.
+        kind: Where tasks run: ``"threads"``, ``"processes"``, ``"inline"``, or the name
+            of the class of an executor.
+        at: When the call began, by perf_counter.
+        brakes: The brakes that may keep tasks from starting.
     """
 
     total: int | None
@@ -90,13 +90,12 @@ class Observer:
     """Watches one call; each step does nothing unless a subclass says so.
 
     Attributes:
-        patience: Seconds after which it wants to be told, by :meth:`waited`, that
-            nothing has come back; None if it does not care.
-        measure: What it wants to be measured of each task; with anything, what settles
-            comes with its details. To measure costs more than to run a tiny task.
-        diary: Where to write down what the driving thread does; None if it does not
-            care.
-        name: What a person calls it.
+        patience: Seconds without a result after which :meth:`waited` is called; None if
+            never.
+        measure: What to measure of each task. With anything, settled tasks come with
+            their details. Measuring costs more than running a tiny task.
+        diary: Where to note what the driving thread does; None if nowhere.
+        name: The name of the observer for people.
     """
 
     patience: float | None = None
@@ -117,9 +116,10 @@ class Observer:
         """*portion* is on its way to a worker."""
 
     def came_back(self, portion: Portion, report: ChunkReport) -> None:
-        """A worker has done what *report* says with the first tasks of *portion*.
+        """The first tasks of *portion* are back, as *report* says.
 
-        The others are handed out again. Failures may be: those that are not final.
+        The other tasks are handed out again, and so may be those with failures that are
+        not final.
         """
 
     def will_retry(
@@ -137,7 +137,7 @@ class Observer:
         """
 
     def resumed(self, seconds: float) -> None:
-        """The caller has had what settled for *seconds*, and wants more."""
+        """The caller has used settled tasks for *seconds*, and wants more."""
 
     def decided(self, decision: Decision) -> None:
         """From now on tasks run where *decision* says."""
@@ -148,12 +148,12 @@ class Observer:
     def ended(self, error: BaseException | None) -> None:
         """The call is over; *error* is what it is going to raise.
 
-        Comes last and once, also if :meth:`began` has raised or was never reached.
+        Called last and once, even if :meth:`began` has raised or was never called.
         """
 
 
 class Observers(Observer):
-    """Several as one."""
+    """Several observers that look like one."""
 
     def __init__(self, each: Sequence[Observer]) -> None:
         self.each = each
@@ -164,7 +164,7 @@ class Observers(Observer):
         self.diary = diaries[0] if diaries else None
 
     def in_turn(self) -> Iterable[Observer]:
-        """Each of them; the diary, if there is one, hears how long each took."""
+        """Each observer in turn; the diary, if there is one, notes how long it took."""
         return self.each if self.diary is None else self.timed(self.diary)
 
     def timed(self, diary: Diary) -> Iterator[Observer]:

@@ -40,22 +40,21 @@ logger = logging.getLogger(LOGGER)
 
 
 class Run:
-    """One call: its tasks, where they run, and what is out at the moment.
+    """One call: its tasks, where they run, and which portions are out at the moment.
 
     Args:
-        open_source: Makes what gives out tasks, once the call begins.
-        total: How many tasks that is, or None when nobody knows.
-        open_backend: Makes the place where portions run, once there is something to
-            run.
-        arrivals: Where portions come back to.
+        open_source: Makes the source of tasks when the call begins.
+        total: How many tasks there are, or None if that is not known.
+        open_backend: Makes the backend when the call begins.
+        arrivals: Where finished portions arrive.
         policy: What failures mean.
-        retries: What may be run again.
+        retries: Which tasks run again.
         observers: Who watches.
         brakes: What may keep tasks from starting.
         chunksize: The most tasks that travel together, from the first portion on; None
             leaves it to the schedule.
-        bounded: Whether the caller takes results one by one, so that what is read
-            ahead of it has to be limited.
+        bounded: Whether the caller takes results one by one, so that reading ahead has
+            to be limited.
         detailed: Whether outcomes come with their details.
     """
 
@@ -87,12 +86,12 @@ class Run:
         self.bounded = bounded
         self.detailed = detailed
         self.out: dict[Future[ChunkReport], Portion] = {}
-        self.recalled: deque[Settled] = deque()  # what did not have to be run
-        self.error: BaseException | None = None  # what is to be raised in the end
+        self.recalled: deque[Settled] = deque()  # known outcomes, to be delivered
+        self.error: BaseException | None = None  # to be raised in the end
         self.is_on = False  # from the beginning of the call until its end
-        # A limit on how many tasks are ahead of the caller, at the beginning.
+        # At the beginning: the most tasks that may be ahead of the caller.
         self.most_ahead: int | None = None
-        # Since when there is room for tasks that the input does not have yet.
+        # Since when there has been room for tasks that the input does not have yet.
         self.wanting_since: float | None = None
         self.source: Source
         self.backend: Backend
@@ -101,9 +100,9 @@ class Run:
         self.still_to_close = [BACKEND, SOURCE, OBSERVERS]
 
     async def settled(self) -> AsyncGenerator[Settled, None]:
-        """Tasks in the order in which they settle, those of a portion together.
+        """Yield tasks in the order in which they settle, those of a portion together.
 
-        What is to be raised after the last one, :meth:`conclude` raises.
+        If an error has to be raised after the last one, :meth:`conclude` raises it.
         """
         try:
             self.begin()

@@ -20,11 +20,11 @@ BEGUN = "begun"  # True: it runs, or has run. False: it was cancelled before.
 class Ticket(Future[T]):
     """A future that is asked only when it is done; nobody can wait for it.
 
-    A listener may be told more than once. Who listens has to know what it waits for.
+    A listener may be called more than once, and has to know what it waits for.
     """
 
     def __init__(self) -> None:
-        # Of the two who may call `setdefault`, the first one decides.
+        # Both sides may call `setdefault`; the first one decides.
         self.fate: dict[str, bool] = {}
         self.has_outcome = False
         self.value: Any = None  # Any: a T, but only once there is an outcome
@@ -35,7 +35,7 @@ class Ticket(Future[T]):
         state = "done" if self.done() else "running" if self.running() else "waiting"
         return f"<Ticket at {id(self):#x} {state}>"
 
-    # The side that holds it.
+    # For the side that waits for the outcome.
 
     def cancel(self) -> bool:
         if self.fate.setdefault(BEGUN, False):
@@ -44,7 +44,7 @@ class Ticket(Future[T]):
         return True
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
-        # In this order: whatever happens meanwhile, one of the two sides tells.
+        # In this order: whatever happens meanwhile, one of the two sides calls it.
         self.listeners.append(fn)
         if self.done():
             fn(self)
@@ -71,7 +71,7 @@ class Ticket(Future[T]):
         assert self.has_outcome, "nobody waits for a ticket"
         return self.error
 
-    # The side that runs what it stands for.
+    # For the side that runs the portion.
 
     def set_running_or_notify_cancel(self) -> bool:
         return self.fate.setdefault(BEGUN, True)

@@ -27,7 +27,7 @@ class Waiting(NamedTuple):
 
 
 class LatestRun(NamedTuple):
-    """When and where a task ran that waits for its next attempt."""
+    """When and where a task that waits for its next attempt ran last."""
 
     times: Times
     worker: str
@@ -35,7 +35,7 @@ class LatestRun(NamedTuple):
 
 
 class Retries:
-    """The tasks of one call that wait, and what was wrong with them.
+    """The tasks of one call that wait, and their failures so far.
 
     Args:
         policy: Which failures are tried again; None for none.
@@ -74,7 +74,7 @@ class Retries:
         heapq.heappush(self.waiting, Waiting(due, index, task, attempt + 1))
 
     def take_due(self) -> Iterator[Waiting]:
-        """The tasks whose time has come."""
+        """The tasks that are due."""
         now = monotonic()
         while self.waiting and self.waiting[0].due <= now:
             due = heapq.heappop(self.waiting)
@@ -82,21 +82,21 @@ class Retries:
             yield due
 
     def give_up(self) -> Iterator[tuple[Waiting, Exception]]:
-        """All tasks that wait, each with its latest failure, which is its last now."""
+        """Give up all tasks that wait; yield each with its failure, now final."""
         waiting, self.waiting = self.waiting, []
         for each in waiting:
             yield each, self.errors[each.task_index].pop()
 
     def earlier_errors(self, index: int) -> tuple[Exception, ...]:
-        """What the attempts before the last one raised; it can be asked once."""
+        """The failures of the attempts before the last one; ask for them only once."""
         return tuple(self.errors.pop(index, ()))
 
 
 def tell_of_earlier(error: Exception, earlier: tuple[Exception, ...]) -> None:
-    """Let *error*, the last one of a task, carry those of the attempts before.
+    """Attach the failures of earlier attempts to *error*, the last failure of a task.
 
-    As if each attempt had been made while the failure before it was handled: they are
-    each other's ``__context__``, and a note names them.
+    Each is the ``__context__`` of the next, as if each attempt had been made while the
+    failure before it was being handled. A note names each of them.
     """
     attempts = len(earlier) + 1
     for number, each in enumerate(earlier, 1):
@@ -105,13 +105,13 @@ def tell_of_earlier(error: Exception, earlier: tuple[Exception, ...]) -> None:
         except Exception as raised:
             if is_of_a_signal(raised):
                 raise
-            break  # a courtesy, and the class may forbid it
+            break  # notes are optional, and the class may forbid them
     for before, after in zip(earlier, [*earlier[1:], error], strict=True):
         put_behind(after, before)
 
 
 def put_behind(error: BaseException, context: BaseException) -> None:
-    """Let *context* be what was handled when the oldest error behind *error* came."""
+    """Make *context* the ``__context__`` of the oldest error behind *error*."""
     behind = {id(each) for each in chain_of(context)}
     last = error
     for last in chain_of(error):
@@ -121,7 +121,7 @@ def put_behind(error: BaseException, context: BaseException) -> None:
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """*error* and what is behind it, each once."""
+    """*error* and the chain of errors behind it, each once."""
     seen: dict[int, BaseException] = {}  # each is kept: its class may make the next
     following: BaseException | None = error
     while following is not None and id(following) not in seen:

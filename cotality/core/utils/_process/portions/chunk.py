@@ -21,31 +21,30 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ChunkReport:
-    """What became of the tasks of a portion that were started: the first ones.
+    """The outcomes of the first tasks of a portion: those that were started.
 
     Tasks beyond ``len(values)`` are handed back.
 
     Attributes:
-        values: One entry for each; None where a task failed or its value is packed.
+        values: One entry for each task; None where it failed or its value is packed.
         errors: The failures, by position; bytes in a report that crosses a process
             boundary.
         seconds: How long all of them took together.
-        cpu_seconds: The CPU time of that, of the thread that ran them.
+        cpu_seconds: The CPU time of the thread that ran them.
         packed: Values that crossed a process boundary, each by itself, by position.
-        times: When each ran, if the chunk was asked to measure.
-        worker: Who ran them.
-        received_bytes: What came back from another process.
+        times: When each task ran, if the chunk was asked to measure.
+        worker: The worker that ran them.
+        received_bytes: How many bytes came back from another process.
         obstacle: Why the next task could not even be loaded, if that ended the portion;
             bytes in a report that crosses a process boundary.
-        clues: What else its worker can say of it, if the chunk was asked to measure CPU
-            times.
-        unpacking_seconds: What it took this process to unpack what came back.
-        peak_memory: The most memory that process has had so far, in bytes; 0 if nobody
-            wants to know, or can.
-        others_cpu_seconds: The CPU time that other threads of the process have had
-            meanwhile; 0 if nobody wants to know.
-        lost: The positions of tasks that returned what cannot travel: those have
-            failed by the way alone.
+        clues: What else the worker can say about the portion, if the chunk was asked to
+            measure CPU times.
+        unpacking_seconds: How long it took this process to unpack what came back.
+        peak_memory: The most memory that the worker process has used so far, in bytes;
+            0 if that was not measured.
+        others_cpu_seconds: The CPU time of other threads of the process meanwhile; 0 if
+            that was not measured.
+        lost: The positions of tasks that ran well, but whose results cannot travel.
     """
 
     values: list[Any]  # Any: what tasks return
@@ -81,7 +80,7 @@ HALT_INTERVAL = 0.001  # s of tiny tasks between looks whether they are still wa
 
 
 def task_failure(error: BaseException) -> Exception:
-    """The `Exception` a task is said to have failed with when it raised *error*."""
+    """The `Exception` that stands for the failure of a task that raised *error*."""
     # Not by assignment: a class may forbid that (a frozen dataclass).
     frames = field_of(error, "__traceback__")
     BaseException.with_traceback(error, without_our_frames(frames))
@@ -89,7 +88,7 @@ def task_failure(error: BaseException) -> Exception:
 
 
 def without_our_frames(frames: TracebackType | None) -> TracebackType | None:
-    """*frames* from the task's own function on; ours are of no use to a reader."""
+    """*frames* from the task's own function on; ours would not help a reader."""
     outer = frames
     while outer is not None and outer.tb_frame.f_globals.get("__name__") in OURS:
         outer = outer.tb_next

@@ -18,39 +18,39 @@ from typing import NamedTuple
 class Rules(NamedTuple):
     """The constants of the schedule."""
 
-    # How much work a portion should hold. Long against what a portion costs (0.1 ms),
-    # short against what a person notices and against the end of a run, when some
-    # workers wait for the last portions of others.
+    # How much work a portion should hold, in seconds. This is long compared with the
+    # cost of a portion (0.1 ms). It is short compared with what a person notices, and
+    # with the end of a run, when some workers wait for the last portions of others.
     target: float = 0.02
-    # A worker that has spent so many times as long on a portion as was expected, or in
-    # any case this long, hands the rest back: a portion that was measured on short
-    # tasks and holds a long one delays nobody else.
+    # A worker hands the rest of a portion back after *patience* times the expected
+    # time, or after *time_box* seconds. So if a portion that was sized for short tasks
+    # holds a long one, the long task delays no other task.
     patience: int = 3
     time_box: float = 0.05
-    # But not sooner: anything may take a worker's core away for a moment.
+    # But not sooner than this: anything may take a worker's core away for a moment.
     shortest_time_box: float = 0.001
-    # What it costs the parent to hand out and take back one portion, at most.
+    # The most (s) that handing out and taking back one portion costs the parent.
     portion_cost: float = 100e-6
-    # More tasks in a portion would save nothing even when a task does nothing at all
-    # (measured). Where results are taken one by one, a portion is also what is read
-    # ahead and kept, so there it holds fewer.
+    # More tasks in a portion would save nothing, even if a task does nothing
+    # (measured). In a stream, the tasks of a portion are also read ahead and kept, so
+    # it holds fewer.
     largest_portion: int = 8192
     largest_streamed_portion: int = 512
-    # Portions that stand ready for a worker to take, so that none waits for us.
+    # How many portions stand ready for each worker, so that no worker waits for us.
     ready_per_worker: int = 1
-    # A portion takes at most this part of one worker's fair share of what is left,
-    # so that the last ones are small and the workers finish together.
+    # A worker's fair share of the tasks that are left makes this many portions, so that
+    # the last ones are small and the workers finish together.
     parts_per_share: int = 4
     # Measured durations may be noise: portions at most triple from one to the next.
     growth: int = 3
-    # How far the input may be read ahead of what the caller has taken: so many tasks
-    # for each worker, or so many portions if that is more.
+    # How far the input may be read ahead of what the caller has taken: this many tasks
+    # for each worker, or this many portions if that is more.
     window_tasks: int = 8
     window_portions: int = 4
 
 
 class Pace:
-    """How many tasks make a portion of the wanted length, as far as is known."""
+    """How many tasks make a portion of the wanted length, learnt from past portions."""
 
     def __init__(self, rules: Rules, workers: int, largest: int) -> None:
         self.rules = rules
@@ -59,23 +59,24 @@ class Pace:
         self.portion_cost = rules.portion_cost
         self.mean = 0.0
         self.size = 1
-        self.proven = 1  # so many have come back as one, since one was cut short
+        self.proven = 1  # the most tasks in a portion that came back whole
 
     @property
     def target(self) -> float:
         """How much work a portion should hold, in seconds."""
-        # With many workers, or costly ones, portions come back faster than one parent
-        # can handle them, so they have to be longer: a quarter of its time at most.
+        # With many workers, or costly portions, portions come back faster than one
+        # parent can handle them. So they are longer: the parent spends a quarter of its
+        # time on them at most.
         return max(self.rules.target, 4 * self.workers * self.portion_cost)
 
     def learn_cost(self, seconds: float) -> None:
-        """Learn what it costs here to hand out a portion, if that is much."""
+        """Learn how long handing out a portion takes here, if that is long."""
         self.portion_cost = max(self.rules.portion_cost, seconds)
 
     def observe(self, tasks: int, seconds: float) -> None:
         """Learn that *tasks* tasks took *seconds* of one worker's time in all."""
         if tasks == 0 or seconds <= 0:
-            return  # nothing ran, or nobody knows for how long
+            return  # nothing ran, or it is not known for how long
         self.proven = max(self.proven, tasks)
         latest = seconds / tasks
         # Half of the past: one odd portion sways the next few, not the whole run.
@@ -87,9 +88,9 @@ class Pace:
     def cut_short(self, tasks: int) -> None:
         """Learn that a portion came back after *tasks* tasks, the rest not started.
 
-        There was no time for more, or no room: a large result is sent by itself. So
-        many is what the next ones should hold, or a window of portions of such tasks
-        would be a window of many large results.
+        There was no time for more tasks, or no room: a large result is sent by itself.
+        The next portions should hold only this many. Otherwise a window of such
+        portions could hold many large results.
         """
         self.size = max(1, min(self.size, tasks))
         self.proven = max(1, min(self.proven, tasks))
@@ -144,15 +145,15 @@ class Schedule:
         self.workers = self.pace.workers = workers
 
     def let_stand_ready(self, portions: int | None) -> None:
-        """So many may stand ready for each from now on; None: what the rules say."""
+        """Set how many *portions* may stand ready for each worker; None: as by rule."""
         self.most_ready = self.rules.ready_per_worker if portions is None else portions
 
     @property
     def ready_per_worker(self) -> int:
         """How many portions may stand ready for each worker.
 
-        With one worker none: it would run before what another one hands back, and one
-        worker alone is expected to do things in their order.
+        With one worker, none: one worker is expected to run tasks in their order, and a
+        portion that stands ready would run before tasks that are handed back.
         """
         return 0 if self.workers == 1 else self.most_ready
 
@@ -160,8 +161,8 @@ class Schedule:
     def window(self) -> int:
         """How many tasks may be handed out and not yet taken by the caller."""
         for_long_tasks = self.rules.window_tasks
-        # Short tasks may have large results, which fill a portion early. As long as all
-        # portions were small, for reasons of their own, nobody knows.
+        # Short tasks may have large results, which fill a portion early. That does not
+        # show as long as all portions are small for other reasons.
         proven = self.rules.growth * self.pace.proven
         for_short_tasks = self.rules.window_portions * min(self.pace.size, proven)
         window = self.workers * max(for_long_tasks, for_short_tasks)
@@ -173,9 +174,9 @@ class Schedule:
     def next_portion(self, *, from_returned: bool = False) -> int:
         """How many tasks to hand out now, 0 for none until something comes back.
 
-        Tasks that were handed back are not held up by a full window. They had their
-        place in it before, and in an ordered stream it is they that all others, done
-        and waiting in the window, may be waiting for.
+        A full window does not hold up tasks that were handed back. They already have
+        their place in it. In an ordered stream, all other tasks in the window may be
+        done and waiting for them.
         """
         if self.portions_out >= self.workers * (1 + self.ready_per_worker):
             return 0
@@ -190,19 +191,19 @@ class Schedule:
         room = self.window - self.ahead
         if self.portions_out < self.workers:
             # A long task may hold up hundreds of short ones in its portion, more than
-            # a window for long tasks has room for. So that no worker has to wait for
-            # it, such a portion counts for the one task that runs.
+            # the window for long tasks has room for. So such a portion counts as only
+            # the one task that runs, and no worker has to wait for it.
             begun = self.ahead - self.out + self.portions_out
             for_long_tasks = self.workers * self.rules.window_tasks
             room = max(room, min(1, for_long_tasks - begun))
         return room
 
     def time_box(self, tasks: int) -> float:
-        """Seconds after which a worker hands back what it has not started of *tasks*.
+        """Seconds after which a worker hands back those of *tasks* it has not started.
 
-        At most the target, which grows with the number of workers, or portions would
-        come back half done as a rule; at least a round, because the parent has to hand
-        out again what comes back.
+        The target grows with the number of workers, and the time box with it; otherwise
+        most portions would come back half done. It is at least a round, because the
+        parent has to hand out again what comes back.
         """
         expected = tasks * self.pace.mean
         shortest = max(self.rules.shortest_time_box, self.round)
@@ -217,8 +218,8 @@ class Schedule:
     def fair_share(self) -> int:
         """The most tasks a portion may hold so that workers finish together."""
         if self.total is None:
-            # How many there will be nobody knows; how many there were is the only
-            # evidence, and a portion is no larger than its part of that.
+            # It is not known how many tasks there will be. The only evidence is how
+            # many there were, and a portion is no larger than its part of that.
             left = self.settled
         else:
             left = self.total - self.settled - self.out
@@ -226,16 +227,16 @@ class Schedule:
         if self.is_end_short(left):
             return max(1, share)
         # Workers do not finish together if all of them wait for the parent. So at the
-        # end a portion holds as much as keeps a worker busy for a round; less if that
-        # would leave nothing for others, in case the next tasks take longer.
+        # end a portion keeps a worker busy for a round. It holds less if nothing would
+        # be left for others, in case the next tasks take longer.
         for_a_round = int(self.round / self.pace.mean) if self.pace.mean else 1
         return max(1, share, min(for_a_round, 2 * left // self.workers))
 
     def is_end_short(self, left: int) -> bool:
         """Whether the last tasks may go one by one, each as soon as it is done.
 
-        So they should where nobody has to wait for the parent on that account: a result
-        is not held up by the next task of its portion.
+        Then no result has to wait for the next task of its portion. They may, if no
+        worker would have to wait for the parent because of that.
         """
         few = self.workers * self.rules.parts_per_share
         return left < few and self.round < self.pace.target / 16
