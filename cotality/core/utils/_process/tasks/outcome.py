@@ -86,6 +86,10 @@ class Packing(NamedTuple):
     functions: int = 0
 
 
+def no_failures() -> dict[int, Exception]:
+    return {}
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class Portion:
     """Tasks that follow one another in the input and are handed out together.
@@ -105,7 +109,7 @@ class Portion:
 
     start: int
     tasks: list[Task[Any]]  # Any: tasks of every result type
-    failures: dict[int, Exception] = field(default_factory=dict)
+    failures: dict[int, Exception] = field(default_factory=no_failures)
     attempt: int = 1
     handed_out: float = 0.0
     sent_bytes: int = 0
