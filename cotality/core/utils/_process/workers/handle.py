@@ -52,22 +52,23 @@ from .worker_main import Initializer, Setup, worker_main
 if TYPE_CHECKING:
     from .django_databases import Databases, Told
 
-EXIT_LIMIT = 1.0  # s that a worker gets to end by itself once it was told to
-STATE_EXIT_LIMIT = 30.0  # s, if it has to close what its tasks made for all of them
-EOF_LIMIT = 0.5  # s that a worker gets to end once its link has ended
-END_PAUSE = 0.002  # s between two looks whether it has
+EXIT_LIMIT = 1.0  # s that a worker gets to end by itself after it was told to
+STATE_EXIT_LIMIT = 30.0  # s, if it has to close objects of `worker_state`
+EOF_LIMIT = 0.5  # s that a worker gets to end after its link has ended
+END_PAUSE = 0.002  # s between two looks whether it has ended
 # Reads of one link before others have their turn: a task may print without end.
 READS_IN_A_ROW = 16
-# Seconds between an order to a worker, in its ledger, and a look at what it did. Either
+# Seconds between an order to a worker, in its ledger, and a look at what it did. Each
 # side first writes and then looks, and one of them has to see what the other wrote. A
 # processor may hold a store back for a moment, but not for as long as this.
 ORDER_PAUSE = 0.002
-# How many items a worker may hold, by how long (us) its last ones took: the quicker
-# they are, the more of its time it would wait for the next. Half go out at a time.
+# How many items a worker may hold, by how long (us) its last items took: the quicker
+# they are, the larger the part of its time that it would wait for the next. Half go out
+# at a time.
 ROOM = ((200, 8), (1000, 2))
-SLOW = 2**32  # us, of a worker of which nothing is known
-# Items wait behind another for so long (s); then any worker may have them that is idle,
-# and later also one that others keep busy: what came after them would go there.
+SLOW = 2**32  # us, for a worker about which nothing is known
+# Items wait behind another one for this long (s). Then any idle worker may have them,
+# and after the longer time also a busy worker, to which items that came later would go.
 RECALL_AFTER = 0.005
 RECALL_LATEST = 0.05
 MOST_AHEAD = 16 * 1024  # bytes of an item that may wait behind another
@@ -82,8 +83,8 @@ class WorkerPlan:
     max_tasks: int | None = None
     niceness: int = 0  # how much less urgent than the parent
     databases: Databases | None = None  # of a Django program, when the pool was opened
-    told: Told | None = None  # what its workers are told of them
-    puts_back: bool = False  # whether one call finds nothing of another, see there
+    told: Told | None = None  # what the workers are told about these databases
+    puts_back: bool = False  # whether workers undo what tasks set: see `process_state`
 
 
 class WorkerHandle:
@@ -91,7 +92,7 @@ class WorkerHandle:
 
     Only the watching thread calls it or changes it, with two exceptions. A caller that
     has borrowed the worker adds an item to `held`, and sends it: see `loan`. Any thread
-    may look at `item` and `number`, which may be another item's a step later.
+    may look at `item` and `number`, which may belong to another item a step later.
     """
 
     def __init__(
@@ -102,38 +103,38 @@ class WorkerHandle:
         rules: filters.OutputRules,
     ) -> None:
         self.process = process
-        self.rules = rules  # the last ones it was told
+        self.rules = rules  # the latest that were sent to it
         self.pid: int = process.pid or 0
         self.ending = Ending(process)
-        self.ends_by: float | None = None  # it has closed something that tells its end
+        self.ends_by: float | None = None  # when it must have ended: its link has
         self.link = link
         self.slot = slot
-        # On Windows the end of the link tells; a socket has no second holder there.
+        # On Windows the end of the link is enough: a socket has no second holder there.
         self.sentinel: int | None = process.sentinel
         if sys.platform == "win32":
             self.sentinel = None
         self.sentinel_is_watched = True
         self.inbox = Inbox()
-        # What the link did not take at once. As long as there is some, nothing else is
-        # sent, for it would come in the middle of a message.
+        # Bytes that the link did not take at once. As long as there are some, nothing
+        # else is sent, because it would land in the middle of a message.
         self.outbox: memoryview | None = None
-        self.fds_out: list[int] = []  # to be sent with the first byte of it
-        # The items it has not answered, the first of which it works on. None stands for
-        # one that was recalled: the worker sends it back in its turn. A caller appends
-        # while it has borrowed the worker, so it is looked at in copies.
+        self.fds_out: list[int] = []  # to be sent with the first of these bytes
+        # The items that it has not answered; it works on the first. None stands for an
+        # item that was recalled: the worker sends it back in its turn. A caller that
+        # has borrowed the worker appends here, so other threads look at copies.
         self.held: deque[Item | None] = deque()
         self.items_given = 0
         self.items_answered = 0
-        # What the last two items took (us). One of them may have had to wait for a CPU.
+        # How long (us) the last two items took. One of them may have waited for a CPU.
         self.pace = (SLOW, SLOW)
-        self.recalled_at: float | None = None  # when what waits here was
+        self.recalled_at: float | None = None  # when the items that wait were recalled
         self.recalled_to = 0  # the number of the last item that may come back
         self.link_is_watched = True
-        self.events = 0  # what the link is watched for
-        self.is_paused = False  # not read: what it has logged has to be handled first
+        self.events = 0  # the events for which the link is watched
+        self.is_paused = False  # not read until its logs have been handled
         self.is_ready = False
         self.is_leaving = False
-        self.is_dismissed = False  # by us, with nothing to do
+        self.is_dismissed = False  # told to end by us, while it had nothing to do
         self.leave_by: float | None = None
         self.exit_limit = EXIT_LIMIT
         self.end_reason: str | None = None

@@ -58,7 +58,7 @@ WATCHER = "watcher"  # the only key of `PoolState.claim`
 
 
 class Watching(Protocol):
-    """Who has claimed the watch over a pool: see `watcher`."""
+    """The watcher that has claimed a pool: see `watcher`."""
 
     thread: threading.Thread
 
@@ -71,12 +71,12 @@ class PoolState:
     """The state of a pool: see `pool` for callers, `watcher` for the other side.
 
     Args:
-        max_workers: How many processes at most.
-        plan: How they are started.
-        for_calls: Whether only our own calls use it. What such a pool still runs when
-            the program ends has nobody left to take it, and is ended.
-        idle_limit: Seconds that it keeps its workers while it is parked; None takes
-            the default.
+        max_workers: The most processes.
+        plan: How to start them.
+        for_calls: Whether only our own calls use the pool. When the program ends,
+            nobody is left to take what such a pool still runs, so it is ended.
+        idle_limit: Seconds that the pool keeps its workers while it is parked; None
+            takes the default.
     """
 
     slots: Slots  # made and closed by the watching thread, and used by it alone
@@ -92,8 +92,9 @@ class PoolState:
         self.for_calls = for_calls
         self.users = Users()  # the calls that use it at the moment
         self.idle_limit = idle_limit or IDLE_LIMIT
-        # Nobody rings when the pool is parked: that would cost each call a wake-up.
-        # Having slept for as long as it may stay parked, the watching thread looks.
+        # Nobody rings when the pool is parked, because that would cost each call a
+        # wake-up. So the watching thread looks by itself after it has slept for this
+        # long.
         self.longest_sleep = min(self.idle_limit, IDLE_LIMIT)
 
         # Two callers may start a watching thread at once. The one that puts itself in
@@ -101,51 +102,51 @@ class PoolState:
         self.claim: dict[str, Watching] = {}
         self.thread: threading.Thread | None = None  # the one that was started last
 
-        # A caller may change these until it starts the watching thread, and must not
-        # afterwards: then that thread alone does, and callers ask it to (`Resize`).
+        # A caller may change these until it starts the watching thread. After that,
+        # only that thread changes them, and callers ask it to (`Resize`).
         self.max_workers = max_workers
-        self.most_ever = max_workers  # workers: each was told its share as one of them
+        self.most_ever = max_workers  # each worker was told its share as one of these
         self.start_limit = max_workers  # lower once the system refuses more
         self.plan = plan
-        # Whether a worker that is started now is like the others; None does not matter.
+        # Whether a worker that is started now is like the others; None: not important.
         self.is_as_before: Callable[[], bool] | None = None
 
-        # Callers append. The watching thread takes out, and once that has ended
-        # whoever looks: who takes a request out answers it.
+        # Callers append. The watching thread takes requests out; once it has ended, any
+        # thread that looks does so. Whoever takes a request out answers it.
         self.inbox: deque[Request] = deque()
 
         # The watching thread alone changes these; callers look at copies.
-        self.pending: deque[Item] = deque()  # what no worker has
+        self.pending: deque[Item] = deque()  # items that no worker has
         self.workers: set[WorkerHandle] = set()
-        self.assembly: list[Future[None]] = []  # who waits until all workers are there
-        # Workers with nothing to do. Any caller may take one out at any moment, so that
-        # one is here proves nothing a step later. From here it goes to `lent`.
+        self.assembly: list[Future[None]] = []  # to resolve once all workers are ready
+        # Workers with nothing to do. Any caller may take one out at any moment, so
+        # finding a worker here proves nothing a step later. From here it goes to
+        # `lent`.
         self.idle: list[WorkerHandle] = []
         # A caller puts a worker in here under a key of its own, and takes it out: see
-        # `loan`. The watching thread does so only for a caller that was struck.
+        # `loan`. The watching thread takes one out only for a caller that was struck.
         self.lent: dict[object, WorkerHandle] = {}
 
-        # The watching thread sets these, callers read them. A caller rings after each
-        # request that comes while that thread sleeps, or is about to. So a burst of
-        # items costs one wake-up.
-        self.rope: socket.socket | None = None  # what callers ring with
+        # The watching thread sets these, and callers read them. A caller rings if that
+        # thread sleeps, or is about to. So a burst of items costs one wake-up.
+        self.rope: socket.socket | None = None  # with which callers ring
         self.is_asleep = False
-        self.is_full = False  # while it sleeps: an item more would change nothing
-        self.sleeps_long = True  # and would not wake for the looks at a busy worker
+        self.is_full = False  # while it sleeps: one more item would change nothing
+        self.sleeps_long = True  # it would not wake up to look at a busy worker
 
         # When the pool closes by itself; empty while somebody uses it. A caller takes
-        # the time out to use the pool again, the watching thread to close it. Only one
-        # of them can have it, and that decides what becomes of the pool.
+        # the time out to use the pool again, the watching thread takes it out to close
+        # the pool. Only one of them can have it, and that decides.
         self.parked: list[float] = []
 
-        # From here on: never set back. So nobody can be wrong for having looked early,
-        # and to set one of them twice does no harm.
+        # The flags below are never reset. So looking too early is never wrong, and
+        # setting one twice does no harm.
         self.is_mixed = False  # not all of its workers are alike
         self.broken: WorkerStartError | None = None
         self.is_closing = False  # accepts nothing more
-        self.drops_waiting = False  # what no worker has is cancelled
+        self.drops_waiting = False  # items that no worker has are cancelled
         self.is_killed = False  # every worker is ended
-        self.spares_idle = False  # but those that have nothing to do
+        self.spares_idle = False  # except those that have nothing to do
         self.is_over = False  # the watching thread has ended
 
     def capacity(self) -> int:
@@ -167,7 +168,7 @@ class PoolState:
             # Full: it is going to wake anyway. Closed: there is nobody to wake.
 
     def turn_away(self) -> None:
-        """Answer what came too late. Whoever takes a request out, answers it.
+        """Answer requests that came too late. Whoever takes a request out answers it.
 
         A caller that finds the pool over and the thread that ends may be here at the
         same time. `popleft` gives each request to one of them.
