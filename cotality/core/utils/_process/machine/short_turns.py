@@ -8,12 +8,11 @@ ms.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from sys import getswitchinterval, setswitchinterval
 from threading import get_ident
-
-from . import this_process
 
 # Seconds. Odd numbers, by which they are known as ours.
 SHORT_TURN = 103e-6
@@ -26,7 +25,9 @@ TURNS = SHORT_TURN, PROBE_TURN
 # another length.
 wanted: dict[int, float] = {}
 usual = getswitchinterval()
-this_process.after_fork(wanted.clear)
+# Not by `this_process`: a loop over a few trivial items loads this and not that.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=wanted.clear)
 
 
 @contextmanager
