@@ -1,8 +1,8 @@
-"""`contextlib.contextmanager`, for a ``with`` around other people's code.
+"""`contextlib.contextmanager`, for a ``with`` around the user's code.
 
-That one assigns to the traceback of what is raised in the ``with`` (seen on 3.11 to
-3.13). The class of an exception may forbid that, as a frozen dataclass does, and then
-its own error is raised instead.
+The standard one assigns to the traceback of an exception that is raised in the ``with``
+(seen on 3.11 to 3.13). The class of the exception may forbid that, as a frozen
+dataclass does, and then another error is raised instead.
 """
 
 from __future__ import annotations

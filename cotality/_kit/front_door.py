@@ -1,7 +1,6 @@
-"""A module that offers names of other modules, each imported when it is asked for.
+"""A module that offers names of other modules, and imports each when it is asked for.
 
-Few programs need all that such a module offers, and each of them waits for what is
-imported.
+Few programs need all that such a module offers, and every import takes time.
 """
 
 from __future__ import annotations

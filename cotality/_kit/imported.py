@@ -1,4 +1,4 @@
-"""What is imported already, asked for without importing it."""
+"""Asks for a module only if it has been imported, without importing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The marks of names that are known outside: public ones, and those in pickles."""
+"""Marks names that are known outside: public ones, and those in pickles."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

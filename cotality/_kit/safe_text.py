@@ -1,4 +1,4 @@
-"""Text about objects of other people's classes, which may do anything when asked."""
+"""Text about objects of the user's classes, which may do anything when asked."""
 
 from __future__ import annotations
 

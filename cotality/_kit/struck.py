@@ -1,17 +1,17 @@
-"""Whether an exception comes from the handler of a signal, and so is the caller's.
+"""Whether an exception comes from a signal handler, and so belongs to the caller.
 
-Python runs the handler of a signal between any two instructions of the main thread,
-also of somebody's ``__str__`` or ``__reduce__`` that is asked about an object. What
-comes out of there then says nothing about the object: it is a Ctrl-C, a time limit or
-an order to stop, and it has to go on to whoever made the call. So wherever a failure
-of other people's code is answered with a text, with None or with an error of ours::
+Python runs a signal handler between any two instructions of the main thread, also in
+the middle of somebody's ``__str__`` or ``__reduce__``. An exception from there says
+nothing about the object: it is a Ctrl-C, a time limit or an order to stop, and has to
+go on to whoever made the call. So wherever a failure of the user's code is answered
+with a text, with None or with an error of ours::
 
     except BaseException as broken:
         if is_of_a_signal(broken):
             raise
 
-It is loaded before anything fails, and takes next to nothing with it: where descriptors
-have run out, or the program is about to end, nothing more can be imported.
+This module is loaded before anything fails, and imports next to nothing: once
+descriptors have run out, or the program is about to end, nothing more can be imported.
 """
 
 from __future__ import annotations

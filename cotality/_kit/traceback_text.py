@@ -1,8 +1,8 @@
-"""Tracebacks as Python prints them, out of which a signal passes.
+"""Tracebacks as Python prints them, but a signal in somebody's code passes through.
 
 The standard library asks each exception for its text in a bare ``except``: a Ctrl-C or
-a time limit that strikes somebody's ``__str__`` in there is lost. So that text, and the
-notes, are asked for here. Only failures load this module.
+a time limit that strikes somebody's ``__str__`` there is lost. So this module asks for
+that text, and for the notes, itself. It is loaded only after a failure.
 """
 
 from __future__ import annotations

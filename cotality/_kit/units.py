@@ -1,4 +1,4 @@
-"""Figures as a person writes them: with a unit, and no more digits than they need."""
+"""Figures as a person writes them: with a unit, and no more digits than needed."""
 
 from __future__ import annotations
 

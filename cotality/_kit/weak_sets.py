@@ -1,4 +1,4 @@
-"""What is in a set of weak references that other threads change meanwhile."""
+"""Reads a set of weak references that other threads change meanwhile."""
 
 from __future__ import annotations
 

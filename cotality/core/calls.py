@@ -1,14 +1,14 @@
-"""What a call of the core is made of, for whoever makes calls of another kind.
+"""The parts of a call of the core, for code that makes calls of another kind.
 
 Provisional: for the floors of this house, and for authors of extensions. Names may come
 and go with any release.
 
-* The call: `prepare` checks what it is given and makes a `Prepared`, whose `results`,
-  `stream`, `outcomes`, `batches` and their twins run it; `checked_limits` says when a
-  batch is full. `Awaits` is what an asynchronous one gives.
-* What runs without one: `run_in_loop`, with the failures that a call would have;
+* The call: `prepare` checks its arguments and makes a `Prepared`, whose methods
+  `results`, `stream`, `outcomes`, `batches` and their twins run it; `checked_limits`
+  says when a batch is full. An asynchronous method returns `Awaits`.
+* Without a call: `run_in_loop`, with the failures that a call would have;
   `results_with_head_start`, which makes a call if that pays, where
-  `can_have_head_start`; `unwrapped`, of what was run before.
+  `can_have_head_start`; `unwrapped`, for outcomes that are already known.
 * The tasks: `TasksOver` a function and data, `TasksAfter` others, `total_of` them,
   `items_after` the first, which are gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.

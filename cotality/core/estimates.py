@@ -1,4 +1,4 @@
-"""What tasks are like, and where they should run therefore.
+"""How tasks behave, and where they should run.
 
 Provisional: for the floors of this house, and for authors of extensions. Names may come
 and go with any release.

@@ -1,15 +1,15 @@
-"""Processes of another floor: start one, talk to it, know when and how it ended.
+"""Processes of another floor: start one, talk to it, learn when and how it ended.
 
 For our own floors, and provisional: it may change from one release to the next.
 
-* :func:`start_hosted` starts a process that is set apart as a worker is, and ends with
-  its parent however that ends. The parent has a `Hosted`, the process a `Host`. Both
-  have one end of a link, and a `Board` in memory that they share, out of `Boards`;
-  `LinkEnd` brings another socket into it.
-* What crosses a link is made by `encode`, or by `encode_answer` for the process that
-  has sent the question, and read by `loaded`; `parcel` has large things travel in a
-  `Segment`, by descriptor, which `send_some` sends along; exceptions travel whole by
-  `pack_exception` and `unpack_exception`.
+* :func:`start_hosted` starts a process that is set apart like a worker, and ends with
+  its parent however that ends. The parent has a `Hosted`, the process has a `Host`.
+  Each has one end of a link, and they share a `Board` in memory, one of `Boards`;
+  `LinkEnd` brings another socket into the process.
+* `encode` makes what crosses a link, or `encode_answer` for the process that sent the
+  question; `loaded` reads it. `parcel` lets large objects travel in a `Segment`, whose
+  descriptor `send_some` sends along. `pack_exception` and `unpack_exception` let
+  exceptions travel whole.
 * Failures in words: `exited`, `path_of_unpicklable`, `unpicklable_result` and
   `unreadable_result`.
 * `WorkerLink`, `Inbox`, `Message` and `framed` are messages between parent and child.

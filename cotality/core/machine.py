@@ -9,7 +9,7 @@ and go with any release.
 * memory: `available_memory`, `memory_pressure` and how it is reckoned, `fullness`;
   `left_in_container` where there is a limit; what `MEMORY_VARIABLE` sets, in `MB`; how
   much of it an object takes: `size_of`;
-* where all that is read: the `content` of a file of the kernel, or `psutil_for`;
+* where it reads that: the `content` of a file of the kernel, or `psutil_for`;
 * this process: whether it is a worker, `in_worker`; what its forked children must
   forget, `after_fork`.
 """

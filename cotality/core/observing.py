@@ -1,14 +1,15 @@
-"""Who sees a call run, and who may hold it up.
+"""Observers, which see a call run, and brakes, which may hold it up.
 
 Provisional: for the floors of this house, and for authors of extensions. Names may come
 and go with any release.
 
 * A `Brake` keeps tasks from starting, and is `Told` about in reports; an `Observer`
   sees what happens, from the `Start` on.
-* What they are shown: a `Portion` of tasks that is handed out, the `ChunkReport` that
-  comes back, what has `Settled`; how much of each task to `Measure`.
+* What they see: a `Portion` of tasks that is handed out, the `ChunkReport` that comes
+  back, the tasks that have `Settled`; how much of each task to `Measure`.
 * Which failures count: `Classes` of exceptions, or a `Predicate`.
-* A report in a few words: `place_of` it, where it ran; `tasks_of` it, what came.
+* A report in a few words: `place_of` says where it ran, `tasks_of` what came of its
+  tasks.
 """
 
 from cotality._kit.front_door import front_door

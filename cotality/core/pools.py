@@ -4,9 +4,9 @@ Provisional: for the floors of this house, and for authors of extensions. Names 
 and go with any release.
 
 A `SharedPool` starts its workers when a call needs them, lends them to any number of
-calls at once, and ends them after `IDLE_SECONDS` without one. Its `PoolStatus` says
-what they do. A call takes them from the ``with`` around it, or from the `Lender` that
-it is given when it is prepared.
+calls at once, and ends them after `IDLE_SECONDS` without a call. Its `PoolStatus` says
+what the workers do. A call takes them from the ``with`` block around it, or from the
+`Lender` that it was given when it was prepared.
 """
 
 from cotality._kit.front_door import front_door
