@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +65,8 @@ ALL_THE_TIME = 0.5
 BUSY = 0.8
 # What computes for less than this part of what it takes alone waits for the most part.
 MOSTLY_WAITS = 0.25
+# What waits for more than this part lets go of the lock: for the rest nobody knows it.
+LETS_GO = 0.2
 # Threads, or processes, that do not do so much more than a loop are given up. They
 # have each had so many portions by then.
 PAYS = 1.05
@@ -347,7 +349,7 @@ class AutoBackend:
         # What ran in a process may have waited for a CPU; nobody says.
         alone = chunk is not None and self.is_alone and self.was_alone(chunk)
         # What is not clear does not outweigh what was.
-        is_news = seen.is_clear or not evidence.wall
+        is_news = self.is_clear(seen, chunk) or not evidence.wall
         evidence.saw(seen, alone=alone and is_news)
         if alone and self.place == "one thread":
             evidence.alone.saw(seen)
@@ -360,6 +362,17 @@ class AutoBackend:
                 evidence.wait = seen.wait / seen.tasks
         if self.wants_sample:
             self.sample_results(report, have_travelled=chunk is None)
+
+    def is_clear(self, seen: Seen, chunk: LocalChunk | None) -> bool:
+        """Whether what *chunk* waited for was something outside.
+
+        In a crowd only if somebody looked. To stand in line for the lock, again and
+        again and each time for little, looks like waiting for the most part; and more
+        threads, as are good for that, would make the line longer.
+        """
+        if self.place != "threads" or self.disturbance.is_unsure:
+            return seen.is_clear
+        return chunk is not None and chunk.is_observed and seen.is_by_itself
 
     def sample_results(self, report: ChunkReport, *, have_travelled: bool) -> None:
         """See what it takes to send the results of *report* back, if there are any."""
@@ -413,7 +426,8 @@ class AutoBackend:
             seen = self.disturbance.seen_on_the_way(seen, chunk.native_id)
             if seen.cpu + seen.wait > LEAST_SEEN:
                 computes = seen.cpu > seen.wait
-                self.evidence.saw_running(seen, alone=self.is_alone)
+                is_clear = self.place != "threads" or self.is_clear(seen, chunk)
+                self.evidence.saw_running(seen, alone=self.is_alone and is_clear)
         if computes and self.evidence.lock is None and self.is_worth_a_probe():
             self.probe(chunk)
 
@@ -555,7 +569,7 @@ class AutoBackend:
                 return
         # What was done there counts for nothing where nothing can be any more.
         rate = 0.0 if has_to_leave else self.rate_here
-        place = better_place(figures, self.place, rate)
+        place = better_place(self.weighed(figures), self.place, rate)
         may_move = now >= self.stays_until or math.isinf(figures.seconds(self.place))
         if place is not None and figures.left and may_move:
             self.go(place, figures, now)
@@ -565,6 +579,21 @@ class AutoBackend:
             # A thread goes on until the processes do; or all that had begun.
             here = 0 if self.processes_answer else max(1, len(self.out))
             self.workers = self.most_processes + here
+
+    def weighed(self, figures: Figures) -> Figures:
+        """*figures* without the processes, if it is too early for those.
+
+        What waits now and then lets go of the lock, perhaps for all that it does in the
+        system as well. That it keeps it whenever it has a CPU would be a guess, and
+        threads show it at once, where processes never would.
+        """
+        evidence = self.evidence
+        is_known = evidence.lock is not None or self.place == "processes"
+        if is_known or self.is_without_threads or self.most_threads < 2:
+            return figures
+        if evidence.wait < LETS_GO * evidence.wall:
+            return figures
+        return replace(figures, processes=0)
 
     def does_not_pay(self) -> bool:
         """Whether no more tasks a second are done here than in a loop.
@@ -637,10 +666,12 @@ class AutoBackend:
         generation = self.generation
         if self.place != "threads" or self.cpus < 2 or self.workers < 2:
             return
-        if generation.portions >= 2 * self.workers and generation.busy > BUSY:
+        # Those that stand in line for a CPU have the lock, or do not need it.
+        wanting = generation.wanting
+        if generation.portions >= 2 * self.workers and wanting > BUSY:
             # All of it locked keeps one CPU busy, none of it all of them.
             most = min(self.cpus, self.workers)
-            lock = (most / generation.busy - 1) / (most - 1)
+            lock = (most / wanting - 1) / (most - 1)
             self.evidence.lock = min(1.0, max(0.0, lock))
 
     def go(self, place: Place, figures: Figures, now: float, reason: str = "") -> None:
@@ -666,8 +697,14 @@ class AutoBackend:
         else:
             self.workers = 1
             self.crowd_until = now
-        self.generation = Generation(rate=self.generation.rate_now)
+        self.generation = Generation(rate=max(self.generation.rate_now, self.loop_rate))
         self.tell(figures, now, reason)
+
+    @property
+    def loop_rate(self) -> float:
+        """How many tasks a second were done in the loop, the first; 0 if none were."""
+        each = self.evidence.alone.each
+        return 1 / each if each else 0.0
 
     @property
     def first_threads(self) -> int:
