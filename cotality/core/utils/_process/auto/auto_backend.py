@@ -457,16 +457,17 @@ class AutoBackend:
         return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
-        """See whether the task that *chunk* runs keeps the interpreter's lock."""
-        began, done = monotonic(), len(chunk.values)
+        """See whether what *chunk* runs keeps the interpreter's lock."""
+        began = monotonic()
         cpu_began = cpu_seconds_of(chunk.thread) or 0.0
         is_held = is_lock_held(seconds_in_queue)
         seconds = monotonic() - began
         computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
-        # A task that ended meanwhile, or has begun to wait, has let go of it, and says
-        # nothing of what it does while it computes.
-        is_same = len(chunk.values) == done and not chunk.is_over
-        if is_held or (is_same and computed > ALL_THE_TIME * seconds):
+        # A portion that ended meanwhile, or a task that has begun to wait, has let go
+        # of it, and says nothing of what it does while it computes. Between two tasks
+        # of a portion nobody does.
+        was_busy = not chunk.is_over and computed > ALL_THE_TIME * seconds
+        if is_held or was_busy:
             self.evidence.lock = float(is_held)
 
     def is_first_of_all(self, chunk: LocalChunk | None, seen: Seen) -> bool:
