@@ -301,7 +301,7 @@ class AutoBackend:
             self.see_what_arrived(report)
             if report.values and not self.processes_answer:
                 self.processes_answer = True
-                self.generation = Generation()
+                self.generation = Generation(self.done)
         self.learn(report, chunk)
         now = monotonic()
         # Among threads not with each: where CPUs are scarce, what is spent on that
@@ -428,7 +428,8 @@ class AutoBackend:
                 computes = seen.cpu > seen.wait
                 is_clear = self.place != "threads" or self.is_clear(seen, chunk)
                 self.evidence.saw_running(seen, alone=self.is_alone and is_clear)
-        if computes and self.evidence.lock is None and self.is_worth_a_probe():
+        is_unknown = self.evidence.lock is None and self.place != "threads"
+        if computes and is_unknown and self.is_worth_a_probe():
             self.probe(chunk)
 
     def first_glance(self, chunk: LocalChunk, now: float, cpu: float) -> Glance:
@@ -555,6 +556,7 @@ class AutoBackend:
         return self.evidence.wall
 
     def reconsider(self, now: float) -> None:
+        self.generation.count(self.done)
         self.learn_of_lock()
         has_to_leave = self.is_shut_out and self.place == "processes"
         if self.does_not_pay() and not has_to_leave:
@@ -586,15 +588,15 @@ class AutoBackend:
 
         What waits now and then lets go of the lock, perhaps for all that it does in the
         system as well. That it keeps it whenever it has a CPU would be a guess, and
-        threads show it at once, where processes never would.
+        threads show at once what they do, where processes would never show it.
         """
-        evidence = self.evidence
-        is_known = evidence.lock is not None or self.place == "processes"
-        if is_known or self.is_without_threads or self.most_threads < 2:
+        if self.place == "processes" or self.is_without_threads:
             return figures
-        if evidence.wait < LETS_GO * evidence.wall:
+        if self.evidence.wait < LETS_GO * self.evidence.wall or self.most_threads < 2:
             return figures
-        return replace(figures, processes=0)
+        is_on_threads = self.place == "threads"
+        is_known = self.rate_here if is_on_threads else self.evidence.lock is not None
+        return figures if is_known else replace(figures, processes=0)
 
     def does_not_pay(self) -> bool:
         """Whether no more tasks a second are done here than in a loop.
@@ -667,12 +669,10 @@ class AutoBackend:
         generation = self.generation
         if self.place != "threads" or self.cpus < 2 or self.workers < 2:
             return
-        # Those that stand in line for a CPU have the lock, or do not need it.
-        wanting = generation.wanting
-        if generation.portions >= 2 * self.workers and wanting > BUSY:
+        if generation.portions >= 2 * self.workers and generation.busy > BUSY:
             # All of it locked keeps one CPU busy, none of it all of them.
             most = min(self.cpus, self.workers)
-            lock = (most / wanting - 1) / (most - 1)
+            lock = (most / generation.busy - 1) / (most - 1)
             self.evidence.lock = min(1.0, max(0.0, lock))
 
     def go(self, place: Place, figures: Figures, now: float, reason: str = "") -> None:
@@ -698,8 +698,15 @@ class AutoBackend:
         else:
             self.workers = 1
             self.crowd_until = now
-        self.generation = Generation(rate=max(self.generation.rate_now, self.loop_rate))
+        rate = max(self.generation.rate_now, self.loop_rate)
+        self.generation = Generation(self.done, rate)
         self.tell(figures, now, reason)
+
+    @property
+    def done(self) -> int:
+        """How many tasks have ended, in portions that are back, or out to threads."""
+        out = sum(len(chunk.values) for chunk in list(self.out.values()))
+        return self.evidence.settled + out
 
     @property
     def loop_rate(self) -> float:
@@ -721,14 +728,14 @@ class AutoBackend:
         if rate < GROWTH_PAYS * generation.rate:
             # It does not pay, or it was not seen to: the next look is a longer one.
             least = LONGER * generation.seconds
-            self.generation = Generation(generation.rate, least)
+            self.generation = Generation(self.done, generation.rate, least)
             if rate < generation.rate and generation.workers_before > 1:
                 self.workers = generation.workers_before
                 self.tell(figures, now)
             return
         wanted = min(2 * self.workers, figures.useful_threads, self.most_threads)
         if wanted > self.workers:
-            self.generation = Generation(rate, workers_before=self.workers)
+            self.generation = Generation(self.done, rate, workers_before=self.workers)
             self.workers = wanted
             self.tell(figures, now)
 
@@ -822,6 +829,8 @@ class Generation:
     """What has come back since the number of workers was last changed.
 
     Attributes:
+        done_before: How many tasks were done then, in portions that are back or out.
+        rate_now: How many a second have been done since, see :meth:`count`.
         rate: The tasks a second that were done with the number before.
         least: For how many seconds to watch before the number is changed again.
         workers_before: That number; 0 if there is nothing to go back to.
@@ -829,10 +838,13 @@ class Generation:
 
     def __init__(
         self,
+        done: int = 0,
         rate: float = 0.0,
         least: float = LEAST_GENERATION,
         workers_before: int = 0,
     ) -> None:
+        self.done_before = done
+        self.rate_now = 0.0
         self.rate = rate
         self.least = least
         self.workers_before = workers_before
@@ -846,19 +858,23 @@ class Generation:
     def seconds(self) -> float:
         return max(1e-9, monotonic() - self.began_at)
 
-    @property
-    def rate_now(self) -> float:
-        return self.tasks / self.seconds
+    def count(self, done: int) -> None:
+        """So many tasks are done by now.
+
+        In portions that are back or out: while these grow, most of what is done is in
+        those that are out.
+        """
+        self.rate_now = (done - self.done_before) / self.seconds
 
     @property
     def busy(self) -> float:
-        """How many CPUs were busy with what has come back."""
-        return self.cpu / self.seconds
+        """How many CPUs were busy, if all computed as much as what has come back."""
+        return self.rate_now * self.cpu / max(1, self.tasks)
 
     @property
     def wanting(self) -> float:
         """How many threads had a CPU, or wanted one, on average."""
-        return (self.cpu + self.queued) / self.seconds
+        return self.rate_now * (self.cpu + self.queued) / max(1, self.tasks)
 
     def saw(self, seen: Seen) -> None:
         self.portions += 1
