@@ -38,12 +38,15 @@ class Kind:
     Attributes:
         cpu: Its CPU time.
         wait: What it waits for something outside.
-        lock: The part of the CPU time for which it has the interpreter's lock.
+        lock: The part of the CPU time for which it has the interpreter's lock; more
+            than 1 if it takes longer beside others.
+        seems_free: Whether it leaves the lock so often that it seems not to need it.
     """
 
     cpu: float
     wait: float = 0.0
     lock: float = 1.0
+    seems_free: bool = False
 
     @property
     def alone(self) -> float:
@@ -75,6 +78,7 @@ class MadeUpChunk:
     is_in_caller = is_observed = is_over = can_stay = False
     began_at: float | None = None
     queue_began: float | None = 0.0
+    queue_ended = 0.0
     cpu_began = all_began = late_began = 0.0
     belongs = None
 
@@ -162,7 +166,8 @@ class MadeUpMachine:
         )
 
     def is_lock_held(self, queue_of: object) -> bool:
-        is_held = self.kind.lock > 0.5 and self.kind.cpu > self.kind.wait
+        kind = self.kind
+        is_held = kind.lock > 0.5 and kind.cpu > kind.wait and not kind.seems_free
         self.now += PROBE[is_held]
         return is_held
 

@@ -25,6 +25,8 @@ KINDS = {
     "hashes, 0.1 ms": (Kind(0.1e-3, lock=0.05), 4000),
     "hashes, 1 ms": (Kind(1e-3, lock=0.01), 400),
     "hashes, 10 ms": (Kind(10e-3, lock=0.0), 40),
+    # It leaves the lock again and again, and several of it take longer than a loop.
+    "sorts of small frames": (Kind(1.7e-3, lock=2.4, seems_free=True), 400),
 }
 
 
@@ -38,6 +40,19 @@ def test_what_is_decided_costs_little(
     seconds = machine.run()
 
     assert seconds < 1.35 * kind.best(tasks), machine.decisions
+
+
+def test_threads_that_lose_to_the_loop_are_given_up_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind, tasks = KINDS["sorts of small frames"]
+    machine = MadeUpMachine(monkeypatch, kind, tasks)
+
+    machine.run()
+
+    assert "no more was done than in a loop" in machine.decisions[1].reason
+    assert machine.decisions[1].at < 0.1
+    assert machine.decisions[-1].choice == "processes"
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if KINDS[name][0].wait])

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,9 +55,10 @@ GROWTH_PAYS = 1.2
 # For so long (s) they have to be watched: their first portions are small, and mostly
 # overhead. If it did not pay, for so many times as long before it is tried again.
 LEAST_GENERATION = 0.01
+LONG_GENERATION = 0.02
 LONGER = 3
-# For so long (s) it has to have computed, or waited for something outside: what it did
-# for less than that, on a machine that is busy with others, says nothing.
+# For so long (s) tasks have to have computed, or waited for something outside: what
+# they did for less than that, on a machine that is busy with others, says nothing.
 LEAST_SEEN = FIRST_LOOK / 2
 # A task that was looked at for a moment has computed for so much of that.
 ALL_THE_TIME = 0.5
@@ -65,8 +66,6 @@ ALL_THE_TIME = 0.5
 BUSY = 0.8
 # What computes for less than this part of what it takes alone waits for the most part.
 MOSTLY_WAITS = 0.25
-# What waits for more than this part lets go of the lock: for the rest nobody knows it.
-LETS_GO = 0.2
 # Threads, or processes, that do not do so much more than a loop are given up. They
 # have each had so many portions by then.
 PAYS = 1.05
@@ -306,11 +305,20 @@ class AutoBackend:
         now = monotonic()
         # Among threads not with each: where CPUs are scarce, what is spent on that
         # holds up those that hand out.
-        if self.place != "threads" or now >= self.reconsider_next:
+        if self.is_time_to_reconsider(now):
             self.reconsider_next = now + LOOK_INTERVAL
             self.reconsider(now)
         self.limit_threads()
         return report
+
+    def is_time_to_reconsider(self, now: float) -> bool:
+        if self.place == "threads":
+            return now >= self.reconsider_next
+        # The first of many short tasks takes longer than the others. Of one that is
+        # long nothing has come back.
+        alone = self.evidence.alone
+        is_little = alone.cpu + alone.wait < LEAST_SEEN
+        return not (is_little and self.place == "one thread" and self.left)
 
     def see_what_arrived(self, report: ChunkReport) -> None:
         """See whether results came back from a process, or why one did not."""
@@ -344,6 +352,7 @@ class AutoBackend:
                 chunk.native_id,
                 chunk.queue_began,
                 report.others_cpu_seconds + self.lateness.total - chunk.late_began,
+                chunk.queue_ended,
             )
         self.generation.saw(seen)
         # What ran in a process may have waited for a CPU; nobody says.
@@ -523,6 +532,8 @@ class AutoBackend:
             running=self.seconds_of_running(),
             others=self.disturbance.programs,
             machine=self.disturbance.machine,
+            # Many threads in turn may look like one that keeps it.
+            is_lock_seen=evidence.lock is not None and self.place != "threads",
         )
 
     def figure_of_processes(self) -> int:
@@ -572,7 +583,7 @@ class AutoBackend:
                 return
         # What was done there counts for nothing where nothing can be any more.
         rate = 0.0 if has_to_leave else self.rate_here
-        place = better_place(self.weighed(figures), self.place, rate)
+        place = better_place(figures, self.place, rate)
         may_move = now >= self.stays_until or math.isinf(figures.seconds(self.place))
         if place is not None and figures.left and may_move:
             self.go(place, figures, now)
@@ -582,21 +593,6 @@ class AutoBackend:
             # A thread goes on until the processes do; or all that had begun.
             here = 0 if self.processes_answer else max(1, len(self.out))
             self.workers = self.most_processes + here
-
-    def weighed(self, figures: Figures) -> Figures:
-        """*figures* without the processes, if it is too early for those.
-
-        What waits now and then lets go of the lock, perhaps for all that it does in the
-        system as well. That it keeps it whenever it has a CPU would be a guess, and
-        threads show at once what they do, where processes would never show it.
-        """
-        if self.place == "processes" or self.is_without_threads:
-            return figures
-        if self.evidence.wait < LETS_GO * self.evidence.wall or self.most_threads < 2:
-            return figures
-        is_on_threads = self.place == "threads"
-        is_known = self.rate_here if is_on_threads else self.evidence.lock is not None
-        return figures if is_known else replace(figures, processes=0)
 
     def does_not_pay(self) -> bool:
         """Whether no more tasks a second are done here than in a loop.
@@ -612,7 +608,7 @@ class AutoBackend:
         if self.place == "processes":
             # Where others want the CPUs too, to have few says nothing.
             return generation.busy < PAYS and not self.disturbance.is_busy
-        return self.wanting > BUSY / 2 and not self.mostly_waits
+        return not self.mostly_waits
 
     @property
     def mostly_waits(self) -> bool:
@@ -623,8 +619,10 @@ class AutoBackend:
         """
         if self.disturbance.is_unsure:
             return False
-        each = self.evidence.alone.undisturbed
-        return self.generation.cpu < MOSTLY_WAITS * each * self.generation.tasks
+        alone, generation = self.evidence.alone, self.generation
+        if generation.tasks < self.workers:  # then like those before
+            return alone.cpu < MOSTLY_WAITS * alone.undisturbed * alone.tasks
+        return generation.cpu < MOSTLY_WAITS * alone.undisturbed * generation.tasks
 
     @property
     def rate_here(self) -> float:
@@ -634,10 +632,14 @@ class AutoBackend:
             return 0.0
         if self.place == "processes" and not self.processes_answer:
             return 0.0
-        portions = ENOUGH_PORTIONS * max(2, self.workers)
-        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
-            return 0.0
-        return generation.rate_now
+        enough = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions >= enough and generation.seconds >= LEAST_GENERATION:
+            return generation.rate_now
+        # Or of portions that are still out so many tasks, of a longer time.
+        least = LONG_GENERATION * (1 + self.disturbance.programs / self.cpus)
+        if generation.done >= enough and generation.seconds >= least:
+            return generation.rate_now
+        return 0.0
 
     @property
     def wanting(self) -> float:
@@ -830,7 +832,8 @@ class Generation:
 
     Attributes:
         done_before: How many tasks were done then, in portions that are back or out.
-        rate_now: How many a second have been done since, see :meth:`count`.
+        done: How many have been done since, see :meth:`count`.
+        rate_now: How many of them a second.
         rate: The tasks a second that were done with the number before.
         least: For how many seconds to watch before the number is changed again.
         workers_before: That number; 0 if there is nothing to go back to.
@@ -844,6 +847,7 @@ class Generation:
         workers_before: int = 0,
     ) -> None:
         self.done_before = done
+        self.done = 0
         self.rate_now = 0.0
         self.rate = rate
         self.least = least
@@ -864,7 +868,8 @@ class Generation:
         In portions that are back or out: while these grow, most of what is done is in
         those that are out.
         """
-        self.rate_now = (done - self.done_before) / self.seconds
+        self.done = done - self.done_before
+        self.rate_now = self.done / self.seconds
 
     @property
     def busy(self) -> float:
