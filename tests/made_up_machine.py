@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.auto import auto_backend
+from cotality.core.utils._process.auto import auto_backend, evidence
 from cotality.core.utils._process.auto.auto_backend import AutoBackend
 from cotality.core.utils._process.auto.disturbance import Disturbance
 from cotality.core.utils._process.engine.ticket import Ticket
+from cotality.core.utils._process.machine import run_queue
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.rules.decision import Decision
 from cotality.core.utils._process.rules.portion_size import Schedule
@@ -28,6 +29,7 @@ from cotality.core.utils.process import Task
 CPUS = 2
 TURN = 20e-6  # what it takes to give the lock to the next who stands in line
 PROBE = 0.2e-3, 1.1e-3  # until a lock that is free is had, and one that is held
+TRAVEL = 3e-6  # for an argument, or a result
 THREADS = 6  # the usual number, to compare with
 
 
@@ -153,6 +155,9 @@ class MadeUpMachine:
         monkeypatch.setattr(auto_backend, "start_of_processes", lambda: 0.003)
         monkeypatch.setattr(auto_backend, "is_lock_held", self.is_lock_held)
         monkeypatch.setattr(auto_backend, "cpu_seconds_of", self.cpu_seconds_of)
+        # What this test has to wait for is no part of it.
+        monkeypatch.setattr(run_queue, "seconds_in_queue", lambda _: 0.0)
+        monkeypatch.setattr(evidence, "seconds_to_travel", lambda _: TRAVEL)
         self.backend = AutoBackend(
             self.threads,  # type: ignore[arg-type]
             lambda: self.processes,  # type: ignore[arg-type,return-value]
@@ -161,9 +166,10 @@ class MadeUpMachine:
             obstacle="",
             decided=self.decisions.append,
         )
-        self.backend.disturbance = Disturbance(
+        self.backend.disturbance = disturbance = Disturbance(
             lambda _: 0.0, lambda: 1, lambda _: False
         )
+        monkeypatch.setattr(disturbance, "others_now", lambda: 0.0)
 
     def is_lock_held(self, queue_of: object) -> bool:
         kind = self.kind
