@@ -30,6 +30,7 @@ from cotality.core.utils.process import (
 )
 from tests.given import given, st
 from tests.helpers import Gate, Marks, echo
+from tests.made_up_run import MadeUpRun
 
 
 def figures(**changed: Any) -> Figures:
@@ -204,9 +205,14 @@ def test_a_report_says_what_was_decided(caplog: pytest.LogCaptureFixture) -> Non
 @pytest.mark.alone  # a first task that gets no CPU looks like a long one
 def test_a_call_that_stays_where_it_is_says_why() -> None:
     """Not to use more workers."""
-    _, report = run([Task(time.sleep, positional=(0.2,))])
+    _, real = run([Task(time.sleep, positional=(0.01,))])
+    assert real.decision is not None
+    made_up = MadeUpRun(workers=1, kind="auto", total=1, lasts=0.2)
+    made_up.recorder.decided(real.decision)
+    made_up.portion("MainThread", 0.0, [0.2], cpu=0.0)
+    report = made_up.end()
 
-    assert "on one thread (auto)" in report.summary()
+    assert "on one thread (auto)" in real.summary()
     assert "Everything ran on one thread, because" in report.explain()
 
 
