@@ -119,6 +119,9 @@ def test_once_threads_have_shown_what_they_do_processes_are_weighed() -> None:
 
     assert better_place(known, "threads") is None
     assert better_place(known, "threads", rate=120) == "processes"
+    # But if one computes so little, it is the machine that is slow.
+    known = figures(cpu=0.001, is_lock_seen=False)
+    assert better_place(known, "threads", rate=120) is None
 
 
 @pytest.mark.parametrize(

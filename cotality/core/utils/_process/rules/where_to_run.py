@@ -31,6 +31,7 @@ BUSY_ENOUGH = 0.93
 MANY = 1000
 # What waits for more than this part lets go of the lock: for the rest nobody knows it.
 LETS_GO = 0.2
+ENOUGH_MORE = 2
 # A move has to save so much (s), or it is not worth the doubt. To threads less, which
 # start at once.
 LEAST_SAVING = 0.005
@@ -187,6 +188,11 @@ class Figures:
             return False
         return self.wall - self.cpu > LETS_GO * self.wall
 
+    @property
+    def is_best_on_threads(self) -> bool:
+        """Whether threads do much more than processes even if it keeps the lock."""
+        return ENOUGH_MORE * self.processes * self.cpu < self.wall
+
     def all_seconds(self) -> dict[str, float]:
         return {place: self.seconds(place) for place in PLACES}
 
@@ -217,7 +223,10 @@ def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | No
     if rate:
         least = min(least, max(figures.running, figures.left / rate))
     for place in PLACES:
-        if place == "processes" and figures.lets_go and not rate:
+        # Beside programs that keep the CPUs busy all that wakes up is late. That is in
+        # what was measured here, and not in what should be there.
+        is_early = not rate or figures.is_best_on_threads
+        if place == "processes" and figures.lets_go and is_early:
             continue
         seconds = figures.seconds(place)
         saving = LEAST_ON_THREADS if place == "threads" else LEAST_SAVING
