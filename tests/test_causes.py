@@ -93,6 +93,8 @@ class Explained:
 
     Attributes:
         causes: The first words of each paragraph.
+        ours: Of those that this program can do something about.
+        first: The first paragraph of these.
         texts: Each paragraph on one line.
         shares: The part of the run that each says it is.
     """
@@ -102,24 +104,25 @@ class Explained:
         self.causes = [text.partition(":")[0] for text in self.texts]
         found = [re.search(r"about (\d+) %", text) for text in self.texts]
         self.shares = [int(each[1]) / 100 if each else 0.0 for each in found]
+        self.ours = [each for each in self.causes if each not in NOT_OURS]
+        self.first = next(
+            (text for text in self.texts if text.partition(":")[0] not in NOT_OURS), ""
+        )
         # What a failed assertion shows.
         self.known = (report.summary(), report.seen, self.texts)
 
     def share_of(self, cause: str) -> float:
         return dict(zip(self.causes, self.shares, strict=True)).get(cause, 0.0)
 
-    def first_is_for_us(self, cause: str, least: float) -> bool:
-        """The same of tasks that compute: other programs may take more than that."""
-        places = [p for p, each in enumerate(self.causes) if each not in NOT_OURS]
-        assert places, self.known
-        assert self.causes[places[0]] == cause, self.known
-        assert self.shares[places[0]] >= least, self.known
-        return True
-
     def first_is(self, cause: str, least: float = 0.4) -> bool:
-        """Whether *cause* comes first, and is at least so large a part of the run."""
-        assert self.causes[0] == cause, self.known
-        assert self.shares[0] >= least, self.known
+        """Whether *cause* comes first, and is at least so large a part of the run.
+
+        Of what is ours: what other programs take is true as well, if there are any. The
+        part is one of what those have left.
+        """
+        assert self.ours[:1] == [cause], self.known
+        left = 1 - sum(self.share_of(each) for each in NOT_OURS)
+        assert self.share_of(cause) >= least * left, self.known
         return True
 
 
@@ -160,8 +163,8 @@ def test_a_rate(kind: Kind) -> None:
     found = explained(naps(60, 0.0005), 4, kind, rate=Rate(20, per=0.45))
 
     assert found.first_is("The rate held tasks back")
-    assert "Rate(20, per=0.45) lets 20 start in any 0.45 s" in found.texts[0]
-    waited = re.search(r"for (\d+) ms workers had nothing to do", found.texts[0])
+    assert "Rate(20, per=0.45) lets 20 start in any 0.45 s" in found.first
+    waited = re.search(r"for (\d+) ms workers had nothing to do", found.first)
     assert waited is not None
     # The third twenty of sixty may start after twice 0.45 s.
     assert int(waited[1]) >= 675
@@ -177,11 +180,11 @@ def test_a_circuit_breaker(kind: Kind) -> None:
     assert found.first_is("The circuit breaker was open")
     counts = re.search(
         r"it refused (\d+) attempts to run a task, beside (\d+) that it let through",
-        found.texts[0],
+        found.first,
     )
     assert counts is not None
     assert int(counts[1]) + int(counts[2]) == 100
-    assert "the last one ConnectionError: no answer to" in found.texts[0]
+    assert "the last one ConnectionError: no answer to" in found.first
 
 
 def test_a_circuit_breaker_keeps_secrets() -> None:
@@ -224,8 +227,8 @@ def test_a_memory_limit(kind: Kind) -> None:
     found = explained(tasks, 4, kind, memory_limit_mb=1.5)
 
     assert found.first_is("The memory limit held tasks back")
-    assert "with memory_limit_mb=1.5 a task takes about 1 MB" in found.texts[0]
-    assert "so that 1 at a time fit" in found.texts[0]
+    assert "with memory_limit_mb=1.5 a task takes about 1 MB" in found.first
+    assert "so that 1 at a time fit" in found.first
 
 
 @on_all
@@ -234,14 +237,12 @@ def test_a_straggler_that_does_not_end_last(kind: Kind) -> None:
     if kind is True:
         warm_up()
     tasks = naps(400, 0.0005)
-    tasks[300] = Task.of(nap, 0.6)
+    tasks[300] = Task.of(nap, 1.0)
     found = explained(tasks, 4, kind)
 
-    assert found.first_is("One task kept all others waiting")
-    assert "task 300, nap(0.6), took 6" in found.texts[0]
-    alone = re.search(r"for (\d+) ms of that it ran alone", found.texts[0])
-    assert alone is not None
-    assert 300 <= int(alone[1]) <= 700
+    assert found.first_is("One task kept all others waiting", 0.3)
+    assert "task 300, nap(1.0), took 1" in found.first
+    assert re.search(r"for [\d.]+ m?s of that it ran alone", found.first)
 
 
 @on_both
@@ -250,14 +251,14 @@ def test_a_straggler_in_a_stream_in_order(kind: Kind) -> None:
     if kind is True:
         warm_up(2)
     tasks = naps(200, 0.002)
-    tasks[20] = Task.of(nap, 0.6)
+    tasks[20] = Task.of(nap, 1.0)
     report = RunReport()
     for _ in execute_tasks_in_parallel_streaming(tasks, 2, kind, report=report):
         pass
     found = Explained(report)
 
     assert found.first_is("One task kept all others waiting", 0.2)
-    assert "ordered=False lets the others go on" in found.texts[0]
+    assert "ordered=False lets the others go on" in found.first
 
 
 @on_both
@@ -326,7 +327,7 @@ def test_a_journal_that_reads_the_arguments(kind: Kind, tmp_path: Path) -> None:
     found = explained(tasks, 2, kind, journal=Journal(tmp_path / "run.jsonl"))
 
     assert found.first_is("The journal had to read the arguments")
-    assert "label=" in found.texts[0]
+    assert "label=" in found.first
     assert not any("iterable" in text for text in found.texts)
 
 
@@ -362,7 +363,7 @@ def test_attempts_that_wait(kind: Kind) -> None:
     found = explained(tasks, 2, kind, retries=retries)
 
     assert found.first_is("Failures cost time", 0.6)
-    assert "12 runs of tasks failed and 8 were tried again" in found.texts[0]
+    assert "12 runs of tasks failed and 8 were tried again" in found.first
 
 
 # What makes tasks take longer.
@@ -380,9 +381,9 @@ def test_the_lock(busy: int) -> None:
     with busy_programs(busy):
         found = explained([Task.of(spin, 150_000) for _ in range(60)], 6)
 
-    assert "took turns" in found.causes[0] or "too many" in found.causes[0], found.known
+    assert "took turns" in found.ours[0] or "too many" in found.ours[0], found.known
     assert found.shares[0] >= 0.15, found.known
-    assert "use_processes=True" in found.texts[0]
+    assert "use_processes=True" in found.first
 
 
 def test_too_many_threads() -> None:
@@ -419,7 +420,8 @@ def test_a_busy_machine() -> None:
     with busy_programs(6):
         found = explained([Task.of(spin, 400_000) for _ in range(16)], 2, True)
 
-    assert found.first_is("The machine was busy with other things", 0.3)
+    assert found.causes[0] == "The machine was busy with other things", found.known
+    assert found.shares[0] >= 0.3, found.known
 
 
 @on_both
@@ -429,7 +431,7 @@ def test_tiny_tasks(kind: Kind) -> None:
         warm_up(2)
     tasks = [Task.of(abs, number) for number in range(30_000)]
 
-    assert explained(tasks, 2, kind).first_is_for_us("The tasks are tiny", 0.2)
+    assert explained(tasks, 2, kind).first_is("The tasks are tiny", 0.2)
 
 
 def test_large_arguments_on_warm_workers() -> None:
@@ -454,7 +456,7 @@ def test_a_method_that_carries_its_object() -> None:
     found = explained(tasks, 2, True)
 
     assert found.first_is("The function carries 869 kB")
-    assert "Model.predict" in found.texts[0]
+    assert "Model.predict" in found.first
 
 
 def test_a_method_that_is_made_for_each_task() -> None:
@@ -464,8 +466,8 @@ def test_a_method_that_is_made_for_each_task() -> None:
     tasks = [Task.of(model.predict, number) for number in range(20)]
     found = explained(tasks, 2, True)
 
-    assert found.causes[0].startswith("The function carries"), found.known
-    assert "It was packed again for each of 20 function objects" in found.texts[0]
+    assert found.ours[0].startswith("The function carries"), found.known
+    assert "It was packed again for each of 20 function objects" in found.first
 
 
 def test_a_cold_start() -> None:
@@ -484,7 +486,7 @@ def test_a_slow_initializer(kind: Kind) -> None:
     found = explained(tasks, 2, kind, initializer=time.sleep, initargs=(0.4,))
 
     assert found.first_is("The initializer took long")
-    assert re.search(r"[45]\d\d ms of the .* went into that", found.texts[0])
+    assert re.search(r"[45]\d\d ms of the .* went into that", found.first)
 
 
 SLOW_MODULE = "import time\ntime.sleep(0.3)\ndef double(value):\n    return 2 * value\n"
@@ -514,7 +516,7 @@ def test_imports_in_tasks(kind: Kind, slow_module: str) -> None:
         warm_up(2)
     found = explained(tasks, 2, kind)
 
-    assert found.causes[0] == f"Workers had to import {slow_module}", found.known
+    assert found.ours[0] == f"Workers had to import {slow_module}", found.known
     assert found.shares[0] >= 0.3, found.known
 
 
@@ -524,7 +526,7 @@ def test_imports_for_the_function(slow_module: str) -> None:
     warm_up(2)
     found = explained([Task.of(double, number) for number in range(40)], 2, True)
 
-    assert found.causes[0] == f"Workers had to import {slow_module}", found.known
+    assert found.ours[0] == f"Workers had to import {slow_module}", found.known
     assert found.shares[0] >= 0.3, found.known
 
 
@@ -562,10 +564,10 @@ def test_a_rate_and_a_straggler(kind: Kind) -> None:
     if kind is True:
         warm_up(2)
     tasks = naps(40, 0.0005)
-    tasks[39] = Task.of(nap, 0.8)
-    found = explained(tasks, 2, kind, rate=Rate(20, per=0.25))
+    tasks[39] = Task.of(nap, 1.0)
+    found = explained(tasks, 2, kind, rate=Rate(20, per=0.4))
 
-    assert found.causes[:2] == [
+    assert found.ours[:2] == [
         "One task kept all others waiting",
         "The rate held tasks back",
     ], found.known

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import Context
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,9 @@ from cotality.core.utils._process.auto.evidence import Alone, Seen
 from cotality.core.utils._process.auto.lock_probe import is_lock_held
 from cotality.core.utils._process.engine.ticket import Ticket
 from cotality.core.utils._process.machine import run_queue
+from cotality.core.utils._process.portions import local_chunk
 from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
 from cotality.core.utils._process.rules.decision import Decision
 from cotality.core.utils._process.rules.where_to_run import Figures, Place
 from cotality.core.utils._process.tasks.outcome import Portion
@@ -115,6 +118,24 @@ def test_a_wait_for_a_cpu_is_counted_when_it_is_over(
     seen = disturbance(1.0, wants_cpu=wants_cpu).seen_on_the_way(Seen(1, 1.0, 0.2), 7)
 
     assert seen.wait == pytest.approx(wait)
+
+
+def test_a_portion_says_itself_how_long_it_has_waited_for_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before anybody collects it, its thread may stand in line for something else."""
+    queue = iter([0.1, 0.3])
+    monkeypatch.setattr(local_chunk, "seconds_in_queue", lambda _: next(queue))
+    tasks = [Task(time.sleep, positional=(0.001,))]
+    chunk = LocalChunk(tasks, LocalChunks(False), Context(), is_observed=True)
+
+    report = chunk.run(1.0)
+
+    assert (chunk.queue_began, chunk.queue_ended) == (0.1, 0.3)
+    disturbance = Disturbance(lambda _: pytest.fail("too late"), lambda: 1)
+    seen = Seen(1, report.seconds + 1, report.cpu_seconds)
+    seen = disturbance.told_apart(seen, 7, 0.1, 0.0, chunk.queue_ended)
+    assert seen.queued == pytest.approx(0.2)
 
 
 def test_no_more_is_taken_out_than_there_was() -> None:
@@ -259,6 +280,7 @@ class MadeUpThreads:
             is_running = is_in_caller = False
             began_at = self.clock()
             queue_began = self.queue_of(7)
+            queue_ended = None
             late_began = 0.0
             belongs = None
             values: tuple[()] = ()
@@ -313,12 +335,20 @@ class Call:
             self.next += 1
             self.out.append(self.backend.submit(portion, 0.05))
 
-    def come_back(self, seconds: float, cpu: float, passed: float) -> None:
-        """The oldest portion is back, so long after what happened before."""
+    def come_back(
+        self, seconds: float, cpu: float, passed: float, others: float = 0.0
+    ) -> None:
+        """The oldest portion is back, so long after what happened before.
+
+        Args:
+            others: The CPU time of other threads, as far as somebody looks.
+        """
         self.hand_out()
         portion, future = self.out.pop(0)
         self.now += passed
         report = ChunkReport([1], seconds=seconds, cpu_seconds=cpu)
+        if self.backend.out[future].is_observed:
+            report.others_cpu_seconds = others
         self.threads.collect = lambda portion, future: report  # type: ignore[method-assign]
         self.backend.collect(portion, future)
 
@@ -404,6 +434,36 @@ def test_not_every_portion_of_a_crowd_is_looked_at(
         call.come_back(0.01, 0.0005, 0.0005)
 
     assert 10 < len(looks) < 100
+
+
+def test_to_stand_in_line_for_the_lock_asks_for_no_more_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each time for little: that looks like waiting, and grows with the crowd."""
+    call = Call(monkeypatch, lambda _: 0.0)
+    for _ in range(30):
+        call.come_back(75e-6, 12e-6, 75e-6)
+    assert call.backend.place == "threads"
+    alone = call.backend.evidence.wait
+
+    for _ in range(2000):
+        workers = call.backend.workers
+        # Somebody has the lock all the time, and few portions are looked at.
+        call.come_back(20e-6 * workers, 12e-6, 20e-6, others=20e-6 * workers)
+
+    assert call.backend.evidence.wait < 1.5 * alone
+    assert call.backend.workers <= 12
+
+
+def test_a_move_waits_for_more_than_the_first_short_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That takes longer than the others, whatever it does."""
+    call = Call(monkeypatch, lambda _: 0.0)
+
+    call.come_back(300e-6, 30e-6, 300e-6)
+
+    assert call.backend.place == "one thread"
 
 
 def test_what_was_not_looked_at_was_held_up_like_the_latest() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cotality.core.utils._process.advice import first_tasks
 from cotality.core.utils._process.machine import run_queue
 from cotality.core.utils._process.rules.where_to_run import Figures
 from cotality.core.utils.process import DeadLetters, Journal, RunReport
@@ -219,8 +220,9 @@ def test_other_work_uses_the_plan_alone() -> None:
     assert sorted(other.calls) == [1, 2, 3]
 
 
-def test_a_failure_among_the_first_is_kept() -> None:
+def test_a_failure_among_the_first_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planning does not raise it: the run does, or has it in its place."""
+    monkeypatch.setattr(first_tasks, "LONG_ENOUGH", LONG_S)
     for data in (["bad", 1, 2], [0, "bad", 2]):
         work = Counting()
         plan = optimize(work, data, fresh=True)

@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .utils._process.advice.first_tasks import Sample, sample_of
     from .utils._process.auto.auto_backend import WARM_START, start_of_processes
-    from .utils._process.auto.disturbance import BUSY_PROGRAMS
     from .utils._process.report.yardstick import cpu_share, loop_seconds
     from .utils._process.rules.where_to_run import (
+        BUSY_PROGRAMS,
         MANY,
         Figures,
         Place,
@@ -49,7 +49,7 @@ __all__ = [
 
 # In which room of the core each of them is.
 LATER = {
-    "BUSY_PROGRAMS": "auto.disturbance",
+    "BUSY_PROGRAMS": "rules.where_to_run",
     "Figures": "rules.where_to_run",
     "MANY": "rules.where_to_run",
     "Place": "rules.where_to_run",

@@ -46,6 +46,10 @@ TYPICAL = 1.05
 WORST_BUSY = 1.6  # beside two busy programs
 TYPICAL_BUSY = 1.15
 MOST_BEHIND_S = 0.06  # below that
+# What took so many times as long as the best in the first round, and so long (s), is
+# not run again: it is not the best, and that alone is what "auto" is compared with.
+HOPELESS = 1.5
+LONG_S = 0.1
 CHUNK = bytes(64 * 1024)
 
 
@@ -180,7 +184,10 @@ def measure(cell: Cell, port: int) -> dict[str, float]:
         loop(cell.tasks(port)[:3])  # so that the library has been imported
     for number in range(ROUNDS):
         names = list(WAYS)
+        hopeless = hopeless_ways(samples) if number else set[str]()
         for name in names[number % 4 :] + names[: number % 4]:
+            if name in hopeless:
+                continue
             tasks = cell.tasks(port)
             began = time.perf_counter()
             try:
@@ -194,6 +201,13 @@ def measure(cell: Cell, port: int) -> dict[str, float]:
             assert len(results) == len(tasks)
             del tasks, results
     return {name: median(seconds) for name, seconds in samples.items()}
+
+
+def hopeless_ways(samples: dict[str, list[float]]) -> set[str]:
+    """Those that cannot be the best of the others any more."""
+    first = {name: seconds[0] for name, seconds in samples.items() if name != "auto"}
+    least = max(LONG_S, HOPELESS * min(first.values()))
+    return {name for name, seconds in first.items() if seconds > least}
 
 
 @dataclass(frozen=True)
@@ -267,7 +281,8 @@ def write_page(found: Sequence[Measured], command: str, busy: int) -> None:
     python = platform.python_version()
     taken = (
         f"Taken with `{command}`: the median of {ROUNDS} rounds on "
-        f"{available_cpus()} CPUs, CPython {python}."
+        f"{available_cpus()} CPUs, CPython {python}. What took {HOPELESS} times as "
+        f"long as the best in the first round, and {LONG_S} s or more, was run once."
     )
     picture = (
         "![For each workload the ratio, or for less than 0.2 s of work by how many "

@@ -10,9 +10,9 @@ from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public
-from cotality.core.utils._process.auto.disturbance import BUSY_PROGRAMS
 from cotality.core.utils._process.call.options import Options
 from cotality.core.utils._process.rules.where_to_run import (
+    BUSY_PROGRAMS,
     LEAST_SAVING,
     MANY,
     PLACES,

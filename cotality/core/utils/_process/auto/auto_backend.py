@@ -56,9 +56,10 @@ GROWTH_PAYS = 1.2
 # For so long (s) they have to be watched: their first portions are small, and mostly
 # overhead. If it did not pay, for so many times as long before it is tried again.
 LEAST_GENERATION = 0.01
+LONG_GENERATION = 0.02
 LONGER = 3
-# For so long (s) it has to have computed, or waited for something outside: what it did
-# for less than that, on a machine that is busy with others, says nothing.
+# For so long (s) tasks have to have computed, or waited for something outside: what
+# they did for less than that, on a machine that is busy with others, says nothing.
 LEAST_SEEN = FIRST_LOOK / 2
 # A task that was looked at for a moment has computed for so much of that.
 ALL_THE_TIME = 0.5
@@ -300,16 +301,25 @@ class AutoBackend:
             self.see_what_arrived(report)
             if report.values and not self.processes_answer:
                 self.processes_answer = True
-                self.generation = Generation()
+                self.generation = Generation(self.done)
         self.learn(report, chunk)
         now = monotonic()
         # Among threads not with each: where CPUs are scarce, what is spent on that
         # holds up those that hand out.
-        if self.place != "threads" or now >= self.reconsider_next:
+        if self.is_time_to_reconsider(now):
             self.reconsider_next = now + LOOK_INTERVAL
             self.reconsider(now)
         self.limit_threads()
         return report
+
+    def is_time_to_reconsider(self, now: float) -> bool:
+        if self.place == "threads":
+            return now >= self.reconsider_next
+        # The first of many short tasks takes longer than the others. Of one that is
+        # long nothing has come back.
+        alone = self.evidence.alone
+        is_little = alone.cpu + alone.wait < LEAST_SEEN
+        return not (is_little and self.place == "one thread" and self.left)
 
     def see_what_arrived(self, report: ChunkReport) -> None:
         """See whether results came back from a process, or why one did not."""
@@ -343,12 +353,13 @@ class AutoBackend:
                 chunk.native_id,
                 chunk.queue_began,
                 report.others_cpu_seconds + self.lateness.total - chunk.late_began,
+                chunk.queue_ended,
             )
         self.generation.saw(seen)
         # What ran in a process may have waited for a CPU; nobody says.
         alone = chunk is not None and self.is_alone and self.was_alone(chunk)
         # What is not clear does not outweigh what was.
-        is_news = seen.is_clear or not evidence.wall
+        is_news = self.is_clear(seen, chunk) or not evidence.wall
         evidence.saw(seen, alone=alone and is_news)
         if alone and self.place == "one thread":
             evidence.alone.saw(seen)
@@ -361,6 +372,17 @@ class AutoBackend:
                 evidence.wait = seen.wait / seen.tasks
         if self.wants_sample:
             self.sample_results(report, have_travelled=chunk is None)
+
+    def is_clear(self, seen: Seen, chunk: LocalChunk | None) -> bool:
+        """Whether what *chunk* waited for was something outside.
+
+        In a crowd only if somebody looked. To stand in line for the lock, again and
+        again and each time for little, looks like waiting for the most part; and more
+        threads, as are good for that, would make the line longer.
+        """
+        if self.place != "threads" or self.disturbance.is_unsure:
+            return seen.is_clear
+        return chunk is not None and chunk.is_observed and seen.is_by_itself
 
     def sample_results(self, report: ChunkReport, *, have_travelled: bool) -> None:
         """See what it takes to send the results of *report* back, if there are any."""
@@ -414,8 +436,10 @@ class AutoBackend:
             seen = self.disturbance.seen_on_the_way(seen, chunk.native_id)
             if seen.cpu + seen.wait > LEAST_SEEN:
                 computes = seen.cpu > seen.wait
-                self.evidence.saw_running(seen, alone=self.is_alone)
-        if computes and self.evidence.lock is None and self.is_worth_a_probe():
+                is_clear = self.place != "threads" or self.is_clear(seen, chunk)
+                self.evidence.saw_running(seen, alone=self.is_alone and is_clear)
+        is_unknown = self.evidence.lock is None and self.place != "threads"
+        if computes and is_unknown and self.is_worth_a_probe():
             self.probe(chunk)
 
     def first_glance(self, chunk: LocalChunk, now: float, cpu: float) -> Glance:
@@ -444,16 +468,17 @@ class AutoBackend:
         return self.glance
 
     def probe(self, chunk: LocalChunk) -> None:
-        """See whether the task that *chunk* runs keeps the interpreter's lock."""
-        began, done = monotonic(), len(chunk.values)
+        """See whether what *chunk* runs keeps the interpreter's lock."""
+        began = monotonic()
         cpu_began = cpu_seconds_of(chunk.thread) or 0.0
         is_held = is_lock_held(seconds_in_queue)
         seconds = monotonic() - began
         computed = (cpu_seconds_of(chunk.thread) or 0.0) - cpu_began
-        # A task that ended meanwhile, or has begun to wait, has let go of it, and says
-        # nothing of what it does while it computes.
-        is_same = len(chunk.values) == done and not chunk.is_over
-        if is_held or (is_same and computed > ALL_THE_TIME * seconds):
+        # A portion that ended meanwhile, or a task that has begun to wait, has let go
+        # of it, and says nothing of what it does while it computes. Between two tasks
+        # of a portion nobody does.
+        was_busy = not chunk.is_over and computed > ALL_THE_TIME * seconds
+        if is_held or was_busy:
             self.evidence.lock = float(is_held)
 
     def is_first_of_all(self, chunk: LocalChunk | None, seen: Seen) -> bool:
@@ -508,6 +533,8 @@ class AutoBackend:
             running=self.seconds_of_running(),
             others=self.disturbance.programs,
             machine=self.disturbance.machine,
+            # Many threads in turn may look like one that keeps it.
+            is_lock_seen=evidence.lock is not None and self.place != "threads",
         )
 
     def figure_of_processes(self) -> int:
@@ -541,6 +568,7 @@ class AutoBackend:
         return self.evidence.wall
 
     def reconsider(self, now: float) -> None:
+        self.generation.count(self.done)
         self.learn_of_lock()
         has_to_leave = self.is_shut_out and self.place == "processes"
         if self.does_not_pay() and not has_to_leave:
@@ -581,7 +609,7 @@ class AutoBackend:
         if self.place == "processes":
             # Where others want the CPUs too, to have few says nothing.
             return generation.busy < PAYS and not self.disturbance.is_busy
-        return self.wanting > BUSY / 2 and not self.mostly_waits
+        return not self.mostly_waits
 
     @property
     def mostly_waits(self) -> bool:
@@ -592,8 +620,10 @@ class AutoBackend:
         """
         if self.disturbance.is_unsure:
             return False
-        each = self.evidence.alone.undisturbed
-        return self.generation.cpu < MOSTLY_WAITS * each * self.generation.tasks
+        alone, generation = self.evidence.alone, self.generation
+        if generation.tasks < self.workers:  # then like those before
+            return alone.cpu < MOSTLY_WAITS * alone.undisturbed * alone.tasks
+        return generation.cpu < MOSTLY_WAITS * alone.undisturbed * generation.tasks
 
     @property
     def rate_here(self) -> float:
@@ -603,10 +633,14 @@ class AutoBackend:
             return 0.0
         if self.place == "processes" and not self.processes_answer:
             return 0.0
-        portions = ENOUGH_PORTIONS * max(2, self.workers)
-        if generation.portions < portions or generation.seconds < LEAST_GENERATION:
-            return 0.0
-        return generation.rate_now
+        enough = ENOUGH_PORTIONS * max(2, self.workers)
+        if generation.portions >= enough and generation.seconds >= LEAST_GENERATION:
+            return generation.rate_now
+        # Or of portions that are still out so many tasks, of a longer time.
+        least = LONG_GENERATION * (1 + self.disturbance.programs / self.cpus)
+        if generation.done >= enough and generation.seconds >= least:
+            return generation.rate_now
+        return 0.0
 
     @property
     def wanting(self) -> float:
@@ -667,8 +701,21 @@ class AutoBackend:
         else:
             self.workers = 1
             self.crowd_until = now
-        self.generation = Generation(rate=self.generation.rate_now)
+        rate = max(self.generation.rate_now, self.loop_rate)
+        self.generation = Generation(self.done, rate)
         self.tell(figures, now, reason)
+
+    @property
+    def done(self) -> int:
+        """How many tasks have ended, in portions that are back, or out to threads."""
+        out = sum(len(chunk.values) for chunk in list(self.out.values()))
+        return self.evidence.settled + out
+
+    @property
+    def loop_rate(self) -> float:
+        """How many tasks a second were done in the loop, the first; 0 if none were."""
+        each = self.evidence.alone.each
+        return 1 / each if each else 0.0
 
     @property
     def first_threads(self) -> int:
@@ -684,14 +731,14 @@ class AutoBackend:
         if rate < GROWTH_PAYS * generation.rate:
             # It does not pay, or it was not seen to: the next look is a longer one.
             least = LONGER * generation.seconds
-            self.generation = Generation(generation.rate, least)
+            self.generation = Generation(self.done, generation.rate, least)
             if rate < generation.rate and generation.workers_before > 1:
                 self.workers = generation.workers_before
                 self.tell(figures, now)
             return
         wanted = min(2 * self.workers, figures.useful_threads, self.most_threads)
         if wanted > self.workers:
-            self.generation = Generation(rate, workers_before=self.workers)
+            self.generation = Generation(self.done, rate, workers_before=self.workers)
             self.workers = wanted
             self.tell(figures, now)
 
@@ -785,6 +832,9 @@ class Generation:
     """What has come back since the number of workers was last changed.
 
     Attributes:
+        done_before: How many tasks were done then, in portions that are back or out.
+        done: How many have been done since, see :meth:`count`.
+        rate_now: How many of them a second.
         rate: The tasks a second that were done with the number before.
         least: For how many seconds to watch before the number is changed again.
         workers_before: That number; 0 if there is nothing to go back to.
@@ -792,10 +842,14 @@ class Generation:
 
     def __init__(
         self,
+        done: int = 0,
         rate: float = 0.0,
         least: float = LEAST_GENERATION,
         workers_before: int = 0,
     ) -> None:
+        self.done_before = done
+        self.done = 0
+        self.rate_now = 0.0
         self.rate = rate
         self.least = least
         self.workers_before = workers_before
@@ -809,19 +863,24 @@ class Generation:
     def seconds(self) -> float:
         return max(1e-9, monotonic() - self.began_at)
 
-    @property
-    def rate_now(self) -> float:
-        return self.tasks / self.seconds
+    def count(self, done: int) -> None:
+        """So many tasks are done by now.
+
+        In portions that are back or out: while these grow, most of what is done is in
+        those that are out.
+        """
+        self.done = done - self.done_before
+        self.rate_now = self.done / self.seconds
 
     @property
     def busy(self) -> float:
-        """How many CPUs were busy with what has come back."""
-        return self.cpu / self.seconds
+        """How many CPUs were busy, if all computed as much as what has come back."""
+        return self.rate_now * self.cpu / max(1, self.tasks)
 
     @property
     def wanting(self) -> float:
         """How many threads had a CPU, or wanted one, on average."""
-        return (self.cpu + self.queued) / self.seconds
+        return self.rate_now * (self.cpu + self.queued) / max(1, self.tasks)
 
     def saw(self, seen: Seen) -> None:
         self.portions += 1

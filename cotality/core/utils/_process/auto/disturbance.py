@@ -8,14 +8,10 @@ from time import monotonic, process_time
 
 from cotality.core.utils._process.machine import run_queue
 from cotality.core.utils._process.rules.seen import Seen
+from cotality.core.utils._process.rules.where_to_run import BUSY_PROGRAMS
 
-# A look at the run queue takes 12 us: not for what is less than this, in seconds and as
-# a part of the time.
-NOTABLE = 50e-6
-NOTABLE_PART = 0.05
 SAMPLE_INTERVAL = 0.002  # s between two looks at how many want a CPU
 MOST_SAMPLES = 50
-BUSY_PROGRAMS = 0.5  # that many threads of others are no accident
 
 
 class Disturbance:
@@ -89,7 +85,12 @@ class Disturbance:
         return seen
 
     def told_apart(
-        self, seen: Seen, thread: int, since: float | None, others: float
+        self,
+        seen: Seen,
+        thread: int,
+        since: float | None,
+        others: float,
+        until: float | None = None,
     ) -> Seen:
         """*seen*, with what kept *thread* from running taken out of what it waited.
 
@@ -99,11 +100,12 @@ class Disturbance:
             others: How long other threads of this program may have had the
                 interpreter's lock meanwhile: the time in which they had a CPU, and in
                 which they waited for one with the lock in their hands.
+            until: As *since*, when it ended; None to look now.
         """
         rest = seen.seconds - seen.cpu
-        if rest < NOTABLE or rest < NOTABLE_PART * seen.seconds:
+        if not run_queue.is_notable(rest, seen.seconds):
             return seen
-        after = self.queued_of(thread)
+        after = self.queued_of(thread) if until is None else until
         self.part_of_others = min(1.0, others / rest)
         if after is None or since is None:
             self.is_unsure = True

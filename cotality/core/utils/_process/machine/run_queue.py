@@ -16,8 +16,17 @@ from .short_turns import short_turns
 
 SHORT_FILE = 128  # bytes; such a file has three numbers
 NANO = 1e-9
+# To look takes a while, so a wait that is shorter than this counts as none: in seconds,
+# and as a part of the time.
+NOTABLE = 50e-6
+NOTABLE_PART = 0.05
 # A thread that looks sleeps this many times as long as it was late.
 LONGER = 10
+
+
+def is_notable(rest: float, seconds: float) -> bool:
+    """Whether it is worth to know what became of *rest* of so many *seconds*."""
+    return rest >= NOTABLE and rest >= NOTABLE_PART * seconds
 
 
 def seconds_in_queue(native_id: int) -> float | None:

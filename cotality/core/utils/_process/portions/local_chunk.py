@@ -18,7 +18,7 @@ from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
 from cotality._kit.struck import is_to_end_caller
-from cotality.core.utils._process.machine.run_queue import seconds_in_queue
+from cotality.core.utils._process.machine.run_queue import is_notable, seconds_in_queue
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.tasks.task import Task, marks
@@ -99,7 +99,9 @@ class LocalChunk:
         cpu_began: The CPU time that this thread had had then, in seconds.
         queue_began: For how long its thread had waited for a CPU then, in seconds;
             None if nobody can tell.
-        late_began: Likewise those who look at it, with the lock in their hands.
+        queue_ended: Likewise when it ended; None if nobody looked.
+        late_began: For how long those had waited who look at it, with the lock in their
+            hands, when it began.
         belongs: What a task has raised because it belongs to another thread.
         all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
@@ -120,6 +122,7 @@ class LocalChunk:
     cpu_began: float = field(default=0.0, init=False)
     all_began: float = field(default=0.0, init=False)
     queue_began: float | None = field(default=None, init=False)
+    queue_ended: float | None = field(default=None, init=False)
     late_began: float = field(default=0.0, init=False)
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
     belongs: BaseException | None = field(default=None, init=False)
@@ -163,6 +166,10 @@ class LocalChunk:
         if self.is_observed:
             others = process_time() - self.all_began - report.cpu_seconds
             report.others_cpu_seconds = max(0.0, others)
+            # Here and now: before anybody collects this, its thread may have to stand
+            # in line again, for something else.
+            if is_notable(report.seconds - report.cpu_seconds, report.seconds):
+                self.queue_ended = seconds_in_queue(self.native_id)
         if watch is not None:
             report.times = watch.times()
             report.worker = current_thread().name

@@ -50,11 +50,14 @@ class Seen(NamedTuple):
         return self.cpu < HARDLY * (self.cpu + self.rest)
 
     @property
+    def is_by_itself(self) -> bool:
+        """Whether others can have kept the lock from it for less than half of that."""
+        return self.rest < self.cpu or self.others < self.rest / 2
+
+    @property
     def is_clear(self) -> bool:
         """Whether it hardly matters if it waited for the lock all the time it could."""
-        if self.hardly_computes or self.rest < self.cpu:
-            return True
-        return self.others < self.rest / 2
+        return self.hardly_computes or self.is_by_itself
 
 
 @pickled_as("RanAlone")

@@ -5,7 +5,7 @@ Times are in seconds, those in `Figures` of one task.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal, TypeAlias
@@ -17,6 +17,10 @@ Place: TypeAlias = Literal["one thread", "threads", "processes"]
 # How long (s) it takes to start a thread, and to hand a tiny task out and back
 # (measured).
 THREAD_START = 60e-6
+# Where other programs keep all CPUs busy, a new one waits for its first turn (measured
+# beside two on 2 CPUs). So many of them are no accident.
+FIRST_TURN = 3e-3
+BUSY_PROGRAMS = 0.5
 COST_ON_THREADS = 0.25e-6
 COST_ON_PROCESSES = 0.6e-6
 # The longest (s) that a worker takes to unpack a task and to pack its result (a guess).
@@ -27,6 +31,10 @@ COMPETITION = 1.05
 BUSY_ENOUGH = 0.93
 # How many tasks to assume if their number is not known.
 MANY = 1000
+# What waits for more than this part of its time releases the lock meanwhile. Nobody
+# knows how much of the rest holds it.
+LETS_GO = 0.2
+ENOUGH_MORE = 2
 # The least time (s) that a move has to save to be worth the doubt; less for threads,
 # which start at once.
 LEAST_SAVING = 0.005
@@ -54,6 +62,7 @@ class Figures:
         running: How long what runs on a thread will go on.
         others: How many threads of other programs want a CPU as well.
         machine: How many CPUs those and ours share; 0 if that is *cpus*.
+        is_lock_seen: Whether *lock* was measured, and is not what is usual.
     """
 
     left: int
@@ -68,6 +77,7 @@ class Figures:
     running: float = 0.0
     others: float = 0.0
     machine: int = 0
+    is_lock_seen: bool = True
 
     def cpus_for(self, wanting: int) -> float:
         """How many CPUs so many threads get that want one, all of them together.
@@ -115,7 +125,28 @@ class Figures:
         rate = min(self.rate_with_lock(threads), self.cpus_for(threads) / self.cpu)
         last = ceil(self.left / threads) * self.alone  # no task is shared
         rounds = max(self.left / rate, min(last, self.left * self.alone))
-        return max(self.running, rounds + threads * THREAD_START)
+        return max(self.running, self.with_starts(rounds, threads, threads / rate))
+
+    @property
+    def thread_start(self) -> float:
+        """How long after one thread the next one begins."""
+        if self.others < BUSY_PROGRAMS:
+            return THREAD_START
+        machine = max(self.machine, self.cpus)
+        return THREAD_START + FIRST_TURN * min(1.0, self.others / machine)
+
+    def with_starts(self, seconds: float, threads: int, each: float) -> float:
+        """What takes *seconds* on so many *threads* that begin one after the other.
+
+        Args:
+            each: How long a thread takes for a task.
+        """
+        until_all = threads * self.thread_start
+        # What is done until then is half of what all of them would have done.
+        before_all = sqrt(2 * self.thread_start * each * self.left)
+        if before_all < until_all and self.left > threads:
+            return max(each, before_all)
+        return seconds + (until_all / 2 if self.left > threads else until_all)
 
     def rate_with_lock(self, threads: int) -> float:
         """How many tasks a second so many threads do that wait for one lock by turns.
@@ -148,6 +179,23 @@ class Figures:
         start = self.start / self.cpus_for(1)
         return max(self.running, max(self.left * each, one) + start)
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether it has to show on threads what else it needs the lock for.
+
+        What waits now and then lets go of it, perhaps for all that it does in the
+        system as well. That it keeps it whenever it has a CPU would be a guess, and
+        threads show at once what they do, where processes would never show it.
+        """
+        if self.is_lock_seen or self.threads < 2:
+            return False
+        return self.wall - self.cpu > LETS_GO * self.wall
+
+    @property
+    def is_best_on_threads(self) -> bool:
+        """Whether threads do much more than processes even if it keeps the lock."""
+        return ENOUGH_MORE * self.processes * self.cpu < self.wall
+
     def all_seconds(self) -> dict[str, float]:
         return {place: self.seconds(place) for place in PLACES}
 
@@ -163,6 +211,7 @@ def portion_for(figures: Figures, workers: int) -> int:
 
 
 PLACES: tuple[Place, ...] = ("one thread", "threads", "processes")
+HERE = PLACES[:2]  # those of this process
 
 
 def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | None:
@@ -175,12 +224,19 @@ def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | No
     least = figures.seconds(here)
     if rate:
         least = min(least, max(figures.running, figures.left / rate))
-    best = best_place(figures.seconds, here, least)
+    # Beside programs that keep the CPUs busy, whatever wakes up is late. What was measured
+    # here has that in it, and what is expected of processes has not.
+    is_early = not rate or figures.is_best_on_threads
+    places = HERE if figures.lets_go and is_early else PLACES
+    best = best_place(figures.seconds, here, least, places)
     return None if best == here else best
 
 
 def best_place(
-    seconds_in: Callable[[Place], float], here: Place, least: float
+    seconds_in: Callable[[Place], float],
+    here: Place,
+    least: float,
+    places: Sequence[Place] = PLACES,
 ) -> Place:
     """The plainest place that no other one beats by more than the doubt.
 
@@ -188,9 +244,10 @@ def best_place(
         seconds_in: How long all of it takes in a place.
         here: The place that the others have to beat.
         least: How long all of it takes here.
+        places: Those that come into question, the plainest first.
     """
     best = here
-    for place in PLACES:
+    for place in places:
         seconds = seconds_in(place)
         saving = LEAST_ON_THREADS if place == "threads" else LEAST_SAVING
         if least - seconds > saving and seconds < LEAST_RATIO * least:
