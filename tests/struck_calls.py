@@ -15,7 +15,6 @@ import logging
 import os
 import shutil
 import sys
-import time
 import types
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,13 +56,21 @@ from cotality.tuning import (
     optimize_streaming,
     shutdown_global_pool_manager,
 )
-from tests.helpers import failing, noted_square
+from tests.struck_tasks import (
+    Square,
+    failing,
+    logger,
+    marked_square,
+    noted_square,
+    opened,
+    printed,
+    slow_square,
+)
 
 T = TypeVar("T")
 
 COUNT = 6  # tasks of a call
 GONE_S = 10.0  # that a call of an event loop gets to end
-LONG_S = 0.005  # of a task that a call does not wait for before it begins with others
 
 
 class Scenario:
@@ -163,11 +170,6 @@ class LongAuto(Auto):
         return [Task.of(slow_square, self.log, run, i) for i in range(COUNT)]
 
 
-def slow_square(log: str, run: str, number: int) -> int:
-    time.sleep(LONG_S)
-    return noted_square(log, run, number)
-
-
 class OwnWorkers(WarmCall):
     """Workers for this call alone."""
 
@@ -264,16 +266,6 @@ class Manager(Scenario):
         self.check(0, self.manager.status().calls, "calls of the manager")
         self.manager.shutdown()
         self.manager = PoolManager(2)
-
-
-class Square:
-    """A function of one number that leaves a note."""
-
-    def __init__(self, log: str, run: str) -> None:
-        self.log, self.run = log, run
-
-    def __call__(self, number: int) -> int:
-        return noted_square(self.log, self.run, number)
 
 
 class WorkerPool(Scenario):
@@ -651,17 +643,6 @@ class Printed(Scenario):
         self.check([f"{self.run}-{i}" for i in range(COUNT)], mine, what)
 
 
-logger = logging.getLogger("struck")
-
-
-def printed(log: str, run: str, number: int) -> int:
-    line = f"{run}-{number}"
-    print(line)
-    warnings.warn(line, stacklevel=1)
-    logger.warning(line)
-    return noted_square(log, run, number)
-
-
 # What travels in other ways.
 
 
@@ -687,21 +668,8 @@ class MarkedOnThreads(Marked):
     where = False
 
 
-def opened(run: int) -> Iterator[list[int]]:
-    state = [run]
-    yield state
-    state.clear()
-
-
-def marked_square(
-    log: str, run: int, number: int, table: list[int], state: list[int]
-) -> int:
-    square = noted_square(log, f"{run}", number)
-    return square if table[number] == run * number and state == [run] else -1
-
-
 CELL = """
-from tests.helpers import noted_square
+from tests.struck_tasks import noted_square
 run = {run}
 
 class Work:
