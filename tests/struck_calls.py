@@ -78,7 +78,14 @@ class Scenario:
 
     Args:
         folder: For its files.
+
+    Attributes:
+        further: How many calls follow each strike.
     """
+
+    # One answer that is left over would come to the next call, one that lies behind it
+    # to another.
+    further = 3
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -173,6 +180,8 @@ class LongAuto(Auto):
 class OwnWorkers(WarmCall):
     """Workers for this call alone."""
 
+    further = 1  # each has its own workers
+
     options = {"max_tasks_per_worker": 2}  # noqa: RUF012
 
 
@@ -230,6 +239,8 @@ class Executor(Scenario):
 class ExecutorsEnd(Scenario):
     """An executor from its beginning to its end."""
 
+    further = 1  # each has its own workers
+
     def act(self) -> None:
         self.run += 1
         executor = IsolatedProcessPoolExecutor(1)
@@ -270,6 +281,8 @@ class Manager(Scenario):
 
 class WorkerPool(Scenario):
     """A pool for the time of a ``with``."""
+
+    further = 1  # each has its own workers
 
     def act(self) -> None:
         with worker_pool(max_workers=1):
@@ -818,6 +831,8 @@ class OptimizedStream(Execute):
 
 class ManagersEnd(Scenario):
     """A pool manager from its beginning to its end."""
+
+    further = 1  # each has its own workers
 
     def act(self) -> None:
         self.again()
