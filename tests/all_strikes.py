@@ -1,9 +1,9 @@
 """Strikes every kind of call at every place, and goes on where it was.
 
-Each kind of call is struck three times at each place (`tests.strike_places` says which
-those are): all kinds of calls first at the first time that a place is come to, then at
-the last, then between. So a run that is ended has seen the most unlike cases. What was
-struck is kept in a folder, and the next run goes on there, unless the code has changed:
+First each place is struck once, in one kind of call (`tests.strike_places` says which
+the places are); then all kinds of calls at each place that they come by, at the first
+time that they do, then at the last, then between. So a run that is ended has seen the
+most unlike cases. What was struck is kept in a folder, and the next run goes on there, unless the code has changed:
 then it begins anew, in another folder. At the end it prints how many places there were,
 were struck, and did harm.
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.strike_places import TURNS
-from tests.strike_record import MISSED, STRUCK, Record
+from tests.strike_record import MISSED, STRUCK, Record, place_in
 from tests.striking import OURS, TESTS
 from tests.struck_calls import SCENARIOS
 
@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--record", type=Path, help="the folder, also for code that has changed"
     )
-    made.add_argument("--turn", choices=TURNS, help="at that time only, of three")
+    made.add_argument("--turn", choices=TURNS, help="this one only; all else")
     made.add_argument(
         "--only-tell", action="store_true", help="strike nothing: print what is kept"
     )
@@ -123,15 +123,12 @@ def summary(run: Run, names: list[str]) -> tuple[str, bool]:
     """What there was; whether all of it did no harm."""
     records = {name: run.record(name) for name in names}
     lines = [line_of(name, record) for name, record in records.items()]
-    names_of_places = [
-        {aim.rpartition("#")[0] for aim in record.begun} for record in records.values()
-    ]
-    places = sum(map(len, names_of_places))
+    places = [{place_in(aim) for aim in each.begun} for each in records.values()]
     wrong = sum(len(each.wrong) + len(each.stuck()) for each in records.values())
     struck = sum(each.count(STRUCK) for each in records.values())
     missed = sum(each.count(MISSED) for each in records.values())
     lines += [
-        f"{places} places, {len(set().union(*names_of_places))} of them different; "
+        f"{sum(map(len, places))} places, {len(set().union(*places))} different ones; "
         f"{struck} strikes, {missed} to which nothing came, {wrong} that did harm"
     ]
     lines += [f"WRONG {each}" for record in records.values() for each in record.wrong]
@@ -155,6 +152,9 @@ def main() -> int:
     run = Run(arguments.record or kept, options)
     run.folder.mkdir(parents=True, exist_ok=True)
     print(f"what was struck is kept in {run.folder}", flush=True)
+    # Also where it was started in the background, or is told to end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     turns = [arguments.turn] if arguments.turn else TURNS
     todo = [Turn(name, turn) for turn in turns for name in names]
     with ThreadPoolExecutor(arguments.at_once) as programs:

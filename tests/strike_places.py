@@ -6,7 +6,8 @@ time would take days, and show little: what was struck at an instruction differs
 time to time only in the values, of which the first and the last time have the most
 unlike ones (nothing is there yet, all is done). So each different instruction of a
 call is struck at the first time, at the last time, and at one between that is drawn by
-lot, with another of the three kinds each. Left out are those that come behind one that
+lot, with another of the three kinds each. Calls of other kinds come by the same places:
+before all that, each place is struck in one of them (the turn ``once``). Left out are those that come behind one that
 changes nothing but the stack of its frame (`Instructions.like_last`): an exception
 drops that stack, so it finds the same state.
 """
@@ -22,7 +23,8 @@ from typing import NamedTuple
 from tests.striking import KINDS, OURS, Place, Strike, instructions_of
 
 ERRORS = list(KINDS)
-TURNS = ("first", "last", "between")
+TIMES = ("first", "last", "between")
+TURNS = ("once", *TIMES)
 
 
 class Aim(NamedTuple):
@@ -57,13 +59,14 @@ class Places:
         self.named = named([each for each in self.times if shows_something(each)])
 
     def turn(self, turn: str, kind: int = 0) -> list[Aim]:
-        """Each place once, in an order that is by lot and always the same."""
+        """Each place at that time, in an order that is by lot and always the same."""
         aims = [self.aim(name, turn, kind) for name in self.named]
         return sorted(aims, key=lambda aim: (lot(aim.name), aim.name))
 
     def aim(self, name: str, turn: str, kind: int) -> Aim:
         place = self.named[name]
-        error = ERRORS[(lot(name) + TURNS.index(turn) + kind) % len(ERRORS)]
+        number = TIMES.index(turn) if turn in TIMES else 0
+        error = ERRORS[(lot(name) + number + kind) % len(ERRORS)]
         return Aim(name, place, self.time_of(name, turn), error)
 
     def time_of(self, name: str, turn: str) -> int:
@@ -80,7 +83,7 @@ class Places:
             Aim(
                 name,
                 self.named[name],
-                self.time_of(name, TURNS[i // len(ERRORS) % len(TURNS)]),
+                self.time_of(name, TIMES[i // len(ERRORS) % len(TIMES)]),
                 ERRORS[(i + kind) % len(ERRORS)],
             )
             for i, name in enumerate(names)

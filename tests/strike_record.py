@@ -1,6 +1,6 @@
 """What was struck, on disk: a run that was ended goes on where it was.
 
-One file for each kind of call. A line is written before each strike and another one
+One file for each kind of call, all in one folder. A line is written before each strike and another one
 after it, so that a strike from which the program does not come back is known as well.
 """
 
@@ -86,5 +86,23 @@ class Record:
             if times >= TRIES and aim not in self.outcomes
         ]
 
+    def places(self) -> set[str]:
+        """The names of those that were struck."""
+        return {place_in(aim) for aim, mark in self.outcomes.items() if mark == STRUCK}
+
     def count(self, mark: str) -> int:
         return sum(each == mark for each in self.outcomes.values())
+
+
+def place_in(aim: str) -> str:
+    return aim.rpartition("#")[0]
+
+
+def struck_in(folder: Path) -> set[str]:
+    """The names of the places that were struck in a call of any kind."""
+    found: set[str] = set()
+    for file in folder.glob("*.txt"):
+        record = Record(file)
+        record.close()
+        found |= record.places()
+    return found

@@ -32,8 +32,8 @@ from types import CodeType
 
 import psutil
 
-from tests.strike_places import TURNS, Aim, Places
-from tests.strike_record import Record
+from tests.strike_places import TIMES, TURNS, Aim, Places
+from tests.strike_record import Record, struck_in
 from tests.striking import KINDS, OURS, PlaceStrike, Strike, handlers, is_behind
 from tests.struck_calls import SCENARIOS, SQUARES, Scenario
 
@@ -179,8 +179,15 @@ class Harness:
         if arguments.rounds:
             some = places.some(arguments.rounds, arguments.seed, arguments.kind)
             return [("", some)]
-        turns = [arguments.turn] if arguments.turn else TURNS
-        return [(turn, places.turn(turn, arguments.kind)) for turn in turns]
+        turns = [arguments.turn] if arguments.turn else TIMES
+        return [(turn, self.aims_of(turn, places)) for turn in turns]
+
+    def aims_of(self, turn: str, places: Places) -> list[Aim]:
+        aims, folder = places.turn(turn, self.arguments.kind), self.arguments.record
+        if turn != "once" or folder is None:
+            return aims
+        struck = struck_in(folder)
+        return [aim for aim in aims if aim.name not in struck]
 
     def strike(self, aim: Aim) -> bool:
         """One round; whether anything was struck."""
@@ -263,7 +270,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--rounds", type=int, default=0, help="for each, at random; else at all places"
     )
-    made.add_argument("--turn", choices=TURNS, help="at that time only, of three")
+    made.add_argument("--turn", choices=TURNS, help="this one only; all else")
     made.add_argument("--file", default="", help="in files of such a name only")
     made.add_argument("--aim", nargs="*", help="strike there only")
     made.add_argument(
