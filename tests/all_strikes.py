@@ -3,9 +3,9 @@
 First each place is struck once, in one kind of call (`tests.strike_places` says which
 the places are); then all kinds of calls at each place that they come by, at the first
 time that they do, then at the last, then between. So a run that is ended has seen the
-most unlike cases. What was struck is kept in a folder, and the next run goes on there, unless the code has changed:
-then it begins anew, in another folder. At the end it prints how many places there were,
-were struck, and did harm.
+most unlike cases. What was struck is kept in a folder, and the next run goes on there,
+unless the code has changed: then it begins anew, in another folder. At the end it
+prints how many places there were, how many strikes, and which of those did harm.
 
 ``python -m tests.all_strikes --help`` says how to run it.
 """

@@ -7,9 +7,9 @@ time to time only in the values, of which the first and the last time have the m
 unlike ones (nothing is there yet, all is done). So each different instruction of a
 call is struck at the first time, at the last time, and at one between that is drawn by
 lot, with another of the three kinds each. Calls of other kinds come by the same places:
-before all that, each place is struck in one of them (the turn ``once``). Left out are those that come behind one that
-changes nothing but the stack of its frame (`Instructions.like_last`): an exception
-drops that stack, so it finds the same state.
+before all that, each place is struck in one of them (the turn ``once``). Left out are
+those that come behind one that changes nothing but the stack of its frame
+(`Instructions.like_last`): an exception drops that stack, so it finds the same state.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What was struck, on disk: a run that was ended goes on where it was.
 
-One file for each kind of call, all in one folder. A line is written before each strike and another one
-after it, so that a strike from which the program does not come back is known as well.
+One file for each kind of call, all in one folder. A line is written before each strike
+and another one after it, so that a strike from which the program does not come back is
+known as well.
 """
 
 from __future__ import annotations
