@@ -10,7 +10,8 @@ and go with any release.
   `left_in_container` where there is a limit; what `MEMORY_VARIABLE` sets, in `MB`; how
   much of it an object takes: `size_of`;
 * where all that is read: the `content` of a file of the kernel, or `psutil_for`;
-* whether this process is a worker: `in_worker`.
+* whether this process is a worker: `in_worker`; what a forked child does not have of
+  its parent: `after_fork`.
 """
 
 from cotality._kit.front_door import front_door
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
         psutil_for,
     )
     from .utils._process.machine.object_size import size_of
-    from .utils._process.machine.this_process import in_worker
+    from .utils._process.machine.this_process import after_fork, in_worker
 
 __all__ = [
     "MB",
     "MEMORY_VARIABLE",
     "Quota",
+    "after_fork",
     "available_cpus",
     "available_memory",
     "content",
@@ -61,6 +63,7 @@ LATER = {
     "MB": "machine.memory",
     "MEMORY_VARIABLE": "machine.environment",
     "Quota": "machine.cpu_quota",
+    "after_fork": "machine.this_process",
     "available_cpus": "machine.cpus",
     "available_memory": "machine.memory",
     "content": "machine.cgroups",

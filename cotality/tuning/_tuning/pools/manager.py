@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Literal, TypeVar, Unpack, overload
@@ -16,6 +15,7 @@ from cotality.core.calls import (
     Prepared,
     checked_seconds,
 )
+from cotality.core.machine import after_fork
 from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
@@ -444,5 +444,4 @@ def forget_lock() -> None:
     using_global_manager = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+after_fork(forget_lock)

@@ -20,6 +20,7 @@ from typing import Protocol
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 logger = logging.getLogger("cotality.core.utils.process")
 
@@ -91,7 +92,7 @@ class Waiting:
 # Those that began in an event loop and are still there.
 calls: weakref.WeakSet[Waiting] = weakref.WeakSet()
 
-this_process.after_fork(calls.clear)  # the parent's calls are none of the child's
+after_fork(calls.clear)  # the parent's calls are none of the child's
 
 
 def leave_all(*, wait: bool = False) -> None:

@@ -7,11 +7,12 @@ for it as often: beside such a thread, to read three small files takes 40 ms.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from sys import getswitchinterval, setswitchinterval
 from threading import get_ident
+
+from .this_process import after_fork
 
 # Seconds. Odd numbers, by which they are known as ours.
 SHORT_TURN = 103e-6
@@ -24,8 +25,7 @@ TURNS = SHORT_TURN, PROBE_TURN
 # another length.
 wanted: dict[int, float] = {}
 usual = getswitchinterval()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=wanted.clear)
+after_fork(wanted.clear)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable
 from math import inf
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Start
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from .output_place import Kind, Place
 from .reporter import Reporter, logger
@@ -29,8 +29,7 @@ LONGEST_PAUSE = 1.0  # s that a slow terminal may make of a face's own pause
 # says that it ends; then its bar is gone once that is collected.
 running: weakref.WeakSet[Bar] = weakref.WeakSet()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=running.clear)
+after_fork(running.clear)
 
 
 class Bar(Reporter):

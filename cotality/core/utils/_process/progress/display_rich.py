@@ -6,7 +6,6 @@ at a time in a terminal. It has no thread of its own; whoever shows draws.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from typing import TextIO
 from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Column
+
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import output_place
 from .sentence import sentence
@@ -65,8 +66,7 @@ def forget_screen() -> None:
     put_up(None)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_screen)
+after_fork(forget_screen)
 
 
 class RichFace:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from cotality.core.utils._process.machine.this_process import after_fork
+
 
 class Tokens:
     """The tokens of the objects that are alive in this process."""
@@ -90,5 +92,4 @@ def forget_who_made_them() -> None:
     tokens.made_here = set()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_who_made_them)
+after_fork(forget_who_made_them)

@@ -19,6 +19,8 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
+from cotality.core.utils._process.machine.this_process import after_fork
+
 from . import interpreter, measured
 from .fork_server_link import ForkServer
 from .measured import STANDARD_KEYS
@@ -157,4 +159,4 @@ def forget_server() -> None:
     using_server = threading.Lock()
 
 
-os.register_at_fork(after_in_child=forget_server)
+after_fork(forget_server)

@@ -23,6 +23,7 @@ from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.standard_places import above_standard
+from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.scripts import run_again
 
 from . import interpreter, measured, own_start
@@ -211,5 +212,4 @@ def forget_lock() -> None:
     changing_spawn = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_lock)
+after_fork(forget_lock)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
+from cotality.core.utils._process.machine.this_process import after_fork
 
 MOST_LEVELS = 4  # of workers below one another
 # Below one of our workers, on all levels. A program that is none may start any number.
@@ -50,8 +51,7 @@ here = place_in(os.environ)
 # The workers of this process that have not ended; a worker may have several pools.
 here_now: set[object] = set()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=here_now.clear)  # they are the parent's
+after_fork(here_now.clear)  # they are the parent's
 
 
 def adopt(environment: Mapping[str, str]) -> None:

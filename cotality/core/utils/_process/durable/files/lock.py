@@ -9,10 +9,10 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable
 from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
+from cotality.core.utils._process.machine.this_process import after_fork
 
 POLL = 0.01  # s between two looks at a lock that is taken
 
@@ -78,7 +78,6 @@ def remember(holder: Closable) -> None:
 
     A child has the parent's open files, and would keep the lock after its death.
     """
-    register()
     holders.add(holder)
 
 
@@ -87,13 +86,4 @@ def close_all() -> None:
         holder.close()
 
 
-registered = False
-
-
-def register() -> None:
-    global registered
-    after_fork: Callable[..., None] | None
-    after_fork = getattr(os, "register_at_fork", None)  # not on Windows
-    if not registered and after_fork is not None:
-        after_fork(after_in_child=close_all)
-    registered = True
+after_fork(close_all)
