@@ -237,9 +237,9 @@ class Instructions:
         self.like_last = set(behind_quiet(code, found)) - self.leaving
 
     def leave_at(self, found: list[dis.Instruction], first: int) -> None:
-        """Also by what brings a result out of the way before."""
+        """Also by what brings a result out of the way before, or only has a line."""
         self.leaving.add(found[first].offset)
-        if found[first - 1].opname == "SWAP":
+        if found[first - 1].opname in ("SWAP", "NOP"):
             self.leaving.add(found[first - 1].offset)
 
 
