@@ -41,6 +41,7 @@ STUCK_S = 30  # that one round may take
 GONE_S = 10.0  # that threads and processes get to end
 ROUNDS_A_LOOK = 40  # between two looks whether anything is left over
 WATCHED = 4  # times that a call is looked at, to learn where it comes by
+WATCHED_FOR_SOME = 2
 
 
 class Leftovers:
@@ -156,7 +157,8 @@ class Harness:
     def learn(self) -> Places:
         """Where the call comes by."""
         scenario, watched = self.scenario, []
-        for turn in range(1 + WATCHED):  # the first time, much is imported
+        times = WATCHED_FOR_SOME if self.arguments.rounds else WATCHED
+        for turn in range(1 + times):  # the first time, much is imported
             scenario.prepare()
             counts = Strike(0, KeyboardInterrupt, self.is_struck, **self.how)
             with counts if turn else contextlib.nullcontext():
