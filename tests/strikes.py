@@ -92,6 +92,17 @@ def files() -> list[str]:
     return sorted(found)
 
 
+class Told(logging.Handler):
+    """What asyncio has told its handler of: it does so with what strikes a callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: list[object] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kinds += record.exc_info[:1] if record.exc_info else ()
+
+
 class Harness:
     """Strikes one scenario; what is wrong it keeps.
 
@@ -120,6 +131,8 @@ class Harness:
         # goes on.
         self.unraisable: list[type[BaseException]] = []
         sys.unraisablehook = self.note_unraisable
+        self.told = Told()
+        logging.getLogger("asyncio").handlers = [self.told]
 
     def note_unraisable(self, what: sys.UnraisableHookArgs) -> None:
         self.unraisable.append(what.exc_type)
@@ -215,11 +228,12 @@ class Harness:
         scenario, error = self.scenario, aim.error
         scenario.prepare()
         self.unraisable.clear()
+        self.told.kinds.clear()
         striker = PlaceStrike(aim.place, aim.at, error, self.is_struck, **self.how)
         try:
             with striker:
                 scenario.act()
-            if striker.place and error not in self.unraisable:
+            if striker.place and error not in (*self.unraisable, *self.told.kinds):
                 scenario.found.append("lost it")
         except BaseException as other:
             # It may have been made the cause of another one, but not be lost.
