@@ -117,6 +117,9 @@ class Strike:
         self.times: Counter[Place] = Counter()
 
     def __enter__(self) -> Strike:
+        # Python 3.12 looks for what is traced so before it traces, and not in a frame
+        # that asks for it later.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self.enter)
         return self
 
@@ -128,6 +131,7 @@ class Strike:
             return None
         if not self.finalizers and is_in_finalizer(frame):
             return None
+        frame.f_trace = self.step  # Python 3.13 wants that first
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self.step
