@@ -244,21 +244,3 @@ def without_addresses(value: object) -> str:
 
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-
-
-def noted_square(log: str, run: str, number: int) -> int:
-    """The square of *number*; a line in *log* says that it was asked for in *run*."""
-    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, f"{run} {number}\n".encode())
-    finally:
-        os.close(fd)
-    return number * number
-
-
-def failing(log: str, run: str, number: int) -> int:
-    """Fails, with the number in its error, unless that is even."""
-    square = noted_square(log, run, number)
-    if number % 2:
-        raise ValueError(f"{number} is odd")
-    return square

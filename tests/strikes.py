@@ -5,9 +5,12 @@ a Ctrl-C, a time limit, a service manager's SIGTERM. This program makes a call a
 again, and has a signal come at another instruction of ours each time, whose handler
 raises one of the three. That exception has to go on to the caller. After each,
 further calls have to give right results, no task may have run twice, and nothing may be
-left behind. What it finds wrong it prints, a line each, with the place that was struck.
+left behind. What it finds wrong it prints, a line each, with the place that was struck
+in a form that ``--aim`` takes.
 
-``python -m tests.strikes --help`` says how to run it; ``nox -s interrupts`` runs all.
+Which instructions are struck, and when, says `tests.strike_places`.
+``python -m tests.strikes --help`` says how to strike some; ``nox -s interrupts`` takes
+all kinds of calls (`tests.all_strikes`).
 """
 
 from __future__ import annotations
@@ -18,35 +21,27 @@ import faulthandler
 import gc
 import logging
 import os
-import random
 import sys
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
-from typing import NamedTuple
 
 import psutil
 
-from tests.striking import KINDS, OURS, Strike, handlers, is_behind
+from tests.strike_places import TIMES, TURNS, Aim, Places
+from tests.strike_record import Record, struck_in
+from tests.striking import KINDS, OURS, PlaceStrike, Strike, handlers, is_behind
 from tests.struck_calls import SCENARIOS, SQUARES, Scenario
 
 STUCK_S = 30  # that one round may take
 GONE_S = 10.0  # that threads and processes get to end
-ROUNDS_A_LOOK = 20  # between two looks whether anything is left over
-ROUNDS_A_LINE = 1000  # between two lines that say how far it is
-ERRORS = list(KINDS)
-
-
-class Round(NamedTuple):
-    """Where to strike next, and with what."""
-
-    at: int
-    error: type[BaseException]
+ROUNDS_A_LOOK = 40  # between two looks whether anything is left over
+WATCHED = 4  # times that a call is looked at, to learn where it comes by
+WATCHED_FOR_SOME = 2
 
 
 class Leftovers:
@@ -97,6 +92,17 @@ def files() -> list[str]:
     return sorted(found)
 
 
+class Told(logging.Handler):
+    """What asyncio has told its handler of: it does so with what strikes a callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: list[object] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kinds += record.exc_info[:1] if record.exc_info else ()
+
+
 class Harness:
     """Strikes one scenario; what is wrong it keeps.
 
@@ -104,20 +110,29 @@ class Harness:
         name: Of the scenario.
         scenario: What to strike.
         arguments: Of the program.
+        record: What was struck before.
     """
 
     def __init__(
-        self, name: str, scenario: Scenario, arguments: argparse.Namespace
+        self,
+        name: str,
+        scenario: Scenario,
+        arguments: argparse.Namespace,
+        record: Record,
     ) -> None:
         self.name = name
         self.scenario = scenario
         self.arguments = arguments
-        self.wrong: list[str] = []
+        self.record = record
+        self.is_struck = is_in(arguments.file, scenario.is_spared)
+        self.how = {"finalizers": arguments.finalizers, "deep": arguments.deep}
         self.places: list[str] = []  # that were struck since the last look
         # What struck where an object was dropped, for example: Python tells of it, and
         # goes on.
         self.unraisable: list[type[BaseException]] = []
         sys.unraisablehook = self.note_unraisable
+        self.told = Told()
+        logging.getLogger("asyncio").handlers = [self.told]
 
     def note_unraisable(self, what: sys.UnraisableHookArgs) -> None:
         self.unraisable.append(what.exc_type)
@@ -126,94 +141,120 @@ class Harness:
             said = f"unraisable {what.exc_value!r} in {what.object!r}"
             self.scenario.found.append(said)
 
-    def strike_at(self, at: int, error: type[BaseException]) -> Strike:
-        is_struck = is_in(self.arguments.file, self.scenario.is_spared)
-        return Strike(
-            at,
-            error,
-            is_struck,
-            finalizers=self.arguments.finalizers,
-            deep=self.arguments.deep,
-        )
-
     def run(self) -> None:
-        scenario, arguments = self.scenario, self.arguments
-        for _ in range(2):  # the second time all is imported
-            scenario.prepare()
-            with self.strike_at(0, KeyboardInterrupt) as watched:
-                scenario.act()
-            scenario.again()
-            scenario.check_log()
-        scenario.finish()
-        time.sleep(0.05)
-        Leftovers().after_a_while()
-        leftovers = Leftovers()
-        if arguments.at:
-            kinds = ERRORS[arguments.kind :] + ERRORS[: arguments.kind]
-            rounds = [
-                Round(at, kinds[i % len(kinds)]) for i, at in enumerate(arguments.at)
-            ]
-        else:
-            rounds = rounds_of(watched, arguments)
-        struck, done = 0, arguments.skip
-        end = time.monotonic() + arguments.seconds
-        for each in islice(rounds, arguments.skip, None):
-            if time.monotonic() > end:
-                break
-            struck += self.strike(each)
-            done += 1
-            if done % ROUNDS_A_LOOK == 0 or arguments.at:
+        places = self.learn()
+        leftovers = self.leftovers()
+        end = time.monotonic() + self.arguments.seconds
+        struck = done = 0
+        for turn, aims in self.aims(places):
+            for aim in aims:
+                if time.monotonic() > end:
+                    break
+                if self.record.is_over(f"{aim}"):
+                    continue
+                struck += self.strike(aim)
+                done += 1
+                if done % ROUNDS_A_LOOK == 0 or self.arguments.aim:
+                    self.look(leftovers)
+            else:
                 self.look(leftovers)
-            if done % ROUNDS_A_LINE == 0:
-                print(f"{self.name}: {done} of {len(rounds)} rounds", flush=True)
+                self.record.end_turn(turn)
         self.look(leftovers)
-        scenario.leave()
+        self.scenario.leave()
         print(
-            f"{self.name}: {watched.count} instructions, {len(watched.first)} "
-            f"different, {struck} struck, {done} of {len(rounds)} rounds",
+            f"{self.name}: {places.count} instructions, {len(places.times)} different, "
+            f"{len(places.named)} that show something, {struck} of {done} struck",
             flush=True,
         )
 
-    def strike(self, each: Round) -> bool:
+    def learn(self) -> Places:
+        """Where the call comes by."""
+        scenario, watched = self.scenario, []
+        times = WATCHED_FOR_SOME if self.arguments.rounds else WATCHED
+        for turn in range(1 + times):  # the first time, much is imported
+            scenario.prepare()
+            counts = Strike(0, KeyboardInterrupt, self.is_struck, **self.how)
+            with counts if turn else contextlib.nullcontext():
+                scenario.act()
+            scenario.again()
+            scenario.check_log()
+            watched.append(counts)
+        return Places(watched[1:])
+
+    def leftovers(self) -> Leftovers:
+        self.scenario.finish()
+        Leftovers().after_a_while()
+        return Leftovers()
+
+    def aims(self, places: Places) -> list[tuple[str, list[Aim]]]:
+        """Where to strike, turn by turn."""
+        arguments = self.arguments
+        if arguments.aim:
+            return [("", [places.read(each) for each in arguments.aim])]
+        if arguments.rounds:
+            some = places.some(arguments.rounds, arguments.seed, arguments.kind)
+            return [("", some)]
+        turns = [arguments.turn] if arguments.turn else TIMES
+        return [(turn, self.aims_of(turn, places)) for turn in turns]
+
+    def aims_of(self, turn: str, places: Places) -> list[Aim]:
+        aims, folder = places.turn(turn, self.arguments.kind), self.arguments.record
+        if turn != "once" or folder is None:
+            return aims
+        struck = struck_in(folder)
+        return [aim for aim in aims if aim.name not in struck]
+
+    def strike(self, aim: Aim) -> bool:
         """One round; whether anything was struck."""
-        scenario, error = self.scenario, each.error
+        self.record.begin(f"{aim}")
+        faulthandler.dump_traceback_later(STUCK_S, exit=True)
+        striker = self.act(aim)
+        if not striker.place and aim.at > 1:  # it did not come there so often
+            striker = self.act(aim._replace(at=1))
+        if striker.place:
+            self.further_calls()
+        self.scenario.check_log()
+        faulthandler.cancel_dump_traceback_later()
+        what = f"{aim} ({striker.place})"
+        self.places.append(what)
+        if self.arguments.verbose:
+            print(self.name, what, flush=True)
+        self.tell(what)
+        self.record.end(f"{aim}", is_struck=bool(striker.place))
+        return bool(striker.place)
+
+    def act(self, aim: Aim) -> Strike:
+        """The call that is struck."""
+        scenario, error = self.scenario, aim.error
         scenario.prepare()
         self.unraisable.clear()
-        faulthandler.dump_traceback_later(STUCK_S, exit=True)
-        striker = self.strike_at(each.at, error)
+        self.told.kinds.clear()
+        striker = PlaceStrike(aim.place, aim.at, error, self.is_struck, **self.how)
         try:
             with striker:
                 scenario.act()
-            if striker.place and error not in self.unraisable:
+            if striker.place and error not in (*self.unraisable, *self.told.kinds):
                 scenario.found.append("lost it")
         except BaseException as other:
             # It may have been made the cause of another one, but not be lost.
             if not is_behind(other, error):
                 scenario.found.append(f"raised {other!r} instead")
             del other
-        self.further_calls()
-        faulthandler.cancel_dump_traceback_later()
-        what = f"{each.at} {error.__name__} {striker.place}"
-        self.places.append(what)
-        if self.arguments.verbose:
-            print(self.name, what, flush=True)
-        self.tell(what)
-        return bool(striker.place)
+        return striker
 
     def further_calls(self) -> None:
         scenario = self.scenario
-        for turn in range(3):
+        for turn in range(scenario.further):
             try:
                 scenario.check(SQUARES, scenario.again(), f"call {turn + 1} after it")
             except BaseException as raised:
                 scenario.found.append(f"call {turn + 1} after it raised {raised!r}")
-        scenario.check_log()
 
     def tell(self, what: str) -> None:
-        found = [f"{self.name} {what}: {each}" for each in self.scenario.found]
-        for each in found:
-            print("WRONG", each, flush=True)
-        self.wrong += found
+        for each in self.scenario.found:
+            wrong = " ".join(f"{self.name} {what}: {each}".splitlines())
+            print("WRONG", wrong, flush=True)
+            self.record.tell(wrong)
         self.scenario.found.clear()
 
     def look(self, leftovers: Leftovers) -> None:
@@ -239,52 +280,23 @@ def is_in(part: str, is_spared: Callable[[str], bool]) -> Callable[[CodeType], b
     return is_struck
 
 
-def rounds_of(watched: Strike, arguments: argparse.Namespace) -> list[Round]:
-    """Where to strike, and with what.
-
-    Some of the different instructions, with the three kinds in turn; or all of them
-    with each kind, first where they come first, and then at each further time.
-    """
-    rng = random.Random(arguments.seed)
-    places = sorted(watched.first.values())
-    if not places:
-        return []  # nothing of such a file runs in the calling thread
-    if arguments.rounds:
-        count = min(len(places), arguments.rounds)
-        return list(in_turn(rng.sample(places, count), arguments.kind))
-    # Other threads run as well, so that each time is a little different.
-    others = sorted({*range(1, watched.count + 50)}.difference(places))
-    rounds: list[Round] = []
-    for group in (places, others):
-        rng.shuffle(group)
-        for first in range(len(ERRORS)):
-            rounds += in_turn(group, first)
-    return rounds
-
-
-def in_turn(places: list[int], first: int) -> Iterator[Round]:
-    for number, at in enumerate(places, first):
-        yield Round(at, ERRORS[number % len(ERRORS)])
-
-
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument("scenarios", nargs="*", help="all, unless some are named")
     made.add_argument(
         "--rounds", type=int, default=0, help="for each, at random; else at all places"
     )
+    made.add_argument("--turn", choices=TURNS, help="this one only; all else")
     made.add_argument("--file", default="", help="in files of such a name only")
-    made.add_argument("--at", type=int, nargs="*", help="strike there only")
+    made.add_argument("--aim", nargs="*", help="strike there only")
     made.add_argument(
-        "--kind", type=int, default=0, help="begin with LateError: 1, SystemExit: 2"
+        "--kind", type=int, default=0, help="another kind at each place: 1 or 2"
     )
     made.add_argument("--seed", type=int, default=1)
     made.add_argument(
         "--seconds", type=float, default=float("inf"), help="for each, at most"
     )
-    made.add_argument(
-        "--skip", type=int, default=0, help="rounds that were made before"
-    )
+    made.add_argument("--record", type=Path, help="a folder, to go on another time")
     made.add_argument(
         "--finalizers", action="store_true", help="strike where objects are dropped too"
     )
@@ -302,10 +314,12 @@ def main() -> int:
     warnings.filterwarnings("ignore", ".* was never awaited", RuntimeWarning)
     wrong: list[str] = []
     for name in arguments.scenarios or SCENARIOS:
+        record = Record(arguments.record and arguments.record / f"{name}.txt")
         with tempfile.TemporaryDirectory() as folder, handlers():
-            harness = Harness(name, SCENARIOS[name](Path(folder)), arguments)
-            harness.run()
-            wrong += harness.wrong
+            scenario = SCENARIOS[name](Path(folder))
+            Harness(name, scenario, arguments, record).run()
+        wrong += record.wrong
+        record.close()
     return bool(wrong)
 
 

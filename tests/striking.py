@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import dis
+import itertools
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cotality
 
@@ -66,6 +68,13 @@ def handlers() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Place(NamedTuple):
+    """One instruction of the code of a function."""
+
+    code: CodeType
+    offset: int
+
+
 class Strike:
     """Sends a signal at one instruction, as long as the ``with`` lasts.
 
@@ -84,6 +93,7 @@ class Strike:
         place: Which of them was struck; empty as long as none is.
         first: Where each different instruction was met for the first time, if they are
             only counted.
+        times: How often each was met, if they are only counted.
     """
 
     def __init__(
@@ -103,9 +113,13 @@ class Strike:
         self.last: dict[int, str] = {}  # the last instruction of each frame, by its id
         self.count = 0
         self.place = ""
-        self.first: dict[tuple[CodeType, int], int] = {}
+        self.first: dict[Place, int] = {}
+        self.times: Counter[Place] = Counter()
 
     def __enter__(self) -> Strike:
+        # Python 3.12 looks for what is traced so before it traces, and not in a frame
+        # that asks for it later.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self.enter)
         return self
 
@@ -117,14 +131,21 @@ class Strike:
             return None
         if not self.finalizers and is_in_finalizer(frame):
             return None
+        frame.f_trace = self.step  # Python 3.13 wants that first
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self.step
 
     def is_called_by_struck(self, frame: FrameType) -> bool:
-        if not self.deep or frame.f_code.co_filename.startswith((TESTS, "<frozen")):
-            return False
-        return frame.f_back is not None and frame.f_back.f_trace is not None
+        """Also by what it has called of other people's code."""
+        caller: FrameType | None = frame
+        while self.deep and caller is not None:
+            if self.is_struck(caller.f_code):
+                return True
+            if caller.f_code.co_filename.startswith((TESTS, "<frozen")):
+                return False
+            caller = caller.f_back
+        return False
 
     def counts(self, frame: FrameType) -> bool:
         """Whether the next instruction of *frame* is one of those to strike."""
@@ -140,11 +161,48 @@ class Strike:
         if event == "opcode" and self.counts(frame):
             self.count += 1
             if not self.at:
-                self.first.setdefault((frame.f_code, frame.f_lasti), self.count)
+                place = Place(frame.f_code, frame.f_lasti)
+                self.first.setdefault(place, self.count)
+                self.times[place] += 1
             elif self.count == self.at:
-                self.place = place_of(frame)
-                sys.settrace(None)
-                signal.raise_signal(KINDS[self.error])
+                self.strike(frame)
+        return self.step
+
+    def strike(self, frame: FrameType) -> None:
+        self.place = place_of(frame)
+        sys.settrace(None)
+        signal.raise_signal(KINDS[self.error])
+
+
+class PlaceStrike(Strike):
+    """Sends it when one place is come to for the *at*-th time.
+
+    No other code is looked at, so that a call takes hardly longer than it always does,
+    and what other threads do in the meantime changes little of where it is struck.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        at: int,
+        error: type[BaseException],
+        is_struck: Callable[[CodeType], bool],
+        *,
+        finalizers: bool = False,
+        deep: bool = False,
+    ) -> None:
+        super().__init__(at, error, is_struck, finalizers=finalizers, deep=deep)
+        self.code, self.offset = place
+
+    def enter(self, frame: FrameType, event: str, _: object) -> Any:
+        return super().enter(frame, event, _) if frame.f_code is self.code else None
+
+    def step(self, frame: FrameType, event: str, _: object) -> Any:
+        is_next = event == "opcode" and self.counts(frame)
+        if is_next and frame.f_lasti == self.offset:
+            self.count += 1
+            if self.count == self.at:
+                self.strike(frame)
         return self.step
 
 
@@ -158,6 +216,9 @@ class Instructions:
             be told of whatever is raised. Python runs no handler before them: no
             program could be sure that a lock is let go of, nor Python that an exception
             has been handled.
+        like_last: Those that are always run behind one that changes nothing but
+            the frame's own stack, and under the same ``try``. What strikes here is as
+            if it had struck there: the stack is dropped.
     """
 
     def __init__(self, code: CodeType) -> None:
@@ -177,12 +238,35 @@ class Instructions:
                 self.leaving.update(each.offset for each in some)
                 if names[4:]:  # there was no PRECALL: that one comes after it
                     self.leaving.discard(some[4].offset)
+        self.like_last = set(behind_quiet(code, found)) - self.leaving
 
     def leave_at(self, found: list[dis.Instruction], first: int) -> None:
-        """Also by what brings a result out of the way before."""
+        """Also by what brings a result out of the way before, or only has a line."""
         self.leaving.add(found[first].offset)
-        if found[first - 1].opname == "SWAP":
+        if found[first - 1].opname in ("SWAP", "NOP"):
             self.leaving.add(found[first - 1].offset)
+
+
+def behind_quiet(code: CodeType, found: list[dis.Instruction]) -> Iterator[int]:
+    tries = dis.Bytecode(code).exception_entries
+
+    def handler(offset: int) -> int:
+        inner = [each.target for each in tries if each.start <= offset < each.end]
+        return inner[0] if inner else -1
+
+    for last, each in itertools.pairwise(found):
+        is_like = last.opname in QUIET and not each.is_jump_target
+        if is_like and handler(last.offset) == handler(each.offset):
+            yield each.offset
+
+
+# They call nothing, drop nothing but numbers and constants, and store nothing.
+QUIET = {
+    *("LOAD_FAST", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF"),
+    *("LOAD_CLOSURE", "LOAD_CONST", "LOAD_GLOBAL", "PUSH_NULL", "COPY", "SWAP"),
+    *("NOP", "EXTENDED_ARG", "PRECALL", "KW_NAMES", "IS_OP", "JUMP_FORWARD"),
+    *("BUILD_TUPLE", "BUILD_LIST", "BUILD_MAP", "MAKE_FUNCTION"),
+}
 
 
 def is_of_await(each: dis.Instruction) -> bool:

@@ -15,7 +15,6 @@ import logging
 import os
 import shutil
 import sys
-import time
 import types
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,13 +56,21 @@ from cotality.tuning import (
     optimize_streaming,
     shutdown_global_pool_manager,
 )
-from tests.helpers import failing, noted_square
+from tests.struck_tasks import (
+    Square,
+    failing,
+    logger,
+    marked_square,
+    noted_square,
+    opened,
+    printed,
+    slow_square,
+)
 
 T = TypeVar("T")
 
 COUNT = 6  # tasks of a call
 GONE_S = 10.0  # that a call of an event loop gets to end
-LONG_S = 0.005  # of a task that a call does not wait for before it begins with others
 
 
 class Scenario:
@@ -71,7 +78,14 @@ class Scenario:
 
     Args:
         folder: For its files.
+
+    Attributes:
+        further: How many calls follow each strike.
     """
+
+    # One answer that is left over would come to the next call, one that lies behind it
+    # to another.
+    further = 3
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -163,13 +177,10 @@ class LongAuto(Auto):
         return [Task.of(slow_square, self.log, run, i) for i in range(COUNT)]
 
 
-def slow_square(log: str, run: str, number: int) -> int:
-    time.sleep(LONG_S)
-    return noted_square(log, run, number)
-
-
 class OwnWorkers(WarmCall):
     """Workers for this call alone."""
+
+    further = 1  # each has its own workers
 
     options = {"max_tasks_per_worker": 2}  # noqa: RUF012
 
@@ -228,6 +239,8 @@ class Executor(Scenario):
 class ExecutorsEnd(Scenario):
     """An executor from its beginning to its end."""
 
+    further = 1  # each has its own workers
+
     def act(self) -> None:
         self.run += 1
         executor = IsolatedProcessPoolExecutor(1)
@@ -266,18 +279,10 @@ class Manager(Scenario):
         self.manager = PoolManager(2)
 
 
-class Square:
-    """A function of one number that leaves a note."""
-
-    def __init__(self, log: str, run: str) -> None:
-        self.log, self.run = log, run
-
-    def __call__(self, number: int) -> int:
-        return noted_square(self.log, self.run, number)
-
-
 class WorkerPool(Scenario):
     """A pool for the time of a ``with``."""
+
+    further = 1  # each has its own workers
 
     def act(self) -> None:
         with worker_pool(max_workers=1):
@@ -651,17 +656,6 @@ class Printed(Scenario):
         self.check([f"{self.run}-{i}" for i in range(COUNT)], mine, what)
 
 
-logger = logging.getLogger("struck")
-
-
-def printed(log: str, run: str, number: int) -> int:
-    line = f"{run}-{number}"
-    print(line)
-    warnings.warn(line, stacklevel=1)
-    logger.warning(line)
-    return noted_square(log, run, number)
-
-
 # What travels in other ways.
 
 
@@ -687,21 +681,8 @@ class MarkedOnThreads(Marked):
     where = False
 
 
-def opened(run: int) -> Iterator[list[int]]:
-    state = [run]
-    yield state
-    state.clear()
-
-
-def marked_square(
-    log: str, run: int, number: int, table: list[int], state: list[int]
-) -> int:
-    square = noted_square(log, f"{run}", number)
-    return square if table[number] == run * number and state == [run] else -1
-
-
 CELL = """
-from tests.helpers import noted_square
+from tests.struck_tasks import noted_square
 run = {run}
 
 class Work:
@@ -851,6 +832,8 @@ class OptimizedStream(Execute):
 class ManagersEnd(Scenario):
     """A pool manager from its beginning to its end."""
 
+    further = 1  # each has its own workers
+
     def act(self) -> None:
         self.again()
 
@@ -878,46 +861,47 @@ class GlobalManager(Scenario):
         super().finish()
 
 
+# Those in front start no workers after a strike, which takes longest.
 SCENARIOS: dict[str, type[Scenario]] = {
-    "warm": WarmCall,
-    "first": FirstCall,
     "threads": Threads,
+    "thread-stream": ThreadStream,
+    "execute": Execute,
     "auto": Auto,
     "long-auto": LongAuto,
-    "own-workers": OwnWorkers,
-    "stream": Stream,
-    "thread-stream": ThreadStream,
-    "executor": Executor,
-    "executors-end": ExecutorsEnd,
-    "manager": Manager,
-    "worker-pool": WorkerPool,
-    "execute": Execute,
     "long-execute": LongExecute,
+    "braked": Braked,
+    "foreign": Foreign,
     "journal": Journalled,
-    "journal-processes": JournalledOnProcesses,
     "letters": Letters,
-    "async": AsyncCall,
+    "replay": Replayed,
+    "marked-threads": MarkedOnThreads,
     "async-input": AsyncInput,
     "async-execute": AsyncExecute,
-    "async-manager": AsyncManager,
-    "async-stream": AsyncStream,
-    "async-input-stream": AsyncInputStream,
     "bar": Bar,
     "rich-bar": RichBar,
     "tqdm-bar": TqdmBar,
     "told": Told,
     "report": Reported,
+    "executor": Executor,
+    "manager": Manager,
+    "global-manager": GlobalManager,
+    "planned": Planned,
+    "async-manager": AsyncManager,
+    "warm": WarmCall,
+    "first": FirstCall,
+    "own-workers": OwnWorkers,
+    "stream": Stream,
+    "executors-end": ExecutorsEnd,
+    "worker-pool": WorkerPool,
+    "journal-processes": JournalledOnProcesses,
+    "async": AsyncCall,
+    "async-stream": AsyncStream,
+    "async-input-stream": AsyncInputStream,
     "printed": Printed,
     "marked": Marked,
-    "marked-threads": MarkedOnThreads,
     "cells": Cells,
     "options": Options,
-    "braked": Braked,
-    "foreign": Foreign,
     "batches": Batches,
-    "replay": Replayed,
-    "planned": Planned,
     "optimized-stream": OptimizedStream,
     "managers-end": ManagersEnd,
-    "global-manager": GlobalManager,
 }

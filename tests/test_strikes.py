@@ -15,8 +15,9 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="what is left over is read from /proc"
 )
 
-# Some of the different instructions. `nox -s interrupts` takes all of them.
-ROUNDS = 10
+# Some of the different instructions: one for each of the three kinds at each of the
+# three times. `nox -s interrupts` takes all of them.
+ROUNDS = 9
 AT_ONCE = 3  # scenarios of one program, which takes a while to start
 ALL = 1000
 NAMES = list(SCENARIOS)

@@ -27,6 +27,7 @@ from cotality.core.utils._process.machine.second_thread import (
     start,
     wait_for,
 )
+from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.portions.chunk import Chunk, ChunkReport, run_chunk
 from cotality.core.utils._process.tasks.errors import (
     WorkerStartError,
@@ -143,7 +144,7 @@ class Work:
 # The threads of all teams that have a limit together.
 together: set[threading.Thread] = set()
 
-this_process.after_fork(together.clear)
+after_fork(together.clear)
 
 
 class TeamThread(threading.Thread):

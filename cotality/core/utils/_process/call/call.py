@@ -17,6 +17,7 @@ from cotality.core.utils._process.engine.waiting_retries import Retries
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
 from cotality.core.utils._process.machine.environment import log_is_wanted
+from cotality.core.utils._process.machine.this_process import notice_fork
 from cotality.core.utils._process.tasks.checks import (
     OnError,
     checked_flag,
@@ -86,6 +87,7 @@ class Call(NamedTuple):
             TypeError: A value of the wrong type.
             ValueError: A value out of range.
         """
+        notice_fork()
         on_processes = checked_use_processes(use_processes)
         policy = checked_on_error(
             on_error, checked_flag("return_exceptions", return_exceptions)

@@ -21,6 +21,7 @@ from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import LOGGER
+from cotality.core.utils._process.machine.this_process import after_fork
 
 logger = logging.getLogger(LOGGER)
 
@@ -92,7 +93,7 @@ class Waiting:
 # Those that began in an event loop and are still there.
 calls: weakref.WeakSet[Waiting] = weakref.WeakSet()
 
-this_process.after_fork(calls.clear)  # the parent's calls are none of the child's
+after_fork(calls.clear)  # the parent's calls are none of the child's
 
 
 def leave_all(*, wait: bool = False) -> None:

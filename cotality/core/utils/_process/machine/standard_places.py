@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 from cotality._kit.struck import is_of_a_signal
 
-from . import this_process
+from .this_process import after_fork
 
 if sys.platform != "win32":
     import fcntl
@@ -136,4 +136,4 @@ def forget() -> None:
     places = Places()
 
 
-this_process.after_fork(forget)
+after_fork(forget)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -62,6 +63,11 @@ def end_fork() -> None:
     os._exit(0)
 
 
+def notice_fork_and(close: Callable[[], object]) -> None:
+    notice_fork()
+    close()
+
+
 # What is called when this process ends.
 at_end: set[Callable[[], object]] = set()
 
@@ -76,15 +82,48 @@ def at_exit(close: Callable[[], object]) -> None:
     if close not in at_end:
         # In this order. A caller that an exception strikes in between has it called
         # twice, and not never.
-        atexit.register(close)
+        atexit.register(notice_fork_and, close)
         at_end.add(close)
 
 
-def after_fork(forget: Callable[[], object]) -> None:
-    """Have *forget* called in each child of `os.fork`, about what is not its own.
+# What a process that was forked does not have of its parent. That has it still, and
+# each thread but the one that forked is missing: what these were about to do, or held,
+# stays as it was. Python tells when it has forked. A C library that does so itself
+# tells nobody (uWSGI, unless told otherwise): so whoever is about to use what is to be
+# forgotten asks first, which takes less than a microsecond.
+forgetting: list[Callable[[], object]] = []
+here = os.getpid()  # the process in which all of it is right, but for what is left
+left: deque[Callable[[], object]] = deque()
 
-    Its parent has it still, and each thread but the one that forked is missing there:
-    what these were about to do, or held, stays as it was.
-    """
+
+def after_fork(forget: Callable[[], object]) -> None:
+    """Have *forget* called in each forked child, about what is not its own."""
+    forgetting.append(forget)
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=forget)
+
+
+def notice_fork() -> None:
+    """In a child of which Python knows nothing: do what else it would have had done."""
+    global here
+    if os.getpid() != here:
+        left.extend(forgetting)
+        here = os.getpid()
+    # An exception that strikes meanwhile leaves the others to the next one who asks.
+    while left:
+        try:
+            forget = left.popleft()
+        except IndexError:  # another thread has asked as well
+            return
+        forget()
+
+
+def see_fork() -> None:
+    """Python has told of a fork, and has what is to be forgotten called itself."""
+    global here
+    left.clear()
+    here = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=see_fork)

@@ -29,8 +29,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import LOGGER
+from cotality.core.utils._process.machine.this_process import after_fork
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.channel.messages import Output
@@ -247,4 +247,4 @@ def forget() -> None:
     relay = Relay()
 
 
-this_process.after_fork(forget)
+after_fork(forget)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Start
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from .output_place import Kind, StandardError
 from .reporter import Reporter, logger
@@ -29,7 +29,7 @@ LONGEST_PAUSE = 1.0  # s that a slow terminal may make of a face's own pause
 # says that it ends; then its bar is gone once that is collected.
 running: weakref.WeakSet[Bar] = weakref.WeakSet()
 
-this_process.after_fork(running.clear)
+after_fork(running.clear)
 
 
 class Bar(Reporter):

@@ -7,7 +7,7 @@ import weakref
 from typing import TextIO
 
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from .sentence import sentence
 from .snapshot import Progress
@@ -30,7 +30,7 @@ def forget_standing() -> None:
     standing = None
 
 
-this_process.after_fork(forget_standing)
+after_fork(forget_standing)
 
 
 class LogFace:

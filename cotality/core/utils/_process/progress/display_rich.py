@@ -16,7 +16,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Column
 
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import output_place
 from .sentence import sentence
@@ -67,7 +67,7 @@ def forget_screen() -> None:
     put_up(None)
 
 
-this_process.after_fork(forget_screen)
+after_fork(forget_screen)
 
 
 class RichFace:

@@ -224,8 +224,8 @@ def better_place(figures: Figures, here: Place, rate: float = 0.0) -> Place | No
     least = figures.seconds(here)
     if rate:
         least = min(least, max(figures.running, figures.left / rate))
-    # Beside programs that keep the CPUs busy, whatever wakes up is late. What was measured
-    # here has that in it, and what is expected of processes has not.
+    # Beside programs that keep the CPUs busy, whatever wakes up is late. What was
+    # measured here has that in it, and what is expected of processes has not.
     is_early = not rate or figures.is_best_on_threads
     places = HERE if figures.lets_go and is_early else PLACES
     best = best_place(figures.seconds, here, least, places)

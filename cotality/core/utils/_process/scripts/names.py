@@ -22,6 +22,7 @@ from cotality._kit.public import pickled_as
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import places
 from .places import SCRIPT, Home
@@ -68,7 +69,7 @@ def forget_lock() -> None:
     binding = threading.RLock()
 
 
-this_process.after_fork(forget_lock)
+after_fork(forget_lock)
 
 
 def bind_one(

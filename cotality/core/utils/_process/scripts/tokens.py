@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 
 class Tokens:
@@ -93,4 +93,4 @@ def forget_who_made_them() -> None:
     tokens.made_here = set()
 
 
-this_process.after_fork(forget_who_made_them)
+after_fork(forget_who_made_them)

@@ -19,7 +19,7 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import interpreter, measured
 from .fork_server_link import ForkServer
@@ -159,4 +159,4 @@ def forget_server() -> None:
     using_server = threading.Lock()
 
 
-this_process.after_fork(forget_server)
+after_fork(forget_server)

@@ -22,9 +22,9 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.standard_places import above_standard
+from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.scripts import run_again
 
 from . import interpreter, measured, own_start
@@ -213,4 +213,4 @@ def forget_lock() -> None:
     changing_spawn = threading.RLock()
 
 
-this_process.after_fork(forget_lock)
+after_fork(forget_lock)

@@ -14,8 +14,8 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
+from cotality.core.utils._process.machine.this_process import after_fork
 
 MOST_LEVELS = 4  # levels of workers below one another
 # Processes below one of our workers, on all levels. Other programs may start any
@@ -53,7 +53,7 @@ here = nesting_in(os.environ)
 # The workers of this process that have not ended; a worker may have several pools.
 here_now: set[object] = set()
 
-this_process.after_fork(here_now.clear)  # they are the parent's
+after_fork(here_now.clear)  # they are the parent's
 
 
 def adopt(environment: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.output import relay
 
 
@@ -73,4 +74,4 @@ def forget_pools() -> None:
     open_pools.clear()
 
 
-this_process.after_fork(forget_pools)
+after_fork(forget_pools)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import warm_pools
 from .enclosures import Lender, Loan
@@ -178,4 +178,4 @@ def one_more(staff: Staff) -> Staff:
     return staff
 
 
-this_process.after_fork(alone.clear)  # the parent's calls are none of the child's
+after_fork(alone.clear)  # the parent's calls are none of the child's

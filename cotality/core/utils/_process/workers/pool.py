@@ -24,6 +24,7 @@ from cotality.core.utils._process.machine.second_thread import (
     start,
     wait_for,
 )
+from cotality.core.utils._process.machine.this_process import notice_fork
 from cotality.core.utils._process.output import relay
 from cotality.core.utils._process.starting import loading, nesting
 from cotality.core.utils._process.tasks.errors import (
@@ -67,6 +68,7 @@ class Pool(PoolState):
             WorkerStartError: No worker can be started, now or later.
             RuntimeError: The pool is closed.
         """
+        notice_fork()
         relay.expect_nested_work()
         self.check_open()
         if not given_at_once(self, item):
@@ -137,7 +139,8 @@ class Pool(PoolState):
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """Accept nothing more; drop what waits if *cancel*; wait for the rest."""
-        # First: who comes from here on is refused.
+        notice_fork()
+        # Before all else: who comes from here on is refused.
         self.is_closing = True
         if cancel:
             self.drops_waiting = True

@@ -27,6 +27,7 @@ from cotality._kit.public import public_in
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.this_process import after_fork, notice_fork
 from cotality.core.utils._process.starting import loading
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.tasks.checks import (
@@ -167,6 +168,7 @@ class SharedPool:
         Raises:
             RuntimeError: They have been shut down.
         """
+        notice_fork()
         self.check_open()
         with enclosed_by(self):
             yield
@@ -190,6 +192,7 @@ class SharedPool:
 
     def status(self) -> PoolStatus:
         """What the workers are doing now; waits for none of them."""
+        notice_fork()
         pool, calls = self.pool, len(self.loans)
         pids: tuple[int, ...] = ()
         busy = queued = 0
@@ -202,6 +205,7 @@ class SharedPool:
 
     def shut_down(self, grace: float | None) -> None:
         """Lend nothing more; wait *grace* seconds for calls; end all workers."""
+        notice_fork()
         self.is_shut_down = True
         try:
             self.wait_for_loans(grace)
@@ -226,6 +230,7 @@ class SharedPool:
         Raises:
             RuntimeError: They have been shut down.
         """
+        notice_fork()
         loan = Loan(self)
         try:
             self.check_open()
@@ -355,4 +360,4 @@ def forget_pools() -> None:
         keeper.forget()
 
 
-this_process.after_fork(forget_pools)
+after_fork(forget_pools)

@@ -27,6 +27,7 @@ from cotality._kit.public import public
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.this_process import after_fork, notice_fork
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.starting.measured import workers_are_measured
 from cotality.core.utils._process.tasks.checks import checked_max_workers
@@ -179,6 +180,7 @@ def shutdown_workers() -> None:
     are on disk at that time. Workers of running calls are not touched. A call whose
     event loop was closed is not running: its tasks are ended. Takes a few milliseconds.
     """
+    notice_fork()
     if this_process.leave_closed_loops is not None:
         this_process.leave_closed_loops(wait=True)
     pools = all_in(at_exit.open_pools)
@@ -226,6 +228,7 @@ def worker_pool(
     The workers end with the ``with`` block. Calls from other threads do not see the
     pool. Several calls may use it at once.
     """
+    notice_fork()
     if max_workers is None:
         max_workers = default_workers(True, this_process.is_worker)
     plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
@@ -244,4 +247,4 @@ def forget_warm() -> None:
     inside.set(None)
 
 
-this_process.after_fork(forget_warm)
+after_fork(forget_warm)

@@ -12,7 +12,7 @@ import weakref
 from typing import Protocol
 
 from cotality._kit.weak_sets import all_in
-from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.this_process import after_fork
 
 POLL = 0.01  # s between two looks at a lock that is taken
 
@@ -86,4 +86,4 @@ def close_all() -> None:
         holder.close()
 
 
-this_process.after_fork(close_all)
+after_fork(close_all)
