@@ -203,3 +203,7 @@ def add_one_in_place(array: Any) -> Any:
 class Echo:
     def handle(self, items: list[Any]) -> list[Any]:
         return items
+
+
+def size_of(item: Any) -> int:
+    return len(item)
