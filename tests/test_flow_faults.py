@@ -38,6 +38,7 @@ from cotality.flow._flow.wire import notes
 from cotality.flow._flow.wire.frames import FROM_CLIENT, Kind, Why, frame
 from cotality.flow._flow.wire.notes import Welcome
 from cotality.flow._flow.wire.pipe import Frame, Pipe
+from cotality.flow.asgi import CancelOnDisconnect
 from tests import flow_handlers as handlers
 from tests.limits import LONG_S, POLL_S
 
@@ -491,3 +492,58 @@ def test_a_reload_of_a_step_that_is_down_says_so_or_brings_it_up(
 
     orders.write_text("")
     asyncio.run(run())
+
+
+# Figures.
+
+
+def test_figures_of_the_last_seconds_are_of_these_whoever_asks_when() -> None:
+    """The first look does not take all that there ever was for the last moment's."""
+
+    async def run() -> None:
+        async with Flow(Step(handlers.same)) as flow:
+            await flow.map(range(1000))
+            await asyncio.sleep(0.3)
+            (step,) = flow.status().steps
+            assert step.items == 1000
+            assert step.rate <= 1000 / 0.3
+
+    asyncio.run(run())
+
+
+# Web applications.
+
+
+def test_what_follows_a_complete_answer_is_not_cancelled() -> None:
+    """A server says that the client has gone, too, once it has its answer."""
+    done: list[str] = []
+
+    async def run() -> None:
+        answered = asyncio.Event()
+        requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert (await receive())["type"] == "http.request"
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send(
+                {"type": "http.response.body", "body": b"part", "more_body": True}
+            )
+            await send({"type": "http.response.body", "body": b"end"})
+            done.extend([(await receive())["type"] for _ in range(2)])
+            await asyncio.sleep(POLL_S)
+            done.append("in the background")
+
+        async def receive() -> Any:
+            for request in requests:
+                return request
+            await answered.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body" and "more_body" not in message:
+                answered.set()
+
+        await CancelOnDisconnect(app)({"type": "http"}, receive, send)
+
+    asyncio.run(run())
+    assert done == ["http.disconnect", "http.disconnect", "in the background"]
