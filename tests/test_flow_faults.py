@@ -31,6 +31,7 @@ from cotality.flow._flow.clients.in_loop import LoopConnection
 from cotality.flow._flow.clients.packing import pack_item, result_in
 from cotality.flow._flow.flows import many
 from cotality.flow._flow.router.desk import MOST_LARGE, Desk
+from cotality.flow._flow.router.guest import Guest
 from cotality.flow._flow.router.hall import MOST_KEPT, Doors, Hall
 from cotality.flow._flow.router.loop import Loop
 from cotality.flow._flow.router.router import seconds_in
@@ -562,6 +563,10 @@ def test_what_follows_a_complete_answer_is_not_cancelled() -> None:
 # The router by itself.
 
 
+def bytes_for(guest: Guest) -> bytes:
+    return b""
+
+
 def test_who_does_not_read_his_answers_is_not_heard() -> None:
     """Until he has read most of them: so what is kept for him is bounded."""
     loop = Loop()
@@ -569,20 +574,22 @@ def test_who_does_not_read_his_answers_is_not_heard() -> None:
     house: Any = SimpleNamespace()
     hall = Hall(Doors(None, None, ()), desk, loop, house, print)
     house.has_to_send = hall.to_flush.append
+    house.welcome = bytes_for
     ours, theirs = socket.socketpair()
     hall.invite(theirs, 10)
     (guest,) = hall.guests
     guest.send(Kind.VALUE, 1, bytes(2 * MOST_KEPT))
     hall.flush_one(guest)
-    ours.sendall(b"nobody hears this" * 2)
+    ours.sendall(frame(Kind.HELLO))
     loop.look()
-    assert guest in hall.guests
-    left = len(frame(0)) + 2 * MOST_KEPT
-    while left:
-        left -= len(ours.recv(1024 * 1024))
+    known = [guest.is_known]
+    while not known[-1]:
+        assert ours.recv(1024 * 1024)
         loop.look()
-    loop.look()
-    assert guest not in hall.guests  # it was heard, and was no frame
+        known.append(guest.is_known)
+    assert len(known) > 1
+    assert guest.pipe.size <= MOST_KEPT + 100
+    hall.lose(guest)
     ours.close()
     loop.selector.close()
 
@@ -610,3 +617,56 @@ def test_a_path_that_is_too_long_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="may have 100 bytes"):
         Listener(folder / "flow.sock")
     assert not folder.exists()
+
+
+# Copies of connections.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+def test_a_call_that_is_struck_leaves_though_a_fork_has_its_connection(
+    tmp_path: Path,
+) -> None:
+    """And what a closed loop has left goes when the next one comes."""
+    gate = str(tmp_path / "gate")
+    children: list[int] = []
+
+    def strike(number: int, place: FrameType | None) -> None:
+        children.append(os.fork())
+        if not children[-1]:
+            time.sleep(LONG_S)
+            os._exit(0)
+        raise KeyError("struck")
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        with Flow(Step(handlers.wait_for)) as flow:
+
+            def await_in_flight(count: int) -> None:
+                end = time.monotonic() + LONG_S
+                while flow.status().in_flight != count:
+                    assert time.monotonic() < end
+                    time.sleep(POLL_S)
+
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyError, match="struck"):
+                flow.call(gate, timeout=None)
+            await_in_flight(0)
+
+            async def begin() -> list[asyncio.Task[str]]:
+                tasks = [asyncio.ensure_future(flow(gate, timeout=None))]
+                await asyncio.sleep(0.1)
+                return tasks
+
+            loop = asyncio.new_event_loop()
+            (pending,) = loop.run_until_complete(begin())
+            await_in_flight(1)
+            loop.close()
+            asyncio.run(flow.status_async())
+            await_in_flight(0)
+            pending._log_destroy_pending = False  # type: ignore[attr-defined]
+            Path(gate).touch()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)

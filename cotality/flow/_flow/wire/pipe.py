@@ -248,6 +248,16 @@ class Pipe:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", chunk.fds))]
         return self.end.sendmsg([chunk.data], rights)
 
+    def hang_up(self) -> None:
+        """Close it for all who have a copy of it, such as a fork of this program."""
+        try:
+            self.end.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            if is_of_a_signal(error):
+                raise
+            # The other side has hung up before.
+        self.close()
+
     def close(self) -> None:
         """Close it, and the descriptors that nobody has taken."""
         for fd in self.fds:
