@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import LinkEnd
 from cotality.flow._flow.wire.frames import FROM_CLIENT, BadFrameError
 from cotality.flow._flow.wire.pipe import Pipe
@@ -143,7 +144,9 @@ class Hall:
             self.lose(guest)
         except (EOFError, OSError):
             self.lose(guest)
-        except Exception:
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
             # Whatever it has sent that we had not thought of costs that client alone.
             self.log(f"a connection was closed:\n{traceback.format_exc()}")
             self.lose(guest)
