@@ -7,7 +7,7 @@ from typing import Any
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
     Segment,
-    loaded,
+    decoded,
     parcel,
     path_of_unpicklable,
     unpack_exception,
@@ -34,7 +34,7 @@ class Entry:
 
     def __init__(self, welcome: Welcome) -> None:
         self.routes: Routes | None = (
-            loaded(welcome.entry, []) if welcome.entry else None
+            decoded(welcome.entry, []) if welcome.entry else None
         )
         self.levels = welcome.levels
 
@@ -80,7 +80,7 @@ def result_in(
     """
     if kind == Kind.VALUE:
         try:
-            return loaded(body, NO_FDS if fds is None else fds.take())
+            return decoded(body, NO_FDS if fds is None else fds.take())
         except Exception as error:
             if is_of_a_signal(error):
                 raise

@@ -16,11 +16,11 @@ from cotality.core.hosting import (
     Inbox,
     WorkerLink,
     capture_output,
+    decoded,
     encode_answer,
     end_fork,
     flush_output,
     is_forked,
-    loaded,
     pack_exception,
 )
 from cotality.flow._flow.steps.work import Work
@@ -64,7 +64,7 @@ def main(host: Host, packed_work: bytes, rules: bytes) -> None:
 def started(link: WorkerLink, packed_work: bytes) -> Handling | None:
     """The handler, ready for items; None if it is not to be had."""
     try:
-        work: Work = loaded(packed_work, [])
+        work: Work = decoded(packed_work, [])
         handling = Handling(work)
         handling.start()
     except BaseException as error:
@@ -186,7 +186,7 @@ class Worker:
         for entry in batch:
             try:
                 fds = NO_FDS if entry.fds is None else entry.fds.take()
-                items.append(loaded(entry.body, fds))
+                items.append(decoded(entry.body, fds))
                 ready.append(entry)
             except BaseException as error:
                 self.put_failure(entry, error)
