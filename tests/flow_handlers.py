@@ -226,3 +226,7 @@ def is_sleepy(item: Any) -> bool:
 
 def is_other_order(item: Any) -> bool:
     return isinstance(item, tuple) and item[0] != "sleep"
+
+
+def size_of(item: Any) -> int:
+    return len(item)

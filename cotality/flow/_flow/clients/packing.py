@@ -114,5 +114,11 @@ def lost(where: str) -> ConnectionLostError:
     )
 
 
+def not_sent(where: str) -> ConnectionLostError:
+    return ConnectionLostError(
+        f"the connection to {where} has ended, so the item was not sent"
+    )
+
+
 def nobody(where: str, error: BaseException) -> ConnectionLostError:
     return ConnectionLostError(f"nobody serves a flow at {where} ({error})")

@@ -191,8 +191,9 @@ class Flow(Calls[In, Out]):
     def start(self, timeout: float | None = None) -> None:
         """Start the workers, and return once every step has one that is ready.
 
-        Does nothing if the flow runs. From a coroutine use ``async with`` or
-        `start_async`, which do not block the loop.
+        Does nothing if the flow runs; if somebody else is just starting it, waits for
+        that. From a coroutine use ``async with`` or `start_async`, which do not block
+        the loop.
 
         Args:
             timeout: How many seconds that may take; None is for ever.
@@ -203,25 +204,41 @@ class Flow(Calls[In, Out]):
             TimeoutError: It took too long.
             TaskNotPicklableError: A handler cannot be sent to a process.
         """
-        if self._run is not None:
-            return
-        run = Run(self.plan())
-        self._run = run
-        try:
-            run.keeper.wait_until_up(timeout)
-        except BaseException:
-            self._run = None
-            run.stop(0.0)
-            raise
+        self._start(timeout, Start())
 
     async def start_async(self, timeout: float | None = None) -> None:
         """The same from a coroutine."""
+        start = Start()
         try:
-            await in_thread(self.start, timeout)
+            await in_thread(self._start, timeout, start)
         except BaseException:
-            run = self._run
-            if run is not None:  # cancelled: the thread goes on, and comes to its end
+            with starting:  # cancelled: the thread goes on, and comes to its end
+                start.is_given_up = True
+                run = start.run
+                if run is not None and self._run is run:
+                    self._run = None
+            if run is not None:
                 run.keeper.stop(0.0)
+            raise
+
+    def _start(self, timeout: float | None, start: Start) -> None:
+        plan = None if self._run is not None else self.plan()
+        with starting:
+            if start.is_given_up:
+                return
+            run = ended = self._run
+            if run is None or run.has_ended:
+                run = self._run = start.run = Run(plan or self.plan())
+        if ended is not None and ended is not run:
+            ended.stop(0.0)
+        try:
+            run.wait_until_up(timeout)
+        except BaseException:
+            if start.run is not None:  # else it is not ours to stop
+                with starting:
+                    if self._run is run:
+                        self._run = None
+                run.stop(0.0)
             raise
 
     def close(self, grace: float = GRACE) -> None:
@@ -250,7 +267,8 @@ class Flow(Calls[In, Out]):
         if run is not None:
             await in_thread(run.drain, grace)
             await run.connections.close_of_this_loop()
-            self._run = None
+            if self._run is run:
+                self._run = None
 
     def _taken_run(self, *, keep: bool = False) -> Run | None:
         run = self._run
@@ -273,7 +291,8 @@ class Flow(Calls[In, Out]):
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        self.close(grace_after(error))
+        if not self._is_of_parent():
+            self.close(grace_after(error))
 
     async def __aenter__(self) -> Self:
         await self.start_async()
@@ -285,12 +304,34 @@ class Flow(Calls[In, Out]):
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        await self.stop(grace_after(error))
+        if not self._is_of_parent():
+            await self.stop(grace_after(error))
+
+    def _is_of_parent(self) -> bool:
+        """Whether this is a fork of the program that has started it."""
+        return self._run is not None and self._run.pid != os.getpid()
 
 
 def grace_after(error: BaseException | None) -> float:
     """How long a flow has to end; whoever is interrupted does not want to wait."""
     return GRACE if error is None or isinstance(error, Exception) else 0.0
+
+
+# Held while it is decided who starts a flow, and who stops it.
+starting = threading.RLock()
+
+
+class Start:
+    """One wish to have a flow started.
+
+    Attributes:
+        is_given_up: Whether it is too late for it.
+        run: What it has begun; None if somebody else has.
+    """
+
+    def __init__(self) -> None:
+        self.is_given_up = False
+        self.run: Run | None = None
 
 
 class Run:
@@ -305,9 +346,19 @@ class Run:
         self.thread = threading.Thread(
             target=self.keeper.run, name="cotality-flow", daemon=True
         )
+        self.is_closed = False
         self.thread.start()
         running.add(self)
         see_to_exit()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has come to its end by itself."""
+        return self.pid == os.getpid() and self.keeper.has_ended.is_set()
+
+    def wait_until_up(self, timeout: float | None) -> None:
+        if self.pid == os.getpid():
+            self.keeper.wait_until_up(timeout)
 
     def drain(self, grace: float) -> None:
         self.stop(grace, is_drain=True)
@@ -316,6 +367,10 @@ class Run:
         self.keeper.stop(grace, is_drain=is_drain)
         self.keeper.wait_until_ended()
         self.thread.join()
+        with starting:
+            if self.is_closed:
+                return  # by another one that has stopped it as well
+            self.is_closed = True
         running.discard(self)
         self.keeper.close()
         self.connections.close()
@@ -324,7 +379,7 @@ class Run:
     def forget(self) -> None:
         """In a forked child."""
         self.entrance.forget()
-        self.keeper.close()
+        self.keeper.forget()
 
 
 # Until they are stopped, also if nobody has a reference to their flow any more.
@@ -347,6 +402,8 @@ def stop_all() -> None:
 
 
 def forget_all() -> None:
+    global starting
+    starting = threading.RLock()
     for run in list(running):
         run.forget()
     running.clear()

@@ -56,21 +56,37 @@ class Desk:
         if (
             self.waiting >= self.queue_size
             or waiting_of_asker >= share
-            or self.bytes >= MOST_BYTES
-            or self.large >= MOST_LARGE
+            or self.is_crammed
         ):
             return Why.FULL
         return 0
 
-    def words(self, why: int, step: int) -> str:
+    @property
+    def is_crammed(self) -> bool:
+        """Whether there is no room for another item, however few of them wait."""
+        return self.bytes >= MOST_BYTES or self.large >= MOST_LARGE
+
+    def words(self, why: int, step: int, of_asker: int = 0, share: int = 0) -> str:
         """*why* something is refused, for a person."""
         if why == Why.FULL:
-            return (
-                f"{self.waiting:,} items wait, and no more than {self.queue_size:,} may"
-            )
+            return self.words_for_full(of_asker, share)
         if why == Why.DOWN:
             return f"step {self.names[step]!r} is down: {self.down.get(step, '')}"
         return self.is_closed
+
+    def words_for_full(self, of_asker: int, share: int) -> str:
+        if self.waiting >= self.queue_size:
+            return (
+                f"{self.waiting:,} items wait, and no more than {self.queue_size:,} may"
+            )
+        if self.bytes >= MOST_BYTES:
+            return f"what waits has {self.bytes:,} bytes, of {MOST_BYTES:,} it may have"
+        if self.large >= MOST_LARGE:
+            return f"{self.large} large items are on their way, and no more may be"
+        return (
+            f"{of_asker:,} items of this connection wait, and no more than {share:,} "
+            f"of one may"
+        )
 
     def take_in(self, item: Item) -> None:
         """A new item comes to its step."""

@@ -123,7 +123,7 @@ class Guest:
             self.wants_room += 1
             self.house.wants_room(self)
         self.desk.counts.kinds[NAMES[why]] += 1
-        text = self.desk.words(why, step).encode()
+        text = self.desk.words(why, step, self.waiting, self.share).encode()
         self.send(Kind.REFUSED, serial, bytes([why]) + text)
 
     # What it is sent.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +127,10 @@ class Hall:
             self.lose(guest)
         except (EOFError, OSError):
             self.lose(guest)
+        except Exception:
+            # Whatever it has sent that we had not thought of costs that client alone.
+            self.log(f"a connection was closed:\n{traceback.format_exc()}")
+            self.lose(guest)
 
     # What they are sent.
 
@@ -153,7 +158,7 @@ class Hall:
 
     def offer_room(self) -> None:
         """Tell those that wait for room that there is some, each of a part of it."""
-        if not self.patient:
+        if not self.patient or self.desk.is_crammed:
             return
         size, waiting = self.desk.queue_size, self.desk.waiting
         free = size - waiting

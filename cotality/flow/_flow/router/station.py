@@ -197,7 +197,7 @@ class Station:
 
     def is_due(self, now: float) -> bool:
         """Whether a batch goes out though it is not full; or see that it will."""
-        if self.line.weight >= self.plan.batch_size:
+        if self.line.weight >= self.plan.batch_size or self.desk.is_closed:
             return True
         due = min(self.due_of(item) for item in self.line.all_waiting())
         if due <= now:

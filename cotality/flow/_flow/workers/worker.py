@@ -38,7 +38,7 @@ from cotality.flow._flow.wire.portions import (
 )
 
 from .answers import Answers
-from .handling import Failure, Handling, failure_of
+from .handling import Failure, Handling, failure_of, noted
 
 NO_FDS: list[int] = []
 HALT_PAUSE = 0.001  # s between two looks whether the router still thinks of ending us
@@ -189,7 +189,9 @@ class Worker:
                 items.append(decoded(entry.body, fds))
                 ready.append(entry)
             except BaseException as error:
+                self.times[STARTED] = math.inf  # while something is put there
                 self.put_failure(entry, error)
+                self.times[STARTED] = perf_counter()
         if not items:
             self.times[STARTED] = math.inf
             return
@@ -198,13 +200,17 @@ class Worker:
         del items
         if is_forked():
             end_fork()
-        self.times[STARTED] = math.inf
         now = perf_counter()
         seconds = now - began
         put = self.answers.put
         count = len(ready)
         for position, entry in enumerate(ready):
+            if position:
+                self.times[STARTED] = perf_counter()
+            # Packs the result and asks conditions: the user's code as well, and so it
+            # has a time limit as well.
             status, step, weight, data, large = handling.settled(results[position])
+            self.times[STARTED] = math.inf  # nothing is written to the room before
             put(
                 status,
                 entry.number,
@@ -222,9 +228,11 @@ class Worker:
         self.answers.send_if_due(now)
 
     def put_failure(self, entry: Entry, error: BaseException) -> None:
-        failure = Failure(failure_of(error), 1)
-        failure.error.add_note(
+        note = (
             f"The item could not be unpickled in the worker of step "
             f"{self.handling.name!r}; no handler has seen it."
         )
-        self.answers.put(Status.FAILURE, entry.number, failure.packed(), step=END)
+        failure = Failure(failure_of(error), 1)
+        with noted(failure.error, note):
+            data = failure.packed()
+        self.answers.put(Status.FAILURE, entry.number, data, step=END)
