@@ -1,8 +1,8 @@
 """A step at work: its workers, what they are given, and what becomes of one that dies.
 
 A worker that is free gets what waits. One that is not gets the next portion while it is
-at the last only if its handler is quick, and never while another one is free; if one
-becomes free later, what others have not begun with is taken back for it.
+at the last only if its handler is quick, and never while another one is free. If it is
+slow after all, what it has not begun with is taken back for others.
 """
 
 from __future__ import annotations
@@ -144,13 +144,14 @@ class Station:
             seat = self.free_seat()
             if seat is None:
                 return
+            had_some = bool(seat.held)
             items = self.next_items(seat, now)
             if not items:
                 return
             seat.give(items)
             if seat.outbox is not None:
                 self.environment.has_rest(seat)
-            if len(seat.held) > self.plan.batch_size:
+            if had_some or len(items) > self.plan.batch_size:
                 self.look_later(seat)
             if self.plan.timeout is not None and not seat.is_watched:
                 self.watch(seat, now + self.plan.timeout)
@@ -161,7 +162,7 @@ class Station:
         """The worker that gets something next."""
         best: Seat | None = None
         for seat in self.seats:
-            if not seat.can_take:
+            if not seat.can_take or seat.is_stuck:
                 continue
             if not seat.held:
                 return seat
@@ -224,7 +225,7 @@ class Station:
             self.desk.timers.at(perf_counter() + LOOK_AFTER, partial(self.look, seat))
 
     def look(self, seat: Seat, now: float) -> None:
-        """Take what *seat* has done and not sent, and what it keeps from a free one."""
+        """Take what *seat* has done and not sent, and what it keeps from others."""
         seat.will_be_looked_at = False
         if not seat.held or seat not in self.seats:
             return
@@ -235,9 +236,14 @@ class Station:
         done = seat.done_meanwhile()
         if done:
             self.settle(seat, done)
-        is_free = any(other.is_idle for other in self.seats)
-        if is_free and not self.line.waiting and not seat.is_leaving:
+        if seat.is_leaving or not seat.behind():
+            return
+        # Others may be busy all the time, with what has come later.
+        seat.is_stuck = True
+        if any(other.can_take and not other.is_stuck for other in self.seats):
             self.take_back(seat, now)
+        else:
+            self.look_later(seat)
 
     def look_for_free(self) -> None:
         """If a worker is free, see to what others keep from it."""
@@ -265,6 +271,7 @@ class Station:
         """
         desk, counts, held = self.desk, self.counts, seat.held
         seat.moved_at = perf_counter()
+        seat.is_stuck = False
         has_answered = False
         for status, step, batch, number, weight, seconds, began, data in records_in(
             body
