@@ -7,14 +7,25 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from cotality.flow import ConnectionLostError, Flow, FlowError, FlowStoppedError, Step
+from cotality.core.utils.process import TaskTimeoutError, WorkerCrashedError
+from cotality.flow import (
+    ConnectionLostError,
+    Flow,
+    FlowError,
+    FlowStoppedError,
+    HandlerError,
+    Step,
+    StepStatus,
+)
 from cotality.flow._flow.clients.blocking import BlockingConnection
 from cotality.flow._flow.clients.in_loop import LoopConnection
 from cotality.flow._flow.clients.packing import pack_item, result_in
@@ -27,6 +38,7 @@ from cotality.flow._flow.wire import notes
 from cotality.flow._flow.wire.frames import FROM_CLIENT, Kind, Why, frame
 from cotality.flow._flow.wire.notes import Welcome
 from cotality.flow._flow.wire.pipe import Frame, Pipe
+from cotality.flow.asgi import CancelOnDisconnect
 from tests import flow_handlers as handlers
 from tests.limits import LONG_S, POLL_S
 
@@ -35,6 +47,14 @@ pytestmark = pytest.mark.one_python
 WELCOME = Welcome(
     connection=7, pid=1, levels=1, share=8, steps=("one",), entry=b""
 ).packed()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once *condition* holds; fail if it never does."""
+    end = time.monotonic() + LONG_S
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(POLL_S)
 
 
 class MadeUpRouter:
@@ -367,3 +387,163 @@ def test_a_fork_that_leaves_the_with_stops_nothing() -> None:
             assert flow.call(1) == 1
     if not pid:
         os._exit(0)
+
+
+# Handlers.
+
+
+def test_no_result_and_no_exception_of_a_handler_costs_its_worker() -> None:
+    """What is no list of results is said to be none; what takes no note has none."""
+
+    async def run() -> None:
+        step = Step(handlers.oddly, batch_size=2, batch_wait=LONG_S, timeout=LONG_S)
+        async with Flow(step) as flow:
+
+            async def both(what: str) -> Any:
+                calls = flow(what), flow(what)
+                found = await asyncio.gather(*calls, return_exceptions=True)
+                assert type(found[0]) is type(found[1])
+                return found[0]
+
+            assert isinstance(await both("no note"), handlers.TakesNoNoteError)
+            assert isinstance(await both("odd notes"), handlers.OddNotesError)
+            for what, said in {
+                "bytearray": "returned a bytearray",
+                "frozenset": "returned a frozenset",
+                "ordered": "returned a OrderedDict",
+                "number": "returned a int",
+                "endless": "returned more",
+            }.items():
+                error = await both(what)
+                assert isinstance(error, HandlerError)
+                assert said in str(error)
+            assert await both("generator") == "generator"
+            found = [await both("again") for _ in range(3)]
+            assert {len(error.__notes__) for error in found} == {1}
+            depths = [len(traceback.extract_tb(error.__traceback__)) for error in found]
+            assert len(set(depths)) == 1
+            assert flow.status().steps[0].restarts == 0
+
+    asyncio.run(run())
+
+
+def test_what_packs_a_result_has_the_time_limit_of_its_step() -> None:
+    """It is the user's code as well, and may hang as a handler may."""
+    with Flow(Step(handlers.oddly, batch_size=1, timeout=0.3)) as flow:
+        with pytest.raises(TaskTimeoutError):
+            flow.call("hangs", timeout=None)
+        assert flow.call("fine") == "fine"
+
+
+# Reloads.
+
+
+def test_reloads_that_fail_leave_the_flow_as_it_was(tmp_path: Path) -> None:
+    """They say why, leave no worker too many, and do not bring the step down."""
+    orders = tmp_path / "orders"
+
+    async def run() -> None:
+        async with Flow(Step(handlers.StartsAsTold(str(orders)), workers=2)) as flow:
+
+            def step() -> StepStatus:
+                return flow.status().steps[0]
+
+            await until(lambda: step().ready == 2)
+            old = set(step().pids)
+            for _ in range(4):
+                orders.write_text("fail")
+                with pytest.raises(ValueError, match=r"not reloaded: .* no model"):
+                    await flow.reload()
+            assert await flow(1) in old
+            await until(lambda: set(step().pids) == old)
+            orders.write_text("one")
+            (tmp_path / "orders.first").touch()
+            with pytest.raises(ValueError, match="no second model"):
+                await flow.reload()
+            await until(lambda: (len(step().pids), step().ready) == (2, 2))
+            orders.write_text("")
+            await asyncio.gather(*[flow.reload() for _ in range(5)])
+            await until(lambda: (len(step().pids), step().ready) == (2, 2))
+            assert not old & set(step().pids)
+
+    orders.write_text("")
+    asyncio.run(run())
+
+
+def test_a_reload_of_a_step_that_is_down_says_so_or_brings_it_up(
+    tmp_path: Path,
+) -> None:
+    """It does not wait for a worker that never comes."""
+    orders = tmp_path / "orders"
+
+    async def run() -> None:
+        async with Flow(Step(handlers.StartsAsTold(str(orders)))) as flow:
+            orders.write_text("fail")
+            with pytest.raises(WorkerCrashedError):
+                await flow("exit")
+            await until(lambda: flow.status().steps[0].is_down)
+            with pytest.raises(ValueError, match=r"not reloaded: .* no model"):
+                await flow.reload()
+            assert "no model" in flow.status().steps[0].reason
+            orders.write_text("")
+            await flow.reload()
+            assert await flow(1) > 0
+            assert not flow.status().steps[0].is_down
+
+    orders.write_text("")
+    asyncio.run(run())
+
+
+# Figures.
+
+
+def test_figures_of_the_last_seconds_are_of_these_whoever_asks_when() -> None:
+    """The first look does not take all that there ever was for the last moment's."""
+
+    async def run() -> None:
+        async with Flow(Step(handlers.same)) as flow:
+            await flow.map(range(1000))
+            await asyncio.sleep(0.3)
+            (step,) = flow.status().steps
+            assert step.items == 1000
+            assert step.rate <= 1000 / 0.3
+
+    asyncio.run(run())
+
+
+# Web applications.
+
+
+def test_what_follows_a_complete_answer_is_not_cancelled() -> None:
+    """A server says that the client has gone, too, once it has its answer."""
+    done: list[str] = []
+
+    async def run() -> None:
+        answered = asyncio.Event()
+        requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert (await receive())["type"] == "http.request"
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send(
+                {"type": "http.response.body", "body": b"part", "more_body": True}
+            )
+            await send({"type": "http.response.body", "body": b"end"})
+            done.extend([(await receive())["type"] for _ in range(2)])
+            await asyncio.sleep(POLL_S)
+            done.append("in the background")
+
+        async def receive() -> Any:
+            for request in requests:
+                return request
+            await answered.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body" and "more_body" not in message:
+                answered.set()
+
+        await CancelOnDisconnect(app)({"type": "http"}, receive, send)
+
+    asyncio.run(run())
+    assert done == ["http.disconnect", "http.disconnect", "in the background"]

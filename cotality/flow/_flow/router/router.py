@@ -29,6 +29,7 @@ from .loop import Loop
 from .parent import FromParent, Parent, ToParent
 from .station import Station
 
+COUNT_EVERY = 1.0  # s
 LEAST_TO_STOP = 0.5  # s that the `stop` of handlers gets, whatever the grace
 REAP_LIMIT = 1.0  # s that killed workers get to be collected by their server
 DEFAULT_GRACE = 5.0  # s
@@ -75,6 +76,7 @@ class Router:
     def run(self) -> None:
         for station in self.stations:
             station.open()
+        self.count(perf_counter())
         while not (self.is_done or self.parent.is_gone):
             self.turn()
 
@@ -88,6 +90,12 @@ class Router:
         self.hall.flush()
         if self.stop_at is not None:
             self.go_on_stopping(now)
+
+    def count(self, now: float) -> None:
+        """Have figures of the last seconds be of these, whoever asks for them when."""
+        for station in self.stations:
+            station.counts.turn(now)
+        self.loop.timers.at(now + COUNT_EVERY, self.count)
 
     # What is told to the parent.
 

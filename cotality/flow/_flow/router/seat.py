@@ -53,6 +53,7 @@ class Seat:
         self.to_send_along: list[Descriptors] = []
         self.is_ready = False
         self.is_leaving = False
+        self.unfit = ""  # why its handler could not start
         self.is_hung_up = False  # it has closed its end of the link
         self.is_paused = False  # not read, because nobody takes what it prints
         self.is_watched = False  # an alarm is set for its time limit

@@ -29,8 +29,8 @@ from cotality.flow._flow.wire.portions import Status
 Settled: TypeAlias = "tuple[int, int, int, bytes, Sequence[Segment]]"
 Items: TypeAlias = "list[Any]"  # Any: items of any type
 OURS = ("cotality.flow.", "cotality.core.")
-# Which can be looped over, but are not lists of results: what comes are letters, numbers
-# or keys, or they come in no order.
+# Which can be looped over, but are no lists of results: what comes are letters, numbers
+# or keys, or things in no order.
 NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 
@@ -93,7 +93,7 @@ class Handling:
         given: list[Any]
         if type(results) is list:
             given = results  # pyright: ignore[reportUnknownVariableType]  # of Any
-        elif isinstance(results, NO_LISTS) or not hasattr(results, "__iter__"):
+        elif issubclass(type(results), NO_LISTS) or not hasattr(results, "__iter__"):
             raise HandlerError(
                 f"the handler of step {self.name!r} has to return a list with one "
                 f"result for each of its {count} items, and returned a "
