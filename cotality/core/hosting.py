@@ -8,8 +8,8 @@ For our own floors, and provisional: it may change from one release to the next.
   `LinkEnd` brings another socket into it.
 * What crosses a link is made by `encode`, or by `encode_answer` for the process that
   has sent the question, and read by `loaded`; `parcel` has large things travel in a
-  `Segment`, by descriptor, which `send_some` sends along; exceptions travel whole by
-  `pack_exception` and `unpack_exception`.
+  `Segment` of an `Arena`, by descriptor, which `send_some` sends along; exceptions
+  travel whole by `pack_exception` and `unpack_exception`.
 * Failures in words: `exited`, `path_of_unpicklable`, `unpicklable_result` and
   `unreadable_result`.
 * `WorkerLink`, `Inbox`, `Message` and `framed` are messages between parent and child.
@@ -25,6 +25,7 @@ from .utils._process.machine import this_process
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from .utils._process.channel.arena import Arena
     from .utils._process.channel.link_end import LinkEnd
     from .utils._process.channel.messages import Inbox, Message, Output, send_some
     from .utils._process.channel.messages import packed as framed
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_WORD",
+    "Arena",
     "Board",
     "Boards",
     "Host",
@@ -90,6 +92,7 @@ __all__ = [
 # Where each of them is, by the name it has there.
 LATER = {
     "FIRST_WORD": ("workers.host", "FIRST_WORD"),
+    "Arena": ("channel.arena", "Arena"),
     "Board": ("workers.host", "Board"),
     "Boards": ("workers.hosted", "Boards"),
     "Host": ("workers.host", "Host"),

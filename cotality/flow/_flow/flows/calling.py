@@ -78,7 +78,7 @@ class Calls(Generic[In, Out]):
         if not 0 <= priority < connection.entry.levels:
             raise bad_priority(priority, connection.entry.levels)
         call = connection.call(
-            pack_item(item),
+            pack_item(item, connections.arena),
             number,
             checked_timeout(timeout),
             priority,
@@ -108,7 +108,8 @@ class Calls(Generic[In, Out]):
         limit = checked_timeout(timeout)
         passed: Any = item  # Any: the result, if no step is for it
         answer: Answer | None
-        connections = self._connections().for_threads
+        all_of_them = self._connections()
+        connections = all_of_them.for_threads
         connection = connections.take(limit)
         try:
             assert connection.entry is not None
@@ -118,8 +119,9 @@ class Calls(Generic[In, Out]):
             elif not 0 <= priority < connection.entry.levels:
                 raise bad_priority(priority, connection.entry.levels)
             else:
+                packed = pack_item(item, all_of_them.arena)
                 answer = connection.call(
-                    pack_item(item), number, limit, priority, is_patient=wait_for_room
+                    packed, number, limit, priority, is_patient=wait_for_room
                 )
         except BaseException:
             connection.close()

@@ -124,7 +124,7 @@ def fill(
         sent = Sent(*following)
         waiting[sent.index] = sent
         try:
-            send(connection, sent, timeout, priority, ring)
+            send(connections, connection, sent, timeout, priority, ring)
         except Exception as error:
             if is_of_a_signal(error):
                 raise
@@ -132,6 +132,7 @@ def fill(
 
 
 def send(
+    connections: Connections,
     connection: LoopConnection,
     sent: Sent,
     timeout: float | None,
@@ -142,6 +143,6 @@ def send(
     number = connection.entry.number(sent.item)
     if number & 0xFF == END:
         return
-    data = pack_item(sent.item)
+    data = pack_item(sent.item, connections.arena)
     sent.call = connection.call(data, number, timeout, priority, is_patient=True)
     sent.call.future.add_done_callback(lambda _: ring())
