@@ -74,11 +74,12 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
             psutil.Process(status.pid),
             psutil.Process(status.steps[0].pids[0]),
         ]
-        await flow.map([("return", sent)] * 3, timeout=LONG_S)
+        # As many at once as later: so many regions are kept, and have descriptors.
+        await flow.map([("return", sent)] * 50, timeout=LONG_S)
         before = [each.num_fds() for each in processes]
         await flow.map([("return", sent)] * 50, timeout=LONG_S)
         blocked = asyncio.ensure_future(flow(("wait", str(gate)), timeout=None))
-        await asyncio.to_thread(wait_for_notes, tmp_path, 54)
+        await asyncio.to_thread(wait_for_notes, tmp_path, 101)
         waiting = [
             asyncio.ensure_future(flow(("return", sent), timeout=0.2)) for _ in range(8)
         ]

@@ -11,9 +11,9 @@ and go with any release.
   `Message` by the `Inbox` of the other; a child that blocks has a `WorkerLink`, and
   `LinkEndedError` when its parent is gone.
 * What is in it: made by `encode`, or by `encode_answer` for the process that has sent
-  the question, and read by `decoded`. `parcel` has large things travel in a `Segment`,
-  by descriptor, which `send_some` sends along. Exceptions travel whole by
-  `pack_exception` and `unpack_exception`.
+  the question, and read by `decoded`. `parcel` has large things travel in a `Segment`
+  of an `Arena`, by descriptor, which `send_some` sends along. Exceptions travel whole
+  by `pack_exception` and `unpack_exception`.
 * Failures: `exited` stands for what is no `Exception`; `path_of_unpicklable`,
   `unpicklable_result` and `unreadable_result` put them into words; `field_of` reads an
   exception whose class says otherwise.
@@ -32,6 +32,7 @@ from cotality._kit.front_door import front_door
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from .utils._process.channel.arena import Arena
     from .utils._process.channel.link_end import LinkEnd
     from .utils._process.channel.messages import (
         Inbox,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_WORD",
+    "Arena",
     "Board",
     "Boards",
     "Host",
@@ -102,6 +104,7 @@ __all__ = [
 
 # In which room of the core each of them is.
 LATER = {
+    "Arena": "channel.arena",
     "Board": "workers.host",
     "Boards": "workers.hosted",
     "FIRST_WORD": "workers.host",

@@ -6,6 +6,7 @@ from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
+    Arena,
     Segment,
     decoded,
     parcel,
@@ -50,14 +51,17 @@ class Entry:
         return step | weight << 8
 
 
-def pack_item(item: Any) -> tuple[bytes, list[Segment]]:  # Any: of any type
-    """*item* as bytes, and the memory that belongs to them.
+def pack_item(
+    item: Any,  # Any: of any type
+    arena: Arena,
+) -> tuple[bytes, list[Segment]]:
+    """*item* as bytes, and the memory that belongs to them, of *arena*.
 
     Raises:
         TaskNotPicklableError: It cannot be sent.
     """
     try:
-        data, large = parcel(item)
+        data, large = parcel(item, arena)
     except Exception as error:
         if is_of_a_signal(error):
             raise

@@ -210,11 +210,11 @@ def counts_of(items: list[Item]) -> bytes:
 
 def records_in(
     body: bytes | bytearray,
-) -> Iterator[tuple[int, int, int, int, int, float, float, bytes | bytearray]]:
-    """Each record: status, step, batch, number, weight, seconds, began, and bytes."""
+) -> Iterator[tuple[int, int, int, int, int, float, float, float, bytes | bytearray]]:
+    """Each record: its fields, and its bytes in place of their length."""
     at, end, size = 0, len(body), RECORD.size
     while at + size <= end:
-        status, step, batch, number, weight, length, seconds, began = (
+        status, step, batch, number, weight, length, seconds, work, began = (
             RECORD.unpack_from(body, at)
         )
         at += size
@@ -225,6 +225,7 @@ def records_in(
             number,
             weight,
             seconds,
+            work,
             began,
             body[at : at + length],
         )

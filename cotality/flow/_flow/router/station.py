@@ -40,6 +40,7 @@ LEAVE_LIMIT = 5.0  # s that a worker in whose place is another one gets for its 
 # A worker that has been at one call for so long (s) is looked at: what it did before
 # may lie in its room, and what comes after could go to one that is free.
 LOOK_AFTER = 0.010
+LOOK_AGAIN_AFTER = 0.020  # s, if it was found to go on
 
 
 class Environment(Protocol):
@@ -226,10 +227,10 @@ class Station:
 
     # A worker that has been at one call for a while.
 
-    def look_later(self, seat: Seat) -> None:
+    def look_later(self, seat: Seat, after: float = LOOK_AFTER) -> None:
         if not seat.will_be_looked_at:
             seat.will_be_looked_at = True
-            self.desk.timers.at(perf_counter() + LOOK_AFTER, partial(self.look, seat))
+            self.desk.timers.at(perf_counter() + after, partial(self.look, seat))
 
     def look(self, seat: Seat, now: float) -> None:
         """Take what *seat* has done and not sent, and what it keeps from others."""
@@ -238,7 +239,8 @@ class Station:
             return
         began = seat.times[STARTED]
         if now < max(began, seat.moved_at) + LOOK_AFTER / 2:
-            self.look_later(seat)  # it moves; or it is between two calls
+            # It moves; or it is between two calls.
+            self.look_later(seat, LOOK_AGAIN_AFTER)
             return
         done = seat.done_meanwhile()
         if done:
@@ -280,9 +282,17 @@ class Station:
         seat.moved_at = perf_counter()
         seat.is_stuck = False
         has_answered = False
-        for status, step, batch, number, weight, seconds, began, data in records_in(
-            body
-        ):
+        for (
+            status,
+            step,
+            batch,
+            number,
+            weight,
+            seconds,
+            work,
+            began,
+            data,
+        ) in records_in(body):
             if number not in held:
                 continue  # of a worker that died before it knew that this was sent
             seat.marks[number & MARK_OF] = 0
@@ -294,7 +304,7 @@ class Station:
             has_answered = True
             if batch:
                 seat.batch_began = began
-                self.pace.note(seconds, batch)
+                self.pace.note(work, batch)
                 counts.handled.add(seconds)
                 counts.calls += 1
                 counts.rate.now += batch
