@@ -152,7 +152,8 @@ async def exits(service: Service) -> None:
     bad = service.dice.randint(1, 10)
     orders = [("note", number) for number in range(40 * bad)]
     for number in range(bad):
-        position = 40 * number + service.dice.randrange(30)
+        # Three of them in a row, and the step would be down.
+        position = 40 * number + service.dice.randrange(10, 20)
         orders[position] = ("note and exit", position)
     service.crashes += bad
     results = await service.send(orders)
