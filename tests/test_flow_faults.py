@@ -245,6 +245,8 @@ def test_a_refusal_says_what_there_is_too_much_of() -> None:
     desk.large = MOST_LARGE
     assert desk.is_crammed
     assert "256 large items" in desk.words(Why.FULL, 0, 3, 5)
+    desk.memory = desk.queue_bytes
+    assert "items on their way have 536,870,912 bytes" in desk.words(Why.FULL, 0, 3, 5)
     desk.waiting = 10
     assert "10 items wait, and no more than 10" in desk.words(Why.FULL, 0, 3, 5)
 

@@ -17,10 +17,17 @@ class Keeps(Protocol):
 class Descriptors:
     """Descriptors that came from another process; closed with the last reference."""
 
-    __slots__ = ("fds",)
+    __slots__ = ("bytes", "fds")
 
     def __init__(self, fds: Sequence[int]) -> None:
         self.fds: list[int] = list(fds)
+        self.bytes: int | None = None  # of their files, once somebody has asked
+
+    def size(self) -> int:
+        """How many bytes their files have."""
+        if self.bytes is None:
+            self.bytes = sum(os.fstat(fd).st_size for fd in self.fds)
+        return self.bytes
 
     def take(self) -> list[int]:
         """They are the caller's now."""
