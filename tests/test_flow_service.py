@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ import pytest
 from cotality.flow import FlowClient, FlowServer
 from tests import flow_web_service
 from tests.flow_handlers import notes, wait_for_notes
-from tests.helpers import wait_until
+from tests.helpers import output_of, wait_until
 from tests.limits import LONG_S
 from tests.servers import EXAMPLES, GUNICORN, UVICORN, Service, serving
 
@@ -62,6 +63,58 @@ def test_two_web_workers_share_the_workers_of_a_flow(tmp_path: Path) -> None:
         assert list(Path(runtime).rglob("*.sock"))
         assert not service.end()
         assert not list(Path(runtime).rglob("*.sock"))
+
+
+def test_photos_are_classified_behind_two_web_workers(tmp_path: Path) -> None:
+    """Each gets its label; a worker that is killed costs what it was at; see /flow."""
+    pytest.importorskip("numpy")
+    photos = tmp_path / "photos"
+    made = output_of(
+        [sys.executable, "-m", "cotality.flow.examples", str(photos)], tmp_path
+    )
+    assert made == "200 photos\n"
+    with (
+        TemporaryDirectory(prefix="flow-") as runtime,
+        serving(
+            [*GUNICORN, "-c", "gunicorn_photos.py"],
+            tmp_path / "log",
+            max_workers=1,
+            folder=EXAMPLES / "flow",
+            variables={"XDG_RUNTIME_DIR": runtime, "PHOTOS": str(photos)},
+        ) as service,
+    ):
+
+        def load() -> Counter[str]:
+            script = str(EXAMPLES / "flow" / "load.py")
+            told = output_of(
+                [sys.executable, script, str(service.port), str(photos)], tmp_path
+            )
+            assert told.startswith("200 photos, ")
+            found = re.findall(r"(\d+) (\w+)", told.partition(": ")[2])
+            return Counter({label: int(count) for count, label in found})
+
+        assert load() == dict.fromkeys(["dark", "red", "green", "blue"], 50)
+        (path,) = Path(runtime).rglob("*.sock")
+        client: FlowClient[str, str] = FlowClient(path)
+        before = client.status().steps
+        assert before[1].batch_size > 1
+        with ThreadPoolExecutor(1) as threads:
+            loading = threads.submit(load)
+            wait_until(lambda: client.status().steps[0].items > before[0].items)
+            os.kill(before[0].pids[0], signal.SIGKILL)
+            told = loading.result()
+        assert sum(told.values()) == 200
+        assert told["503"] <= 1
+        wait_until(lambda: client.status().steps[0].restarts == 1)
+        client.close()
+        url = f"http://127.0.0.1:{service.port}/flow"
+        with urllib.request.urlopen(url) as answer:
+            page = answer.read().decode()
+        assert "<h2>decode " in page
+        assert re.search(r"restarts</dt><dd>1</dd>", page)
+        assert "://" not in page
+        assert service.get("/label?name=none.ppm")[0] == 404
+        assert not service.end()
 
 
 # A service whose flow does as it is told.
