@@ -16,7 +16,7 @@ from cotality.flow.examples import Classify, decode
 
 flow = Flow(Step(decode, workers=2), Step(Classify, batch_size=32))
 client: FlowClient[str, str] = FlowClient()
-folder = Path(os.environ.get("PHOTOS", "."))
+folder = Path(os.environ.get("PHOTOS", "pictures"))
 
 app = FastAPI()
 app.add_middleware(CancelOnDisconnect)
