@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import threading
@@ -481,6 +482,25 @@ def test_reload_replaces_workers_without_an_error() -> None:
             assert not before & after
             with pytest.raises(ValueError, match="no step 'other'"):
                 await flow.reload("other")
+
+    asyncio.run(run())
+
+
+def test_a_reload_imports_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler of a module is the new one in new workers."""
+    module = tmp_path / "changing_handler.py"
+    module.write_text("def handle(item):\n    return 'old'\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    changing: Any = importlib.import_module(module.stem)
+
+    async def run() -> None:
+        async with Flow(Step(changing.handle)) as flow:
+            assert await flow(1) == "old"
+            module.write_text("def handle(item):\n    return 'newer'\n", "utf-8")
+            await flow.reload()
+            assert await flow(1) == "newer"
 
     asyncio.run(run())
 
