@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,11 +32,22 @@ from cotality.flow._flow.clients.in_loop import LoopConnection
 from cotality.flow._flow.clients.packing import pack_item, result_in
 from cotality.flow._flow.flows import many
 from cotality.flow._flow.router.desk import MOST_LARGE, Desk
+from cotality.flow._flow.router.guest import Guest
+from cotality.flow._flow.router.hall import MOST_KEPT, Doors, Hall
+from cotality.flow._flow.router.loop import Loop
 from cotality.flow._flow.router.router import seconds_in
 from cotality.flow._flow.router.timers import Timers
+from cotality.flow._flow.serving.listener import Listener
 from cotality.flow._flow.steps.plan import plan_of
 from cotality.flow._flow.wire import notes
-from cotality.flow._flow.wire.frames import FROM_CLIENT, Kind, Why, frame
+from cotality.flow._flow.wire.frames import (
+    FROM_CLIENT,
+    FROM_ROUTER,
+    BadFrameError,
+    Kind,
+    Why,
+    frame,
+)
 from cotality.flow._flow.wire.notes import Welcome
 from cotality.flow._flow.wire.pipe import Frame, Pipe
 from cotality.flow.asgi import CancelOnDisconnect
@@ -552,3 +563,115 @@ def test_what_follows_a_complete_answer_is_not_cancelled() -> None:
 
     asyncio.run(run())
     assert done == ["http.disconnect", "http.disconnect", "in the background"]
+
+
+# The router by itself.
+
+
+def bytes_for(guest: Guest) -> bytes:
+    return b""
+
+
+def test_who_does_not_read_his_answers_is_not_heard() -> None:
+    """Until he has read most of them: so what is kept for him is bounded."""
+    loop = Loop()
+    desk = Desk(plan_of([Step(handlers.same)], 10, 1, 1.0), Timers())
+    house: Any = SimpleNamespace()
+    hall = Hall(Doors(None, None, ()), desk, loop, house, print)
+    house.has_to_send = hall.to_flush.append
+    house.welcome = bytes_for
+    ours, theirs = socket.socketpair()
+    hall.invite(theirs, 10)
+    (guest,) = hall.guests
+    guest.send(Kind.VALUE, 1, bytes(2 * MOST_KEPT))
+    hall.flush_one(guest)
+    ours.sendall(frame(Kind.HELLO))
+    loop.look()
+    known = [guest.is_known]
+    while not known[-1]:
+        assert ours.recv(1024 * 1024)
+        loop.look()
+        known.append(guest.is_known)
+    assert len(known) > 1
+    assert guest.pipe.size <= MOST_KEPT + 100
+    hall.lose(guest)
+    ours.close()
+    loop.selector.close()
+
+
+def test_a_descriptor_that_there_was_no_room_for_costs_one_frame() -> None:
+    """Whoever reads what belongs to it learns that there were too many open files."""
+    ours, theirs = socket.socketpair()
+    pipe = Pipe(ours, FROM_ROUTER)
+    pipe.are_cut = True  # as the system says it
+    theirs.sendall(frame(Kind.VALUE, b"1", fds=1) + frame(Kind.VALUE, b"2"))
+    first, second = pipe.read()
+    assert first.fds is not None
+    assert first.fds.take() == [-1]
+    assert second.fds is None
+    theirs.sendall(frame(Kind.VALUE, b"3", fds=1))
+    with pytest.raises(BadFrameError, match="missing"):
+        pipe.read()
+    pipe.close()
+    theirs.close()
+
+
+def test_a_path_that_is_too_long_leaves_no_folder(tmp_path: Path) -> None:
+    """It is refused before anything is made."""
+    folder = tmp_path / ("long" * 25)
+    with pytest.raises(ValueError, match="may have 100 bytes"):
+        Listener(folder / "flow.sock")
+    assert not folder.exists()
+
+
+# Copies of connections.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+def test_a_call_that_is_struck_leaves_though_a_fork_has_its_connection(
+    tmp_path: Path,
+) -> None:
+    """And what a closed loop has left goes when the next one comes."""
+    gate = str(tmp_path / "gate")
+    children: list[int] = []
+
+    def strike(number: int, place: FrameType | None) -> None:
+        children.append(os.fork())
+        if not children[-1]:
+            time.sleep(LONG_S)
+            os._exit(0)
+        raise KeyError("struck")
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        with Flow(Step(handlers.wait_for)) as flow:
+
+            def await_in_flight(count: int) -> None:
+                end = time.monotonic() + LONG_S
+                while flow.status().in_flight != count:
+                    assert time.monotonic() < end
+                    time.sleep(POLL_S)
+
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyError, match="struck"):
+                flow.call(gate, timeout=None)
+            await_in_flight(0)
+
+            async def begin() -> list[asyncio.Task[str]]:
+                tasks = [asyncio.ensure_future(flow(gate, timeout=None))]
+                await asyncio.sleep(0.1)
+                return tasks
+
+            loop = asyncio.new_event_loop()
+            (pending,) = loop.run_until_complete(begin())
+            await_in_flight(1)
+            loop.close()
+            asyncio.run(flow.status_async())
+            await_in_flight(0)
+            pending._log_destroy_pending = False  # type: ignore[attr-defined]
+            Path(gate).touch()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)

@@ -50,6 +50,7 @@ class BlockingConnection:
         self.poll.register(pipe.fileno(), select.POLLIN)
         self.come: deque[Frame] = deque()  # frames that nobody has looked at
         self.serial = 0
+        self.pid = os.getpid()
         self.connection: int | None = None
         self.entry: Entry | None = None
 
@@ -193,12 +194,14 @@ class BlockingConnection:
             return False
 
     def close(self) -> None:
-        self.pipe.close()
+        if self.pid == os.getpid():
+            self.pipe.hang_up()
+        else:
+            self.pipe.close()  # it is the parent's
 
     def __del__(self) -> None:
-        pipe = getattr(self, "pipe", None)
-        if pipe is not None:
-            pipe.close()
+        if getattr(self, "pid", None) is not None:
+            self.close()
 
 
 class BlockingConnections:

@@ -371,9 +371,15 @@ class LoopConnection:
             loop.remove_reader(self.pipe.fileno())
             if self.is_writing:
                 loop.remove_writer(self.pipe.fileno())
-        self.pipe.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.pid == os.getpid():
+            self.pipe.hang_up()
+        else:
+            self.pipe.close()  # it is the parent's
 
     def __del__(self) -> None:
         # A loop that was closed without a word has forgotten it.
         if not getattr(self, "is_lost", True):
-            self.pipe.close()
+            self.hang_up()

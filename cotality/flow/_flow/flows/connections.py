@@ -77,6 +77,7 @@ class Connections:
     async def has_opened(self, until: float | None) -> bool:
         """Have a new one; whether that was possible until then."""
         loop = asyncio.get_running_loop()
+        self.sweep()
         task = self.opening.get(loop)
         if task is None or task.done():
             # Of all calls that wait for it; one that is cancelled leaves it alone.
@@ -96,6 +97,20 @@ class Connections:
         task.result()
         return True
 
+    def sweep(self) -> None:
+        """Hang up for loops that were closed while calls were on their way.
+
+        These calls refer to their loop, so it would be kept for ever.
+        """
+        for loop in list(self.of_loops):
+            if loop.is_closed():
+                connection = self.of_loops.pop(loop, None)
+                if connection is not None:
+                    connection.close()
+                    connection.calls.clear()
+                if self.latest is connection:
+                    self.latest = None
+
     async def close_of_this_loop(self) -> None:
         loop = asyncio.get_running_loop()
         task = self.opening.pop(loop, None)
@@ -112,6 +127,7 @@ class Connections:
         self.for_threads.close()
         self.arena.close()
         self.latest = None
+        self.sweep()
 
     def forget(self) -> None:
         """In a forked child."""

@@ -15,7 +15,10 @@ class Keeps(Protocol):
 
 
 class Descriptors:
-    """Descriptors that came from another process; closed with the last reference."""
+    """Descriptors that came from another process; closed with the last reference.
+
+    One that this process had no room for is -1.
+    """
 
     __slots__ = ("bytes", "fds")
 
@@ -36,7 +39,8 @@ class Descriptors:
 
     def close(self) -> None:
         for fd in self.take():
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
 
     def __del__(self) -> None:
         self.close()
