@@ -8,6 +8,7 @@ of a call that has never waited for anything only the CPU time counts.
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 from typing import Any
 
@@ -38,23 +39,27 @@ class Stopwatch:
         self.usage: Any = None  # Any: as the standard library has it
 
     def start(self) -> float:
-        self.usage = usage() if self.each > LONG else None
         self.began = began = perf_counter()
         return began
 
-    def stop(self, count: int) -> float:
-        """The call is over, with *count* items; what time it is."""
-        now = perf_counter()
-        self.seconds = self.work = now - self.began
-        if self.usage is not None:
-            before, after = self.usage, usage()
-            if before.ru_nvcsw == after.ru_nvcsw:  # it has never waited
-                computed = after.ru_utime - before.ru_utime
-                computed += after.ru_stime - before.ru_stime
-                self.work = min(self.work, computed)
+    def stop(self, count: int) -> None:
+        """The call is over, with *count* items."""
+        self.seconds = self.work = perf_counter() - self.began
+        # Since the end of the last call. Between two of them next to nothing is done; or
+        # the worker has waited, and then it is not known whether this call did.
+        before, self.usage = self.usage, usage() if self.each > LONG else None
+        if before is not None and self.usage is not None:
+            self.work = min(self.work, work_between(before, self.usage))
         each = self.work / count
         self.each += (each - self.each) * RECENT if self.each else each
-        return now
+
+
+def work_between(before: Any, after: Any) -> float:  # Any: as above
+    """The CPU time of a thread; infinite if it has waited for anything."""
+    if before.ru_nvcsw != after.ru_nvcsw:
+        return math.inf
+    computed: float = after.ru_utime + after.ru_stime
+    return computed - before.ru_utime - before.ru_stime
 
 
 def usage() -> Any:  # Any: as above
