@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from dataclasses import replace
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -199,6 +200,16 @@ def test_a_length_beyond_all_bounds_takes_no_memory() -> None:
     assert len(pipe.body) == 0
     pipe.close()
     theirs.close()
+
+
+def test_descriptors_know_what_their_files_have() -> None:
+    """Also where there was no room for one of them."""
+    with TemporaryFile() as file:
+        file.truncate(1234)
+        some = Descriptors([os.dup(file.fileno()), -1, os.dup(file.fileno())])
+        assert some.size() == 2468
+        some.close()
+        assert some.size() == 2468  # what was counted is what is taken off again
 
 
 def test_descriptors_come_with_their_frame_and_are_closed_with_it() -> None:

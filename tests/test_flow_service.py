@@ -209,15 +209,20 @@ def test_all_web_workers_of_any_server_reach_the_flow(
     with telling(serve, tmp_path) as told:
         if serve is not by_threads:  # which cannot be told of that
             see_who_hangs_up(told, tmp_path / "gate")
-        with ThreadPoolExecutor(16) as threads:
-            answers = list(
-                threads.map(lambda n: told.order("return", str(n)), range(200))
-            )
-        assert [answer["result"] for answer in answers] == list(map(str, range(200)))
-        assert len({answer["pid"] for answer in answers}) == 2
+        pids: set[int] = set()
+        wait_until(lambda: has_asked_both(told, pids))
         os.kill(told.client.status().steps[0].pids[0], signal.SIGKILL)
         wait_until(lambda: told.client.status().steps[0].restarts == 1)
         assert told.order("return", "again")["result"] == "again"
+
+
+def has_asked_both(told: Told, pids: set[int]) -> bool:
+    """Ask many times at once; whether both web workers have answered by now."""
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda n: told.order("return", f"{n}"), range(100)))
+    assert [answer["result"] for answer in answers] == list(map(str, range(100)))
+    pids.update(answer["pid"] for answer in answers)
+    return len(pids) == 2
 
 
 def see_who_hangs_up(told: Told, gate: Path) -> None:

@@ -29,7 +29,7 @@ class Descriptors:
     def size(self) -> int:
         """How many bytes their files have."""
         if self.bytes is None:
-            self.bytes = sum(os.fstat(fd).st_size for fd in self.fds)
+            self.bytes = sum(os.fstat(fd).st_size for fd in self.fds if fd >= 0)
         return self.bytes
 
     def take(self) -> list[int]:
