@@ -240,10 +240,11 @@ async def dying_web_worker(service: Service) -> None:
 
 
 async def large_items(service: Service) -> None:
-    """What travels by descriptor, both ways."""
-    data = os.urandom(1) * service.dice.choice([100_000, 3_000_000])
-    results = await service.send([("return", data)] * 8)
-    assert results == [data] * 8
+    """What travels by descriptor, both ways, in memory that is used again."""
+    for size in (100_000, 3_000_000):
+        data = os.urandom(1) * size
+        results = await service.send([("return", data)] * 8)
+        assert results == [data] * 8
 
 
 async def reloads(service: Service) -> None:
