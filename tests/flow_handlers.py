@@ -207,6 +207,29 @@ class Echo:
         return items
 
 
+class ObeysQuietly(Obeys):
+    """The same, but nothing is noted unless it is the order."""
+
+    def obey(self, what: str, argument: Any) -> Any:
+        if what == "return":
+            return argument
+        if what == "note":
+            note(self.folder, argument)
+            return argument
+        if what == "note and exit":
+            note(self.folder, argument)
+            os._exit(3)
+        return super().obey(what, argument)
+
+
+def is_sleepy(item: Any) -> bool:
+    return isinstance(item, tuple) and item[0] == "sleep"
+
+
+def is_other_order(item: Any) -> bool:
+    return isinstance(item, tuple) and item[0] != "sleep"
+
+
 def size_of(item: Any) -> int:
     return len(item)
 

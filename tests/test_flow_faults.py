@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cotality.core.hosting import Arena
 from cotality.core.utils.process import TaskTimeoutError, WorkerCrashedError
 from cotality.flow import (
     ConnectionLostError,
@@ -52,6 +53,8 @@ from cotality.flow._flow.wire.pipe import Frame, Pipe
 from cotality.flow.asgi import CancelOnDisconnect
 from tests import flow_handlers as handlers
 from tests.limits import LONG_S, POLL_S
+
+ARENA = Arena()
 
 pytestmark = pytest.mark.one_python
 
@@ -115,10 +118,10 @@ def test_room_that_comes_along_with_the_refusal_is_taken(made_up: MadeUpRouter) 
     made_up.say(
         frame(Kind.REFUSED, full, serial=1, number=7),
         frame(Kind.ROOM, serial=1, number=7),
-        frame(Kind.VALUE, pack_item("mine")[0], serial=2, number=7),
+        frame(Kind.VALUE, pack_item("mine", ARENA)[0], serial=2, number=7),
     )
 
-    answer = connection.call(pack_item("x"), 1 << 8, LONG_S, 0, is_patient=True)
+    answer = connection.call(pack_item("x", ARENA), 1 << 8, LONG_S, 0, is_patient=True)
 
     assert result_in(*answer) == "mine"
     assert connection.is_usable()
@@ -132,7 +135,7 @@ def test_nothing_is_sent_on_a_connection_that_has_ended(made_up: MadeUpRouter) -
         connection.lose()
         for send in (
             lambda: connection.ask(b"{}"),
-            lambda: connection.call(pack_item(1), 1, None, 0, is_patient=False),
+            lambda: connection.call(pack_item(1, ARENA), 1, None, 0, is_patient=False),
         ):
             with pytest.raises(ConnectionLostError, match="was not sent"):
                 send()
@@ -148,13 +151,13 @@ def test_an_answer_that_is_struck_ends_its_connection(made_up: MadeUpRouter) -> 
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, told: struck.append(told["exception"]))
         connection = await LoopConnection.open(made_up, LONG_S)
-        call = connection.call(pack_item(1), 1 << 8, None, 0, is_patient=False)
+        call = connection.call(pack_item(1, ARENA), 1 << 8, None, 0, is_patient=False)
 
         def strike(frames: list[Frame]) -> None:
             raise TimeoutError("of a signal")
 
         connection.take = strike  # type: ignore[method-assign]
-        made_up.say(frame(Kind.VALUE, pack_item(1)[0], serial=1, number=7))
+        made_up.say(frame(Kind.VALUE, pack_item(1, ARENA)[0], serial=1, number=7))
         with pytest.raises(ConnectionLostError):
             await call.future
         assert connection.is_lost
@@ -253,6 +256,8 @@ def test_a_refusal_says_what_there_is_too_much_of() -> None:
     desk.large = MOST_LARGE
     assert desk.is_crammed
     assert "256 large items" in desk.words(Why.FULL, 0, 3, 5)
+    desk.memory = desk.queue_bytes
+    assert "items on their way have 536,870,912 bytes" in desk.words(Why.FULL, 0, 3, 5)
     desk.waiting = 10
     assert "10 items wait, and no more than 10" in desk.words(Why.FULL, 0, 3, 5)
 

@@ -83,7 +83,11 @@ class Calls(Generic[In, Out]):
             return result
         check_priority(priority, connection.entry.levels)
         call = connection.call(
-            pack_item(item), number, limit, priority, is_patient=wait_for_room
+            pack_item(item, connections.arena),
+            number,
+            limit,
+            priority,
+            is_patient=wait_for_room,
         )
         try:
             answer = await call.future
@@ -109,7 +113,8 @@ class Calls(Generic[In, Out]):
         limit = checked_timeout(timeout)
         passed: Any = item  # Any: the result, if no step is for it
         answer: Answer | None
-        connections = self._connections().for_threads
+        all_of_them = self._connections()
+        connections = all_of_them.for_threads
         began = perf_counter()
         connection = connections.take(limit)
         try:
@@ -120,8 +125,9 @@ class Calls(Generic[In, Out]):
                 answer = None
             else:
                 check_priority(priority, connection.entry.levels)
+                packed = pack_item(item, all_of_them.arena)
                 answer = connection.call(
-                    pack_item(item), number, limit, priority, is_patient=wait_for_room
+                    packed, number, limit, priority, is_patient=wait_for_room
                 )
         except BaseException:
             connection.close()

@@ -12,6 +12,7 @@ import weakref
 from time import perf_counter
 
 from cotality._kit.weak_sets import all_in
+from cotality.core.hosting import Arena
 from cotality.flow._flow.clients.blocking import BlockingConnections
 from cotality.flow._flow.clients.entrance import Entrance
 from cotality.flow._flow.clients.in_loop import LoopConnection
@@ -31,6 +32,7 @@ class Connections:
 
     def __init__(self, entrance: Entrance) -> None:
         self.entrance = entrance
+        self.arena = Arena()
         self.for_threads = BlockingConnections(entrance)
         self.of_loops: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, LoopConnection
@@ -123,6 +125,7 @@ class Connections:
     def close(self) -> None:
         """Close all but those of loops that run in other threads."""
         self.for_threads.close()
+        self.arena.close()
         self.latest = None
         self.sweep()
 

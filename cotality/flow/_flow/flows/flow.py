@@ -15,7 +15,7 @@ from cotality.flow._flow.clients.entrance import ByIntake
 from cotality.flow._flow.errors.errors import FlowStoppedError
 from cotality.flow._flow.keeping.keeper import Keeper
 from cotality.flow._flow.router.hall import Doors
-from cotality.flow._flow.steps.plan import FlowPlan, plan_of
+from cotality.flow._flow.steps.plan import QUEUE_BYTES, FlowPlan, plan_of
 from cotality.flow._flow.steps.step import Step, check_count, check_seconds
 
 from .calling import Calls
@@ -36,6 +36,7 @@ F = TypeVar("F")
 MOST_STEPS = 64
 MOST_LEVELS = 100
 MOST_WAITING = 1_000_000
+MOST_QUEUE_BYTES = 2**50
 GRACE = 5.0  # s
 EXIT_GRACE = 1.0  # s that a flow gets when the program ends
 
@@ -57,6 +58,9 @@ class Flow(Calls[In, Out]):
     Args:
         steps: One to six of them for a type checker, which joins their types; up to 64.
         queue_size: How many items may wait in all; then calls fail at once.
+        queue_bytes: How many bytes these may have together, when they are packed, with
+            the large ones that are handled: 512 MB if you say nothing. One more item
+            may come while there are less, whatever it has.
         priorities: How many there are; calls have one from 0 to one less.
         age_after: After so many seconds of waiting an item counts as one of the next
             priority, so that none waits for ever.
@@ -73,6 +77,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -84,6 +89,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -96,6 +102,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -109,6 +116,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -123,6 +131,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -138,6 +147,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -146,6 +156,7 @@ class Flow(Calls[In, Out]):
         self,
         *steps: Step[Any, Any],  # Any: their types are joined above
         queue_size: int = 1024,
+        queue_bytes: int = QUEUE_BYTES,
         priorities: int = 1,
         age_after: float = 1.0,
     ) -> None:
@@ -157,10 +168,12 @@ class Flow(Calls[In, Out]):
                 f"a flow has from 1 to {MOST_STEPS} steps, got {len(steps)}"
             )
         check_count("queue_size", queue_size, MOST_WAITING)
+        check_count("queue_bytes", queue_bytes, MOST_QUEUE_BYTES)
         check_count("priorities", priorities, MOST_LEVELS)
         check_seconds("age_after", age_after)
         self.steps = named_apart(steps)
         self.queue_size = queue_size
+        self.queue_bytes = queue_bytes
         self.priorities = priorities
         self.age_after = float(age_after)
         self._run: Run | None = None
@@ -175,7 +188,13 @@ class Flow(Calls[In, Out]):
         Raises:
             TaskNotPicklableError: A handler cannot be sent to a process.
         """
-        return plan_of(self.steps, self.queue_size, self.priorities, self.age_after)
+        return plan_of(
+            self.steps,
+            self.queue_size,
+            self.priorities,
+            self.age_after,
+            self.queue_bytes,
+        )
 
     def _connections(self) -> Connections:
         run = self._run

@@ -129,7 +129,7 @@ def fill(
         sent = Sent(*following)
         waiting[sent.index] = sent
         try:
-            send(connection, sent, timeout, priority, ring)
+            send(connections, connection, sent, timeout, priority, ring)
         except Exception as error:
             if is_of_a_signal(error):
                 raise
@@ -138,6 +138,7 @@ def fill(
 
 
 def send(
+    connections: Connections,
     connection: LoopConnection,
     sent: Sent,
     timeout: float | None,
@@ -148,7 +149,7 @@ def send(
     number = connection.entry.number(sent.item)
     if number & 0xFF == END:
         return
-    data, large = pack_item(sent.item)
+    data, large = pack_item(sent.item, connections.arena)
     packed = data, large
     sent.size = len(data) + sum(segment.size for segment in large)
     sent.call = connection.call(packed, number, timeout, priority, is_patient=True)

@@ -1,8 +1,8 @@
 """A step at work: its workers, what they are given, and what becomes of one that dies.
 
 A worker that is free gets what waits. One that is not gets the next portion while it is
-at the last only if its handler is quick, and never while another one is free; if one
-becomes free later, what others have not begun with is taken back for it.
+at the last only if its handler is quick, and never while another one is free. If it is
+slow after all, what it has not begun with is taken back for others.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ LEAVE_LIMIT = 5.0  # s that a worker in whose place is another one gets for its 
 # A worker that has been at one call for so long (s) is looked at: what it did before
 # may lie in its room, and what comes after could go to one that is free.
 LOOK_AFTER = 0.010
+LOOK_AGAIN_AFTER = 0.020  # s, if it was found to go on
 
 
 class Environment(Protocol):
@@ -151,13 +152,14 @@ class Station:
             seat = self.free_seat()
             if seat is None:
                 return
+            had_some = bool(seat.held)
             items = self.next_items(seat, now)
             if not items:
                 return
             seat.give(items)
             if seat.outbox is not None:
                 self.environment.has_rest(seat)
-            if len(seat.held) > self.plan.batch_size:
+            if had_some or len(items) > self.plan.batch_size:
                 self.look_later(seat)
             if self.plan.timeout is not None and not seat.is_watched:
                 self.watch(seat, now + self.plan.timeout)
@@ -168,7 +170,7 @@ class Station:
         """The worker that gets something next."""
         best: Seat | None = None
         for seat in self.seats:
-            if not seat.can_take:
+            if not seat.can_take or seat.is_stuck:
                 continue
             if not seat.held:
                 return seat
@@ -225,26 +227,32 @@ class Station:
 
     # A worker that has been at one call for a while.
 
-    def look_later(self, seat: Seat) -> None:
+    def look_later(self, seat: Seat, after: float = LOOK_AFTER) -> None:
         if not seat.will_be_looked_at:
             seat.will_be_looked_at = True
-            self.desk.timers.at(perf_counter() + LOOK_AFTER, partial(self.look, seat))
+            self.desk.timers.at(perf_counter() + after, partial(self.look, seat))
 
     def look(self, seat: Seat, now: float) -> None:
-        """Take what *seat* has done and not sent, and what it keeps from a free one."""
+        """Take what *seat* has done and not sent, and what it keeps from others."""
         seat.will_be_looked_at = False
         if not seat.held or seat not in self.seats:
             return
         began = seat.times[STARTED]
         if now < max(began, seat.moved_at) + LOOK_AFTER / 2:
-            self.look_later(seat)  # it moves; or it is between two calls
+            # It moves; or it is between two calls.
+            self.look_later(seat, LOOK_AGAIN_AFTER)
             return
         done = seat.done_meanwhile()
         if done:
             self.settle(seat, done)
-        is_free = any(other.is_idle for other in self.seats)
-        if is_free and not self.line.waiting and not seat.is_leaving:
+        if seat.is_leaving or not seat.behind():
+            return
+        # Others may be busy all the time, with what has come later.
+        seat.is_stuck = True
+        if any(other.can_take and not other.is_stuck for other in self.seats):
             self.take_back(seat, now)
+        else:
+            self.look_later(seat)
 
     def look_for_free(self) -> None:
         """If a worker is free, see to what others keep from it."""
@@ -272,10 +280,19 @@ class Station:
         """
         desk, counts, held = self.desk, self.counts, seat.held
         seat.moved_at = perf_counter()
+        seat.is_stuck = False
         has_answered = False
-        for status, step, batch, number, weight, seconds, began, data in records_in(
-            body
-        ):
+        for (
+            status,
+            step,
+            batch,
+            number,
+            weight,
+            seconds,
+            work,
+            began,
+            data,
+        ) in records_in(body):
             if number not in held:
                 continue  # of a worker that died before it knew that this was sent
             seat.marks[number & MARK_OF] = 0
@@ -287,7 +304,7 @@ class Station:
             has_answered = True
             if batch:
                 seat.batch_began = began
-                self.pace.note(seconds, batch)
+                self.pace.note(work, batch)
                 counts.handled.add(seconds)
                 counts.calls += 1
                 counts.rate.now += batch

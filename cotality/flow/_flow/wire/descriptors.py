@@ -20,10 +20,17 @@ class Descriptors:
     One that this process had no room for is -1.
     """
 
-    __slots__ = ("fds",)
+    __slots__ = ("bytes", "fds")
 
     def __init__(self, fds: Sequence[int]) -> None:
         self.fds: list[int] = list(fds)
+        self.bytes: int | None = None  # of their files, once somebody has asked
+
+    def size(self) -> int:
+        """How many bytes their files have."""
+        if self.bytes is None:
+            self.bytes = sum(os.fstat(fd).st_size for fd in self.fds if fd >= 0)
+        return self.bytes
 
     def take(self) -> list[int]:
         """They are the caller's now."""

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
+    Arena,
     Segment,
     encode_answer,
     exited,
@@ -42,6 +43,7 @@ class Handling:
         self.routes = work.routes
         self.isolate = work.isolate
         self.batch_size = work.batch_size
+        self.arena = Arena()  # of what it makes
         self.target: Any = work.handler  # Any: the user's
         self.takes = work.takes
         if work.takes == Takes.FACTORY:
@@ -116,10 +118,14 @@ class Handling:
             return Status.FAILURE, END, 0, result.packed(), ()
         if isinstance(result, Failed):
             return failed(result.error)
-        return settled(result, self.routes)
+        return settled(result, self.routes, self.arena)
 
 
-def settled(result: Any, routes: Routes) -> Settled:  # Any: as above
+def settled(
+    result: Any,  # Any: as above
+    routes: Routes,
+    arena: Arena,
+) -> Settled:
     step, weight = END, 0
     if routes.rules:
         try:
@@ -129,7 +135,7 @@ def settled(result: Any, routes: Routes) -> Settled:  # Any: as above
     try:
         # What the process has sent that gets it need only be named. One of another
         # step has sent nothing.
-        data, large = parcel(result, is_answer=step == END)
+        data, large = parcel(result, arena, is_answer=step == END)
     except BaseException as error:
         if isinstance(error, Exception):
             from cotality.core.hosting import unpicklable_result
