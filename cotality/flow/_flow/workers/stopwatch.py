@@ -9,19 +9,28 @@ of a call that has never waited for anything only the CPU time counts.
 from __future__ import annotations
 
 import math
+import sys
 from time import perf_counter
 from typing import Any
 
-try:
+if sys.platform == "win32":
+
+    def usage() -> Any:  # Any: as the standard library has it
+        return None
+
+else:
     import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+
+    # Of the process where that of a thread is not told: then it has mostly waited.
+    WHOSE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+
+    def usage() -> Any:  # Any: as above
+        return resource.getrusage(WHOSE)
+
 
 # Of calls that take longer on average (s) it is asked; that takes some microseconds.
 LONG = 0.0003
 RECENT = 0.2  # what one call counts in the averages
-
-PER_THREAD: int | None = getattr(resource, "RUSAGE_THREAD", None)  # Linux, FreeBSD
 
 
 class Stopwatch:
@@ -36,7 +45,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.began = self.seconds = self.work = self.each = 0.0
-        self.usage: Any = None  # Any: as the standard library has it
+        self.usage: Any = None  # Any: as above
 
     def start(self) -> float:
         self.began = began = perf_counter()
@@ -45,7 +54,7 @@ class Stopwatch:
     def stop(self, count: int) -> None:
         """The call is over, with *count* items."""
         self.seconds = self.work = perf_counter() - self.began
-        # Since the end of the last call. Between two of them next to nothing is done; or
+        # Since the end of the last call: between the two next to nothing was done, or
         # the worker has waited, and then it is not known whether this call did.
         before, self.usage = self.usage, usage() if self.each > LONG else None
         if before is not None and self.usage is not None:
@@ -58,9 +67,6 @@ def work_between(before: Any, after: Any) -> float:  # Any: as above
     """The CPU time of a thread; infinite if it has waited for anything."""
     if before.ru_nvcsw != after.ru_nvcsw:
         return math.inf
-    computed: float = after.ru_utime + after.ru_stime
-    return computed - before.ru_utime - before.ru_stime
-
-
-def usage() -> Any:  # Any: as above
-    return None if PER_THREAD is None else resource.getrusage(PER_THREAD)
+    user: float = after.ru_utime - before.ru_utime
+    system: float = after.ru_stime - before.ru_stime
+    return user + system

@@ -11,13 +11,16 @@ from cotality.core.utils._process.channel.ledger import Ledger
 from cotality.core.utils._process.channel.link_end import LinkEnd
 from cotality.core.utils._process.channel.segments import Segment, pack, sent_along
 from cotality.core.utils._process.machine import standard_places
-from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps, encode
 
 from .worker_main import Setup, set_apart
 
 # Words of a board below this one are the core's own.
 FIRST_WORD = 16
 OWN_WORDS = 16  # from there on
+
+# What is never large and names nothing: the standard pickle is all it needs.
+PLAIN = {int, float, bool, type(None)}
 
 
 class Board:
@@ -79,6 +82,8 @@ def parcel(
         NoRoomError: There is none for a large object.
         Exception: What pickling *value* raised.
     """
+    if type(value) in PLAIN:
+        return dumps(value, PROTOCOL), []
     stored = pack(value, is_answer=is_answer, lender=arena)
     if isinstance(stored, bytes):
         return stored, []
