@@ -33,6 +33,7 @@ from cotality.flow import (
 )
 from tests import flow_handlers as handlers
 from tests.flow_handlers import notes, wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.limits import LONG_S, POLL_S
 
 pytestmark = pytest.mark.one_python

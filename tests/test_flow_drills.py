@@ -38,6 +38,7 @@ from cotality.flow import (
 from cotality.flow._flow.wire.frames import HEAD, VERSION, Kind, frame
 from tests import flow_handlers as handlers
 from tests.flow_handlers import notes, wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.helpers import environment_of_scripts, wait_until
 from tests.limits import LONG_S, POLL_S
 

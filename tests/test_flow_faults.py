@@ -52,6 +52,7 @@ from cotality.flow._flow.wire.notes import Welcome
 from cotality.flow._flow.wire.pipe import Frame, Pipe
 from cotality.flow.asgi import CancelOnDisconnect
 from tests import flow_handlers as handlers
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.limits import LONG_S, POLL_S
 
 ARENA = Arena()

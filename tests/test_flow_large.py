@@ -18,6 +18,7 @@ from cotality.core.utils.process import WorkerCrashedError
 from cotality.flow import DeadlineError, Flow, FlowServer, QueueFullError, Step
 from tests import flow_handlers as handlers
 from tests.flow_handlers import wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.helpers import wait_until
 from tests.limits import LONG_S
 
