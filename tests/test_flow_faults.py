@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -37,6 +38,7 @@ from cotality.flow._flow.router.hall import MOST_KEPT, Doors, Hall
 from cotality.flow._flow.router.loop import Loop
 from cotality.flow._flow.router.router import seconds_in
 from cotality.flow._flow.router.timers import Timers
+from cotality.flow._flow.serving import command_line
 from cotality.flow._flow.serving.listener import Listener
 from cotality.flow._flow.steps.plan import plan_of
 from cotality.flow._flow.wire import notes
@@ -676,3 +678,50 @@ def test_a_call_that_is_struck_leaves_though_a_fork_has_its_connection(
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+# What newcomers do.
+
+
+async def is_awaited(item: int) -> int:
+    return item
+
+
+class IsAwaited:
+    async def handle(self, items: list[int]) -> list[int]:
+        return items
+
+
+def test_a_handler_that_is_a_coroutine_is_refused_at_once() -> None:
+    """And not by each of its items, which could not send what it returns."""
+    handler: Any
+    for handler in (is_awaited, IsAwaited, IsAwaited()):
+        with pytest.raises(TypeError, match="is a coroutine"):
+            Step(handler)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "made_up:flo"], "made_up:flo: there is no 'flo' in <module"),
+        (["serve", "made_up.py:flow"], "given by its name: made_up"),
+        (["serve", "mad_up:flow"], "No module named 'mad_up'. It was looked for in"),
+        (["status", "--socket", "/no/where"], "nobody answers at /no/where"),
+    ],
+)
+def test_commands_say_what_is_wrong_with_what_they_were_given(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """And not only that something is."""
+    (tmp_path / "made_up.py").write_text("flow = None\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    assert command_line.main(arguments) == 1
+    sys.modules.pop("made_up", None)
+    told = capfd.readouterr()
+    assert said in told.out + told.err
