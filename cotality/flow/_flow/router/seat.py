@@ -36,6 +36,7 @@ class Seat:
         generation: Of the workers of its step, which grows with each reload.
         is_leaving: Whether it gets nothing more.
         moved_at: When it last got something, or answered.
+        is_stuck: Whether it has been at one call for a while, with more behind that.
     """
 
     def __init__(self, hosted: Hosted, generation: int) -> None:
@@ -52,10 +53,12 @@ class Seat:
         self.to_send_along: list[Descriptors] = []
         self.is_ready = False
         self.is_leaving = False
+        self.unfit = ""  # why its handler could not start
         self.is_hung_up = False  # it has closed its end of the link
         self.is_paused = False  # not read, because nobody takes what it prints
         self.is_watched = False  # an alarm is set for its time limit
         self.will_be_looked_at = False
+        self.is_stuck = False
         self.moved_at = perf_counter()
         self.batch_began = 0.0  # of the records that come
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from types import FrameType
 from typing import Any, cast
 
@@ -149,10 +150,12 @@ def status(given: Given) -> int:
     client = client_of(given)
     while True:
         found = client.status()
+        is_terminal = sys.stdout.isatty()
+        text = found.text(get_terminal_size().columns if is_terminal else None)
         if not given.watch:
-            print(found)
+            print(text)
             return 0 if found.ready else 1
-        print(f"{CLEAR if sys.stdout.isatty() else ''}{found}", flush=True)
+        print(f"{CLEAR if is_terminal else ''}{text}", flush=True)
         time.sleep(given.interval)
 
 

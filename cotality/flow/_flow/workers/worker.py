@@ -7,6 +7,7 @@ import os
 import select
 import time
 from collections import deque
+from time import perf_counter
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
@@ -15,11 +16,11 @@ from cotality.core.hosting import (
     Inbox,
     WorkerLink,
     capture_output,
+    decoded,
     encode_answer,
     end_fork,
     flush_output,
     is_forked,
-    loaded,
     pack_exception,
 )
 from cotality.flow._flow.steps.work import Work
@@ -37,7 +38,7 @@ from cotality.flow._flow.wire.portions import (
 )
 
 from .answers import Answers
-from .handling import Failure, Handling, failure_of
+from .handling import Failure, Handling, failure_of, noted
 from .stopwatch import Stopwatch
 
 NO_FDS: list[int] = []
@@ -64,7 +65,7 @@ def main(host: Host, packed_work: bytes, rules: bytes) -> None:
 def started(link: WorkerLink, packed_work: bytes) -> Handling | None:
     """The handler, ready for items; None if it is not to be had."""
     try:
-        work: Work = loaded(packed_work, [])
+        work: Work = decoded(packed_work, [])
         handling = Handling(work)
         handling.start()
     except BaseException as error:
@@ -190,10 +191,12 @@ class Worker:
         for entry in batch:
             try:
                 fds = NO_FDS if entry.fds is None else entry.fds.take()
-                items.append(loaded(entry.body, fds))
+                items.append(decoded(entry.body, fds))
                 ready.append(entry)
             except BaseException as error:
+                self.times[STARTED] = math.inf  # while something is put there
                 self.put_failure(entry, error)
+                self.times[STARTED] = perf_counter()
         if not items:
             self.times[STARTED] = math.inf
             return
@@ -202,13 +205,17 @@ class Worker:
         del items
         if is_forked():
             end_fork()
-        self.times[STARTED] = math.inf
         watch.stop(len(ready))
         seconds, work = watch.seconds, watch.work
         put = self.answers.put
         count = len(ready)
         for position, entry in enumerate(ready):
+            if position:
+                self.times[STARTED] = perf_counter()
+            # Packs the result and asks conditions: the user's code as well, and so it
+            # has a time limit as well.
             status, step, weight, data, large = handling.settled(results[position])
+            self.times[STARTED] = math.inf  # nothing is written to the room before
             put(
                 status,
                 entry.number,
@@ -227,9 +234,11 @@ class Worker:
         self.answers.send_if_due(watch.work, len(self.waiting), watch.each)
 
     def put_failure(self, entry: Entry, error: BaseException) -> None:
-        failure = Failure(failure_of(error), 1)
-        failure.error.add_note(
+        note = (
             f"The item could not be unpickled in the worker of step "
             f"{self.handling.name!r}; no handler has seen it."
         )
-        self.answers.put(Status.FAILURE, entry.number, failure.packed(), step=END)
+        failure = Failure(failure_of(error), 1)
+        with noted(failure.error, note):
+            data = failure.packed()
+        self.answers.put(Status.FAILURE, entry.number, data, step=END)

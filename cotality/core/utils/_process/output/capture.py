@@ -33,7 +33,7 @@ from .log_records import pack_record, used_here
 from .warning_records import pack_warning
 
 
-def install(link: WorkerLink, rules: bytes) -> None:
+def capture_output(link: WorkerLink, rules: bytes) -> None:
     """From now on this process's records, prints and warnings go to the parent."""
     forget_handlers()
     logging.root.addHandler(RecordSender(link))
