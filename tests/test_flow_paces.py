@@ -14,6 +14,7 @@ import pytest
 from cotality.core.utils._process.channel.ledger import SLOT, Ledger
 from cotality.core.utils._process.workers.host import Board
 from cotality.flow import Flow, Step
+from cotality.flow._flow.router.pace import Pace
 from cotality.flow._flow.router.seat import records_in
 from cotality.flow._flow.workers import stopwatch as stopwatches
 from cotality.flow._flow.workers.answers import RESERVE, SEND_AFTER, Answers
@@ -100,6 +101,16 @@ def test_short_calls_are_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> Non
         clock[0] += LONG / 2
         watch.stop(1)
     assert watch.each == pytest.approx(LONG / 2)
+
+
+def test_portions_follow_the_work_and_not_the_clock() -> None:
+    """Where other programs have the CPU mostly, 20 ms of work are still 20 ms."""
+    pace = Pace()
+    for _ in range(100):
+        pace.note(0.001, 1, 0.010)
+    assert pace.limit(1, 100, 2) == 20
+    assert pace.is_quick
+    assert pace.by_clock == pytest.approx(0.010, rel=0.01)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="tells of a thread")

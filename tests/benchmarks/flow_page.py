@@ -198,9 +198,10 @@ def write_page(figures: Figures, rounds: int) -> None:
     found = bars(figures)
     parts = [
         BEGIN,
-        f"Taken with `python tests/benchmarks/run.py flow`: {rounds} rounds on {cpus} CPUs, CPython "
-        f"{platform.python_version()}, load {os.getloadavg()[2]:.1f} over the last 15 "
-        f"minutes. {sum(each.is_met for each in found)} of {len(found)} were reached; "
+        f"Taken with `python tests/benchmarks/run.py flow`: {rounds} rounds on {cpus} "
+        f"CPUs, CPython {platform.python_version()}, with a load of "
+        f"{os.getloadavg()[2]:.0f} over the last 15 minutes. "
+        f"{sum(each.is_met for each in found)} of {len(found)} were reached; "
         f"`(!)` marks the others. The last column has the ratios of the best and the "
         f"worst round.",
         bars_table(found),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import repeat
 from time import process_time, sleep
 from typing import Any
 
@@ -15,10 +16,10 @@ def same(item: Any) -> Any:
 
 
 def burn(loops: int) -> int:
-    total = 0
-    for number in range(loops):
-        total += number
-    return total
+    """Compute, without any memory: how that lies makes some processes half as fast."""
+    for _ in repeat(None, loops):
+        pass
+    return loops
 
 
 def wait(seconds: float) -> float:
@@ -32,7 +33,7 @@ def first(array: Any) -> float:
 
 def loops_in_a_millisecond() -> int:
     """Of the best of some tries: a busy machine only ever makes it longer."""
-    loops, best = 200_000, 1.0
+    loops, best = 500_000, 1.0
     for _ in range(10):
         began = process_time()
         burn(loops)

@@ -191,10 +191,11 @@ Figures = dict[tuple[str, int, str], list[dict[str, float]]]
 def measure(case: Case, rounds: int, figures: Figures) -> None:
     """Let all contenders of *case* take turns."""
     loops = loops_in_a_millisecond()
-    drivers = {name: Driver(name, case, loops) for name in case.contenders}
+    drivers: dict[str, Driver] = {}
     try:
-        for driver in drivers.values():
-            driver.wait_until_ready()
+        for name in case.contenders:
+            drivers[name] = Driver(name, case, loops)
+            drivers[name].wait_until_ready()
         for number in range(rounds):
             for callers, name in case.places():
                 if case.has_bare and name == case.contenders[0]:

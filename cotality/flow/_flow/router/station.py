@@ -41,6 +41,9 @@ LEAVE_LIMIT = 5.0  # s that a worker in whose place is another one gets for its 
 # may lie in its room, and what comes after could go to one that is free.
 LOOK_AFTER = 0.010
 LOOK_AGAIN_AFTER = 0.020  # s, if it was found to go on
+# How many times as long as others a call has to take for a worker to be stuck in it. On
+# a busy machine all of them take long, and to move items about would make it worse.
+STUCK = 3.0
 
 
 class Environment(Protocol):
@@ -247,6 +250,9 @@ class Station:
             self.settle(seat, done)
         if seat.is_leaving or not seat.behind():
             return
+        if now < began + STUCK * self.pace.by_clock:
+            self.look_later(seat, LOOK_AGAIN_AFTER)  # not for longer than all others
+            return
         # Others may be busy all the time, with what has come later.
         seat.is_stuck = True
         if any(other.can_take and not other.is_stuck for other in self.seats):
@@ -304,7 +310,7 @@ class Station:
             has_answered = True
             if batch:
                 seat.batch_began = began
-                self.pace.note(work, batch)
+                self.pace.note(work, batch, seconds)
                 counts.handled.add(seconds)
                 counts.calls += 1
                 counts.rate.now += batch
