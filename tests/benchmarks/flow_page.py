@@ -212,7 +212,7 @@ def write_page(figures: Figures, rounds: int) -> None:
     for case in CASES.values():
         chosen = [row for row in rows if row["case"] == case.name]
         if chosen:
-            parts += [f"### {case.title[0].upper()}{case.title[1:]}", table(chosen)]
+            parts += [f"## {case.title[0].upper()}{case.title[1:]}", table(chosen)]
     text = PAGE.read_text("utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     body = "\n\n".join([*parts, END])
