@@ -274,11 +274,12 @@ def interrupts(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Nothing is left behind after minutes of crashes, time limits and early ends.
 
-    Not in the default set, because it takes ten minutes; ``nox -s soak -- --help``
+    Not in the default set, because it takes twenty minutes; ``nox -s soak -- --help``
     says how to make that shorter or longer.
     """
     session.install(".", *group("test"))
-    session.run("python", "tests/soak.py", *session.posargs)
+    for program in ("soak.py", "soak_flows.py"):
+        session.run("python", f"tests/{program}", *session.posargs)
 
 
 @nox.session

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +205,94 @@ def add_one_in_place(array: Any) -> Any:
 class Echo:
     def handle(self, items: list[Any]) -> list[Any]:
         return items
+
+
+class ObeysQuietly(Obeys):
+    """The same, but nothing is noted unless it is the order."""
+
+    def obey(self, what: str, argument: Any) -> Any:
+        if what == "return":
+            return argument
+        if what == "note":
+            note(self.folder, argument)
+            return argument
+        if what == "note and exit":
+            note(self.folder, argument)
+            os._exit(3)
+        return super().obey(what, argument)
+
+
+def is_sleepy(item: Any) -> bool:
+    return isinstance(item, tuple) and item[0] == "sleep"
+
+
+def is_other_order(item: Any) -> bool:
+    return isinstance(item, tuple) and item[0] != "sleep"
+
+
+def size_of(item: Any) -> int:
+    return len(item)
+
+
+class TakesNoNoteError(Exception):
+    def add_note(self, note: str) -> None:
+        raise RuntimeError("no notes here")
+
+
+class OddNotesError(Exception):
+    __notes__ = ()  # type: ignore[assignment]
+
+
+AGAIN = ValueError("again and again")
+
+
+class Hangs:
+    """Takes for ever to be pickled."""
+
+    def __reduce__(self) -> Any:
+        time.sleep(LIMIT_S)
+
+
+def oddly(items: list[str]) -> Any:
+    """What no handler should return or raise."""
+    what = items[0]
+    if what == "no note":
+        raise TakesNoNoteError(what)
+    if what == "odd notes":
+        raise OddNotesError(what)
+    if what == "again":
+        raise AGAIN
+    if what == "hangs":
+        return [Hangs(), *items[1:]]
+    odd = {
+        "bytearray": bytearray(len(items)),
+        "frozenset": frozenset(range(len(items))),
+        "ordered": OrderedDict.fromkeys(range(len(items))),
+        "number": 5,
+        "endless": itertools.count(),
+        "generator": (item for item in items),
+    }
+    return odd.get(what, items)
+
+
+class StartsAsTold:
+    """Starts as the file *orders* says."""
+
+    def __init__(self, orders: str) -> None:
+        self.orders = orders
+
+    def start(self) -> None:
+        order = Path(self.orders).read_text()
+        if order == "fail":
+            raise RuntimeError("no model")
+        if order == "one":  # the first one only
+            try:
+                os.rename(self.orders + ".first", self.orders + ".taken")
+            except FileNotFoundError:
+                raise RuntimeError("no second model") from None
+
+    def handle(self, items: list[Any]) -> list[int]:
+        for item in items:
+            if item == "exit":
+                os._exit(3)
+        return [os.getpid()] * len(items)

@@ -1,8 +1,12 @@
 """A process that sends items to a flow, as a web worker does, and says what came of it.
 
-``python -m tests.flow_web_worker SOCKET CALLERS ORDERS`` where *ORDERS* is JSON: a list
-of items, or the number of items of a load that goes on until standard input ends. It
+``python -m tests.flow_web_worker SOCKET CALLERS ORDERS`` where *ORDERS* is JSON. It
 prints a line ``ready``, and as its last line JSON: what each call came to.
+
+* A list: the items to send.
+* A number: a load goes on until standard input ends.
+* A dict: its ``items``, so many ``times``, are sent all at once, each with that
+  ``timeout``, and every other one is cancelled when standard input ends.
 """
 
 from __future__ import annotations
@@ -16,9 +20,13 @@ from typing import Any
 from cotality.flow import FlowClient
 
 
-async def call(client: FlowClient[Any, Any], item: Any) -> Any:
+async def call(
+    client: FlowClient[Any, Any], item: Any, timeout: float | None = 30
+) -> Any:
     try:
-        return await client(tuple(item) if isinstance(item, list) else item, timeout=30)
+        return await client(
+            tuple(item) if isinstance(item, list) else item, timeout=timeout
+        )
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
@@ -34,6 +42,22 @@ async def send_all(client: FlowClient[Any, Any], callers: int, items: list[Any])
 
     await asyncio.gather(*[caller() for _ in range(callers)])
     return results
+
+
+async def send_and_cancel(client: FlowClient[Any, Any], orders: dict[str, Any]) -> Any:
+    """All items at once; half of them are given up when standard input ends."""
+    tasks = [
+        asyncio.ensure_future(call(client, item, orders.get("timeout")))
+        for item in orders["items"] * orders.get("times", 1)
+    ]
+    await asyncio.to_thread(sys.stdin.read)
+    for task in tasks[::2]:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return [
+        type(each).__name__ if isinstance(each, BaseException) else each
+        for each in results
+    ]
 
 
 async def go_on(client: FlowClient[Any, Any], callers: int) -> Any:
@@ -59,6 +83,8 @@ async def main() -> None:
         print("ready", flush=True)
         if isinstance(orders, list):
             print(json.dumps(await send_all(client, callers, orders)))
+        elif isinstance(orders, dict):
+            print(json.dumps(await send_and_cancel(client, orders)))
         else:
             print(json.dumps(await go_on(client, callers)))
 

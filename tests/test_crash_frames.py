@@ -46,6 +46,7 @@ from cotality.core.utils.process import (
     iter_outcomes,
     shutdown_workers,
 )
+from cotality.flow import Flow, Step
 from cotality.tuning import managed_pool
 from tests import crashes, fatal
 from tests.crashes import CALLS, END, UNSEEN, in_a_thread, outer
@@ -308,6 +309,30 @@ def test_it_is_loaded_when_something_has_crashed(tmp_path: Path) -> None:
     ended = run_script(LOADS, tmp_path)
 
     assert ended == "False\nTrue\n"
+
+
+class CrashesInBatches:
+    def handle(self, items: list[str]) -> list[str]:
+        outer(items[0])
+        return items
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize(
+    ("step", "above"), [(Step(outer), []), (Step(CrashesInBatches), ["handle"])]
+)
+def test_a_worker_of_a_flow_leaves_the_frames_of_its_handler(
+    step: Step[str, object], above: list[str]
+) -> None:
+    """And none of ours, whichever floor they are of."""
+    with Flow(step) as flow, pytest.raises(WorkerCrashedError) as caught:
+        flow.call("segmentation fault")
+
+    assert seen(caught.value) == CALLS
+    functions = [each.name for each in traceback.extract_tb(caught.tb)]
+    there = functions[functions.index("result_in") + 1 :]
+    assert there == [*above, "outer", "middle", "inner"]
+    assert caught.value.signal_name == "SIGSEGV"
 
 
 # Text that may be anything.

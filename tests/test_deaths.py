@@ -69,7 +69,7 @@ def stuck() -> Iterator[Stuck]:
     chatty.logger.setLevel(logging.INFO)
     yield handler
     handler.goes_on.set()
-    relay.wait_until_handled()
+    relay.wait_for_output()
     chatty.logger.removeHandler(handler)
     chatty.logger.setLevel(level)
 

@@ -30,6 +30,7 @@ from cotality.flow.aqueduct.exceptions import FlowError, NotRunningError
 from cotality.flow.aqueduct.flow import Flow, FlowStep
 from cotality.flow.aqueduct.sockets.flow import SocketFlow
 from tests import flow_tasks
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.helpers import environment_of_scripts, wait_until
 from tests.limits import LONG_S
 from tests.programs import is_alive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import threading
@@ -32,6 +33,7 @@ from cotality.flow import (
 )
 from tests import flow_handlers as handlers
 from tests.flow_handlers import notes, wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.limits import LONG_S, POLL_S
 
 pytestmark = pytest.mark.one_python
@@ -372,6 +374,33 @@ def test_a_free_worker_gets_what_waits_behind_a_slow_item(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
+def test_what_is_behind_a_slow_item_goes_to_a_worker_that_is_never_free(
+    tmp_path: Path,
+) -> None:
+    """It has waited longer than what comes all the time, so it has its turn first."""
+
+    async def run() -> None:
+        gate = tmp_path / "gate"
+        async with Flow(Step(handlers.Obeys(str(tmp_path)), workers=2)) as flow:
+            is_over = False
+
+            async def caller() -> None:
+                while not is_over:
+                    await flow(("sleep", 0.002), timeout=LONG_S)
+
+            callers = [asyncio.ensure_future(caller()) for _ in range(12)]
+            await asyncio.to_thread(wait_for_notes, tmp_path, 200)
+            orders: list[Any] = [("return", number) for number in range(20)]
+            orders.insert(10, ("wait", str(gate)))
+            tasks = [asyncio.ensure_future(flow(each, timeout=None)) for each in orders]
+            await until(lambda: sum(task.done() for task in tasks) == 20)
+            is_over = True
+            gate.touch()
+            await asyncio.gather(*tasks, *callers)
+
+    asyncio.run(run())
+
+
 def test_a_batch_waits_for_others_from_its_oldest_item_on() -> None:
     """Until it is full, and no longer than a deadline allows."""
 
@@ -454,6 +483,25 @@ def test_reload_replaces_workers_without_an_error() -> None:
             assert not before & after
             with pytest.raises(ValueError, match="no step 'other'"):
                 await flow.reload("other")
+
+    asyncio.run(run())
+
+
+def test_a_reload_imports_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler of a module is the new one in new workers."""
+    module = tmp_path / "changing_handler.py"
+    module.write_text("def handle(item):\n    return 'old'\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    changing: Any = importlib.import_module(module.stem)
+
+    async def run() -> None:
+        async with Flow(Step(changing.handle)) as flow:
+            assert await flow(1) == "old"
+            module.write_text("def handle(item):\n    return 'newer'\n", "utf-8")
+            await flow.reload()
+            assert await flow(1) == "newer"
 
     asyncio.run(run())
 

@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +38,7 @@ from cotality.flow import (
 from cotality.flow._flow.wire.frames import HEAD, VERSION, Kind, frame
 from tests import flow_handlers as handlers
 from tests.flow_handlers import notes, wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.helpers import environment_of_scripts, wait_until
 from tests.limits import LONG_S, POLL_S
 
@@ -173,23 +175,22 @@ def test_a_worker_is_killed_under_load(tmp_path: Path, folder: Path) -> None:
 
 def test_the_router_is_killed(obeying: FlowServer[Any, Any], tmp_path: Path) -> None:
     """All that is on its way fails at once; clients find the next router themselves."""
-
-    async def run() -> None:
-        async with obeying.client() as client:
-            gate = tmp_path / "gate"
-            calls = [
-                asyncio.ensure_future(client(("wait", str(gate)), timeout=None))
-                for _ in range(64)
-            ]
-            await asyncio.to_thread(wait_for_notes, tmp_path, 2)
-            router = (await client.status_async()).pid
-            os.kill(router, signal.SIGKILL)
-            results = await asyncio.gather(*calls, return_exceptions=True)
-            assert [type(each) for each in results] == [ConnectionLostError] * 64
-            assert await client(("return", 5), timeout=LONG_S) == 5
-            assert (await client.status_async()).pid != router
-
-    asyncio.run(run())
+    client = obeying.client()
+    orders: list[Any] = [["wait", str(tmp_path / "gate")]] * 2
+    orders += [["return", "never"]] * (CALLERS - 2)
+    with web_workers(obeying, orders, [["return", "never"]] * CALLERS) as workers:
+        wait_for_notes(tmp_path, 2)
+        wait_until(lambda: client.status().in_flight == 2 * CALLERS)
+        router = client.status().pid
+        os.kill(router, signal.SIGKILL)
+        results = [result for worker in workers for result in worker.results()]
+        assert kinds_of(results) == {"ConnectionLostError": 2 * CALLERS}
+    assert client.call(("return", 5), timeout=LONG_S) == 5
+    assert client.status().pid != router
+    numbers: list[Any] = [["return", number] for number in range(1000)]
+    assert of_two(obeying, numbers) == list(range(1000))
+    assert not [note for note in notes(tmp_path) if "never" in note]
+    client.close()
 
 
 def test_a_handler_that_hangs_is_ended(tmp_path: Path, folder: Path) -> None:
@@ -200,6 +201,65 @@ def test_a_handler_that_hangs_is_ended(tmp_path: Path, folder: Path) -> None:
         orders[20] = orders[70] = ["sleep", 3 * LONG_S]
         results = of_two(server, orders)
     assert kinds_of(results) == {"value": 98, "TaskTimeoutError": 2}
+
+
+# What nobody waits for any more.
+
+
+def test_items_whose_time_is_up_are_not_handled(
+    obeying: FlowServer[Any, Any], tmp_path: Path
+) -> None:
+    """Behind one that takes long they fail while that goes on."""
+    gate = tmp_path / "gate"
+    long: list[Any] = [["wait", str(gate)]] * 2
+    late = {"items": [["return", "never"]] * CALLERS, "timeout": 0.3}
+    with web_workers(obeying, long, late, late) as (slow, *workers):
+        wait_for_notes(tmp_path, 2)
+        client = obeying.client()
+        wait_until(
+            lambda: client.status().outcomes["deadline"] == 2 * CALLERS  # not yet over
+        )
+        assert client.status().in_flight == 2
+        assert kinds_of([each for worker in workers for each in worker.results()]) == {
+            "DeadlineError": 2 * CALLERS
+        }
+        gate.touch()
+        assert slow.results() == [str(gate)] * 2
+        assert client.call(("return", 1)) == 1
+        client.close()
+    assert not [note for note in notes(tmp_path) if "never" in note]
+
+
+def test_half_of_what_waits_is_cancelled(
+    obeying: FlowServer[Any, Any], tmp_path: Path
+) -> None:
+    """Handlers see just the other half."""
+    gate = tmp_path / "gate"
+    names = [f"{number}" for number in range(100)]
+    items = [["return", name] for name in names]
+    client = obeying.client()
+    with (
+        web_workers(
+            obeying,
+            [["wait", str(gate)]] * 2,
+            {"items": items[:50]},
+            {"items": items[50:]},
+        ) as (slow, *workers),
+        ThreadPoolExecutor() as threads,
+    ):
+        wait_for_notes(tmp_path, 2)
+        wait_until(lambda: client.status().in_flight == 102)
+        ended = [threads.submit(worker.results) for worker in workers]
+        wait_until(lambda: client.status().in_flight == 52)
+        assert client.status().outcomes["cancelled"] == 50
+        gate.touch()
+        results = [each for one in ended for each in one.result(LONG_S)]
+        assert slow.results() == [str(gate)] * 2
+    client.close()
+    assert results[::2] == ["CancelledError"] * 50
+    assert results[1::2] == names[1::2]
+    handled = [note.removeprefix("return:") for note in notes(tmp_path)[2:]]
+    assert sorted(handled) == sorted(names[1::2])
 
 
 # Clients that die or do not keep to the format.

@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from cotality.core.utils.process import WorkerCrashedError
-from cotality.flow import DeadlineError, Flow, FlowServer, Step
+from cotality.flow import DeadlineError, Flow, FlowServer, QueueFullError, Step
 from tests import flow_handlers as handlers
 from tests.flow_handlers import wait_for_notes
+from tests.flow_limits import patient as patient  # for all tests of this file
 from tests.helpers import wait_until
 from tests.limits import LONG_S
 
@@ -74,11 +75,12 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
             psutil.Process(status.pid),
             psutil.Process(status.steps[0].pids[0]),
         ]
-        await flow.map([("return", sent)] * 3, timeout=LONG_S)
+        # As many at once as later: so many regions are kept, and have descriptors.
+        await flow.map([("return", sent)] * 50, timeout=LONG_S)
         before = [each.num_fds() for each in processes]
         await flow.map([("return", sent)] * 50, timeout=LONG_S)
         blocked = asyncio.ensure_future(flow(("wait", str(gate)), timeout=None))
-        await asyncio.to_thread(wait_for_notes, tmp_path, 54)
+        await asyncio.to_thread(wait_for_notes, tmp_path, 101)
         waiting = [
             asyncio.ensure_future(flow(("return", sent), timeout=0.2)) for _ in range(8)
         ]
@@ -134,3 +136,41 @@ def test_an_item_that_a_dead_worker_had_not_begun_is_sent_again(
         client = server.client()
         wait_until(lambda: client.status().ready)
         client.close()
+
+
+def test_what_waits_may_have_so_many_bytes(tmp_path: Path) -> None:
+    """Beyond these calls are refused, or wait for room: large items and small ones."""
+
+    async def run(item: object, count: int) -> None:
+        gate = tmp_path / "gate"
+        gate.unlink(missing_ok=True)
+        (tmp_path / "notes").unlink(missing_ok=True)
+        flow = Flow(Step(handlers.Obeys(str(tmp_path))), queue_bytes=4_000_000)
+        async with flow:
+            first = asyncio.ensure_future(flow(("wait", str(gate)), timeout=None))
+            await asyncio.to_thread(wait_for_notes, tmp_path, 1)
+            calls = [
+                asyncio.ensure_future(flow(("return", item), timeout=LONG_S))
+                for _ in range(count)
+            ]
+            while not any(call.done() for call in calls):
+                await asyncio.sleep(0.01)
+            refused = [call for call in calls if call.done()]
+            for call in refused:
+                with pytest.raises(QueueFullError, match=r"more than 4,000,000 may be"):
+                    await call
+            patient = asyncio.ensure_future(
+                flow(("return", item), timeout=LONG_S, wait_for_room=True)
+            )
+            await asyncio.sleep(0)
+            gate.touch()
+            results = await asyncio.gather(
+                first, patient, *calls, return_exceptions=True
+            )
+            errors = [each for each in results if isinstance(each, QueueFullError)]
+            assert 0 < len(errors) < count
+            assert len(results[1]) == len(item)  # type: ignore[arg-type]
+            assert await flow(("return", item), timeout=LONG_S) == item
+
+    asyncio.run(run(b"x" * 1_000_000, 12))
+    asyncio.run(run("x" * 50_000, 200))

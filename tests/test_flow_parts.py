@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from dataclasses import replace
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cotality.flow import FlowStatus, StepStatus
 from cotality.flow._flow.figures.histogram import Histogram
 from cotality.flow._flow.figures.prometheus import labels
 from cotality.flow._flow.router.item import OVER, Item
@@ -199,6 +202,16 @@ def test_a_length_beyond_all_bounds_takes_no_memory() -> None:
     theirs.close()
 
 
+def test_descriptors_know_what_their_files_have() -> None:
+    """Also where there was no room for one of them."""
+    with TemporaryFile() as file:
+        file.truncate(1234)
+        some = Descriptors([os.dup(file.fileno()), -1, os.dup(file.fileno())])
+        assert some.size() == 2468
+        some.close()
+        assert some.size() == 2468  # what was counted is what is taken off again
+
+
 def test_descriptors_come_with_their_frame_and_are_closed_with_it() -> None:
     """Between frames that have none."""
     ours, theirs = socket.socketpair()
@@ -278,3 +291,77 @@ def test_names_of_steps_cannot_break_the_text_for_prometheus() -> None:
     """Whatever is in them."""
     assert labels(step='a"b\\c\nd') == '{step="a\\"b\\\\c\\nd"}'
     assert struct.calcsize(HEAD.format) == 24
+
+
+# How it is shown.
+
+
+def a_status(*names: str) -> FlowStatus:
+    """Of a flow whose steps have large figures."""
+    step = StepStatus(
+        name="",
+        depth=1024,
+        busy=16,
+        ready=16,
+        workers=16,
+        restarts=123,
+        is_down=False,
+        reason="",
+        rate=123_456.0,
+        batch_size=32.0,
+        waited_p50=0.01,
+        waited_p99=1.25,
+        handled_p50=0.0002,
+        handled_p99=0.3,
+        items=1_234_567,
+        failed=12_345,
+        pids=(1, 2),
+    )
+    return FlowStatus(
+        live=True,
+        ready=True,
+        pid=17,
+        connections=2,
+        outcomes={"value": 1_234_567, "failure": 12_345, "full": 0},
+        uptime=75.0,
+        steps=tuple(replace(step, name=name) for name in names),
+    )
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_a_table_is_no_wider_than_its_terminal(width: int) -> None:
+    """Two of them stand below each other then, and long names are cut."""
+    status = a_status("short", "a step with quite a long name")
+
+    lines = status.text(width).splitlines()
+
+    assert max(map(len, lines)) <= width
+    shown = " ".join(lines)
+    for figure in ("1,234,567", "123,456", "16/16", "1.2 s", "123", "12,345"):
+        assert figure in shown
+    assert "ready, up for 75.0 s, router 17, 2 clients, 0 in flight" in lines[0]
+    assert len(status.text().splitlines()) == 6
+
+
+def test_a_page_needs_nothing_from_elsewhere_and_shows_names_as_they_are() -> None:
+    """Neither a script nor another host, whatever a step is called."""
+    status = a_status("<script>alert(1)</script>", "a\x1b[2J")
+    down = replace(
+        status,
+        ready=False,
+        steps=(*status.steps, replace(status.steps[0], is_down=True, reason="<b>")),
+    )
+
+    page = down.html(refresh=5)
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert "\x1b" not in page
+    assert "://" not in page
+    assert '<meta http-equiv="refresh" content="5">' in page
+    assert "refresh" not in status.html(refresh=None)
+    assert '<span class="bad">not ready</span>' in page
+    assert '<span class="bad">down</span>' in page
+    assert "&lt;b&gt;" in page
+    assert "<h1>Flow" in FlowStatus().html()
+    assert FlowStatus().text() == "nobody answers"

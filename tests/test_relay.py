@@ -381,7 +381,7 @@ def test_a_handler_may_run_tasks_of_its_own(
 
     with listening(Busy()):
         run(Task.of(chatty.say, "start"))
-        relay.wait_until_handled()
+        relay.wait_for_output()
 
     assert results == [2000]
     assert ear.texts == ["start", *[f"number {number}" for number in range(2000)]]
@@ -419,7 +419,7 @@ def test_a_slow_handler_slows_the_workers_down(monkeypatch: pytest.MonkeyPatch) 
         thread, results = in_a_thread(lambda: run(Task.of(chatty.say_many, count)))
         wait_for(lambda: relay.relay.to_wake)
         assert relay.relay.size < 2 * 100_000 + 100_000
-        assert not relay.has_room()
+        assert not relay.output_has_room()
         held.free.set()
         thread.join(LONG_S)
 
@@ -465,10 +465,10 @@ def test_a_handler_that_is_stuck_is_not_waited_for_without_end() -> None:
         executor.submit(chatty.say, "hello").result()
         assert held.entered.wait(LONG_S)
 
-        assert not relay.wait_until_handled(0.0)
+        assert not relay.wait_for_output(0.0)
 
         held.free.set()
-        assert relay.wait_until_handled()
+        assert relay.wait_for_output()
     assert held.texts == ["hello"]
 
 

@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 
 import cotality
-from cotality.core import calls, durable, estimates, machine, observing, pools
+from cotality.core import (
+    calls,
+    durable,
+    estimates,
+    hosting,
+    machine,
+    observing,
+    pools,
+)
 from cotality.core.calls import (
     TasksAfter,
     TasksOver,
@@ -32,7 +40,7 @@ from tests.limits import LONG_S
 from tests.test_front_door import loaded_by
 
 HOUSE = Path(cotality.__path__[0])
-SEAMS = [calls, durable, estimates, machine, observing, pools]
+SEAMS = [calls, durable, estimates, hosting, machine, observing, pools]
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "look-up" / "seams.md").read_text("utf-8")
 # Another package is installed beside this one that has modules of these names.

@@ -1,42 +1,55 @@
-"""Processes of another floor: start one, talk to it, learn when and how it ended.
+"""Processes of another kind than workers: start one, talk to it, know how it ended.
 
-For our own floors, and provisional: it may change from one release to the next.
+Provisional: for the floors of this house, and for authors of extensions. Names may come
+and go with any release.
 
-* :func:`start_hosted` starts a process that is set apart like a worker, and ends with
-  its parent however that ends. The parent has a `Hosted`, the process has a `Host`.
-  Each has one end of a link, and they share a `Board` in memory, one of `Boards`;
-  `LinkEnd` brings another socket into the process.
-* `encode` makes what crosses a link, or `encode_answer` for the process that sent the
-  question; `loaded` reads it. `parcel` lets large objects travel in a `Segment`, whose
-  descriptor `send_some` sends along. `pack_exception` and `unpack_exception` let
-  exceptions travel whole.
-* Failures in words: `exited`, `path_of_unpicklable`, `unpicklable_result` and
-  `unreadable_result`.
-* `WorkerLink`, `Inbox`, `Message` and `framed` are messages between parent and child.
-* What such a process logs and prints: `capture_output` sends it by a `WorkerLink`,
-  `show_output` hands it to the handlers of this process, and `wait_for_output` waits
-  until they have it.
+* The process: `start_hosted` starts one that is set apart as a worker is, and ends with
+  its parent however that ends. The parent has a `Hosted`, the process a `Host`. Both
+  have one end of a link, and a `Board` in memory that they share, out of `Boards`; its
+  words are free from `FIRST_WORD` on. `LinkEnd` brings another socket into a process.
+* What crosses a link: messages between parent and child, `framed` by one and read as a
+  `Message` by the `Inbox` of the other; a child that blocks has a `WorkerLink`, and
+  `LinkEndedError` when its parent is gone.
+* What is in it: made by `encode`, or by `encode_answer` for the process that has sent
+  the question, and read by `decoded`. `parcel` has large things travel in a `Segment`
+  of an `Arena`, by descriptor, which `send_some` sends along. Exceptions travel whole
+  by `pack_exception` and `unpack_exception`.
+* Failures: `exited` stands for what is no `Exception`; `path_of_unpicklable`,
+  `unpicklable_result` and `unreadable_result` put them into words; `field_of` reads an
+  exception whose class says otherwise.
+* What such a process logs and prints: `capture_output` sends it by a `WorkerLink`, as
+  far as the `output_rules` of the parent say, and `flush_output` at once. It arrives as
+  an `Output`; `show_output` hands that to the handlers of this process,
+  `output_has_room` says whether for more, and `wait_for_output` waits until they have
+  it.
+* A fork that somebody's function has made there: `is_forked` says so, and `end_fork`
+  ends it.
 """
 
-from importlib import import_module
+from cotality._kit.front_door import front_door
 
-from .utils._process.machine import this_process
-
+# Type checkers take a variable of this name for true, and see what each name is.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from .utils._process.channel.arena import Arena
     from .utils._process.channel.link_end import LinkEnd
-    from .utils._process.channel.messages import Inbox, Message, Output, send_some
-    from .utils._process.channel.messages import packed as framed
-    from .utils._process.channel.segments import Segment
-    from .utils._process.channel.segments import decoded as loaded
+    from .utils._process.channel.messages import (
+        Inbox,
+        Message,
+        Output,
+        framed,
+        send_some,
+    )
+    from .utils._process.channel.segments import Segment, decoded
     from .utils._process.channel.worker_link import LinkEndedError, WorkerLink
-    from .utils._process.machine.this_process import end_fork
-    from .utils._process.output.capture import flush_output
-    from .utils._process.output.capture import install as capture_output
-    from .utils._process.output.relay import has_room as output_has_room
-    from .utils._process.output.relay import put as show_output
-    from .utils._process.output.relay import wait_until_handled as wait_for_output
+    from .utils._process.machine.this_process import end_fork, is_forked
+    from .utils._process.output.capture import capture_output, flush_output
+    from .utils._process.output.relay import (
+        output_has_room,
+        show_output,
+        wait_for_output,
+    )
     from .utils._process.pickling.encode import encode, encode_answer
     from .utils._process.pickling.exceptions import pack_exception, unpack_exception
     from .utils._process.pickling.explain import path_of_unpicklable
@@ -53,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_WORD",
+    "Arena",
     "Board",
     "Boards",
     "Host",
@@ -65,6 +79,7 @@ __all__ = [
     "Segment",
     "WorkerLink",
     "capture_output",
+    "decoded",
     "encode",
     "encode_answer",
     "end_fork",
@@ -72,7 +87,7 @@ __all__ = [
     "field_of",
     "flush_output",
     "framed",
-    "loaded",
+    "is_forked",
     "output_has_room",
     "output_rules",
     "pack_exception",
@@ -87,58 +102,44 @@ __all__ = [
     "wait_for_output",
 ]
 
-# Where each of them is, by the name it has there.
+# In which room of the core each of them is.
 LATER = {
-    "FIRST_WORD": ("workers.host", "FIRST_WORD"),
-    "Board": ("workers.host", "Board"),
-    "Boards": ("workers.hosted", "Boards"),
-    "Host": ("workers.host", "Host"),
-    "Hosted": ("workers.hosted", "Hosted"),
-    "Inbox": ("channel.messages", "Inbox"),
-    "LinkEnd": ("channel.link_end", "LinkEnd"),
-    "LinkEndedError": ("channel.worker_link", "LinkEndedError"),
-    "Message": ("channel.messages", "Message"),
-    "Output": ("channel.messages", "Output"),
-    "Segment": ("channel.segments", "Segment"),
-    "WorkerLink": ("channel.worker_link", "WorkerLink"),
-    "capture_output": ("output.capture", "install"),
-    "encode": ("pickling.encode", "encode"),
-    "encode_answer": ("pickling.encode", "encode_answer"),
-    "end_fork": ("machine.this_process", "end_fork"),
-    "exited": ("tasks.errors", "exited"),
-    "field_of": ("tasks.tracebacks", "field_of"),
-    "framed": ("channel.messages", "packed"),
-    "flush_output": ("output.capture", "flush_output"),
-    "loaded": ("channel.segments", "decoded"),
-    "output_has_room": ("output.relay", "has_room"),
-    "output_rules": ("workers.hosted", "output_rules"),
-    "pack_exception": ("pickling.exceptions", "pack_exception"),
-    "parcel": ("workers.host", "parcel"),
-    "path_of_unpicklable": ("pickling.explain", "path_of_unpicklable"),
-    "send_some": ("channel.messages", "send_some"),
-    "show_output": ("output.relay", "put"),
-    "start_hosted": ("workers.hosted", "start_hosted"),
-    "unpack_exception": ("pickling.exceptions", "unpack_exception"),
-    "unpicklable_result": ("pickling.refusals", "unpicklable_result"),
-    "unreadable_result": ("pickling.refusals", "unreadable_result"),
-    "wait_for_output": ("output.relay", "wait_until_handled"),
+    "Arena": "channel.arena",
+    "Board": "workers.host",
+    "Boards": "workers.hosted",
+    "FIRST_WORD": "workers.host",
+    "Host": "workers.host",
+    "Hosted": "workers.hosted",
+    "Inbox": "channel.messages",
+    "LinkEnd": "channel.link_end",
+    "LinkEndedError": "channel.worker_link",
+    "Message": "channel.messages",
+    "Output": "channel.messages",
+    "Segment": "channel.segments",
+    "WorkerLink": "channel.worker_link",
+    "capture_output": "output.capture",
+    "decoded": "channel.segments",
+    "encode": "pickling.encode",
+    "encode_answer": "pickling.encode",
+    "end_fork": "machine.this_process",
+    "exited": "tasks.errors",
+    "field_of": "tasks.tracebacks",
+    "flush_output": "output.capture",
+    "framed": "channel.messages",
+    "is_forked": "machine.this_process",
+    "output_has_room": "output.relay",
+    "output_rules": "workers.hosted",
+    "pack_exception": "pickling.exceptions",
+    "parcel": "workers.host",
+    "path_of_unpicklable": "pickling.explain",
+    "send_some": "channel.messages",
+    "show_output": "output.relay",
+    "start_hosted": "workers.hosted",
+    "unpack_exception": "pickling.exceptions",
+    "unpicklable_result": "pickling.refusals",
+    "unreadable_result": "pickling.refusals",
+    "wait_for_output": "output.relay",
 }
 
-
-def is_forked() -> bool:
-    """Whether this process is a fork of a hosted one, made by what runs in it."""
-    return this_process.is_fork
-
-
-def __getattr__(name: str) -> object:
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, its_name = LATER[name]
-    place = f"{__package__}.utils._process.{module}"
-    thing: object = getattr(import_module(place), its_name)
-    globals()[name] = thing
-    return thing
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *LATER})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = front_door(globals(), "cotality.core.utils._process", LATER)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
         QueueFullError,
         StepDownError,
     )
-    from ._flow.figures.status import FlowStatus, StepStatus
+    from ._flow.figures.fields import StepStatus
+    from ._flow.figures.status import FlowStatus
     from ._flow.flows.client import FlowClient
     from ._flow.flows.flow import Flow
     from ._flow.serving.server import FlowServer
@@ -76,7 +77,7 @@ LATER = {
     "QueueFullError": "._flow.errors.errors",
     "Step": "._flow.steps.step",
     "StepDownError": "._flow.errors.errors",
-    "StepStatus": "._flow.figures.status",
+    "StepStatus": "._flow.figures.fields",
 }
 
 

@@ -1,5 +1,7 @@
 """A pipeline of images: ``python -m cotality.flow.examples``.
 
+With the name of a folder it only makes photos there, for a service to classify.
+
 Photos are decoded and made small in one step, and classified in the next, by a small
 model of NumPy and in batches. It makes some photos and the model itself, sends the
 photos from 64 callers at once, kills a worker in the middle, and says what that cost.
@@ -106,7 +108,7 @@ async def load(
         while len(results) < len(photos):
             await asyncio.sleep(0.001)
         status = await flow.status_async()
-        os.kill(status.steps[1].pids[0], signal.SIGKILL)
+        os.kill(status.steps[0].pids[0], signal.SIGKILL)
 
     callers = [caller() for _ in range(CALLERS)]
     await asyncio.gather(*callers, *([killer()] if kill else []))
@@ -132,12 +134,17 @@ async def run(folder: Path) -> None:
 
 
 def main() -> int:
-    """Run it in a folder of its own."""
+    """Run it in a folder of its own; or make photos in a given one."""
     if importlib.util.find_spec("numpy") is None:
         print("this example needs NumPy: pip install cotality[numpy]", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(Path(folder)))
+    if len(sys.argv) > 1:
+        folder = Path(sys.argv[1])
+        folder.mkdir(exist_ok=True)
+        print(len(made_photos(folder)), "photos")
+        return 0
+    with tempfile.TemporaryDirectory() as made:
+        asyncio.run(run(Path(made)))
     return 0
 
 

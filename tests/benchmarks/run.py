@@ -19,6 +19,7 @@ WITHOUT_PEERS = {
     "plans": "tests.benchmarks.predictions",
     "health": "tests.benchmarks.health",
     "flow": "tests.benchmarks.flows",
+    "drills": "tests.benchmarks.drills",
 }
 
 
@@ -71,7 +72,7 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "else: auto, how much use_processes='auto' is behind the best choice; plans, "
         "how often an estimated speed-up is right; costs, what imports and small calls "
         "take; health, how soon a web service answers while it computes; flow, how "
-        "fast items pass a flow.",
+        "fast items pass a flow; drills, how soon a flow is over what happens to it.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

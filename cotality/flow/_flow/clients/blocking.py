@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import Segment
+from cotality.flow._flow.errors.errors import ConnectionLostError
 from cotality.flow._flow.wire.descriptors import Kept
 from cotality.flow._flow.wire.frames import (
     FROM_ROUTER,
@@ -33,6 +36,10 @@ from .packing import Entry, late, lost, nobody
 MOST_IDLE = 32  # connections that are kept for the next thread
 
 
+class SilentError(Exception):
+    """Nothing has come in time. No `TimeoutError`: handlers of signals raise these."""
+
+
 class BlockingConnection:
     """A connection that one thread at a time uses."""
 
@@ -41,7 +48,9 @@ class BlockingConnection:
         self.where = where
         self.poll = select.poll()
         self.poll.register(pipe.fileno(), select.POLLIN)
+        self.come: deque[Frame] = deque()  # frames that nobody has looked at
         self.serial = 0
+        self.pid = os.getpid()
         self.connection: int | None = None
         self.entry: Entry | None = None
 
@@ -59,6 +68,8 @@ class BlockingConnection:
             try:
                 connection = cls(Pipe(entrance.connect(), FROM_ROUTER), where)
             except OSError as raised:
+                if is_of_a_signal(raised):
+                    raise
                 error = raised
                 if not is_passing(raised):
                     raise nobody(where, raised) from raised
@@ -66,7 +77,7 @@ class BlockingConnection:
                 try:
                     connection.greet(end)
                     return connection
-                except (ConnectionError, TimeoutError) as raised:
+                except (ConnectionLostError, SilentError) as raised:
                     error = raised
                     connection.close()
                 except BaseException:
@@ -132,14 +143,14 @@ class BlockingConnection:
                     raise lost(self.where)
                 if each.serial == self.serial and each.kind != Kind.ROOM:
                     return each
-        except TimeoutError as error:
+        except SilentError as error:
             raise late(timeout or 0.0) from error
 
     def wait_for_room(self, until: float, timeout: float | None) -> None:
         try:
             while self.next(until).kind != Kind.ROOM:
                 pass
-        except TimeoutError as error:
+        except SilentError as error:
             raise late(timeout or 0.0) from error
 
     def ask(self, body: bytes, limit: float | None) -> bytes | bytearray:
@@ -149,49 +160,48 @@ class BlockingConnection:
         return self.answer(perf_counter() + limit if limit else 0.0, limit).body
 
     def next(self, until: float) -> Frame:
-        """The next frame that comes; of several that have come the others are dropped.
-
-        Only answers to what is not waited for any more come along with another one.
+        """The next frame that comes, or has come along with the one before.
 
         Raises:
-            TimeoutError: None has come in time; 0.0 is for ever.
+            SilentError: None has come in time; 0.0 is for ever.
             ConnectionLostError: The other side is gone.
         """
         try:
             while True:
                 is_sent = self.pipe.flush()
-                frames = self.pipe.read()
-                if frames:
-                    return self.chosen(frames)
+                if not self.come:
+                    self.come.extend(self.pipe.read())
+                if self.come:
+                    return self.come.popleft()
                 events = select.POLLIN | (0 if is_sent else select.POLLOUT)
                 self.poll.modify(self.pipe.fileno(), events)
                 left = until - perf_counter() if until else None
                 if left is not None and left <= 0:
-                    raise TimeoutError
+                    raise SilentError("it says nothing")
                 self.poll.poll(None if left is None else max(1, int(left * 1000)))
-        except TimeoutError:
-            raise
         except (EOFError, OSError, BadFrameError) as error:
+            if is_of_a_signal(error):
+                raise
             raise lost(self.where) from error
-
-    def chosen(self, frames: list[Frame]) -> Frame:
-        for each in frames:
-            if each.serial == self.serial or each.kind in (Kind.WELCOME, Kind.ROOM):
-                return each
-        return frames[-1]
 
     def is_usable(self) -> bool:
         """Whether it can be used again: nothing has come that nobody waited for."""
         try:
-            return not self.pipe.read() and not self.pipe.is_amid
-        except (EOFError, OSError, BadFrameError):
+            return not (self.come or self.pipe.read() or self.pipe.is_amid)
+        except (EOFError, OSError, BadFrameError) as error:
+            if is_of_a_signal(error):
+                raise
             return False
 
     def close(self) -> None:
-        self.pipe.close()
+        if self.pid == os.getpid():
+            self.pipe.hang_up()
+        else:
+            self.pipe.close()  # it is the parent's
 
     def __del__(self) -> None:
-        self.pipe.close()
+        if getattr(self, "pid", None) is not None:
+            self.close()
 
 
 class BlockingConnections:

@@ -30,7 +30,7 @@ from cotality.flow._flow.wire.notes import Welcome
 from cotality.flow._flow.wire.pipe import Frame, Pipe
 
 from .entrance import Entrance, is_passing
-from .packing import Entry, late, lost, nobody
+from .packing import Entry, late, lost, nobody, not_sent
 
 CONNECT_LIMIT = 3.0  # s that somebody may take to serve the flow again
 CONNECT_PAUSE = 0.02  # s between two attempts
@@ -107,6 +107,8 @@ class LoopConnection:
                     loop, Pipe(entrance.connect(), FROM_ROUTER), entrance.describe()
                 )
             except OSError as raised:
+                if is_of_a_signal(raised):
+                    raise
                 error = raised
                 if not is_passing(raised):
                     raise nobody(entrance.describe(), raised) from raised
@@ -138,7 +140,13 @@ class LoopConnection:
         *,
         is_patient: bool,
     ) -> Call:
-        """Send an item; its ``future`` will have the answer."""
+        """Send an item; its ``future`` will have the answer.
+
+        Raises:
+            ConnectionLostError: It has ended; nobody has seen the item.
+        """
+        if self.is_lost:
+            raise not_sent(self.where)
         loop = self.loop()
         assert loop is not None
         future: Future = loop.create_future()
@@ -161,12 +169,12 @@ class LoopConnection:
         level: int,
     ) -> None:
         self.serial = call.serial = serial = self.serial + 1
-        self.calls[serial] = call
         seconds = max(call.until - perf_counter(), 0.001) if call.until else 0.0
         kind = Kind.CALL if call.data is None else Kind.CALL_WAITING
         head = HEAD.pack(
             *(VERSION, kind, len(large), level, len(data), serial, seconds, number)
         )
+        self.calls[serial] = call
         if large:
             self.pipe.put_with([each.fd for each in large], Kept(large), head, data)
             self.put()
@@ -184,7 +192,13 @@ class LoopConnection:
             self.parked.remove(call)
 
     def ask(self, body: bytes) -> Future:
-        """Send a question; what will have the answer to it."""
+        """Send a question; what will have the answer to it.
+
+        Raises:
+            ConnectionLostError: It has ended.
+        """
+        if self.is_lost:
+            raise not_sent(self.where)
         loop = self.loop()
         assert loop is not None
         self.serial += 1
@@ -197,9 +211,10 @@ class LoopConnection:
         self.pipe.put(*parts)
         if not self.will_flush:
             loop = self.loop()
-            if loop is not None:
-                self.will_flush = True
+            if loop is not None and not loop.is_closed():
+                # In this order: a handler of a signal may raise in between.
                 loop.call_soon(self.flush)
+                self.will_flush = True
 
     def flush(self) -> None:
         self.will_flush = False
@@ -207,9 +222,14 @@ class LoopConnection:
             return
         try:
             is_all = self.pipe.flush()
-        except OSError:
+        except OSError as error:
             self.lose()
+            if is_of_a_signal(error):
+                raise
             return
+        except BaseException:
+            self.lose()  # nobody knows how much of it was sent
+            raise
         loop = self.loop()
         if is_all == self.is_writing and loop is not None:
             self.is_writing = not is_all
@@ -224,10 +244,17 @@ class LoopConnection:
         if self.is_lost:
             return
         try:
-            frames = self.pipe.read()
-        except (EOFError, OSError, BadFrameError):
+            self.take(self.pipe.read())
+        except (EOFError, OSError, BadFrameError) as error:
             self.lose()
-            return
+            if is_of_a_signal(error):
+                raise
+        except BaseException:
+            self.lose()  # an answer may be lost, whose call would wait for ever
+            raise
+
+    def take(self, frames: list[Frame]) -> None:
+        """Give out what has come."""
         calls, connection = self.calls, self.welcome
         for each in frames:
             kind = each.kind
@@ -300,8 +327,8 @@ class LoopConnection:
     def check_later(self) -> None:
         loop = self.loop()
         if loop is not None:
-            self.is_checking = True
             loop.call_later(CHECK_EVERY, self.check)
+            self.is_checking = True
 
     def check(self) -> None:
         self.is_checking = False
@@ -313,6 +340,7 @@ class LoopConnection:
                 del self.calls[serial]
                 if not call.future.done():
                     call.future.set_exception(late(call.timeout or 0.0))
+        self.flush()  # should a handler of a signal have raised just before
         self.check_later()
 
     # Its end.
@@ -343,9 +371,15 @@ class LoopConnection:
             loop.remove_reader(self.pipe.fileno())
             if self.is_writing:
                 loop.remove_writer(self.pipe.fileno())
-        self.pipe.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.pid == os.getpid():
+            self.pipe.hang_up()
+        else:
+            self.pipe.close()  # it is the parent's
 
     def __del__(self) -> None:
         # A loop that was closed without a word has forgotten it.
         if not getattr(self, "is_lost", True):
-            self.pipe.close()
+            self.hang_up()

@@ -6,8 +6,9 @@ from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
+    Arena,
     Segment,
-    loaded,
+    decoded,
     parcel,
     path_of_unpicklable,
     unpack_exception,
@@ -34,7 +35,7 @@ class Entry:
 
     def __init__(self, welcome: Welcome) -> None:
         self.routes: Routes | None = (
-            loaded(welcome.entry, []) if welcome.entry else None
+            decoded(welcome.entry, []) if welcome.entry else None
         )
         self.levels = welcome.levels
 
@@ -50,14 +51,17 @@ class Entry:
         return step | weight << 8
 
 
-def pack_item(item: Any) -> tuple[bytes, list[Segment]]:  # Any: of any type
-    """*item* as bytes, and the memory that belongs to them.
+def pack_item(
+    item: Any,  # Any: of any type
+    arena: Arena,
+) -> tuple[bytes, list[Segment]]:
+    """*item* as bytes, and the memory that belongs to them, of *arena*.
 
     Raises:
         TaskNotPicklableError: It cannot be sent.
     """
     try:
-        data, large = parcel(item)
+        data, large = parcel(item, arena)
     except Exception as error:
         if is_of_a_signal(error):
             raise
@@ -80,7 +84,7 @@ def result_in(
     """
     if kind == Kind.VALUE:
         try:
-            return loaded(body, NO_FDS if fds is None else fds.take())
+            return decoded(body, NO_FDS if fds is None else fds.take())
         except Exception as error:
             if is_of_a_signal(error):
                 raise
@@ -111,6 +115,12 @@ def lost(where: str) -> ConnectionLostError:
     return ConnectionLostError(
         f"the connection to {where} has ended before the answer came; whether a "
         f"handler has seen the item is not known"
+    )
+
+
+def not_sent(where: str) -> ConnectionLostError:
+    return ConnectionLostError(
+        f"the connection to {where} has ended, so the item was not sent"
     )
 
 

@@ -19,7 +19,7 @@ class Rate:
         self.begun = 0.0
 
     def turn(self, now: float) -> None:
-        """Called now and then, at least when it is asked for."""
+        """Called at least once in each slice; what came since counts as of now."""
         if not self.begun:
             self.begun = now
         while now >= self.begun + SLICE:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from time import perf_counter
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from cotality.core.utils.process import Outcome
 from cotality.flow._flow.clients.in_loop import Answer
 from cotality.flow._flow.clients.packing import pack_item, result_in
+from cotality.flow._flow.errors.errors import ConnectionLostError, DeadlineError
 from cotality.flow._flow.figures.status import FlowStatus
 from cotality.flow._flow.wire import notes
 from cotality.flow._flow.wire.frames import END
 
-from .connections import Connections
+from .connections import Connections, check_priority
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 TIMEOUT = 5.0  # s that a call may take unless it says otherwise
 FOR_EVER = 1e9  # s, which nobody means
+LEAST = 0.001  # s that is always left of it, and that nobody misses
 STATUS_LIMIT = 1.0  # s that a router may take to say how it is
 CONTROL_EXTRA = 10.0  # s beyond the grace that an order may take to be confirmed
 
@@ -65,28 +68,30 @@ class Calls(Generic[In, Out]):
             FlowStoppedError: The flow takes no items.
             TaskNotPicklableError: The item or the result cannot be sent.
         """
+        limit = checked_timeout(timeout)
         connections = self._connections()
         connection = connections.of_this_loop()
         if connection is None:
-            connection = await connections.open(checked_timeout(timeout))
+            began = perf_counter()
+            connection = await connections.open(limit)
+            limit = rest_of(limit, began)
         assert connection.entry is not None
         number = connection.entry.number(item)
         if number & 0xFF == END:
             passed: Any = item  # Any: no step is for it, so it is the result
             result: Out = passed
             return result
-        if not 0 <= priority < connection.entry.levels:
-            raise bad_priority(priority, connection.entry.levels)
+        check_priority(priority, connection.entry.levels)
         call = connection.call(
-            pack_item(item),
+            pack_item(item, connections.arena),
             number,
-            checked_timeout(timeout),
+            limit,
             priority,
             is_patient=wait_for_room,
         )
         try:
             answer = await call.future
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or closed with its loop
             connection.cancel(call)
             raise
         result = result_in(*answer)
@@ -108,18 +113,21 @@ class Calls(Generic[In, Out]):
         limit = checked_timeout(timeout)
         passed: Any = item  # Any: the result, if no step is for it
         answer: Answer | None
-        connections = self._connections().for_threads
+        all_of_them = self._connections()
+        connections = all_of_them.for_threads
+        began = perf_counter()
         connection = connections.take(limit)
         try:
+            limit = rest_of(limit, began)
             assert connection.entry is not None
             number = connection.entry.number(item)
             if number & 0xFF == END:
                 answer = None
-            elif not 0 <= priority < connection.entry.levels:
-                raise bad_priority(priority, connection.entry.levels)
             else:
+                check_priority(priority, connection.entry.levels)
+                packed = pack_item(item, all_of_them.arena)
                 answer = connection.call(
-                    pack_item(item), number, limit, priority, is_patient=wait_for_room
+                    packed, number, limit, priority, is_patient=wait_for_room
                 )
         except BaseException:
             connection.close()
@@ -222,11 +230,11 @@ class Calls(Generic[In, Out]):
         connections = self._connections().for_threads
         try:
             connection = connections.take(STATUS_LIMIT)
-        except (ConnectionError, TimeoutError):
+        except (ConnectionLostError, DeadlineError):
             return FlowStatus()
         try:
             answer = connection.ask(notes.question(notes.STATUS), STATUS_LIMIT)
-        except (ConnectionError, TimeoutError):
+        except (ConnectionLostError, DeadlineError):
             connection.close()
             return FlowStatus()
         except BaseException:
@@ -287,8 +295,9 @@ def checked_timeout(timeout: float | None) -> float | None:
     return None if timeout > FOR_EVER else float(timeout)
 
 
-def bad_priority(priority: object, levels: int) -> ValueError:
-    return ValueError(
-        f"priority must be from 0 to {levels - 1}, got {priority!r}. A flow has as "
-        f"many as it was made with: Flow(..., priorities=3)"
-    )
+def rest_of(timeout: float | None, began: float) -> float | None:
+    """What is left of *timeout* for the call, after it has got a connection."""
+    took = perf_counter() - began
+    if timeout is None or took < LEAST:
+        return timeout
+    return max(timeout - took, LEAST)

@@ -12,10 +12,19 @@ import weakref
 from time import perf_counter
 
 from cotality._kit.weak_sets import all_in
+from cotality.core.hosting import Arena
 from cotality.flow._flow.clients.blocking import BlockingConnections
 from cotality.flow._flow.clients.entrance import Entrance
 from cotality.flow._flow.clients.in_loop import LoopConnection
-from cotality.flow._flow.clients.packing import late
+from cotality.flow._flow.clients.packing import late, not_sent
+
+OPENINGS = 3  # of a connection that ends at once, for one call
+
+
+def look_at(task: asyncio.Task[LoopConnection]) -> None:
+    """Perhaps nobody waits for it any more; then its failure is nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Connections:
@@ -23,6 +32,7 @@ class Connections:
 
     def __init__(self, entrance: Entrance) -> None:
         self.entrance = entrance
+        self.arena = Arena()
         self.for_threads = BlockingConnections(entrance)
         self.of_loops: weakref.WeakKeyDictionary[
             asyncio.AbstractEventLoop, LoopConnection
@@ -53,23 +63,53 @@ class Connections:
             DeadlineError: It took longer than *timeout* seconds.
         """
         connection = self.of_this_loop()
-        if connection is not None:
-            return connection
+        end = None if timeout is None else perf_counter() + timeout
+        for _ in range(OPENINGS):
+            if connection is not None:
+                return connection
+            if not await self.has_opened(end):
+                raise late(timeout or 0.0)
+            connection = self.of_this_loop()  # it may be lost by now
+        if connection is None:
+            raise not_sent(self.entrance.describe())
+        return connection
+
+    async def has_opened(self, until: float | None) -> bool:
+        """Have a new one; whether that was possible until then."""
         loop = asyncio.get_running_loop()
+        self.sweep()
         task = self.opening.get(loop)
         if task is None or task.done():
             # Of all calls that wait for it; one that is cancelled leaves it alone.
             opening = LoopConnection.open(self.entrance, None)
             task = loop.create_task(opening, name="cotality-flow-connect")
+            task.add_done_callback(look_at)
             self.opening[loop] = task
-        began = perf_counter()
-        done, _ = await asyncio.wait([task], timeout=timeout)
+        left = None if until is None else until - perf_counter()
+        done, _ = await asyncio.wait([task], timeout=left)
         if not done:
-            raise late(timeout or perf_counter() - began)
-        connection = task.result()
-        self.opening.pop(loop, None)
-        self.of_loops[loop] = self.latest = connection
-        return connection
+            return False
+        if task.cancelled():
+            raise not_sent(self.entrance.describe())  # closed meanwhile
+        if self.opening.get(loop) is task:
+            del self.opening[loop]
+            self.of_loops[loop] = self.latest = task.result()
+        task.result()
+        return True
+
+    def sweep(self) -> None:
+        """Hang up for loops that were closed while calls were on their way.
+
+        These calls refer to their loop, so it would be kept for ever.
+        """
+        for loop in list(self.of_loops):
+            if loop.is_closed():
+                connection = self.of_loops.pop(loop, None)
+                if connection is not None:
+                    connection.close()
+                    connection.calls.clear()
+                if self.latest is connection:
+                    self.latest = None
 
     async def close_of_this_loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -85,7 +125,9 @@ class Connections:
     def close(self) -> None:
         """Close all but those of loops that run in other threads."""
         self.for_threads.close()
+        self.arena.close()
         self.latest = None
+        self.sweep()
 
     def forget(self) -> None:
         """In a forked child."""
@@ -96,6 +138,22 @@ class Connections:
             connection.pipe.close()
         self.of_loops = weakref.WeakKeyDictionary()
         self.opening = weakref.WeakKeyDictionary()
+
+
+def check_priority(priority: object, levels: int) -> None:
+    """See that a call may have *priority*.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: There is none such.
+    """
+    if not isinstance(priority, int):
+        raise TypeError(f"priority must be a whole number, got {priority!r}")
+    if not 0 <= priority < levels:
+        raise ValueError(
+            f"priority must be from 0 to {levels - 1}, got {priority!r}. A flow has as "
+            f"many as it was made with: Flow(..., priorities=3)"
+        )
 
 
 all_connections: weakref.WeakSet[Connections] = weakref.WeakSet()

@@ -15,7 +15,7 @@ from cotality.flow._flow.clients.entrance import ByIntake
 from cotality.flow._flow.errors.errors import FlowStoppedError
 from cotality.flow._flow.keeping.keeper import Keeper
 from cotality.flow._flow.router.hall import Doors
-from cotality.flow._flow.steps.plan import FlowPlan, plan_of
+from cotality.flow._flow.steps.plan import QUEUE_BYTES, FlowPlan, plan_of
 from cotality.flow._flow.steps.step import Step, check_count, check_seconds
 
 from .calling import Calls
@@ -36,6 +36,7 @@ F = TypeVar("F")
 MOST_STEPS = 64
 MOST_LEVELS = 100
 MOST_WAITING = 1_000_000
+MOST_QUEUE_BYTES = 2**50
 GRACE = 5.0  # s
 EXIT_GRACE = 1.0  # s that a flow gets when the program ends
 
@@ -57,6 +58,9 @@ class Flow(Calls[In, Out]):
     Args:
         steps: One to six of them for a type checker, which joins their types; up to 64.
         queue_size: How many items may wait in all; then calls fail at once.
+        queue_bytes: How many bytes these may have together, when they are packed, with
+            the large ones that are handled: 512 MB if you say nothing. One more item
+            may come while there are less, whatever it has.
         priorities: How many there are; calls have one from 0 to one less.
         age_after: After so many seconds of waiting an item counts as one of the next
             priority, so that none waits for ever.
@@ -73,6 +77,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -84,6 +89,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -96,6 +102,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -109,6 +116,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -123,6 +131,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -138,6 +147,7 @@ class Flow(Calls[In, Out]):
         /,
         *,
         queue_size: int = ...,
+        queue_bytes: int = ...,
         priorities: int = ...,
         age_after: float = ...,
     ) -> None: ...
@@ -146,6 +156,7 @@ class Flow(Calls[In, Out]):
         self,
         *steps: Step[Any, Any],  # Any: their types are joined above
         queue_size: int = 1024,
+        queue_bytes: int = QUEUE_BYTES,
         priorities: int = 1,
         age_after: float = 1.0,
     ) -> None:
@@ -157,10 +168,12 @@ class Flow(Calls[In, Out]):
                 f"a flow has from 1 to {MOST_STEPS} steps, got {len(steps)}"
             )
         check_count("queue_size", queue_size, MOST_WAITING)
+        check_count("queue_bytes", queue_bytes, MOST_QUEUE_BYTES)
         check_count("priorities", priorities, MOST_LEVELS)
         check_seconds("age_after", age_after)
         self.steps = named_apart(steps)
         self.queue_size = queue_size
+        self.queue_bytes = queue_bytes
         self.priorities = priorities
         self.age_after = float(age_after)
         self._run: Run | None = None
@@ -175,7 +188,13 @@ class Flow(Calls[In, Out]):
         Raises:
             TaskNotPicklableError: A handler cannot be sent to a process.
         """
-        return plan_of(self.steps, self.queue_size, self.priorities, self.age_after)
+        return plan_of(
+            self.steps,
+            self.queue_size,
+            self.priorities,
+            self.age_after,
+            self.queue_bytes,
+        )
 
     def _connections(self) -> Connections:
         run = self._run
@@ -191,8 +210,9 @@ class Flow(Calls[In, Out]):
     def start(self, timeout: float | None = None) -> None:
         """Start the workers, and return once every step has one that is ready.
 
-        Does nothing if the flow runs. From a coroutine use ``async with`` or
-        `start_async`, which do not block the loop.
+        Does nothing if the flow runs; if somebody else is just starting it, waits for
+        that. From a coroutine use ``async with`` or `start_async`, which do not block
+        the loop.
 
         Args:
             timeout: How many seconds that may take; None is for ever.
@@ -203,25 +223,41 @@ class Flow(Calls[In, Out]):
             TimeoutError: It took too long.
             TaskNotPicklableError: A handler cannot be sent to a process.
         """
-        if self._run is not None:
-            return
-        run = Run(self.plan())
-        self._run = run
-        try:
-            run.keeper.wait_until_up(timeout)
-        except BaseException:
-            self._run = None
-            run.stop(0.0)
-            raise
+        self._start(timeout, Start())
 
     async def start_async(self, timeout: float | None = None) -> None:
         """The same from a coroutine."""
+        start = Start()
         try:
-            await in_thread(self.start, timeout)
+            await in_thread(self._start, timeout, start)
         except BaseException:
-            run = self._run
-            if run is not None:  # cancelled: the thread goes on, and comes to its end
+            with starting:  # cancelled: the thread goes on, and comes to its end
+                start.is_given_up = True
+                run = start.run
+                if run is not None and self._run is run:
+                    self._run = None
+            if run is not None:
                 run.keeper.stop(0.0)
+            raise
+
+    def _start(self, timeout: float | None, start: Start) -> None:
+        plan = None if self._run is not None else self.plan()
+        with starting:
+            if start.is_given_up:
+                return
+            run = ended = self._run
+            if run is None or run.has_ended:
+                run = self._run = start.run = Run(plan or self.plan())
+        if ended is not None and ended is not run:
+            ended.stop(0.0)
+        try:
+            run.wait_until_up(timeout)
+        except BaseException:
+            if start.run is not None:  # else it is not ours to stop
+                with starting:
+                    if self._run is run:
+                        self._run = None
+                run.stop(0.0)
             raise
 
     def close(self, grace: float = GRACE) -> None:
@@ -250,7 +286,8 @@ class Flow(Calls[In, Out]):
         if run is not None:
             await in_thread(run.drain, grace)
             await run.connections.close_of_this_loop()
-            self._run = None
+            if self._run is run:
+                self._run = None
 
     def _taken_run(self, *, keep: bool = False) -> Run | None:
         run = self._run
@@ -273,7 +310,8 @@ class Flow(Calls[In, Out]):
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        self.close(grace_after(error))
+        if not self._is_of_parent():
+            self.close(grace_after(error))
 
     async def __aenter__(self) -> Self:
         await self.start_async()
@@ -285,12 +323,34 @@ class Flow(Calls[In, Out]):
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        await self.stop(grace_after(error))
+        if not self._is_of_parent():
+            await self.stop(grace_after(error))
+
+    def _is_of_parent(self) -> bool:
+        """Whether this is a fork of the program that has started it."""
+        return self._run is not None and self._run.pid != os.getpid()
 
 
 def grace_after(error: BaseException | None) -> float:
     """How long a flow has to end; whoever is interrupted does not want to wait."""
     return GRACE if error is None or isinstance(error, Exception) else 0.0
+
+
+# Held while it is decided who starts a flow, and who stops it.
+starting = threading.RLock()
+
+
+class Start:
+    """One wish to have a flow started.
+
+    Attributes:
+        is_given_up: Whether it is too late for it.
+        run: What it has begun; None if somebody else has.
+    """
+
+    def __init__(self) -> None:
+        self.is_given_up = False
+        self.run: Run | None = None
 
 
 class Run:
@@ -305,9 +365,19 @@ class Run:
         self.thread = threading.Thread(
             target=self.keeper.run, name="cotality-flow", daemon=True
         )
+        self.is_closed = False
         self.thread.start()
         running.add(self)
         see_to_exit()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has come to its end by itself."""
+        return self.pid == os.getpid() and self.keeper.has_ended.is_set()
+
+    def wait_until_up(self, timeout: float | None) -> None:
+        if self.pid == os.getpid():
+            self.keeper.wait_until_up(timeout)
 
     def drain(self, grace: float) -> None:
         self.stop(grace, is_drain=True)
@@ -316,6 +386,10 @@ class Run:
         self.keeper.stop(grace, is_drain=is_drain)
         self.keeper.wait_until_ended()
         self.thread.join()
+        with starting:
+            if self.is_closed:
+                return  # by another one that has stopped it as well
+            self.is_closed = True
         running.discard(self)
         self.keeper.close()
         self.connections.close()
@@ -324,7 +398,7 @@ class Run:
     def forget(self) -> None:
         """In a forked child."""
         self.entrance.forget()
-        self.keeper.close()
+        self.keeper.forget()
 
 
 # Until they are stopped, also if nobody has a reference to their flow any more.
@@ -347,6 +421,8 @@ def stop_all() -> None:
 
 
 def forget_all() -> None:
+    global starting
+    starting = threading.RLock()
     for run in list(running):
         run.forget()
     running.clear()

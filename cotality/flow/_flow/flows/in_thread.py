@@ -8,7 +8,7 @@ from typing import Any
 
 
 async def in_thread(function: Any, *args: Any) -> None:  # Any: any of ours
-    """Call *function* without blocking the loop, and wait for it even if cancelled.
+    """Call *function* without blocking the loop. If cancelled it goes on by itself.
 
     In a thread of its own: the executor of the loop may be full of work that waits for
     this very flow.

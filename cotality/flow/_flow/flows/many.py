@@ -13,9 +13,10 @@ from cotality.flow._flow.clients.in_loop import Call, LoopConnection
 from cotality.flow._flow.clients.packing import pack_item, result_in
 from cotality.flow._flow.wire.frames import END
 
-from .connections import Connections
+from .connections import Connections, check_priority
 
 WINDOW = 256  # items on their way, or fewer if fewer may wait
+MOST_BYTES = 256 * 1024 * 1024  # of items on their way; one may have more
 
 
 class Sent:
@@ -26,8 +27,10 @@ class Sent:
         self.item = item
         self.call: Call | None = None
         self.error: Exception | None = None  # it could not be sent
+        self.size = 0  # bytes that it holds, packed
         self.began = perf_counter()
         self.started_at = time()
+        self.seconds = 0.0
 
     @property
     def is_done(self) -> bool:
@@ -38,7 +41,7 @@ class Sent:
             self.index,
             Task.of(through_flow, self.item),
             started_at=self.started_at,
-            seconds=perf_counter() - self.began,
+            seconds=self.seconds,
             worker="flow",
         )
         if self.error is not None:
@@ -71,6 +74,7 @@ async def outcomes(
     """Send *items*, and yield what becomes of them."""
     connection = await connections.open(timeout)
     assert connection.welcome is not None
+    check_priority(priority, connection.welcome.levels)
     window = max(1, min(WINDOW, connection.welcome.share // 2))
     waiting: dict[int, Sent] = {}
     numbered = enumerate(items)
@@ -117,21 +121,24 @@ def fill(
     ring: Callable[[], None],
 ) -> None:
     """Send items until as many are on their way as may be."""
-    while len(waiting) < window:
+    held = sum(sent.size for sent in waiting.values())
+    while len(waiting) < window and held < MOST_BYTES:
         following = next(numbered, None)
         if following is None:
             return
         sent = Sent(*following)
         waiting[sent.index] = sent
         try:
-            send(connection, sent, timeout, priority, ring)
+            send(connections, connection, sent, timeout, priority, ring)
         except Exception as error:
             if is_of_a_signal(error):
                 raise
             sent.error = error
+        held += sent.size
 
 
 def send(
+    connections: Connections,
     connection: LoopConnection,
     sent: Sent,
     timeout: float | None,
@@ -142,6 +149,13 @@ def send(
     number = connection.entry.number(sent.item)
     if number & 0xFF == END:
         return
-    data = pack_item(sent.item)
-    sent.call = connection.call(data, number, timeout, priority, is_patient=True)
-    sent.call.future.add_done_callback(lambda _: ring())
+    data, large = pack_item(sent.item, connections.arena)
+    packed = data, large
+    sent.size = len(data) + sum(segment.size for segment in large)
+    sent.call = connection.call(packed, number, timeout, priority, is_patient=True)
+
+    def come(_: object) -> None:
+        sent.seconds = perf_counter() - sent.began
+        ring()
+
+    sent.call.future.add_done_callback(come)

@@ -74,6 +74,9 @@ class Keeper:
         self.wanted: deque[bytes] = deque()  # messages for the router
         self.is_stopping = False
         self.kill_at: float | None = None
+        # Nobody rings with a descriptor that is something else's by now. A handler of
+        # a signal may ring while its thread does.
+        self.ringing = threading.RLock()
         self.bell, self.rope = os.pipe()
         for fd in (self.bell, self.rope):
             os.set_blocking(fd, False)
@@ -111,9 +114,11 @@ class Keeper:
 
     def ring(self) -> None:
         try:
-            os.write(self.rope, b"!")
-        except (BlockingIOError, OSError):
-            pass  # it has been rung often enough; or all is over
+            with self.ringing:
+                if self.rope >= 0:
+                    os.write(self.rope, b"!")
+        except BlockingIOError:
+            pass  # it has been rung often enough
 
     # The one thread that keeps it.
 
@@ -206,10 +211,16 @@ class Keeper:
 
     def close(self) -> None:
         """Let go of the rest; when nobody rings any more."""
-        fds, self.bell, self.rope = (self.bell, self.rope), -1, -1
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
+        with self.ringing:
+            fds, self.bell, self.rope = (self.bell, self.rope), -1, -1
+            for fd in fds:
+                if fd >= 0:
+                    os.close(fd)
+
+    def forget(self) -> None:
+        """In a forked child, where the thread that rings is not."""
+        self.ringing = threading.RLock()
+        self.close()
 
 
 class Attention:

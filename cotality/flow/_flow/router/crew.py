@@ -64,7 +64,7 @@ class Crew:
         for step, generation, hosted, reason in self.starter.take():
             station = self.stations[step]
             if hosted is None:
-                station.not_started(reason)
+                station.not_started(reason, generation)
             else:
                 seat = Seat(hosted, generation)
                 self.seats.add(seat)

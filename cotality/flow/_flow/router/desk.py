@@ -19,7 +19,6 @@ from .line import Line
 from .timers import Timers
 
 MOST_LARGE = 256  # items with descriptors, of which a process may have 1,024
-MOST_BYTES = 512 * 1024 * 1024  # of items that wait, all together
 
 
 class Desk:
@@ -29,6 +28,8 @@ class Desk:
         waiting: How many wait, in all lines.
         alive: How many are not over.
         large: How many of these have descriptors.
+        bytes: What the others have while they wait.
+        memory: What these have, until they are over.
         is_closed: Why nothing is taken any more; empty while it is.
         down: Why the workers of a step cannot live, by its number.
     """
@@ -38,10 +39,12 @@ class Desk:
         self.names = [step.name for step in plan.steps]
         self.levels = plan.levels
         self.queue_size = plan.queue_size
+        self.queue_bytes = plan.queue_bytes
         self.timers = timers
         self.counts = FlowCounts()
         self.waiting = 0
         self.bytes = 0
+        self.memory = 0
         self.alive = 0
         self.large = 0
         self.is_closed = ""
@@ -56,21 +59,40 @@ class Desk:
         if (
             self.waiting >= self.queue_size
             or waiting_of_asker >= share
-            or self.bytes >= MOST_BYTES
-            or self.large >= MOST_LARGE
+            or self.is_crammed
         ):
             return Why.FULL
         return 0
 
-    def words(self, why: int, step: int) -> str:
+    @property
+    def is_crammed(self) -> bool:
+        """Whether there is no room for another item, however few of them wait."""
+        return self.bytes + self.memory >= self.queue_bytes or self.large >= MOST_LARGE
+
+    def words(self, why: int, step: int, of_asker: int = 0, share: int = 0) -> str:
         """*why* something is refused, for a person."""
         if why == Why.FULL:
-            return (
-                f"{self.waiting:,} items wait, and no more than {self.queue_size:,} may"
-            )
+            return self.words_for_full(of_asker, share)
         if why == Why.DOWN:
             return f"step {self.names[step]!r} is down: {self.down.get(step, '')}"
         return self.is_closed
+
+    def words_for_full(self, of_asker: int, share: int) -> str:
+        if self.waiting >= self.queue_size:
+            return (
+                f"{self.waiting:,} items wait, and no more than {self.queue_size:,} may"
+            )
+        if self.bytes + self.memory >= self.queue_bytes:
+            return (
+                f"items on their way have {self.bytes + self.memory:,} bytes, and no "
+                f"more than {self.queue_bytes:,} may be (queue_bytes)"
+            )
+        if self.large >= MOST_LARGE:
+            return f"{self.large} large items are on their way, and no more may be"
+        return (
+            f"{of_asker:,} items of this connection wait, and no more than {share:,} "
+            f"of one may"
+        )
 
     def take_in(self, item: Item) -> None:
         """A new item comes to its step."""
@@ -80,7 +102,9 @@ class Desk:
         self.waiting += 1
         item.asker.waiting += 1
         self.bytes += len(item.body)
-        self.large += item.fds is not None
+        if item.fds is not None:
+            self.large += 1
+            self.memory += item.fds.size()
         if item.deadline:
             self.timers.add(item)
 
@@ -113,7 +137,11 @@ class Desk:
             self.refuse(item, Why.DOWN, self.words(Why.DOWN, step))
             return
         item.step, item.weight, item.body = step, weight, body
-        self.large += (fds is not None) - (item.fds is not None)
+        if item.fds is not None:
+            self.let_go_of(item.fds)
+        if fds is not None:
+            self.large += 1
+            self.memory += fds.size()
         item.fds = fds
         item.arrived = perf_counter()
         item.state, item.holder = WAITING, None
@@ -176,11 +204,16 @@ class Desk:
             item.holder = None
         item.body = b""
         if item.fds is not None:
-            self.large -= 1
+            self.let_go_of(item.fds)
             item.fds = None
         if item.deadline:
             self.timers.is_over()
         item.asker.forget(item.serial)
+
+    def let_go_of(self, fds: Descriptors) -> None:
+        """What is large in an item is no longer kept for it."""
+        self.large -= 1
+        self.memory -= fds.size()
 
     def close(self, why: str) -> None:
         """From now on nothing is taken."""

@@ -18,10 +18,10 @@ from cotality.flow._flow.wire.pipe import Frame, Pipe
 
 from .desk import NAMES, Desk
 from .item import Item
+from .loop import READ
 
 HELLO_LIMIT = 5.0  # s that a client gets to say who it is
 AMID_LIMIT = 30.0  # s that the rest of a frame gets to come
-MOST_UNSENT = 256 * 1024 * 1024  # bytes of answers that a client may leave unread
 
 
 class House(Protocol):
@@ -67,7 +67,7 @@ class Guest:
         self.is_known = False
         self.is_gone = False
         self.will_flush = False
-        self.is_all_sent = True
+        self.events: int = READ  # that are looked for
         self.came_at = self.amid_since = perf_counter()
 
     # What it sends.
@@ -89,6 +89,8 @@ class Guest:
                 if step >= len(desk.lines):
                     raise BadFrameError(f"a call for step {step}")
                 self.last_serial = serial
+                if fds is not None and -1 in fds.fds:
+                    raise BadFrameError("no descriptor is left for a large item")
                 why = desk.refusal(self.waiting, self.share, step)
                 if why:
                     self.refuse(serial, why, step, is_patient=kind != Kind.CALL)
@@ -123,7 +125,7 @@ class Guest:
             self.wants_room += 1
             self.house.wants_room(self)
         self.desk.counts.kinds[NAMES[why]] += 1
-        text = self.desk.words(why, step).encode()
+        text = self.desk.words(why, step, self.waiting, self.share).encode()
         self.send(Kind.REFUSED, serial, bytes([why]) + text)
 
     # What it is sent.

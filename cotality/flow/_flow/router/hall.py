@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import LinkEnd
 from cotality.flow._flow.wire.frames import FROM_CLIENT, BadFrameError
 from cotality.flow._flow.wire.pipe import Pipe
@@ -20,7 +23,10 @@ from .loop import READ, WRITE, Loop
 HOUSEKEEPING = 1.0  # s between two looks at guests that say nothing
 MOST_GUESTS = 4096
 MOST_UNSENT = 256 * 1024 * 1024  # bytes of answers that a client may leave unread
+MOST_KEPT = 8 * 1024 * 1024  # bytes of these with which it may still ask for more
 ACCEPTED_AT_ONCE = 64
+NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+REST = 0.1  # s that nobody is accepted when there is none
 READ_AT_ONCE = 256 * 1024  # bytes
 NUMBERS = 0xFFFFFFFF  # of connections, before they begin again
 
@@ -85,13 +91,25 @@ class Hall:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 end, _address = door.accept()
-            except OSError:
-                return  # nobody left; or gone again; or there is no descriptor for it
+            except OSError as error:
+                if error.errno in NO_ROOM:
+                    self.rest(door)
+                return  # nobody is left, or he has gone again
             if peer.uid_of(end) in self.uids and len(self.guests) < MOST_GUESTS:
                 # So that no web worker can keep all others waiting.
                 self.invite(end, max(self.desk.queue_size // 2, 1))
             else:
                 end.close()
+
+    def rest(self, door: socket.socket) -> None:
+        """Look for nobody for a while: there is no descriptor for who waits there."""
+        self.loop.change(door, 0)
+
+        def go_on(now: float) -> None:
+            if door in self.doors:
+                self.loop.change(door, READ)
+
+        self.loop.timers.at(perf_counter() + REST, go_on)
 
     def take_in(self, door: socket.socket) -> None:
         """Connections of the program itself, which nobody else could have sent."""
@@ -126,6 +144,12 @@ class Hall:
             self.lose(guest)
         except (EOFError, OSError):
             self.lose(guest)
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            # Whatever it has sent that we had not thought of costs that client alone.
+            self.log(f"a connection was closed:\n{traceback.format_exc()}")
+            self.lose(guest)
 
     # What they are sent.
 
@@ -147,13 +171,18 @@ class Hall:
         if guest.pipe.size > MOST_UNSENT:
             self.log("a client that does not read its answers was cut off")
             self.lose(guest)
-        elif is_all != guest.is_all_sent:
-            guest.is_all_sent = is_all
-            self.loop.change(guest.pipe, READ if is_all else READ | WRITE)
+            return
+        # Who does not read what he is told is not heard, so what is kept for him does
+        # not grow by more than he has under way.
+        events = READ if guest.pipe.size <= MOST_KEPT else 0
+        events |= 0 if is_all else WRITE
+        if events != guest.events:
+            guest.events = events
+            self.loop.change(guest.pipe, events)
 
     def offer_room(self) -> None:
         """Tell those that wait for room that there is some, each of a part of it."""
-        if not self.patient:
+        if not self.patient or self.desk.is_crammed:
             return
         size, waiting = self.desk.queue_size, self.desk.waiting
         free = size - waiting

@@ -17,16 +17,19 @@ class Pace:
     Attributes:
         each: Seconds for one item, or for what counts as one; 0.0 if not known.
         call: Seconds for one call of the handler.
+        by_clock: The same, with what the worker waited for a CPU meanwhile.
     """
 
-    __slots__ = ("call", "each", "is_known")
+    __slots__ = ("by_clock", "call", "each", "is_known")
 
     def __init__(self) -> None:
-        self.each = self.call = 0.0
+        self.each = self.call = self.by_clock = 0.0
         self.is_known = False
 
-    def note(self, seconds: float, weight: int) -> None:
-        """A call with items of *weight* in all took *seconds*."""
+    def note(self, seconds: float, weight: int, by_clock: float | None = None) -> None:
+        """A call with items of *weight* in all took *seconds* of work."""
+        by_clock = seconds if by_clock is None else by_clock
+        self.by_clock += (by_clock - self.by_clock) * DOWN
         each = seconds / max(weight, 1)
         if not self.is_known:
             self.is_known, self.each, self.call = True, each, seconds

@@ -14,6 +14,7 @@ from cotality.core.hosting import Inbox, framed
 
 from .loop import READ, WRITE, Loop
 
+LAST_WORDS_LIMIT = 1.0  # s
 MOST_UNSENT = 1024 * 1024  # bytes; then workers that print more have to wait
 
 
@@ -79,6 +80,11 @@ class Parent:
             len(self.out) < 2 * MOST_UNSENT
         ):  # who prints too much has to wait; we cannot
             self.say(ToParent.LOG, text.encode(errors="backslashreplace"))
+
+    def last_words(self, text: str) -> None:
+        """Say why the router ends that nobody has asked to; it may wait for that."""
+        self.link.settimeout(LAST_WORDS_LIMIT)
+        self.log(f"the router of the flow has failed:\n{text}")
 
     def push(self) -> None:
         try:

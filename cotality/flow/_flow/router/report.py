@@ -18,7 +18,8 @@ def status(
     steps = [of_step(station, now) for station in stations]
     return {
         "live": True,
-        "ready": not desk.is_closed and all(step.is_ready() for step in stations),
+        "ready": not (desk.is_closed or desk.down)
+        and all(step.is_ready() for step in stations),
         "is_draining": bool(desk.is_closed),
         "waiting": desk.waiting,
         "in_flight": desk.alive,

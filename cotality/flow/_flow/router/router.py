@@ -9,6 +9,7 @@ The router ends with its parent, and all workers end with the router.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -28,15 +29,22 @@ from .loop import Loop
 from .parent import FromParent, Parent, ToParent
 from .station import Station
 
+COUNT_EVERY = 1.0  # s
 LEAST_TO_STOP = 0.5  # s that the `stop` of handlers gets, whatever the grace
 REAP_LIMIT = 1.0  # s that killed workers get to be collected by their server
+DEFAULT_GRACE = 5.0  # s
 MOST_GRACE = 24 * 3600.0  # s
 
 
 def main(host: Host, plan: FlowPlan, doors: Doors) -> None:
     """The whole life of a router."""
     try:
-        Router(host, plan, doors).run()
+        router = Router(host, plan, doors)
+        try:
+            router.run()
+        except BaseException:
+            router.parent.last_words(traceback.format_exc())
+            raise
     finally:
         # The server of its workers ends with this process, and they do with that.
         os._exit(0)
@@ -68,6 +76,7 @@ class Router:
     def run(self) -> None:
         for station in self.stations:
             station.open()
+        self.count(perf_counter())
         while not (self.is_done or self.parent.is_gone):
             self.turn()
 
@@ -81,6 +90,12 @@ class Router:
         self.hall.flush()
         if self.stop_at is not None:
             self.go_on_stopping(now)
+
+    def count(self, now: float) -> None:
+        """Have figures of the last seconds be of these, whoever asks for them when."""
+        for station in self.stations:
+            station.counts.turn(now)
+        self.loop.timers.at(now + COUNT_EVERY, self.count)
 
     # What is told to the parent.
 
@@ -223,4 +238,6 @@ class Router:
 
 def seconds_in(value: object) -> float:
     """What a client has said of a time, if that is one."""
-    return float(value) if isinstance(value, int | float) else 5.0
+    if not isinstance(value, int | float) or value != value:
+        return DEFAULT_GRACE
+    return float(min(max(value, 0.0), MOST_GRACE))

@@ -36,6 +36,7 @@ class Seat:
         generation: Of the workers of its step, which grows with each reload.
         is_leaving: Whether it gets nothing more.
         moved_at: When it last got something, or answered.
+        is_stuck: Whether it has been at one call for a while, with more behind that.
     """
 
     def __init__(self, hosted: Hosted, generation: int) -> None:
@@ -52,10 +53,12 @@ class Seat:
         self.to_send_along: list[Descriptors] = []
         self.is_ready = False
         self.is_leaving = False
+        self.unfit = ""  # why its handler could not start
         self.is_hung_up = False  # it has closed its end of the link
         self.is_paused = False  # not read, because nobody takes what it prints
         self.is_watched = False  # an alarm is set for its time limit
         self.will_be_looked_at = False
+        self.is_stuck = False
         self.moved_at = perf_counter()
         self.batch_began = 0.0  # of the records that come
 
@@ -207,11 +210,11 @@ def counts_of(items: list[Item]) -> bytes:
 
 def records_in(
     body: bytes | bytearray,
-) -> Iterator[tuple[int, int, int, int, int, float, float, bytes | bytearray]]:
-    """Each record: status, step, batch, number, weight, seconds, began, and bytes."""
+) -> Iterator[tuple[int, int, int, int, int, float, float, float, bytes | bytearray]]:
+    """Each record: its fields, and its bytes in place of their length."""
     at, end, size = 0, len(body), RECORD.size
     while at + size <= end:
-        status, step, batch, number, weight, length, seconds, began = (
+        status, step, batch, number, weight, length, seconds, work, began = (
             RECORD.unpack_from(body, at)
         )
         at += size
@@ -222,6 +225,7 @@ def records_in(
             number,
             weight,
             seconds,
+            work,
             began,
             body[at : at + length],
         )

@@ -1,8 +1,8 @@
 """A step at work: its workers, what they are given, and what becomes of one that dies.
 
 A worker that is free gets what waits. One that is not gets the next portion while it is
-at the last only if its handler is quick, and never while another one is free; if one
-becomes free later, what others have not begun with is taken back for it.
+at the last only if its handler is quick, and never while another one is free. If it is
+slow after all, what it has not begun with is taken back for others.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ MOST_AT_ONCE = 1024  # items in one portion
 MOST_DEATHS = 3  # of workers in a row, without an answer
 RETRY_AFTER = 2.0  # s that a step is down before another worker is tried
 RETRY_LATEST = 10.0  # s
+LEAVE_LIMIT = 5.0  # s that a worker in whose place is another one gets for its `stop`
 # A worker that has been at one call for so long (s) is looked at: what it did before
 # may lie in its room, and what comes after could go to one that is free.
 LOOK_AFTER = 0.010
+LOOK_AGAIN_AFTER = 0.020  # s, if it was found to go on
+# How many times as long as others a call has to take for a worker to be stuck in it. On
+# a busy machine all of them take long, and to move items about would make it worse.
+STUCK = 3.0
 
 
 class Environment(Protocol):
@@ -87,6 +92,7 @@ class Station:
         self.is_ending = False
         self.due_at = 0.0  # an alarm is set for then
         self.on_reload: list[Callable[[str], None]] = []
+        self.next_reload: list[Callable[[str], None]] = []  # who came during that
 
     # Its workers.
 
@@ -105,11 +111,16 @@ class Station:
         if self.is_ending:
             seat.hang_up()
 
-    def not_started(self, reason: str) -> None:
+    def not_started(self, reason: str, generation: int) -> None:
         """There was no room for a process."""
         self.starting -= 1
-        self.reason = reason
-        self.died(reason)
+        if self.is_ready() and not self.is_of_reload(generation):
+            # Those that are there go on; another one is tried when there may be room.
+            self.says_ended(reason)
+            later = perf_counter() + RETRY_AFTER
+            self.desk.timers.at(later, lambda _: self.fill_up())
+            return
+        self.died(reason, generation)
 
     def is_ready(self) -> bool:
         return any(seat.is_ready and not seat.is_leaving for seat in self.seats)
@@ -130,7 +141,7 @@ class Station:
         text, packed = read_unfit(body)
         if not self.was_ready and self.start_failure is None:
             self.start_failure = packed
-        self.reason = f"its handler could not start: {text}"
+        seat.unfit = f"its handler could not start: {text}"
         seat.is_leaving = True
 
     # What they get.
@@ -144,13 +155,14 @@ class Station:
             seat = self.free_seat()
             if seat is None:
                 return
+            had_some = bool(seat.held)
             items = self.next_items(seat, now)
             if not items:
                 return
             seat.give(items)
             if seat.outbox is not None:
                 self.environment.has_rest(seat)
-            if len(seat.held) > self.plan.batch_size:
+            if had_some or len(items) > self.plan.batch_size:
                 self.look_later(seat)
             if self.plan.timeout is not None and not seat.is_watched:
                 self.watch(seat, now + self.plan.timeout)
@@ -161,7 +173,7 @@ class Station:
         """The worker that gets something next."""
         best: Seat | None = None
         for seat in self.seats:
-            if not seat.can_take:
+            if not seat.can_take or seat.is_stuck:
                 continue
             if not seat.held:
                 return seat
@@ -197,7 +209,7 @@ class Station:
 
     def is_due(self, now: float) -> bool:
         """Whether a batch goes out though it is not full; or see that it will."""
-        if self.line.weight >= self.plan.batch_size:
+        if self.line.weight >= self.plan.batch_size or self.desk.is_closed:
             return True
         due = min(self.due_of(item) for item in self.line.all_waiting())
         if due <= now:
@@ -218,26 +230,35 @@ class Station:
 
     # A worker that has been at one call for a while.
 
-    def look_later(self, seat: Seat) -> None:
+    def look_later(self, seat: Seat, after: float = LOOK_AFTER) -> None:
         if not seat.will_be_looked_at:
             seat.will_be_looked_at = True
-            self.desk.timers.at(perf_counter() + LOOK_AFTER, partial(self.look, seat))
+            self.desk.timers.at(perf_counter() + after, partial(self.look, seat))
 
     def look(self, seat: Seat, now: float) -> None:
-        """Take what *seat* has done and not sent, and what it keeps from a free one."""
+        """Take what *seat* has done and not sent, and what it keeps from others."""
         seat.will_be_looked_at = False
         if not seat.held or seat not in self.seats:
             return
         began = seat.times[STARTED]
         if now < max(began, seat.moved_at) + LOOK_AFTER / 2:
-            self.look_later(seat)  # it moves; or it is between two calls
+            # It moves; or it is between two calls.
+            self.look_later(seat, LOOK_AGAIN_AFTER)
             return
         done = seat.done_meanwhile()
         if done:
             self.settle(seat, done)
-        is_free = any(other.is_idle for other in self.seats)
-        if is_free and not self.line.waiting and not seat.is_leaving:
+        if seat.is_leaving or not seat.behind():
+            return
+        if now < began + STUCK * self.pace.by_clock:
+            self.look_later(seat, LOOK_AGAIN_AFTER)  # not for longer than all others
+            return
+        # Others may be busy all the time, with what has come later.
+        seat.is_stuck = True
+        if any(other.can_take and not other.is_stuck for other in self.seats):
             self.take_back(seat, now)
+        else:
+            self.look_later(seat)
 
     def look_for_free(self) -> None:
         """If a worker is free, see to what others keep from it."""
@@ -265,10 +286,19 @@ class Station:
         """
         desk, counts, held = self.desk, self.counts, seat.held
         seat.moved_at = perf_counter()
+        seat.is_stuck = False
         has_answered = False
-        for status, step, batch, number, weight, seconds, began, data in records_in(
-            body
-        ):
+        for (
+            status,
+            step,
+            batch,
+            number,
+            weight,
+            seconds,
+            work,
+            began,
+            data,
+        ) in records_in(body):
             if number not in held:
                 continue  # of a worker that died before it knew that this was sent
             seat.marks[number & MARK_OF] = 0
@@ -280,7 +310,7 @@ class Station:
             has_answered = True
             if batch:
                 seat.batch_began = began
-                self.pace.note(seconds, batch)
+                self.pace.note(work, batch, seconds)
                 counts.handled.add(seconds)
                 counts.calls += 1
                 counts.rate.now += batch
@@ -311,7 +341,8 @@ class Station:
 
     def fill_up(self) -> None:
         """Start what is missing of the workers there are to be."""
-        while len(self.current_seats()) + self.starting < self.plan.workers:
+        while self.is_missing() and not (self.is_down or self.is_ending):
+            self.counts.restarts += 1
             self.start_one()
 
     def current_seats(self) -> list[Seat]:
@@ -362,7 +393,7 @@ class Station:
         lost = [item for item in seat.begun_items() if item.state == HELD]
         untouched = seat.untouched_items()
         is_crash = not seat.is_leaving or bool(lost)
-        why = hosted.ending() if not lost else ""
+        why = "" if lost else seat.unfit or hosted.ending()
         if lost:
             error = hosted.failure(time_limit=self.plan.timeout)
             why = str(error)
@@ -379,10 +410,10 @@ class Station:
         hosted.close()
         if self.is_ending:
             return
-        if is_crash or not seat.is_ready:
-            if seat.is_ready or not self.reason:
-                self.reason = why
-            self.died(why, is_of_items=seat.hosted.reason == "timeout")
+        if is_crash or seat.unfit:
+            is_of_items = hosted.reason == "timeout"
+            generation = -1 if seat.is_ready else seat.generation
+            self.died(why, generation, is_of_items=is_of_items)
         self.relieve_older()
 
     def settle_rest(self, seat: Seat) -> None:
@@ -390,31 +421,57 @@ class Station:
         if rest:
             self.settle(seat, rest)
 
-    def died(self, why: str, *, is_of_items: bool = False) -> None:
-        """A worker has ended that should not have: there has to be another one."""
+    def says_ended(self, why: str) -> None:
         self.environment.says(f"a worker of step {self.plan.name!r} has ended: {why}")
-        if not is_of_items:  # one that we ended for its time has lived well enough
-            self.deaths += 1
-        if self.on_reload and any(seat.is_ready for seat in self.of_older()):
+
+    def is_of_reload(self, generation: int) -> bool:
+        """Whether a worker of *generation* is a new one of the reload under way."""
+        return bool(self.on_reload) and generation == self.generation
+
+    def died(self, why: str, generation: int, *, is_of_items: bool = False) -> None:
+        """A worker has ended that should not have: there has to be another one.
+
+        Args:
+            generation: Its own, if it never was ready; -1 if it was.
+            is_of_items: Whether we have ended it for its time: it has lived well.
+        """
+        self.says_ended(why)
+        if self.is_of_reload(generation):
             self.give_up_reload(why)
+            if self.is_ready():
+                self.fill_up()
+                return
+        if not self.is_missing() and not self.is_down:
+            return  # there was one more than there had to be
+        self.reason = why
+        if not is_of_items:
+            self.deaths += 1
         if (
             (self.start_failure is not None and not self.was_ready)
             or self.is_down
             or self.deaths >= MOST_DEATHS
         ):
             self.go_down()
-        elif len(self.current_seats()) + self.starting < self.plan.workers:
+        else:
             self.counts.restarts += 1
             self.start_one()
 
+    def is_missing(self) -> bool:
+        """Whether there are fewer workers than there are to be."""
+        return len(self.current_seats()) + self.starting < self.plan.workers
+
     def give_up_reload(self, why: str) -> None:
-        """The new workers cannot live: the older ones stay."""
-        self.deaths = 0
+        """The new workers cannot live: the older ones stay, and the new ones go."""
         for seat in self.of_older():
             seat.generation = self.generation
-        done, self.on_reload = self.on_reload, []
-        for tell in done:
-            tell(why)
+        self.let_surplus_go()
+        self.reload_is_over(why)
+
+    def let_surplus_go(self) -> None:
+        """Let those go that are more than there are to be, the newest ones first."""
+        seats = sorted(self.current_seats(), key=lambda seat: not seat.is_ready)
+        for seat in seats[self.plan.workers :]:
+            self.dismiss(seat)
 
     def go_down(self) -> None:
         if not self.is_down:
@@ -438,10 +495,28 @@ class Station:
 
     def reload(self, done: Callable[[str], None]) -> None:
         """Start as many new workers; the old ones go as these become ready."""
+        if self.is_ending:
+            done(self.desk.is_closed)
+            return
+        if self.on_reload:
+            # These workers may have been started before whatever they are to have.
+            self.next_reload.append(done)
+            return
         self.generation += 1
         self.on_reload.append(done)
         for _ in range(self.plan.workers):
             self.start_one()
+
+    def reload_is_over(self, error: str) -> None:
+        done, self.on_reload = self.on_reload, []
+        for tell in done:
+            tell(error)
+        following, self.next_reload = self.next_reload, []
+        for each in following:
+            self.reload(each)
+        if following:
+            self.on_reload += self.next_reload  # all of them wait for the same workers
+            self.next_reload = []
 
     def relieve_older(self) -> None:
         """Let as many of the older workers go as there are new ones."""
@@ -455,11 +530,10 @@ class Station:
         ]
         for seat in old[: max(0, len(new) + len(old) - self.plan.workers)]:
             self.dismiss(seat)
-        is_whole = len(new) >= self.plan.workers
-        if self.on_reload and is_whole and not self.of_older():
-            done, self.on_reload = self.on_reload, []
-            for tell in done:
-                tell("")
+        if not self.on_reload:
+            self.let_surplus_go()
+        elif len(new) >= self.plan.workers and not self.of_older():
+            self.reload_is_over("")
 
     def of_older(self) -> list[Seat]:
         return [seat for seat in self.seats if seat.generation != self.generation]
@@ -469,6 +543,16 @@ class Station:
         now = perf_counter()
         self.take_back(seat, now)
         seat.hang_up()
+        self.desk.timers.at(now + LEAVE_LIMIT, partial(self.see_off, seat))
+
+    def see_off(self, seat: Seat, now: float) -> None:
+        """End *seat* if it has nothing to do any more, and stays."""
+        if seat not in self.seats:
+            return
+        if seat.held:
+            self.desk.timers.at(now + LEAVE_LIMIT, partial(self.see_off, seat))
+        else:
+            seat.hosted.kill("stopped")
 
     # The end of all.
 
@@ -477,6 +561,7 @@ class Station:
         self.is_ending = True
         for seat in self.seats:
             seat.hang_up()
+        self.reload_is_over(self.desk.is_closed)
 
     def hosted(self) -> list[Hosted]:
         return [seat.hosted for seat in self.seats]

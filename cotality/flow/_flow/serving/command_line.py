@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from types import FrameType
 from typing import Any, cast
 
@@ -37,8 +38,8 @@ Serve a flow to other programs of this user, and look after it.
   stop      end; what waits fails
   metrics   its figures, as Prometheus reads them
 
-`name` is a Flow, or a function that makes one. All commands find the socket by the same
-module:name, or by --socket.
+`name` is a Flow, or a function that makes one. All commands find the socket by
+the same module:name, or by --socket.
 """
 
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # a terminal
@@ -149,10 +150,14 @@ def status(given: Given) -> int:
     client = client_of(given)
     while True:
         found = client.status()
+        is_terminal = sys.stdout.isatty()
+        text = found.text(get_terminal_size().columns if is_terminal else None)
+        if not found.live:
+            text += f" at {client.path}"
         if not given.watch:
-            print(found)
+            print(text)
             return 0 if found.ready else 1
-        print(f"{CLEAR if sys.stdout.isatty() else ''}{found}", flush=True)
+        print(f"{CLEAR if is_terminal else ''}{text}", flush=True)
         time.sleep(given.interval)
 
 
@@ -226,15 +231,25 @@ def flow_named(text: str) -> Flow[Any, Any]:  # Any: of any type
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise  # it is there, and something that it needs is not
-        raise CannotDoError(str(error)) from error
+        raise CannotDoError(f"{error}{hint_for(module_name)}") from error
     for part in name.split("."):
-        thing = getattr(thing, part, None)
+        if not hasattr(thing, part):
+            raise CannotDoError(f"{text}: there is no {part!r} in {thing!r}")
+        thing = getattr(thing, part)
     flow: Flow[Any, Any] | None = as_flow(thing)
     if flow is None and callable(thing):
         flow = as_flow(thing())
     if flow is None:
         raise CannotDoError(f"{text} is no Flow, and makes none: {thing!r}")
     return flow
+
+
+def hint_for(module_name: str) -> str:
+    """What to do where a file was meant."""
+    if module_name.endswith(".py"):
+        plain = module_name.removesuffix(".py").replace("/", ".")
+        return f". A module is given by its name: {plain}"
+    return f". It was looked for in {os.getcwd()} as well"
 
 
 def as_flow(thing: object) -> Flow[Any, Any] | None:

@@ -52,6 +52,7 @@ class Listener:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.end: socket.socket | None = None
+        check_length(path)
         folder = path.parent
         self.made_folder = made_own_folder(folder)
         with alone_in(folder):
@@ -152,12 +153,15 @@ def is_served(path: Path) -> bool:
         return True
 
 
-def bound(path: Path) -> socket.socket:
+def check_length(path: Path) -> None:
     if len(os.fsencode(path)) > LONGEST:
         raise ValueError(
             f"the path of a socket may have {LONGEST} bytes, and {path} has "
             f"{len(os.fsencode(path))}"
         )
+
+
+def bound(path: Path) -> socket.socket:
     end = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:

@@ -7,7 +7,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from cotality._kit.public import public_in
 
-from .signatures import takes_nothing
+from .signatures import is_coroutine, takes_nothing
 
 In = TypeVar("In")
 Out = TypeVar("Out", covariant=True)
@@ -79,7 +79,15 @@ def kind_of(handler: object, *, has_batch_size: bool) -> int:
     Raises:
         TypeError: It cannot be.
     """
-    if callable(getattr(handler, "handle", None)):
+    method = getattr(handler, "handle", None)
+    for each in (method, handler):
+        if is_coroutine(each):
+            raise TypeError(
+                f"the handler of a step is a plain function, and {each!r} is a "
+                f"coroutine: its worker has no event loop. Call asyncio.run in it, or "
+                f"do that work before the flow"
+            )
+    if callable(method):
         return Takes.FACTORY if isinstance(handler, type) else Takes.HANDLER
     if not callable(handler):
         raise TypeError(

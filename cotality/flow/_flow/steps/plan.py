@@ -17,6 +17,8 @@ from .routes import Routes, are_plain, rules_of
 from .step import Step
 from .work import Work
 
+QUEUE_BYTES = 512 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
@@ -39,6 +41,8 @@ class FlowPlan:
     """A flow, for the router.
 
     Attributes:
+        queue_bytes: How many bytes items may have together while they wait, and large
+            ones until they are over.
         levels: How many priorities there are.
         age_after: After so many seconds of waiting an item moves up by one of them.
         entry: Packed `Routes` for clients; empty if all begin with the first step.
@@ -47,6 +51,7 @@ class FlowPlan:
 
     steps: tuple[StepPlan, ...]
     queue_size: int
+    queue_bytes: int
     levels: int
     age_after: float
     entry: bytes
@@ -58,6 +63,7 @@ def plan_of(
     queue_size: int,
     levels: int,
     age_after: float,
+    queue_bytes: int = QUEUE_BYTES,
 ) -> FlowPlan:
     """All of it packed.
 
@@ -82,7 +88,15 @@ def plan_of(
             )
         )
     entry = b"" if are_plain(rules) else packed(Routes(rules, 0), "a condition")
-    return FlowPlan(tuple(plans), queue_size, levels, age_after, entry, output_rules())
+    return FlowPlan(
+        steps=tuple(plans),
+        queue_size=queue_size,
+        queue_bytes=queue_bytes,
+        levels=levels,
+        age_after=age_after,
+        entry=entry,
+        rules=output_rules(),
+    )
 
 
 def packed(thing: object, what: str) -> bytes:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import CodeType
 
 from cotality._kit.struck import is_of_a_signal
+
+IS_ASYNC = 0x80 | 0x200  # CO_COROUTINE and CO_ASYNC_GENERATOR
+
+
+def is_coroutine(function: object) -> bool:
+    """Whether what *function* returns has to be awaited."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & IS_ASYNC)
 
 
 def takes_nothing(function: Callable[..., object]) -> bool:

@@ -15,12 +15,22 @@ class Keeps(Protocol):
 
 
 class Descriptors:
-    """Descriptors that came from another process; closed with the last reference."""
+    """Descriptors that came from another process; closed with the last reference.
 
-    __slots__ = ("fds",)
+    One that this process had no room for is -1.
+    """
+
+    __slots__ = ("bytes", "fds")
 
     def __init__(self, fds: Sequence[int]) -> None:
         self.fds: list[int] = list(fds)
+        self.bytes: int | None = None  # of their files, once somebody has asked
+
+    def size(self) -> int:
+        """How many bytes their files have."""
+        if self.bytes is None:
+            self.bytes = sum(os.fstat(fd).st_size for fd in self.fds if fd >= 0)
+        return self.bytes
 
     def take(self) -> list[int]:
         """They are the caller's now."""
@@ -29,7 +39,8 @@ class Descriptors:
 
     def close(self) -> None:
         for fd in self.take():
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
 
     def __del__(self) -> None:
         self.close()

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
+from cotality._kit.struck import is_of_a_signal
+
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
@@ -66,7 +68,9 @@ def read(body: bytes | bytearray) -> dict[str, Any]:  # Any: what JSON has
     """What a question or an answer says; nothing if that cannot be read."""
     try:
         given: Any = json.loads(bytes(body))  # Any: what JSON has
-    except ValueError:
+    except (ValueError, RecursionError) as error:
+        if is_of_a_signal(error):
+            raise
         return {}
     return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
 

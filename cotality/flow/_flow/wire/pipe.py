@@ -75,6 +75,7 @@ class Pipe:
         self.body = bytearray()  # of what has begun
         self.filled = 0
         self.fds: list[int] = []  # that came, and whose frame has not
+        self.are_cut = False  # there was no room for some of them
         self.parts: list[bytes | bytearray | memoryview] = []
         self.chunks: deque[Chunk] = deque()
         self.size = 0
@@ -128,7 +129,9 @@ class Pipe:
             raise EOFError
         if ancillary:
             self.fds += fds_in(ancillary)
-        if flags & socket.MSG_CTRUNC or len(self.fds) > MOST_RECEIVED:
+        if flags & socket.MSG_CTRUNC:
+            self.are_cut = True
+        if len(self.fds) > MOST_RECEIVED:
             raise BadFrameError("more descriptors than frames for them")
         data = bytes(memoryview(self.memory)[:count])
         self.split(self.rest + data if self.rest else data, frames)
@@ -162,8 +165,14 @@ class Pipe:
         return Frame(kind, level, serial, seconds, number, body, fds)
 
     def taken(self, count: int) -> Descriptors:
-        if count > len(self.fds):
+        missing = count - len(self.fds)
+        if missing > 0 and not self.are_cut:
             raise BadFrameError("descriptors are missing")
+        if missing > 0:
+            # The system drops those that this process has no room for. They came with
+            # this very frame: one read brings those of one frame.
+            self.are_cut = False
+            self.fds += [-1] * missing
         fds, self.fds = self.fds[:count], self.fds[count:]
         return Descriptors(fds)
 
@@ -238,6 +247,16 @@ class Pipe:
             return self.end.send(chunk.data)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", chunk.fds))]
         return self.end.sendmsg([chunk.data], rights)
+
+    def hang_up(self) -> None:
+        """Close it for all who have a copy of it, such as a fork of this program."""
+        try:
+            self.end.shutdown(socket.SHUT_RDWR)
+        except OSError as error:
+            if is_of_a_signal(error):
+                raise
+            # The other side has hung up before.
+        self.close()
 
     def close(self) -> None:
         """Close it, and the descriptors that nobody has taken."""

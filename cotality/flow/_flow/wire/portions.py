@@ -68,9 +68,9 @@ class Status:
 COUNT: Final = struct.Struct("=QI?")
 
 # Status, next step, how many items the handler was called with (0 but for the first of
-# them), number, weight for the next step, length; how long the handler took (s), when
-# it began (0 but for the first).
-RECORD: Final = struct.Struct("=BBHQIIfd")
+# them), number, weight for the next step, length; how long the handler took (s), how
+# much of that was its own work (s), when it began (0 but for the first).
+RECORD: Final = struct.Struct("=BBHQIIffd")
 
 
 def portion(

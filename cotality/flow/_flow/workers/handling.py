@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from itertools import islice
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
+    Arena,
     Segment,
     encode_answer,
     exited,
@@ -26,7 +30,9 @@ from cotality.flow._flow.wire.portions import Status
 Settled: TypeAlias = "tuple[int, int, int, bytes, Sequence[Segment]]"
 Items: TypeAlias = "list[Any]"  # Any: items of any type
 OURS = ("cotality.flow.", "cotality.core.")
-NO_SEQUENCES = {str, bytes, dict, set}  # which have a length, but no order or no items
+# Which can be looped over, but are no lists of results: what comes are letters, numbers
+# or keys, or things in no order.
+NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, Set)
 
 
 class Handling:
@@ -37,6 +43,7 @@ class Handling:
         self.routes = work.routes
         self.isolate = work.isolate
         self.batch_size = work.batch_size
+        self.arena = Arena()  # of what it makes
         self.target: Any = work.handler  # Any: the user's
         self.takes = work.takes
         if work.takes == Takes.FACTORY:
@@ -88,18 +95,20 @@ class Handling:
         given: list[Any]
         if type(results) is list:
             given = results  # pyright: ignore[reportUnknownVariableType]  # of Any
-        elif results is None or type(results) in NO_SEQUENCES:
+        elif issubclass(type(results), NO_LISTS) or not hasattr(results, "__iter__"):
             raise HandlerError(
                 f"the handler of step {self.name!r} has to return a list with one "
                 f"result for each of its {count} items, and returned a "
                 f"{type(results).__name__}"
             )
         else:
-            given = list(results)
+            given = list(islice(results, count + 1))  # it may be endless
         if len(given) != count:
+            is_cut = given is not results and len(given) > count
+            returned = "more" if is_cut else str(len(given))
             raise HandlerError(
                 f"the handler of step {self.name!r} has to return one result for each "
-                f"of its {count} items, and returned {len(given)}"
+                f"of its {count} items, and returned {returned}"
             )
         return given
 
@@ -109,10 +118,14 @@ class Handling:
             return Status.FAILURE, END, 0, result.packed(), ()
         if isinstance(result, Failed):
             return failed(result.error)
-        return settled(result, self.routes)
+        return settled(result, self.routes, self.arena)
 
 
-def settled(result: Any, routes: Routes) -> Settled:  # Any: as above
+def settled(
+    result: Any,  # Any: as above
+    routes: Routes,
+    arena: Arena,
+) -> Settled:
     step, weight = END, 0
     if routes.rules:
         try:
@@ -122,7 +135,7 @@ def settled(result: Any, routes: Routes) -> Settled:  # Any: as above
     try:
         # What the process has sent that gets it need only be named. One of another
         # step has sent nothing.
-        data, large = parcel(result, is_answer=step == END)
+        data, large = parcel(result, arena, is_answer=step == END)
     except BaseException as error:
         if isinstance(error, Exception):
             from cotality.core.hosting import unpicklable_result
@@ -148,13 +161,38 @@ class Failure:
 
     def packed(self) -> bytes:
         if self.data is None:
-            if self.count > 1:
-                self.error.add_note(
-                    f"The handler raised this for a batch of {self.count} items, which "
-                    f"all fail with it."
-                )
-            self.data = pack_exception(self.error, encode_answer)
+            note = (
+                f"The handler raised this for a batch of {self.count} items, which "
+                f"all fail with it."
+            )
+            with noted(self.error, note if self.count > 1 else ""):
+                self.data = pack_exception(self.error, encode_answer)
+            # A handler may raise the same exception again and again. Each time Python
+            # adds to the traceback that it has.
+            BaseException.with_traceback(self.error, None)
         return self.data
+
+
+@contextmanager
+def noted(error: BaseException, note: str) -> Generator[None, None, None]:
+    """*error* has *note* for as long as this lasts, if its class lets it."""
+    has_note = bool(note) and has_taken(error, note)
+    try:
+        yield
+    finally:
+        if has_note:
+            vars(error)["__notes__"].remove(note)
+
+
+def has_taken(error: BaseException, note: str) -> bool:
+    """Whether *note* was added; a class may do anything to prevent that."""
+    try:
+        BaseException.add_note(error, note)
+        return note in vars(error)["__notes__"]
+    except Exception as broken:
+        if is_of_a_signal(broken):
+            raise
+        return False  # it comes without
 
 
 def failure_of(error: BaseException) -> Exception:

@@ -16,11 +16,11 @@ from cotality.core.hosting import (
     Inbox,
     WorkerLink,
     capture_output,
+    decoded,
     encode_answer,
     end_fork,
     flush_output,
     is_forked,
-    loaded,
     pack_exception,
 )
 from cotality.flow._flow.steps.work import Work
@@ -38,7 +38,8 @@ from cotality.flow._flow.wire.portions import (
 )
 
 from .answers import Answers
-from .handling import Failure, Handling, failure_of
+from .handling import Failure, Handling, failure_of, noted
+from .stopwatch import Stopwatch
 
 NO_FDS: list[int] = []
 HALT_PAUSE = 0.001  # s between two looks whether the router still thinks of ending us
@@ -64,7 +65,7 @@ def main(host: Host, packed_work: bytes, rules: bytes) -> None:
 def started(link: WorkerLink, packed_work: bytes) -> Handling | None:
     """The handler, ready for items; None if it is not to be had."""
     try:
-        work: Work = loaded(packed_work, [])
+        work: Work = decoded(packed_work, [])
         handling = Handling(work)
         handling.start()
     except BaseException as error:
@@ -111,6 +112,7 @@ class Worker:
         self.poll = select.poll()
         self.poll.register(self.connection, select.POLLIN)
         self.is_told_to_end = False
+        self.stopwatch = Stopwatch()
 
     def serve(self) -> None:
         """Answer until the router hangs up, and what it has sent before is done."""
@@ -119,6 +121,9 @@ class Worker:
                 self.answers.send()
                 if self.is_told_to_end:
                     return
+                # To wait in `recv` itself is to be woken once more each time, by the
+                # router, as it reads what was just sent (Linux).
+                self.poll.poll()
                 self.receive()
             elif len(self.waiting) < self.batch_size and self.poll.poll(0):
                 self.receive()  # to make the batch larger
@@ -180,16 +185,18 @@ class Worker:
     def handle(self, batch: list[Entry]) -> None:
         """Call the handler, and note what became of each item."""
         items: list[Any] = []  # Any: of any type
-        began = perf_counter()
-        self.times[STARTED] = began
+        watch = self.stopwatch
+        self.times[STARTED] = began = watch.start()
         ready: list[Entry] = []
         for entry in batch:
             try:
                 fds = NO_FDS if entry.fds is None else entry.fds.take()
-                items.append(loaded(entry.body, fds))
+                items.append(decoded(entry.body, fds))
                 ready.append(entry)
             except BaseException as error:
+                self.times[STARTED] = math.inf  # while something is put there
                 self.put_failure(entry, error)
+                self.times[STARTED] = perf_counter()
         if not items:
             self.times[STARTED] = math.inf
             return
@@ -198,13 +205,17 @@ class Worker:
         del items
         if is_forked():
             end_fork()
-        self.times[STARTED] = math.inf
-        now = perf_counter()
-        seconds = now - began
+        watch.stop(len(ready))
+        seconds, work = watch.seconds, watch.work
         put = self.answers.put
         count = len(ready)
         for position, entry in enumerate(ready):
+            if position:
+                self.times[STARTED] = perf_counter()
+            # Packs the result and asks conditions: the user's code as well, and so it
+            # has a time limit as well.
             status, step, weight, data, large = handling.settled(results[position])
+            self.times[STARTED] = math.inf  # nothing is written to the room before
             put(
                 status,
                 entry.number,
@@ -214,17 +225,20 @@ class Worker:
                 weight=weight,
                 batch=count,
                 seconds=seconds,
+                work=work,
                 began=began,
             )
-            count, seconds, began = 0, 0.0, 0.0
+            count, seconds, work, began = 0, 0.0, 0.0, 0.0
         del results
         flush_output()
-        self.answers.send_if_due(now)
+        self.answers.send_if_due(watch.work, len(self.waiting), watch.each)
 
     def put_failure(self, entry: Entry, error: BaseException) -> None:
-        failure = Failure(failure_of(error), 1)
-        failure.error.add_note(
+        note = (
             f"The item could not be unpickled in the worker of step "
             f"{self.handling.name!r}; no handler has seen it."
         )
-        self.answers.put(Status.FAILURE, entry.number, failure.packed(), step=END)
+        failure = Failure(failure_of(error), 1)
+        with noted(failure.error, note):
+            data = failure.packed()
+        self.answers.put(Status.FAILURE, entry.number, data, step=END)

@@ -65,7 +65,7 @@ class Kind:
     RULES: Final = 128  # added to an item that comes after new rules for such output
 
 
-def packed(kind: int, body: bytes | bytearray, has_fds: bool, number: int) -> bytes:
+def framed(kind: int, body: bytes | bytearray, has_fds: bool, number: int) -> bytes:
     """A whole small message, with which descriptors are sent if it *has_fds*."""
     return HEADER.pack(kind, has_fds, 0, number, len(body)) + body
 

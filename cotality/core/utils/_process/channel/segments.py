@@ -23,7 +23,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.descriptor import Descriptor
@@ -201,11 +201,21 @@ def arrived(position: int, size: int, number: int) -> Segment:
     return Segment(file, size, number)
 
 
-def pack(value: object, *, is_answer: bool = False) -> bytes | Segment:
+class Lender(Protocol):
+    """Has memory for segments; see `arena`."""
+
+    def lent(self, pieces: Sequence[memoryview], size: int) -> Segment | None:
+        """A segment that holds *pieces*; None if it has no memory for them."""
+
+
+def pack(
+    value: object, *, is_answer: bool = False, lender: Lender | None = None
+) -> bytes | Segment:
     """*value* packed: as bytes if that is small, else in a segment.
 
     Args:
         is_answer: Whether it goes to the process that this one works for.
+        lender: Is asked for the memory of the segment first.
 
     Raises:
         NoRoomError: There is none for it, in memory or in the temporary folder.
@@ -213,7 +223,7 @@ def pack(value: object, *, is_answer: bool = False) -> bytes | Segment:
     """
     buffers: list[pickle.PickleBuffer] = []
     data = dumped(value, buffers, is_answer=is_answer)
-    packed = packed_parts(data, buffers)
+    packed = packed_parts(data, buffers, lender)
     return dumped(value, None, is_answer=is_answer) if packed is None else packed
 
 
@@ -230,7 +240,7 @@ def stored(
 
 
 def packed_parts(
-    data: bytes, buffers: list[pickle.PickleBuffer]
+    data: bytes, buffers: list[pickle.PickleBuffer], lender: Lender | None = None
 ) -> bytes | Segment | None:
     """A pickle and the *buffers* that belong to it, as `pack` packs them.
 
@@ -242,7 +252,8 @@ def packed_parts(
     size = len(data) + sum(memoryview(buffer).nbytes for buffer in buffers)
     if size >= LARGE and ARE_AVAILABLE:
         try:
-            return written([memoryview(data), *(buffer.raw() for buffer in buffers)])
+            parts = [memoryview(data), *(buffer.raw() for buffer in buffers)]
+            return written(parts, lender)
         except NoRoomError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.EFBIG):
                 raise
@@ -271,7 +282,7 @@ def dumped(
     return dump_answer(value, buffers) if is_answer else dump_by_value(value, buffers)
 
 
-def written(parts: Sequence[memoryview]) -> Segment:
+def written(parts: Sequence[memoryview], lender: Lender | None = None) -> Segment:
     """A new segment that holds *parts*."""
     lengths = [part.nbytes for part in parts]
     head = COUNT.pack(len(lengths)) + b"".join(map(COUNT.pack, lengths))
@@ -282,6 +293,8 @@ def written(parts: Sequence[memoryview]) -> Segment:
     size = sum(piece.nbytes for piece in pieces)
     if size > largest_file():
         raise NoRoomError(errno.EFBIG, os.strerror(errno.EFBIG))
+    if lender is not None and (segment := lender.lent(pieces, size)) is not None:
+        return segment
     try:
         return filled(memory_file(), pieces, size)
     except OSError as error:

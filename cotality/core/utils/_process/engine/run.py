@@ -555,7 +555,7 @@ class Run:
             is_left = error is not None and self.arrivals.is_cancellation(error)
             if not is_left and relay.is_behind():
                 # With what the tasks have logged and printed.
-                await self.arrivals.give_way_to(relay.wait_until_handled)
+                await self.arrivals.give_way_to(relay.wait_for_output)
         if SOURCE in todo:
             if "source" in self.__dict__:
                 await self.source.close()

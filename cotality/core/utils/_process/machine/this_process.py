@@ -58,6 +58,11 @@ def mark_fork() -> None:
     is_fork = True
 
 
+def is_forked() -> bool:
+    """Whether a task has made this process by a fork."""
+    return is_fork
+
+
 def end_fork() -> None:
     """End this process: a task forked it and then returned in both copies."""
     os._exit(0)

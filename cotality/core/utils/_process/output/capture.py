@@ -33,7 +33,7 @@ from .log_records import pack_record, used_here
 from .warning_records import pack_warning
 
 
-def install(link: WorkerLink, rules: bytes) -> None:
+def capture_output(link: WorkerLink, rules: bytes) -> None:
     """From now on this process's records, prints and warnings go to the parent."""
     forget_handlers()
     logging.root.addHandler(RecordSender(link))
@@ -178,7 +178,7 @@ def stream_to(
 
 def flush_output() -> None:
     """Send what a task printed last, without the end of a line."""
-    for stream in unique((sys.stdout, sys.stderr, *own_streams)):
+    for stream in own_streams if are_in_place() else streams():
         try:
             stream.flush()
         except Exception:
@@ -186,8 +186,17 @@ def flush_output() -> None:
             pass
 
 
-def unique(streams: Iterable[Any]) -> Iterable[Any]:  # Any: a task may put anything
-    return {id(stream): stream for stream in streams}.values()
+def are_in_place() -> bool:
+    """Whether what a task prints to is what we have put there."""
+    if not own_streams:
+        return False
+    out, err = own_streams
+    return sys.stdout is out and sys.stderr is err
+
+
+def streams() -> Iterable[Any]:  # Any: a task may put anything in their place
+    every = sys.stdout, sys.stderr, *own_streams
+    return {id(stream): stream for stream in every}.values()
 
 
 # Warnings.

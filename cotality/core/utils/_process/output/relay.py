@@ -184,17 +184,17 @@ class Relay:
 relay = Relay()
 
 
-def put(output: Output, wake: Callable[[], None]) -> bool:
+def show_output(output: Output, wake: Callable[[], None]) -> bool:
     """Have *output* handled, soon and in order; never waits.
 
     Returns:
         Whether there is room for more. If not, the sender should not be read until
-        *wake* is called, from any thread, and :func:`has_room` says so.
+        *wake* is called, from any thread, and :func:`output_has_room` says so.
     """
     return relay.put(output, wake)
 
 
-def has_room() -> bool:
+def output_has_room() -> bool:
     return relay.has_room()
 
 
@@ -203,7 +203,7 @@ def is_behind() -> bool:
     return relay.done_count != relay.put_count
 
 
-def wait_until_handled(limit: float = STUCK_LIMIT) -> bool:
+def wait_for_output(limit: float = STUCK_LIMIT) -> bool:
     """Return when all that has come so far is handled; at once if it is.
 
     Args:

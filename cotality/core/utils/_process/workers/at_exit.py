@@ -65,7 +65,7 @@ def close_open_pools() -> None:
             pool.close(wait=False, cancel=False)
     for pool in pools:
         pool.join()
-    relay.wait_until_handled(RELAY_LIMIT)
+    relay.wait_for_output(RELAY_LIMIT)
 
 
 def forget_pools() -> None:

@@ -13,7 +13,7 @@ from cotality.core.utils._process.portions.chunk import OURS
 from cotality.core.utils._process.tasks.frames_of_text import places_of
 from cotality.core.utils._process.tasks.tracebacks import PackedFrame
 
-from . import worker_main
+from . import host, worker_main
 
 TITLE = re.compile(r"^Fatal Python error: ", re.MULTILINE)
 # By the signal that ended it. "Floating point exception" has two spellings.
@@ -99,6 +99,20 @@ def of_task(places: list[PackedFrame]) -> list[PackedFrame]:
     main = worker_main.__name__
     inner = list(dropwhile(lambda place: not is_in(place, main), places))
     task = dropwhile(lambda place: any(is_in(place, ours) for ours in OURS), inner)
+    return list(task) or of_hosted(places)
+
+
+def of_hosted(places: list[Place]) -> list[Place]:
+    """The same for a process of another floor, whose modules lead to what it runs.
+
+    They are wherever it has all of this package from.
+    """
+    main = host.__name__
+    inner = list(dropwhile(lambda place: not is_in(place, main), places))
+    if not inner:
+        return places
+    folder = inner[0].file[: -len(main.partition(".")[2]) - len(".py")]
+    task = dropwhile(lambda place: place.file.startswith(folder), inner)
     return list(task) or places
 
 

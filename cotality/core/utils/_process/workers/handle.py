@@ -37,7 +37,7 @@ from cotality.core.utils._process.channel.messages import (
     Inbox,
     Kind,
     Message,
-    packed,
+    framed,
     send_some,
 )
 from cotality.core.utils._process.machine.cpus import available_cpus
@@ -232,7 +232,7 @@ class WorkerHandle:
         if rules is not self.rules:
             self.rules = rules
             kind, body = Kind.ITEM | Kind.RULES, rules.before(body)
-        return packed(kind, body, bool(item.segments), self.items_given)
+        return framed(kind, body, bool(item.segments), self.items_given)
 
     @property
     def item(self) -> Item | None:

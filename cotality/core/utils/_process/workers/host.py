@@ -6,17 +6,21 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from cotality.core.utils._process.channel.arena import Arena
 from cotality.core.utils._process.channel.ledger import Ledger
 from cotality.core.utils._process.channel.link_end import LinkEnd
 from cotality.core.utils._process.channel.segments import Segment, pack, sent_along
 from cotality.core.utils._process.machine import standard_places
-from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps, encode
 
 from .worker_main import Setup, set_apart
 
 # Words of a board below this one are the core's own.
 FIRST_WORD = 16
 OWN_WORDS = 16  # from there on
+
+# What is never large and names nothing: the standard pickle is all it needs.
+PLAIN = {int, float, bool, type(None)}
 
 
 class Board:
@@ -63,19 +67,24 @@ def hosted_main(
     main(Host(connection, Board(ledger)), *args)
 
 
-def parcel(value: object, *, is_answer: bool = False) -> tuple[bytes, list[Segment]]:
+def parcel(
+    value: object, arena: Arena, *, is_answer: bool = False
+) -> tuple[bytes, list[Segment]]:
     """*value* as bytes, and what belongs to them: memory that travels by descriptor.
 
     What is large is written there once, and whoever loads the bytes maps it.
 
     Args:
+        arena: Has the memory, and uses it again when nobody has it any more.
         is_answer: Whether it goes to the process that this one works for.
 
     Raises:
         NoRoomError: There is none for a large object.
         Exception: What pickling *value* raised.
     """
-    stored = pack(value, is_answer=is_answer)
+    if type(value) in PLAIN:
+        return dumps(value, PROTOCOL), []
+    stored = pack(value, is_answer=is_answer, lender=arena)
     if isinstance(stored, bytes):
         return stored, []
     with sent_along() as along:

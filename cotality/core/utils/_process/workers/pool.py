@@ -152,7 +152,7 @@ class Pool(PoolState):
         self.ring()
         if wait:
             self.join()
-            relay.wait_until_handled()  # what its workers have logged and printed
+            relay.wait_for_output()  # what its workers have logged and printed
 
     def when_began(self, item: Item) -> float | None:
         """When the first task of *item* began, by perf_counter; None if not yet.

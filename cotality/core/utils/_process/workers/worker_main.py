@@ -110,7 +110,7 @@ def worker_main(end: LinkEnd, setup: Setup) -> None:
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     # Before any code of others runs: what an initializer prints is heard too.
-    capture.install(link, setup.output_rules)
+    capture.capture_output(link, setup.output_rules)
     try:
         if setup.databases is not None and setup.databases.set_up is not None:
             from cotality.core.utils._process.starting.django_setup import set_up

@@ -111,7 +111,7 @@ class Links:
             item.first_task if item is not None else None,
             item.context if item is not None else None,
         )
-        if not relay.put(output, self.pool.ring) and not worker.is_leaving:
+        if not relay.show_output(output, self.pool.ring) and not worker.is_leaving:
             worker.is_paused = True
             self.paused.add(worker)
             self.update(worker)
@@ -119,7 +119,7 @@ class Links:
     def resume_if_there_is_room(self) -> None:
         for worker in list(self.paused):
             # What one that is to end still sends is little, and its end comes last.
-            if worker.is_leaving or relay.has_room():
+            if worker.is_leaving or relay.output_has_room():
                 self.resume(worker)
 
     def resume(self, worker: WorkerHandle) -> None:
