@@ -233,7 +233,9 @@ class Station:
     def look_later(self, seat: Seat, after: float = LOOK_AFTER) -> None:
         if not seat.will_be_looked_at:
             seat.will_be_looked_at = True
-            self.desk.timers.at(perf_counter() + after, partial(self.look, seat))
+            # As long as a call takes there is nothing to see.
+            due = perf_counter() + max(after, self.pace.by_clock)
+            self.desk.timers.at(due, partial(self.look, seat))
 
     def look(self, seat: Seat, now: float) -> None:
         """Take what *seat* has done and not sent, and what it keeps from others."""
