@@ -9,9 +9,9 @@ and go with any release.
 * memory: `available_memory`, `memory_pressure` and how it is reckoned, `fullness`;
   `left_in_container` where there is a limit; what `MEMORY_VARIABLE` sets, in `MB`; how
   much of it an object takes: `size_of`;
-* where all that is read: the `content` of a file of the kernel, or `psutil_for`;
-* whether this process is a worker: `in_worker`; what a forked child does not have of
-  its parent: `after_fork`.
+* where it reads that: the `content` of a file of the kernel, or `psutil_for`;
+* this process: whether it is a worker, `in_worker`; what its forked children must
+  forget, `after_fork`.
 """
 
 from cotality._kit.front_door import front_door
