@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.errors.errors import UnknownJobError
 
@@ -35,6 +37,18 @@ class Registry:
     def queues(self) -> set[str]:
         return {job.options.queue for job in self.jobs.values()} | self.limits.keys()
 
+    def import_modules(self) -> dict[str, Exception]:
+        """Import all that have jobs; what the import of some has raised."""
+        failed: dict[str, Exception] = {}
+        for module in self.modules:
+            try:
+                importlib.import_module(module)
+            except Exception as error:
+                if is_of_a_signal(error):
+                    raise
+                failed[module] = error
+        return failed
+
     def found(self, name: str) -> Definition:
         """The job *name*, whose module is imported if that is one of ours.
 
@@ -44,20 +58,26 @@ class Registry:
         """
         if name in self.jobs:
             return self.jobs[name]
-        for module in self.modules:
-            importlib.import_module(module)
+        failed = self.import_modules()
         module = name.rpartition(".")[0]
+        if module in failed:
+            raise failed[module]
         # A name in the store does not make us import just anything.
         if name not in self.jobs and self.is_ours(module):
             importlib.import_module(module)
         if name not in self.jobs:
-            known = ", ".join(sorted(self.jobs)) or "none"
-            raise UnknownJobError(
-                f"nobody knows a job {name!r} here; known are {known}. Import its "
-                f"module where the Jobs is made, or name it there: "
-                f"Jobs(url, modules=[...])"
-            )
+            raise self.unknown(name, failed)
         return self.jobs[name]
+
+    def unknown(self, name: str, failed: dict[str, Exception]) -> UnknownJobError:
+        known = ", ".join(sorted(self.jobs)) or "none"
+        text = f"nobody knows a job {name!r} here; known are {known}"
+        for module, error in failed.items():
+            text += f"; {module} could not be imported: {class_and_text(error)}"
+        return UnknownJobError(
+            f"{text}. Import its module where the Jobs is made, or name it there: "
+            f"Jobs(url, modules=[...])"
+        )
 
     def is_ours(self, module: str) -> bool:
         roots = {job.module.partition(".")[0] for job in self.jobs.values()}

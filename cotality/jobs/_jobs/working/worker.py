@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -22,6 +23,8 @@ from cotality.jobs._jobs.store.workers import WorkerRow
 
 from .taking_over import bury_the_dead
 from .tending import Tending
+
+logger = logging.getLogger("cotality.jobs")
 
 LEAST_SLOTS = 4
 GRACE_S = 10.0
@@ -72,6 +75,8 @@ class Worker:
             StoreError: The store cannot be used.
         """
         base = self.jobs.base
+        for module, error in self.jobs.registry.import_modules().items():
+            logger.error("%s could not be imported: %r", module, error)
         served = self.queues or {}
         base.ready({*self.jobs.registry.queues(), *served})
         base.engine.prepare()

@@ -1,0 +1,268 @@
+"""Whatever is killed, no job is lost, and none that has finished runs again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cotality.jobs import JobFailedError, JobStatus
+from tests.helpers import Gate, Marks, environment_of_scripts, wait_until
+from tests.jobs_shop import Shop
+from tests.jobs_workers import WorkerProgram, notes_in, times_in
+from tests.limits import LONG_S
+
+pytest.importorskip("dbos")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.fixture
+def shop(url: str) -> Iterator[Shop]:
+    made = Shop(url)
+    yield made
+    made.jobs.close()
+
+
+def chaos(
+    shop: Shop, folder: Path, jobs: int, workers: int, kills: int, seconds: float
+) -> None:
+    """Kill workers while jobs run: each job succeeds, and is finished once."""
+    handles = shop.work.enqueue_many_sync((seconds, number) for number in range(jobs))
+    programs = [
+        WorkerProgram(shop.jobs.url, folder, "--queue", "default=4")
+        for _ in range(workers)
+    ]
+    choice = random.Random(f"{folder}")
+    try:
+        for program in programs:
+            program.start()
+        for kill in range(kills):
+            enough = (kill + 1) * jobs // (kills + 1)
+            wait_until(lambda least=enough: succeeded(shop) >= least, LONG_S * 3)
+            victim = choice.choice(programs)
+            victim.wait_until_ready()
+            victim.kill()
+            victim.start()
+        wait_until(lambda: succeeded(shop) == jobs, LONG_S * 3)
+        logs = [log.read_text("utf-8") for log in folder.glob("worker-*.log")]
+    finally:
+        for program in programs:
+            program.__exit__(None, None, None)
+    assert [each.result_sync(0) for each in handles] == [*range(jobs)]
+    assert not any("locked" in log for log in logs), logs
+    assert not any("Traceback" in log for log in logs), logs
+    finished = Counter(
+        attempt.outcome for each in handles for attempt in each.attempts_sync()
+    )
+    assert finished["succeeded"] == jobs
+    assert finished.keys() <= {"succeeded", "lost"}
+
+
+def succeeded(shop: Shop) -> int:
+    return sum(each.succeeded for each in shop.jobs.stats())
+
+
+@pytest.mark.one_python
+def test_killed_workers_lose_nothing(shop: Shop, tmp_path: Path) -> None:
+    """Some jobs are begun twice, and none is finished twice."""
+    chaos(shop, tmp_path, jobs=60, workers=2, kills=2, seconds=0.05)
+
+
+def test_survivors_take_over_from_the_dead(
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+) -> None:
+    """Its jobs run again, and the death of a worker is no attempt."""
+    with WorkerProgram(shop.jobs.url, tmp_path) as first:
+        handle = shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "it")
+        marks.wait_for(1)
+        with WorkerProgram(shop.jobs.url, tmp_path) as second:
+            first.kill()
+            wait_until(lambda: len(handle.attempts_sync()) == 2)
+            gate.open()
+
+            assert handle.result_sync(LONG_S) == "it"
+
+            lost, done = handle.attempts_sync()
+            assert (lost.worker, lost.outcome) == (first.id, "lost")
+            assert (done.worker, done.outcome) == (second.id, "succeeded")
+            assert handle.info_sync().attempt == 1
+
+
+def test_a_pause_survives_its_worker(shop: Shop, tmp_path: Path) -> None:
+    """The next attempt is due when it was."""
+    with WorkerProgram(shop.jobs.url, tmp_path) as first:
+        handle = shop.fail_until.enqueue_sync(f"{tmp_path}", 2)
+        wait_until(lambda: handle.status_sync() is JobStatus.RETRYING)
+        first.kill()
+        with WorkerProgram(shop.jobs.url, tmp_path):
+            assert handle.result_sync(LONG_S) == 2
+    before, after = times_in(tmp_path)
+    assert after - before >= 2
+
+
+def test_a_job_outlives_who_enqueued_it(shop: Shop, tmp_path: Path) -> None:
+    """That one kills itself as soon as it has the handle."""
+    script = tmp_path / "enqueue.py"
+    script.write_text(
+        f"""
+import os, signal
+from tests.jobs_shop import Shop
+handle = Shop({shop.jobs.url!r}).add.enqueue_sync(20, 22)
+print(handle.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        "utf-8",
+    )
+    ended = subprocess.run(
+        [sys.executable, f"{script}"],
+        env=environment_of_scripts(),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    with WorkerProgram(shop.jobs.url, tmp_path):
+        handle = shop.jobs.handle(ended.stdout.strip())
+        assert handle.result_sync(LONG_S) == 42
+
+
+def test_a_slot_has_one_worker(shop: Shop, tmp_path: Path) -> None:
+    """A second one refuses to start, and names the holder; after its death it may."""
+    with WorkerProgram(shop.jobs.url, tmp_path, "--slot", "a") as first:
+        second = WorkerProgram(shop.jobs.url, tmp_path, "--slot", "a")
+        second.start()
+        second.wait()
+        assert f"slot 'a' is in use by worker {first.id} (pid {first.pid}" in (
+            second.output
+        )
+        first.kill()
+        with second:
+            assert second.is_alive
+
+
+def test_a_worker_that_is_stopped_lets_jobs_finish(
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+) -> None:
+    """It takes nothing new meanwhile."""
+    with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "default=1") as worker:
+        running = shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "it")
+        marks.wait_for(1)
+        waiting = shop.add.enqueue_sync(1, 2)
+        os.kill(worker.pid, signal.SIGTERM)
+        time.sleep(0.3)  # in which it would have taken it
+        gate.open()
+        worker.wait()
+
+        assert running.status_sync() is JobStatus.SUCCEEDED
+        assert waiting.status_sync() is JobStatus.QUEUED
+        assert "Traceback" not in worker.output
+        assert not any(each.workers for each in shop.jobs.stats())
+
+
+def test_what_does_not_finish_goes_back(
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+) -> None:
+    """From a process as from a thread; and the next worker has it at once."""
+    options = ("--queue", "default=4", "--grace", "0")
+    with WorkerProgram(shop.jobs.url, tmp_path, *options) as worker:
+        handles = [
+            shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "process"),
+            shop.held_on_thread.enqueue_sync(f"{marks.folder}", "thread"),
+        ]
+        marks.wait_for(2)
+        worker.stop()
+        assert [each.status_sync() for each in handles] == ["QUEUED", "QUEUED"]
+    gate.open()
+    with WorkerProgram(shop.jobs.url, tmp_path):
+        assert handles[0].result_sync(LONG_S) == "process"
+        wait_until(lambda: handles[1].status_sync() == "RUNNING")
+        assert handles[1].cancel_sync()
+    first = handles[0].attempts_sync()
+    assert [each.outcome for each in first] == ["returned", "succeeded"]
+    assert handles[0].info_sync().attempt == 1
+
+
+@pytest.mark.one_python
+def test_a_job_that_ends_its_workers_is_given_up(
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+) -> None:
+    """After the fifth it is a dead letter, and not the end of all workers."""
+    handle = shop.held_on_thread.enqueue_sync(f"{marks.folder}", "it")
+    for number in range(1, 6):
+        with WorkerProgram(shop.jobs.url, tmp_path, "--slot", "a") as worker:
+            wait_until(lambda least=number: len(handle.attempts_sync()) == least)
+            worker.kill()
+    with (
+        WorkerProgram(shop.jobs.url, tmp_path, "--slot", "a"),
+        pytest.raises(JobFailedError, match="LostWorkerError"),
+    ):
+        handle.result_sync(LONG_S)
+    assert [each.outcome for each in handle.attempts_sync()] == ["lost"] * 5
+
+
+def test_limits_hold_for_all_workers_together(shop: Shop, tmp_path: Path) -> None:
+    """`concurrency=2` with two workers of four slots each: never three at once."""
+    options = ("--queue", "two=4")
+    with (
+        WorkerProgram(shop.jobs.url, tmp_path, *options),
+        WorkerProgram(shop.jobs.url, tmp_path, *options),
+    ):
+        calls = [(f"{tmp_path}", number, 0.1) for number in range(12)]
+        for each in shop.timed.enqueue_many_sync(calls):
+            each.result_sync(LONG_S)
+    running, most = 0, 0
+    for line in sorted(notes_in(tmp_path)):
+        running += 1 if " begin " in line else -1
+        most = max(most, running)
+    assert most == 2
+
+
+def test_larger_priorities_are_sooner(shop: Shop, tmp_path: Path) -> None:
+    """And alike ones in the order in which they came."""
+    choice = random.Random(7)
+    given = [(choice.choice([-100, -1, 0, 5, 100]), number) for number in range(30)]
+    handles = [
+        shop.noted.using(priority=priority).enqueue_sync(f"{tmp_path}", number)
+        for priority, number in given
+    ]
+    with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "one=1"):
+        for each in handles:
+            each.result_sync(LONG_S)
+    ran = [int(line.split()[1]) for line in notes_in(tmp_path)]
+    assert ran == [
+        number for _, number in sorted(given, key=lambda it: (-it[0], it[1]))
+    ]
+
+
+def test_many_at_once_keep_their_order(shop: Shop, tmp_path: Path) -> None:
+    """Although they came in one transaction."""
+    calls = [(f"{tmp_path}", number) for number in range(20)]
+    handles = shop.noted.enqueue_many_sync(calls)
+    with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "one=1"):
+        for each in handles:
+            each.result_sync(LONG_S)
+    assert [int(line.split()[1]) for line in notes_in(tmp_path)] == [*range(20)]
+
+
+def test_a_rate_holds_in_every_window(shop: Shop, tmp_path: Path) -> None:
+    """`Rate(3, per=2)`: no 1.8 s hold four starts."""
+    calls = [(f"{tmp_path}", number) for number in range(8)]
+    handles = shop.paced.enqueue_many_sync(calls)
+    with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "paced=8"):
+        for each in handles:
+            each.result_sync(LONG_S)
+    times = sorted(times_in(tmp_path))
+    assert all(
+        after - before > 1.8 for before, after in zip(times, times[3:], strict=False)
+    )
