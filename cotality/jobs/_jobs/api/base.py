@@ -46,8 +46,9 @@ class Base:
                 "the store has no tables yet, and the transaction that is open here "
                 "keeps them from being made: call jobs.prepare() before it"
             )
-        make_tables(self.database)
+        # Ours are made last: where they are, everything is.
         self.engine.prepare()
+        make_tables(self.database)
 
     def after_fork(self) -> None:
         """What a parent has open is not for its child."""

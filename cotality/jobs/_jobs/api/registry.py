@@ -15,6 +15,8 @@ from cotality.jobs._jobs.errors.errors import UnknownJobError
 
 from .definition import Definition
 
+DEFAULT_QUEUE = "default"
+
 
 class Registry:
     """What was marked with ``@jobs.job``, here and in other modules."""
@@ -35,7 +37,8 @@ class Registry:
         self.jobs[job.name] = job
 
     def queues(self) -> set[str]:
-        return {job.options.queue for job in self.jobs.values()} | self.limits.keys()
+        used = {job.options.queue for job in self.jobs.values()}
+        return {DEFAULT_QUEUE, *used, *self.limits}
 
     def import_modules(self) -> dict[str, Exception]:
         """Import all that have jobs; what the import of some has raised."""

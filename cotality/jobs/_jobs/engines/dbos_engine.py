@@ -19,7 +19,7 @@ from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.moves import Placed, Ticket
 
 from .dbos_client import FORM, NAME, WORKFLOW, made_client
-from .protocol import Limits, Run
+from .protocol import KEEP_S, Limits, Run
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25  # between two looks for jobs, of each queue
 SLOTS = 4  # that a queue has as long as no worker has said how many
-# DBOS counts the starts of a rate in its rows, so they stay for a while.
-KEEP = timedelta(minutes=5)
 CLEANED_AT_ONCE = 500
 OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -166,8 +164,8 @@ class DbosEngine:
         if tickets:
             self.client.cancel_workflows([name_of(ticket) for ticket in tickets])
 
-    def clean(self) -> int:
-        before = datetime.now(UTC) - KEEP - timedelta(seconds=self.longest_rate)
+    def clean(self, older_than_s: float = KEEP_S) -> int:
+        before = datetime.now(UTC) - timedelta(seconds=older_than_s + self.longest_rate)
         count = 0
         while True:
             rows = self.client.list_workflows(

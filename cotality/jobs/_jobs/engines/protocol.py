@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Run: TypeAlias = Callable[[Ticket], None]
 
 
+# DBOS counts the starts of a rate in its rows, so they stay for a while.
+KEEP_S = 300.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What holds for a queue, however many workers serve it.
@@ -91,8 +95,8 @@ class JobEngine(Protocol):
         """Forget what a dead worker had in its hands."""
         ...
 
-    def clean(self) -> int:
-        """Forget tickets that are over; how many."""
+    def clean(self, older_than_s: float = KEEP_S) -> int:
+        """Forget tickets that have been over for so long; how many."""
         ...
 
     def close(self) -> None:

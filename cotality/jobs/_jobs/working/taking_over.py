@@ -20,7 +20,7 @@ from cotality.jobs._jobs.store.workers import DEAD_AFTER_S, WorkerRow
 logger = logging.getLogger("cotality.jobs")
 
 # So often a job's worker may die before the job itself is taken for the reason.
-MOST_LOST = 5
+MOST_LOST = 3
 
 
 def bury_the_dead(base: Base, me: str, *, thorough: bool) -> None:
