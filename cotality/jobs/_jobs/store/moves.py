@@ -6,12 +6,13 @@ there before, and nothing has happened.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
 
 Row = Mapping[str, Any]  # Any: what a column holds
 
@@ -74,9 +75,14 @@ class Placed:
 def execute(
     connection: Connection, statement: str, **values: object
 ) -> Any:  # Any: rows of any columns
+    return connection.execute(prepared(statement), values)
+
+
+@functools.cache
+def prepared(statement: str) -> TextClause:
     from sqlalchemy import text
 
-    return connection.execute(text(statement), values)
+    return text(statement)
 
 
 def one(connection: Connection, statement: str, **values: object) -> Row | None:

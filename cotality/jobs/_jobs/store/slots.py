@@ -6,10 +6,12 @@ without waiting for its signs of life to stop.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,6 +23,7 @@ from cotality.jobs._jobs.errors.errors import SlotInUseError
 from .database import Database
 
 LOOKS, PAUSE_S = 5, 0.02
+FAR = 1 << 20  # bytes
 
 
 class Slot:
@@ -32,17 +35,23 @@ class Slot:
         folder.mkdir(parents=True, exist_ok=True)
         self.descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
         if not soon_locked(self.descriptor):
-            text = os.pread(self.descriptor, 4096, 0).decode("utf-8", "replace")
+            text = read(self.descriptor)
             os.close(self.descriptor)
             raise SlotInUseError(
                 f"slot {name!r} is in use by {holder_of(text)}: give this worker "
                 f"another --slot, or none"
             )
         os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps(about).encode(), 0)
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        os.write(self.descriptor, json.dumps(about).encode())
 
     def close(self) -> None:
         os.close(self.descriptor)
+
+
+def read(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, 4096).decode("utf-8", "replace")
 
 
 def holder_of(text: str) -> str:
@@ -77,19 +86,20 @@ def folder_of(database: Database) -> Path:
     if file is not None:
         return file.with_name(f"{file.name}.slots")
     digest = hashlib.sha256(database.url.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"cotality-{os.getuid()}" / digest
+    return Path(tempfile.gettempdir()) / f"cotality-{getpass.getuser()}" / digest
 
 
-def has_ended(lock_file: str, worker: str) -> bool:
-    """Whether *worker*, of this machine, which held this lock, is no more."""
+def has_ended(lock_file: str, worker: str) -> bool | None:
+    """Whether *worker*, of this machine, which held this lock, is no more.
+
+    None if the lock does not tell: its file is gone, or somebody else's.
+    """
     try:
         descriptor = os.open(lock_file, os.O_RDWR)
-    except FileNotFoundError:
-        return True
     except OSError:
-        return False  # of another user: its signs of life will tell
+        return None
     try:
-        text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
+        text = read(descriptor)
         return worker not in text or locked(descriptor)  # or another one has the slot
     finally:
         os.close(descriptor)
@@ -106,10 +116,17 @@ def soon_locked(descriptor: int) -> bool:
 
 def locked(descriptor: int) -> bool:
     """Whether *descriptor* has the lock now."""
-    import fcntl
-
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            import msvcrt
+
+            # Others may not read what is locked there, so it is a byte behind the text.
+            os.lseek(descriptor, FAR, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

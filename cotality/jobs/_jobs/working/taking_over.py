@@ -44,9 +44,9 @@ def dead_workers(base: Base, me: str) -> list[WorkerRow]:
 
 
 def is_dead(worker: WorkerRow, now: float) -> bool:
-    if worker.host == socket.gethostname():
-        return has_ended(worker.lock_file, worker.id)
-    return worker.beat_at < now - DEAD_AFTER_S
+    is_here = worker.host == socket.gethostname()
+    ended = has_ended(worker.lock_file, worker.id) if is_here else None
+    return worker.beat_at < now - DEAD_AFTER_S if ended is None else ended
 
 
 def take_over(base: Base, dead: list[WorkerRow]) -> None:

@@ -21,7 +21,7 @@ from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.slots import Slot, checked_slot, folder_of, free_slot
 from cotality.jobs._jobs.store.workers import WorkerRow
 
-from .taking_over import bury_the_dead
+from .taking_over import bury_the_dead, take_over
 from .tending import Tending
 
 logger = logging.getLogger("cotality.jobs")
@@ -86,12 +86,22 @@ class Worker:
             workers.join(connection, row)
         for queue in {*self.jobs.registry.queues(), *served}:
             limits = self.jobs.registry.limits.get(queue, Limits())
-            base.engine.limit(queue, limits, served.get(queue, self.each), self.poll)
+            base.engine.limit(queue, limits, self.most_slots(queue), self.poll)
         # What the last holder of the slot had is waited for: it goes first.
         bury_the_dead(base, self.id, thorough=True)
         self.tending = Tending(self.jobs, self.runner, row)
         self.tending.start()
         base.engine.serve(self.id, self.queues, self.runner.run)
+
+    def most_slots(self, queue: str) -> int:
+        """As many as any worker has: an engine may know one number for all of them.
+
+        Who has fewer waits at its own gates.
+        """
+        with self.jobs.base.database.reading() as connection:
+            rows = workers.all_workers(connection)
+        found = [row.queues.get(queue, row.queues.get(ALL, 0)) for row in rows]
+        return max(found, default=0) or self.each
 
     def taken_slot(self) -> Slot:
         folder = folder_of(self.jobs.base.database)
@@ -134,5 +144,7 @@ class Worker:
             self.places.close()
             with self.jobs.base.database.writing() as connection:
                 workers.leave(connection, self.id)
+            # The engine may have handed it something while it was stopped.
+            take_over(self.jobs.base, [])
             self.slot.close()
             self.slot = None
