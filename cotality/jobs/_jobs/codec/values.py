@@ -166,7 +166,7 @@ SEVERAL_OF: dict[str, Callable[..., object]] = {
 AS_TEXT: dict[type, tuple[str, Callable[[Any], Json], Callable[[Any], object]]] = {
     datetime: ("$datetime", lambda it: datetime_text(it), lambda it: datetime_of(it)),
     date: ("$date", date.isoformat, date.fromisoformat),
-    time: ("$time", lambda it: time_text(it), time.fromisoformat),
+    time: ("$time", lambda it: time_text(it), lambda it: time_of(it)),
     timedelta: (
         "$timedelta",
         lambda it: [it.days, it.seconds, it.microseconds],
@@ -193,7 +193,7 @@ def datetime_text(value: datetime) -> Json:
     """With the name of its zone, where it has one: an offset alone knows no summer."""
     zone = getattr(value.tzinfo, "key", None)
     if zone is None:
-        return value.isoformat()
+        return [value.isoformat(), None, 1] if value.fold else value.isoformat()
     return [value.replace(tzinfo=None).isoformat(), zone, value.fold]
 
 
@@ -203,10 +203,17 @@ def datetime_of(value: Json) -> datetime:
     from zoneinfo import ZoneInfo
 
     text, zone, fold = value
+    if zone is None:
+        return datetime.fromisoformat(text).replace(fold=fold)
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold)
 
 
-def time_text(value: time) -> str:
+def time_text(value: time) -> Json:
     if value.tzinfo is not None and value.utcoffset() is None:
         raise NotStorableError(f"{value!r} has a time zone that depends on the day")
-    return value.isoformat()
+    return [value.isoformat(), value.fold]
+
+
+def time_of(value: Json) -> time:
+    text, fold = value
+    return time.fromisoformat(text).replace(fold=fold)

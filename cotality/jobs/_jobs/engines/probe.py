@@ -13,6 +13,7 @@ import sqlite3
 import time
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store.database import Database
 
@@ -70,6 +71,8 @@ def check_clock(database: Database) -> None:
             ).scalar()
             connection.rollback()
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         raise clock_error(f"it refuses a row: {error}") from error
     finally:
         client.destroy()
