@@ -91,6 +91,11 @@ class DbosEngine:
         )
         self.known.add(queue)
 
+    def pace(self, queue: str, poll_s: float) -> None:
+        known = self.client.retrieve_queue(queue)
+        if known is not None:
+            known.set_polling_interval_sec(poll_s)
+
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,

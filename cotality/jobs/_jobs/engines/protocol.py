@@ -62,6 +62,10 @@ class JobEngine(Protocol):
         """Let *limits* hold for *queue*; a worker takes *slots* of its jobs at once."""
         ...
 
+    def pace(self, queue: str, poll_s: float) -> None:
+        """Look for jobs of *queue* so often, from now on, in all workers."""
+        ...
+
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         """Let a worker have this ticket after so many seconds.
 

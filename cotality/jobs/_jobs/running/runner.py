@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -50,6 +51,7 @@ class Runner:
         self.places, self.gates = places, gates
         self.lock = threading.Lock()  # held while `running` changes
         self.running: dict[str, Running] = {}
+        self.ended: Counter[str] = Counter()  # runs of each queue
         self.stopping = threading.Event()  # nothing more begins
         self.has_given_up = threading.Event()  # nor is anything waited for
         self.has_begun = threading.Event()  # somebody should look after what runs
@@ -136,6 +138,7 @@ class Runner:
             answer = Answer("hopeless", raised=raised_of(error))
         with self.lock:
             self.running.pop(begun.ticket.job, None)
+            self.ended[begun.queue] += 1
         return answer, entry.was_stopped
 
     def end_cancelled(

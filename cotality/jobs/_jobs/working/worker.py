@@ -21,6 +21,7 @@ from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.slots import Slot, checked_slot, folder_of, free_slot
 from cotality.jobs._jobs.store.workers import WorkerRow
 
+from .pace import Pace
 from .taking_over import bury_the_dead, take_over
 from .tending import Tending
 
@@ -89,7 +90,8 @@ class Worker:
             base.engine.limit(queue, limits, self.most_slots(queue), self.poll)
         # What the last holder of the slot had is waited for: it goes first.
         bury_the_dead(base, self.id, thorough=True)
-        self.tending = Tending(self.jobs, self.runner, row)
+        pace = Pace(self.poll, self.queues, self.each)
+        self.tending = Tending(self.jobs, self.runner, row, pace)
         self.tending.start()
         base.engine.serve(self.id, self.queues, self.runner.run)
 
