@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 
 from cotality.jobs import JobFailedError, JobStatus
 from tests.helpers import Gate, Marks, environment_of_scripts, wait_until
+from tests.jobs_chaos import chaos
 from tests.jobs_shop import Shop
 from tests.jobs_workers import WorkerProgram, times_in
 from tests.limits import LONG_S
@@ -33,45 +32,6 @@ def shop(url: str) -> Iterator[Shop]:
     made = Shop(url)
     yield made
     made.jobs.close()
-
-
-def chaos(
-    shop: Shop, folder: Path, jobs: int, workers: int, kills: int, seconds: float
-) -> None:
-    """Kill workers while jobs run: each job succeeds, and is finished once."""
-    handles = shop.work.enqueue_many_sync((seconds, number) for number in range(jobs))
-    programs = [
-        WorkerProgram(shop.jobs.url, folder, "--queue", "default=4")
-        for _ in range(workers)
-    ]
-    choice = random.Random(f"{folder}")
-    try:
-        for program in programs:
-            program.start()
-        for kill in range(kills):
-            enough = (kill + 1) * jobs // (kills + 1)
-            wait_until(lambda least=enough: succeeded(shop) >= least, LONG_S * 3)
-            victim = choice.choice(programs)
-            victim.wait_until_ready()
-            victim.kill()
-            victim.start()
-        wait_until(lambda: succeeded(shop) == jobs, LONG_S * 3)
-        logs = [log.read_text("utf-8") for log in folder.glob("worker-*.log")]
-    finally:
-        for program in programs:
-            program.__exit__(None, None, None)
-    assert [each.result_sync(0) for each in handles] == [*range(jobs)]
-    assert not any("locked" in log for log in logs), logs
-    assert not any("Traceback" in log for log in logs), logs
-    finished = Counter(
-        attempt.outcome for each in handles for attempt in each.attempts_sync()
-    )
-    assert finished["succeeded"] == jobs
-    assert finished.keys() <= {"succeeded", "lost"}
-
-
-def succeeded(shop: Shop) -> int:
-    return sum(each.succeeded for each in shop.jobs.stats())
 
 
 @pytest.mark.one_python
@@ -119,6 +79,7 @@ def test_a_job_outlives_who_enqueued_it(shop: Shop, tmp_path: Path) -> None:
     script.write_text(
         f"""
 import os, signal
+from tests.jobs_chaos import chaos
 from tests.jobs_shop import Shop
 handle = Shop({shop.jobs.url!r}).add.enqueue_sync(20, 22)
 print(handle.id, flush=True)
