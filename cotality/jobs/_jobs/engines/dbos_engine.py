@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cotality.jobs._jobs.errors.errors import StoreError
-from cotality.jobs._jobs.store.database import Database
+from cotality.jobs._jobs.store.database import Database, made_engine
 from cotality.jobs._jobs.store.moves import Placed, Ticket
 
 from .dbos_client import FORM, NAME, WORKFLOW, made_client
@@ -119,9 +119,15 @@ class DbosEngine:
 
         from .plain_json import PlainJson
 
+        # DBOS counts what runs, and then takes what may run besides. On SQLite it does
+        # the first before its transaction has begun (seen in 3.4.0): two workers that
+        # count at the same time take too much. So its transactions begin with the lock.
+        self.serving_on = made_engine(self.database.url, locks_first=True)
         config: DBOSConfig = {
             "name": NAME,
-            "system_database_engine": self.database.engine,
+            "system_database_engine": self.serving_on,
+            # Its tables are there: `prepare` has seen to that.
+            "run_migrations": False,
             "executor_id": worker,
             "application_version": FORM,
             "serializer": PlainJson(),
@@ -152,6 +158,7 @@ class DbosEngine:
                 destroy_registry=True,
                 workflow_completion_timeout_sec=round(grace_s) + 2,
             )
+            self.serving_on.dispose()
 
     def held_by_others(self, alive: Iterable[str]) -> dict[str, list[Ticket]]:
         known = set(alive)

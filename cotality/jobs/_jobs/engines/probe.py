@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
@@ -30,22 +29,12 @@ def probe(database: Database) -> None:
     from dbos import DBOS
 
     logging.getLogger("dbos").setLevel(logging.ERROR)
-    with database.engine.connect() as connection:
-        has_tables = tables_of(connection, database.is_sqlite)
-    if not has_tables:
-        DBOS.migrate(database.url)
+    # Of ours first: it has the settings that stay in a file.
+    with database.reading():
+        pass
+    DBOS.migrate(database.url)
     if database.is_sqlite:
         check_clock(database)
-
-
-def tables_of(connection: Any, is_sqlite: bool) -> bool:  # Any: a Connection
-    statement = (
-        "SELECT 1 FROM sqlite_master WHERE name = 'dbos_migrations'"
-        if is_sqlite
-        else "SELECT 1 FROM information_schema.tables "
-        "WHERE table_schema = 'dbos' AND table_name = 'dbos_migrations'"
-    )
-    return connection.exec_driver_sql(statement).first() is not None
 
 
 def check_clock(database: Database) -> None:

@@ -127,7 +127,14 @@ def checked_url(url: object) -> str:
     )
 
 
-def made_engine(url: str) -> Engine:
+def made_engine(url: str, *, locks_first: bool = False) -> Engine:
+    """An engine on the database at *url*.
+
+    Args:
+        url: A checked one.
+        locks_first: Whether every transaction on SQLite begins with the right to write,
+            for code that reads, decides and writes as if that were so.
+    """
     try:
         import sqlalchemy
     except ModuleNotFoundError as error:
@@ -144,6 +151,9 @@ def made_engine(url: str) -> Engine:
         from sqlalchemy import event
 
         event.listen(engine, "connect", set_up_sqlite)
+        if locks_first:
+            event.listen(engine, "connect", begin_by_hand)
+            event.listen(engine, "begin", begin_with_lock)
         return engine
     try:
         return sqlalchemy.create_engine(
@@ -165,6 +175,14 @@ def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     set_up_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     set_up_clock(connection)
+
+
+def begin_by_hand(connection: sqlite3.Connection, record: object) -> None:
+    connection.isolation_level = None
+
+
+def begin_with_lock(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def set_up_wal(connection: sqlite3.Connection) -> None:
