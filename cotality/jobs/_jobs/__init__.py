@@ -8,6 +8,7 @@
 * side by side: the `store`, where the truth about each job is, and the `codec`, by
   which arguments become text and are themselves again;
 * what there is to say about a job: `states`, and about a queue: `stats`;
+* parts that know nothing of the rest: `schedules`, `webhooks`, `feeds`, `health`;
 * `errors`.
 
 A job travels like this: the one who enqueues it writes a row, and in the same
