@@ -33,7 +33,11 @@ class Deadline:
 
 
 class TimedSocket:
-    """What `http.client` wants of a socket."""
+    """What `http.client` wants of a socket. Whoever has opened it closes it.
+
+    `http.client` closes it before it has read what was answered, and counts on the file
+    that it reads from to keep it open.
+    """
 
     def __init__(self, inner: socket.socket, deadline: Deadline) -> None:
         self.inner = inner
@@ -48,7 +52,7 @@ class TimedSocket:
         return io.BufferedReader(TimedReader(self))
 
     def close(self) -> None:
-        self.inner.close()
+        pass
 
 
 class TimedReader(io.RawIOBase):
