@@ -142,7 +142,7 @@ def test_who_crosses_the_threshold(url: str) -> None:
 
 
 Move = tuple[str, str, str, int]
-USERS, AUTHORS = ["u", "v"], ["a", "b", "c"]
+USERS, AUTHORS = ["u"], ["a", "b"]  # few, so that moves meet
 
 
 class Model:
@@ -173,24 +173,25 @@ class Model:
 moves = st.lists(
     st.one_of(
         st.tuples(
-            st.sampled_from(["post", "post", "post", "again", "delete"]),
+            st.sampled_from(["post", "post", "again", "delete"]),
             st.sampled_from(USERS),
             st.sampled_from(AUTHORS),
             st.integers(0, 6),
         ),
         st.tuples(
-            st.sampled_from(["follow", "follow", "leave", "count"]),
+            st.sampled_from(["follow", "leave", "count"]),
             st.sampled_from(USERS),
             st.sampled_from(AUTHORS),
             st.integers(0, 4),
         ),
     ),
+    min_size=10,
     max_size=40,
 )
 
 
 def check_against_model(url: str, moves: list[Move], keep: int, page: int) -> None:
-    world, model, posts = World(), Model(keep), list[Post]()
+    world, model, posts = World(("u", "a")), Model(keep), list[Post]()
     with world.feeds(
         url,
         threshold=2,
