@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         JobsError,
         LostWorkerError,
         NotStorableError,
+        RetryLaterError,
         SlotInUseError,
         StoreError,
         UnknownJobError,
     )
     from ._jobs.running.context import JobContext, current_job
+    from ._jobs.schedules.crontab import crontab
     from ._jobs.states.info import Attempt, JobEvent, JobInfo, JobProgress, JobStatus
     from ._jobs.stats import QueueStats
 
@@ -58,10 +60,12 @@ __all__ = [
     "QueueStats",
     "Rate",
     "Retry",
+    "RetryLaterError",
     "SlotInUseError",
     "StoreError",
     "UnknownJobError",
     "Using",
+    "crontab",
     "current_job",
 ]
 
@@ -85,10 +89,12 @@ LATER = {
     "QueueStats": "._jobs.stats",
     "Rate": "cotality.core.utils.process",
     "Retry": "cotality.core.utils.process",
+    "RetryLaterError": "._jobs.errors.errors",
     "SlotInUseError": "._jobs.errors.errors",
     "StoreError": "._jobs.errors.errors",
     "UnknownJobError": "._jobs.errors.errors",
     "Using": "._jobs.api.job",
+    "crontab": "._jobs.schedules.crontab",
     "current_job": "._jobs.running.context",
 }
 

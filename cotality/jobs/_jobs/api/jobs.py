@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -23,6 +23,7 @@ from cotality.core.calls import checked_count, checked_seconds
 from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.protocol import Limits
+from cotality.jobs._jobs.schedules.schedule import Missed, When, checked_schedule
 from cotality.jobs._jobs.states.info import JobInfo, JobStatus
 from cotality.jobs._jobs.stats import QueueStats
 from cotality.jobs._jobs.store import counting, moves, reading, sweeping
@@ -44,6 +45,7 @@ from .options import (
 )
 from .putting import put
 from .registry import Registry, module_of
+from .scheduled import Scheduled, checked_args
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -90,6 +92,7 @@ class Jobs:
     def __init__(self, url: str, *, modules: Iterable[str] = ()) -> None:
         self.base = Base(url)
         self.registry = Registry(modules)
+        self.scheduled: dict[str, Scheduled] = {}
 
     def __repr__(self) -> str:
         from sqlalchemy.engine import make_url
@@ -233,6 +236,58 @@ class Jobs:
             raise TypeError(f"rate must be a Rate, such as Rate(100, per=60): {rate!r}")
         limit = None if rate is None else (rate.count, rate.per)
         self.registry.limits[checked_queue(name)] = Limits(concurrency, limit)
+
+    def schedule(
+        self,
+        name: str,
+        when: When | None = None,
+        job: BaseJob[..., Any] | None = None,  # Any: whatever it gives
+        *,
+        every: float | timedelta | None = None,
+        args: Iterable[Any] = (),  # Any: arguments of any function
+        timezone: str | tzinfo = "UTC",
+        missed: Missed = "skip",
+    ) -> None:
+        """Have a job enqueued by the clock, as long as a worker runs.
+
+        However many workers there are, and whatever their clocks do, each due time
+        makes one job: its id is the name and the time. On days on which clocks are
+        changed, what names a time is due once.
+
+        Args:
+            name: Of the schedule; the store knows by it what was handled.
+            when: A cron line such as ``"0 9 * * mon"``, a `crontab`, or a number of
+                seconds like *every*.
+            job: What to enqueue.
+            every: So many seconds, at least 1, or a timedelta; counted from 1970 in
+                UTC, so that all workers agree.
+            args: The arguments of the job.
+            timezone: In which a cron line is meant, such as ``"Europe/Berlin"``.
+            missed: What becomes of due times at which no worker ran: ``"skip"`` forgets
+                them, ``"once"`` makes one job of all of them.
+
+        Raises:
+            ValueError: A cron line that is none or is never due, a time zone that
+                nobody knows, a name that another schedule has.
+            TypeError: An argument is missing, or is not what it must be.
+            NotStorableError: *args* cannot be stored.
+        """
+        if not isinstance(job, BaseJob):
+            raise TypeError(
+                f"the schedule {name!r} needs a job, a function that is marked with "
+                f"@jobs.job, got {job!r}"
+            )
+        schedule = checked_schedule(
+            name, when, every=every, timezone=timezone, missed=missed
+        )
+        made = Scheduled(schedule, job.definition, checked_args(args))
+        made.job.order(CallOptions(), made.args, {})  # raises if they do not fit
+        known = self.scheduled.get(name)
+        if known is not None and known.job.name != made.job.name:
+            raise ValueError(
+                f"there is a schedule {name!r} already, of the job {known.job.name}"
+            )
+        self.scheduled[name] = made
 
     @overload
     def on(self, event: str) -> Marks: ...

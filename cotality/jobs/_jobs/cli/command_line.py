@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import logging
 import os
@@ -11,13 +12,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from types import FrameType
 
 from cotality._kit.safe_text import class_and_text, printable
 from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
+from cotality.jobs._jobs.api.scheduled import Scheduled, Ticks
 from cotality.jobs._jobs.engines.dbos_engine import POLL_S
 from cotality.jobs._jobs.errors.errors import JobsError
 from cotality.jobs._jobs.running.body import jobs_named
@@ -34,6 +36,7 @@ Run the jobs of `name` in the module `module`, and look after them.
   cancel    end jobs
   purge     forget dead letters, or jobs by their ids
   stats     how the queues are
+  schedules what comes by the clock, and when
 """
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
@@ -266,6 +269,34 @@ def stats(given: Given) -> int:
     return 0
 
 
+def schedules(given: Given) -> int:
+    """Say what comes by the clock."""
+    with jobs_of(given) as jobs:
+        for module in jobs.registry.modules:
+            importlib.import_module(module)
+        jobs.prepare()
+        found = [as_row(jobs, each) for each in jobs.scheduled.values()]
+    if given.json:
+        return as_json(found)
+    names = ("name", "job", "when", "missed", "last", "next")
+    table([names, *([shown(row[name]) for name in names] for row in found)])
+    return 0
+
+
+def as_row(jobs: Jobs, each: Scheduled) -> dict[str, object]:
+    schedule = each.schedule
+    last = Ticks(jobs.base, jobs.scheduled).last_tick(schedule.name)
+    due = next(schedule.times.after(datetime.now(UTC)), None)
+    return {
+        "name": schedule.name,
+        "job": each.job.name,
+        "when": schedule.text,
+        "missed": schedule.missed,
+        "last": None if last is None else last.isoformat(timespec="seconds"),
+        "next": None if due is None else due.isoformat(timespec="seconds"),
+    }
+
+
 def jobs_of(given: Given) -> Jobs:
     return jobs_named(given.jobs)
 
@@ -307,4 +338,5 @@ COMMANDS: dict[str, Callable[[Given], int]] = {
     "cancel": cancel,
     "purge": purge,
     "stats": stats,
+    "schedules": schedules,
 }

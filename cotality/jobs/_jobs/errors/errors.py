@@ -36,6 +36,35 @@ class UnknownJobError(JobsError):
 
 
 @public
+class RetryLaterError(JobsError):
+    """Raised by a body that knows when it should be tried again, or that it should not.
+
+    It counts instead of the job's `Retry`. A server that asks for 30 seconds::
+
+        raise RetryLaterError("too many requests", retry_in=30)
+
+    Args:
+        retry_in: After how many seconds; None for never, and the job is a dead letter.
+        is_attempt: Whether this run counts as an attempt. One that has only seen that
+            it is too early need not.
+
+    Attributes:
+        retry_in: As it was given.
+        is_attempt: Likewise.
+    """
+
+    def __init__(
+        self, message: str, retry_in: float | None = None, is_attempt: bool = True
+    ) -> None:
+        super().__init__(message, retry_in, is_attempt)
+        self.retry_in = retry_in
+        self.is_attempt = is_attempt
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@public
 class NotStorableError(JobsError, TypeError):
     """A value cannot be written as JSON, or not be read back as what it was."""
 

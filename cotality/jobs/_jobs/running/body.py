@@ -19,6 +19,7 @@ from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.errors.errors import (
     JobCancelledError,
     NotStorableError,
+    RetryLaterError,
     UnknownJobError,
 )
 from cotality.jobs._jobs.store.database import Database
@@ -45,6 +46,8 @@ class Answer:
         is_retryable: Whether its `Retry` is about that.
         cpu_s: What it took of a CPU.
         wall_s: For how long it ran.
+        retry_in: After how many seconds its body wants to be tried again, if it says.
+        is_attempt: Whether this run counts as an attempt.
     """
 
     kind: Kind
@@ -53,6 +56,8 @@ class Answer:
     is_retryable: bool = False
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    retry_in: float | None = None
+    is_attempt: bool = True
 
 
 def jobs_named(target: str) -> Jobs:
@@ -185,8 +190,22 @@ def answer_of(
         return Answer("cancelled", raised=raised_of(error))
     if isinstance(error, NotStorableError | UnknownJobError):
         return Answer("hopeless", raised=raised_of(error))
+    if isinstance(error, RetryLaterError):
+        return answer_of_later(error, cpu_s, wall_s)
     retryable = isinstance(error, Exception) and is_retryable(job, error)
     return Answer("raised", "", raised_of(error), retryable, cpu_s, wall_s)
+
+
+def answer_of_later(error: RetryLaterError, cpu_s: float, wall_s: float) -> Answer:
+    pause = error.retry_in
+    return Answer(
+        "hopeless" if pause is None else "raised",
+        raised=raised_of(error),
+        cpu_s=cpu_s,
+        wall_s=wall_s,
+        retry_in=None if pause is None else max(0.0, float(pause)),
+        is_attempt=bool(error.is_attempt),
+    )
 
 
 def is_retryable(job: Definition, error: Exception) -> bool:

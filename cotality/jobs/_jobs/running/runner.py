@@ -189,13 +189,15 @@ class Runner:
         elif answer.kind == "cancelled":
             self.write(lambda to, now: moves.end_cancelled(to, begun, now))
         elif (pause := self.pause_after(begun, answer)) is not None:
-            return self.again_after(begun, raised, pause)
+            return self.again_after(begun, raised, pause, answer.is_attempt)
         else:
             self.write(lambda to, now: moves.bury(to, begun, raised, now))
         return None
 
     def pause_after(self, begun: Begun, answer: Answer) -> float | None:
         """Seconds until the next attempt; None if there is none."""
+        if answer.retry_in is not None:
+            return answer.retry_in
         if answer.kind != "raised" or not answer.is_retryable:
             return None
         retry = self.found(begun.name).options.retry
@@ -203,12 +205,22 @@ class Runner:
             return None
         return retry.delay_before(begun.attempt + 1)
 
-    def again_after(self, begun: Begun, raised: Raised, pause: float) -> float | None:
+    def again_after(
+        self, begun: Begun, raised: Raised, pause: float, is_attempt: bool
+    ) -> float | None:
         is_short = pause <= SHORT_S
 
         def write(to: Connection, now: float) -> tuple[Placed | None, float]:
             due = now + pause
-            placed = moves.retry(to, begun, raised, due, now, new_ticket=not is_short)
+            placed = moves.retry(
+                to,
+                begun,
+                raised,
+                due,
+                now,
+                new_ticket=not is_short,
+                is_attempt=is_attempt,
+            )
             if not is_short:
                 self.placed(to, placed, pause - LEAD_S)
             return placed, due

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, TypeAlias, get_args
-from zoneinfo import ZoneInfo, available_timezones
 
 from cotality.jobs._jobs.schedules.cron_times import checked_cron
 from cotality.jobs._jobs.schedules.crontab import crontab
@@ -107,6 +105,8 @@ def checked_zone(timezone: object) -> tzinfo:
         )
     if timezone == "UTC":
         return UTC  # also where no zones are installed
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(timezone)
     except (OSError, ValueError, LookupError) as error:  # by what the name looks like
@@ -114,6 +114,9 @@ def checked_zone(timezone: object) -> tzinfo:
 
 
 def unknown_zone(timezone: str) -> str:
+    import difflib
+    from zoneinfo import available_timezones
+
     known = available_timezones()
     if not known:
         return (

@@ -260,18 +260,20 @@ def retry(
     now: float,
     *,
     new_ticket: bool,
+    is_attempt: bool = True,
 ) -> Placed | None:
     """Let the job that runs wait until *due* and run again.
 
     Args:
         new_ticket: Whether the worker lets go of it meanwhile. The ticket that is
             given back has to be handed to the engine then, in the same transaction.
+        is_attempt: Whether this run counts as an attempt.
     """
     found = one(
         connection,
         f"""
         UPDATE cotality_jobs SET state = 'RETRYING', due_at = :due,
-            ticket = ticket + :more,
+            ticket = ticket + :more, attempt = attempt - :less,
             error_type = :kind, error = :text, traceback = :traceback
         WHERE {IS_THIS_RUN} RETURNING id, ticket, queue, priority
         """,
@@ -279,6 +281,7 @@ def retry(
         run=begun.run,
         due=due,
         more=int(new_ticket),
+        less=int(not is_attempt),
         kind=raised.kind,
         text=raised.text,
         traceback=raised.traceback,

@@ -72,6 +72,10 @@ CREATE TABLE IF NOT EXISTS cotality_progress (
     message TEXT NOT NULL,
     at DOUBLE PRECISION NOT NULL
 );
+CREATE TABLE IF NOT EXISTS cotality_ticks (
+    name TEXT PRIMARY KEY,
+    last_at TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS cotality_workers (
     id TEXT PRIMARY KEY,
     slot TEXT NOT NULL,

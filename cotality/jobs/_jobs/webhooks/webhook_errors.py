@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cotality._kit.public import public_in
+from cotality.jobs._jobs.errors.errors import RetryLaterError
 
 public = public_in("cotality.jobs.webhooks")
 
@@ -58,21 +59,11 @@ class UnreachableError(WebhookError):
 
 
 @public
-class DeliveryError(WebhookError):
-    """A webhook that was not delivered.
+class DeliveryError(WebhookError, RetryLaterError):
+    """A webhook that was not delivered. Raised in a job, it says when to try again.
 
     Attributes:
         retry_in: After how many seconds to try again; None if that is of no use.
         is_attempt: Whether an attempt was made, and is to be counted: not if its
             endpoint is left alone for a while, because it fails all the time.
     """
-
-    def __init__(
-        self, message: str, retry_in: float | None = None, is_attempt: bool = True
-    ) -> None:
-        super().__init__(message, retry_in, is_attempt)
-        self.retry_in = retry_in
-        self.is_attempt = is_attempt
-
-    def __str__(self) -> str:
-        return str(self.args[0])

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 
 from cotality.core.machine import available_cpus
 from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.api.scheduled import Ticks
 from cotality.jobs._jobs.engines.dbos_engine import POLL_S
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.running.gates import Gates
 from cotality.jobs._jobs.running.places import Places
 from cotality.jobs._jobs.running.runner import Runner
+from cotality.jobs._jobs.schedules.loop import ScheduleLoop
 from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.slots import Slot, checked_slot, folder_of, free_slot
 from cotality.jobs._jobs.store.workers import WorkerRow
@@ -94,6 +96,15 @@ class Worker:
         self.tending = Tending(self.jobs, self.runner, row, pace)
         self.tending.start()
         base.engine.serve(self.id, self.queues, self.runner.run)
+        self.clockwork = self.made_clockwork()
+        self.clockwork.start()
+
+    def made_clockwork(self) -> ScheduleLoop:
+        scheduled = self.jobs.scheduled
+        return ScheduleLoop(
+            [each.schedule for each in scheduled.values()],
+            Ticks(self.jobs.base, scheduled),
+        )
 
     def most_slots(self, queue: str) -> int:
         """As many as any worker has: an engine may know one number for all of them.
@@ -135,6 +146,7 @@ class Worker:
         if self.slot is None:
             return
         self.runner.stopping.set()
+        self.clockwork.stop()
         timer = threading.Timer(grace_s, self.runner.stop_all)
         timer.start()
         try:
