@@ -233,7 +233,7 @@ def in_pages(feeds: Feeds, user: str, size: int) -> Iterator[Post]:
 
 
 @given(moves=moves, keep=st.sampled_from([3, 1000]), page=st.integers(1, 3))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_it_is_what_a_plain_model_has_in_a_file(
     moves: list[Move], keep: int, page: int
 ) -> None:
@@ -243,7 +243,7 @@ def test_it_is_what_a_plain_model_has_in_a_file(
 
 
 @given(moves=moves, keep=st.sampled_from([3, 1000]), page=st.integers(1, 3))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_is_what_a_plain_model_has_on_a_server(
     redis_url: str, moves: list[Move], keep: int, page: int
 ) -> None:

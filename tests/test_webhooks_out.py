@@ -145,6 +145,13 @@ def test_the_whole_schedule(
     assert len(listener.got) == 10
 
 
+@pytest.mark.parametrize("schedule", [[], [-1], [float("nan")], [float("inf")]])
+def test_a_schedule_that_is_none(states: FileStates, schedule: list[float]) -> None:
+    """Is refused when the sender is made."""
+    with pytest.raises(ValueError, match="seconds before each attempt"):
+        WebhookSender(states, schedule=schedule)
+
+
 def test_pauses_are_spread(states: FileStates) -> None:
     """By a fifth either way, so that what failed together does not come together."""
     low, high = (

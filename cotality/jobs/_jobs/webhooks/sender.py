@@ -9,7 +9,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,7 +31,6 @@ logger = logging.getLogger("cotality.jobs.webhooks")
 
 # Seconds before each attempt, after the one before it has failed: nearly four days.
 SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-ATTEMPTS = len(SCHEDULE)
 JITTER = 0.2  # of each pause, so that what has failed together does not come together
 LONGEST_RETRY_AFTER = 86_400.0  # s
 
@@ -65,6 +64,8 @@ class WebhookSender:
         states: What is known of endpoints, by all workers: the path of a SQLite file,
             or another `EndpointStates`.
         transport: How to connect; to public addresses with https if it is not given.
+        schedule: Seconds before each attempt, after the one before it has failed. There
+            are as many attempts as numbers.
         now: The time, in seconds since 1970.
         jitter: A number from 0 to 1, another one each time.
     """
@@ -74,6 +75,7 @@ class WebhookSender:
         states: EndpointStates | str | os.PathLike[str],
         *,
         transport: Transport | None = None,
+        schedule: Sequence[float] = SCHEDULE,
         now: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -81,6 +83,7 @@ class WebhookSender:
             states = FileStates(states)
         self.states = states
         self.transport = Transport() if transport is None else transport
+        self.schedule = checked_schedule(schedule)
         self.now = now
         self.jitter = jitter
 
@@ -149,12 +152,22 @@ class WebhookSender:
 
     def pause_after(self, attempt: int) -> float | None:
         """Seconds until the next attempt; None after the last one."""
-        if attempt >= ATTEMPTS:
+        if attempt >= len(self.schedule):
             return None
-        return SCHEDULE[max(attempt, 0)] * self.spread()
+        return self.schedule[max(attempt, 0)] * self.spread()
 
     def spread(self) -> float:
         return 1 - JITTER + 2 * JITTER * self.jitter()
+
+
+def checked_schedule(schedule: Sequence[float]) -> tuple[float, ...]:
+    numbers = tuple(float(each) for each in schedule)
+    if not numbers or not all(0 <= each < float("inf") for each in numbers):
+        raise ValueError(
+            f"schedule must be seconds before each attempt, as (0, 5, 300), got "
+            f"{schedule!r}"
+        )
+    return numbers
 
 
 def should_try_again(status: int) -> bool:
