@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
 import logging
 import os
@@ -272,8 +271,7 @@ def stats(given: Given) -> int:
 def schedules(given: Given) -> int:
     """Say what comes by the clock."""
     with jobs_of(given) as jobs:
-        for module in jobs.registry.modules:
-            importlib.import_module(module)
+        jobs.registry.import_modules()
         jobs.prepare()
         found = [as_row(jobs, each) for each in jobs.scheduled.values()]
     if given.json:
