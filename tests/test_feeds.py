@@ -458,3 +458,20 @@ def test_no_negative_pages(url: str) -> None:
             feeds.read("u", 0)
         with pytest.raises(TypeError, match="user must be a text"):
             feeds.read(7)  # type: ignore[arg-type]
+
+
+def test_ids_that_are_numbers(url: str) -> None:
+    """Are refused wherever they come from: no text would be equal to any of them."""
+
+    def numbers(_: object) -> Any:
+        return [7]
+
+    with (
+        Feeds(url, followers=str, following=numbers) as feeds,
+        pytest.raises(TypeError, match="that is followed must be a text, got 7"),
+    ):
+        feeds.read("u")
+    with World(("u", "a")).feeds(url, existing=numbers) as feeds:
+        feeds.deliver(post(1))
+        with pytest.raises(TypeError, match="that exists must be a text, got 7"):
+            feeds.read("u")

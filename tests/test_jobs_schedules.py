@@ -16,6 +16,7 @@ from cotality.jobs._jobs.api.scheduled import Ticks
 from cotality.jobs._jobs.schedules.loop import ScheduleLoop
 from cotality.jobs._jobs.store import ticks
 from tests.limits import LONG_S
+from tests.postgres import binaries, postgres
 
 pytest.importorskip("dbos", reason="the extra of jobs is not installed")
 pytest.importorskip("cronsim", reason="the extra of jobs is not installed")
@@ -37,7 +38,28 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
         yield made
 
 
-def test_three_workers_make_one_job_of_a_tick(jobs: Jobs, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if binaries() is None:
+        pytest.skip("needs the programs of PostgreSQL, such as initdb")
+    pytest.importorskip("psycopg", reason="the extra of PostgreSQL is not installed")
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.one_python)]
+)
+def any_jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Jobs]:
+    """In a store of either kind."""
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("server")
+    with Jobs(url) as made:
+        yield made
+
+
+def test_three_workers_make_one_job_of_a_tick(any_jobs: Jobs) -> None:
     """Each with its own connections; the job has the arguments of the schedule."""
     clock = [NOON]
     together = threading.Barrier(
@@ -47,7 +69,7 @@ def test_three_workers_make_one_job_of_a_tick(jobs: Jobs, tmp_path: Path) -> Non
 
     def work() -> None:
         try:
-            with Jobs(jobs.url) as mine:
+            with Jobs(any_jobs.url) as mine:
                 mine.schedule("a", 20, mine.job(greet), args=["Ada"])
                 loop = loop_of(mine, lambda: clock[-1])
                 for _ in range(13):
@@ -57,7 +79,7 @@ def test_three_workers_make_one_job_of_a_tick(jobs: Jobs, tmp_path: Path) -> Non
             failures.append(error)
             raise
 
-    jobs.prepare()
+    any_jobs.prepare()
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -65,7 +87,7 @@ def test_three_workers_make_one_job_of_a_tick(jobs: Jobs, tmp_path: Path) -> Non
         thread.join()
 
     assert failures == []
-    found = sorted(jobs.list(), key=lambda info: info.id)
+    found = sorted(any_jobs.list(), key=lambda info: info.id)
     assert [info.id for info in found] == [
         f"a@2026-11-30T12:{when}Z" for when in ("00:20", "00:40", "01:00")
     ]
@@ -122,16 +144,16 @@ def test_what_is_stored_moves_forward(jobs: Jobs) -> None:
     jobs.prepare()
     later = NOON + timedelta(microseconds=1)
     with jobs.base.database.writing() as connection:
-        assert ticks.last_tick(connection, "a") is None
-        assert not ticks.set_last_tick(connection, "a", NOON, expected=NOON)
-        assert ticks.set_last_tick(connection, "a", NOON, expected=None)
-        assert not ticks.set_last_tick(connection, "a", later, expected=None)
-        assert ticks.set_last_tick(connection, "a", later, expected=NOON)
-        assert not ticks.advance(connection, "a", NOON)
-        assert not ticks.advance(connection, "a", later)
-        assert ticks.advance(connection, "a", later + timedelta(seconds=1))
-        assert ticks.advance(connection, "b", NOON)
-        assert ticks.last_tick(connection, "b") == NOON
+        assert ticks.last_tick(connection, "one") is None
+        assert not ticks.set_last_tick(connection, "one", NOON, expected=NOON)
+        assert ticks.set_last_tick(connection, "one", NOON, expected=None)
+        assert not ticks.set_last_tick(connection, "one", later, expected=None)
+        assert ticks.set_last_tick(connection, "one", later, expected=NOON)
+        assert not ticks.advance(connection, "one", NOON)
+        assert not ticks.advance(connection, "one", later)
+        assert ticks.advance(connection, "one", later + timedelta(seconds=1))
+        assert ticks.advance(connection, "two", NOON)
+        assert ticks.last_tick(connection, "two") == NOON
 
 
 @pytest.mark.parametrize(

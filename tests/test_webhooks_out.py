@@ -670,6 +670,10 @@ def test_data_that_json_has_no_word_for(data: object) -> None:
         ({"secrets": NEW}, TypeError),
         ({"headers": {"Webhook-ID": "1"}}, ValueError),
         ({"headers": {"host": "1"}}, ValueError),
+        ({"headers": {"X-A": "1\r\nX-B: 2"}}, ValueError),
+        ({"headers": {"X-A": "ä"}}, ValueError),
+        ({"headers": {"X A": "1"}}, ValueError),
+        ({"headers": {"X-A": 1}}, TypeError),
         ({"id": ""}, TypeError),
     ],
 )

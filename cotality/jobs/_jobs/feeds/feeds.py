@@ -123,6 +123,8 @@ class Feeds:
         check_id("user", user)
         checked_number("limit", limit)
         followed = list(dict.fromkeys(self.following(user)))
+        for each in followed:
+            check_id("an author that is followed", each)
         found: list[Post] = []
         while len(found) < limit:
             page = self.page(user, followed, limit, before)
@@ -148,6 +150,8 @@ class Feeds:
         if self.existing is None or not posts:
             return posts
         there = set(self.existing([post.id for post in posts]))
+        for each in there:
+            check_id("a post that exists", each)
         return [post for post in posts if post.id in there]
 
     def close(self) -> None:

@@ -127,7 +127,10 @@ class FileStates:
     def note_success(self, endpoint_id: str) -> None:
         with self.opened() as database:
             database.execute(
-                "UPDATE webhook_endpoint SET failures = 0 WHERE id = ?", [endpoint_id]
+                # Mostly there is nothing to change, and then nothing is written.
+                "UPDATE webhook_endpoint SET failures = 0 "
+                "WHERE id = ? AND failures > 0",
+                [endpoint_id],
             )
 
     def note_failure(self, endpoint_id: str, now: float) -> None:

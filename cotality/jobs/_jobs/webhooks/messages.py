@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ from cotality.jobs._jobs.webhooks.transport import target_of
 
 public = public_in("cotality.jobs.webhooks")
 
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 OURS = {
     *("webhook-id", "webhook-timestamp", "webhook-signature"),
     *("host", "content-type", "content-length", "connection", "transfer-encoding"),
@@ -53,9 +55,8 @@ class Endpoint:
         check_secrets(self.secrets)
         for each in self.secrets:
             standard_signature(each, "id", 0, "")
-        for name in self.headers:
-            if name.lower() in OURS:
-                raise ValueError(f"the header {name} is made for each message")
+        for name, value in self.headers.items():
+            check_header(name, value)
 
 
 @public
@@ -116,6 +117,16 @@ class Message:
             "webhook-timestamp": str(stamp),
             "webhook-signature": " ".join(signatures),
         }
+
+
+def check_header(name: object, value: object) -> None:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"a header has a name and a value, both texts: {name!r}")
+    if name.lower() in OURS:
+        raise ValueError(f"the header {name} is made for each message")
+    if not TOKEN.fullmatch(name) or not (value.isascii() and value.isprintable()):
+        # The value may be a password.
+        raise ValueError(f"the header {name!r} has characters that no header may have")
 
 
 def check_text(what: str, text: object) -> None:
