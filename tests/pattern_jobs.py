@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from cotality.jobs import Jobs, RetryLaterError, current_job
 from cotality.jobs.feeds import Feeds, Post
 from cotality.jobs.webhooks import Endpoint, Message, Transport, WebhookSender
+from tests.helpers import Gate
 
 SECRET = "whsec_bmV3LXNlY3JldC0xMjM0NTY3OA=="
 
@@ -51,6 +53,25 @@ def deliver(url: str, post_id: str) -> int:
         return feeds.deliver(post, lambda done: current_job().progress(done, 1200))
 
 
+def deliver_to_many(url: str, gate: str) -> int:
+    """To 10,000; it waits for *gate* half-way, where its worker may be killed."""
+
+    def half_of_them_first(author: str) -> Iterator[str]:
+        for number in range(10_000):
+            if number == 5_200:
+                Path(f"{gate}.{os.getpid()}.waits").touch()
+                Gate(Path(gate)).wait()
+            yield f"u{number}"
+
+    with Feeds(
+        url,
+        followers=half_of_them_first,
+        following=following,
+        follower_count=lambda author: 10_000,
+    ) as feeds:
+        return feeds.deliver(Post("p1", "a", datetime(2026, 11, 30, tzinfo=UTC)))
+
+
 def tick() -> str:
     return current_job().id
 
@@ -65,6 +86,7 @@ class PatternJobs:
         self.send_webhook = mark(send_webhook)
         self.process_payment = mark(process_payment)
         self.deliver = mark(deliver)
+        self.deliver_to_many = mark(deliver_to_many)
         self.tick = mark(tick)
         self.jobs.schedule("ticks", job=self.tick, every=1)
 

@@ -5,12 +5,9 @@ One worker serves the whole module, for a few seconds.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +25,9 @@ from cotality.jobs.webhooks import (
     StandardWebhook,
 )
 from tests import pattern_jobs
-from tests.helpers import environment_of_scripts, wait_until
+from tests.helpers import wait_until
 from tests.hooked import hook
+from tests.jobs_workers import WorkerProgram
 from tests.limits import LONG_S
 from tests.pattern_jobs import SECRET, PatternJobs
 from tests.test_webhooks_in import standard
@@ -48,35 +46,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def two_workers(place: Path) -> Iterator[None]:
     """For all tests of this module, of which none leaves a process."""
-    logs = [place / "one.log", place / "two.log"]
-    with contextlib.ExitStack() as files:
-        workers = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "cotality.jobs", "worker"),
-                    *("tests.pattern_jobs:jobs", "--poll", "0.1"),
-                ],
-                env={**environment_of_scripts(), "COTALITY_JOBS_URL": url_in(place)},
-                cwd=Path(pattern_jobs.__file__).parents[1],
-                stdout=files.enter_context(log.open("w")),
-                stderr=subprocess.STDOUT,
-            )
-            for log in logs
-        ]
-    try:
-        for worker, log in zip(workers, logs, strict=True):
-            wait_until(lambda: is_ready(worker, log))  # noqa: B023  # called at once
+    target = "tests.pattern_jobs:jobs"
+    with (
+        WorkerProgram(url_in(place), place, target=target),
+        WorkerProgram(url_in(place), place, target=target),
+    ):
         yield
-    finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait(LONG_S)
-
-
-def is_ready(worker: subprocess.Popen[bytes], log: Path) -> bool:
-    assert worker.poll() is None, log.read_text()
-    return " serves " in log.read_text()
 
 
 def url_in(place: Path) -> str:
