@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 
 from cotality.jobs._jobs.webhooks.addresses import is_public
 from cotality.jobs._jobs.webhooks.sender import SCHEDULE, retry_after
-from cotality.jobs._jobs.webhooks.transport import target_of
+from cotality.jobs._jobs.webhooks.targets import target_of
 from cotality.jobs.webhooks import (
     BlockedError,
     Delivered,
@@ -640,6 +642,99 @@ def test_tls_has_the_name(certificate: Path) -> None:
         with pytest.raises(UnreachableError, match="certificate verify failed"):
             strangers.post(f"https://hooks.test:{listener.port}/", b"{}", {})
         assert len(listener.got) == 1
+
+
+# Through a proxy.
+
+
+def relaying(asked: list[str], port: int) -> Callable[[socket.socket], None]:
+    """A proxy that connects to *port* of this computer, whatever it is asked for."""
+
+    def talk(client: socket.socket) -> None:
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += client.recv(1)
+        asked.append(request.decode())
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            client.sendall(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
+            back = threading.Thread(target=copy, args=[server, client])
+            back.start()
+            copy(client, server)
+            back.join()
+
+    return talk
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    source.settimeout(LONG_S)
+    try:
+        while piece := source.recv(65_536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one of the two has hung up, and so does the other
+
+
+def test_through_a_proxy(certificate: Path) -> None:
+    """It looks up the name, and TLS goes through it to whom the name belongs."""
+    asked = list[str]()
+    with (
+        encrypted_hook(certificate) as (listener, names),
+        raw_server(relaying(asked, listener.port)) as port,
+    ):
+        transport = Transport(
+            proxy=f"http://us%40er:pw@127.0.0.1:{port}",
+            tls=ssl.create_default_context(cafile=certificate),
+            resolve=lambda *_: pytest.fail("the proxy looks up names"),
+        )
+        assert transport.post("https://hooks.test:8443/a", b"{}", {}).status == 200
+
+    assert names == ["hooks.test"]
+    assert listener.got[0].path == "/a"
+    [request] = asked
+    assert request.splitlines()[0] == "CONNECT hooks.test:8443 HTTP/1.1"
+    credentials = base64.b64encode(b"us@er:pw").decode()
+    assert f"Proxy-Authorization: Basic {credentials}" in request
+    assert "pw" not in repr(transport.proxy)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 403 Forbidden\r\n\r\n", b"", b"SSH-2.0\r\n\r\n", b"x" * 20_000],
+)
+def test_a_proxy_that_does_not_want_to(answer: bytes) -> None:
+    """May want to later."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(answer)
+
+    with raw_server(talk) as port:
+        transport = Transport(proxy=f"http://127.0.0.1:{port}")
+        with pytest.raises(UnreachableError, match="the proxy "):
+            transport.post("https://hooks.test/", b"{}", {})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://10.0.0.1/", "https://[::1]/", "http://a.test/"]
+)
+def test_what_a_proxy_is_not_asked_for(url: str) -> None:
+    """An address that is seen to be none of the outside, and what is not encrypted."""
+    network = Network(["93.184.216.34"])
+
+    with pytest.raises(BlockedError):
+        network.transport(proxy="http://127.0.0.1:1").post(url, b"{}", {})
+
+    assert network.connected == []
+
+
+@pytest.mark.parametrize(
+    "url", ["proxy:3128", "https://proxy:3128", "http://proxy", "http://:1", ""]
+)
+def test_a_proxy_that_is_none(url: Any) -> None:
+    """Is refused when the transport is made."""
+    with pytest.raises(ValueError, match="proxy must be a URL"):
+        Transport(proxy=url)
 
 
 # Messages and endpoints.

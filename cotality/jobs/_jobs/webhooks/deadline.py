@@ -48,6 +48,10 @@ class TimedSocket:
             self.inner.settimeout(self.deadline.left())
             self.inner.sendall(data[begin : begin + PIECE])
 
+    def receive(self, most: int) -> bytes:
+        self.inner.settimeout(self.deadline.left())
+        return self.inner.recv(most)
+
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(TimedReader(self))
 

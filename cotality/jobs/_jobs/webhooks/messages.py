@@ -15,7 +15,7 @@ from cotality.jobs._jobs.webhooks.signatures import (
     checked_id,
     standard_signature,
 )
-from cotality.jobs._jobs.webhooks.transport import target_of
+from cotality.jobs._jobs.webhooks.targets import target_of
 
 public = public_in("cotality.jobs.webhooks")
 

@@ -8,19 +8,19 @@ give another one. TLS and the header Host have the name all the same.
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from cotality._kit.public import public_in
-from cotality._kit.safe_text import class_and_text, printable, shortened
+from cotality._kit.safe_text import class_and_text, printable
 from cotality.jobs._jobs.webhooks.addresses import is_public
 from cotality.jobs._jobs.webhooks.deadline import Deadline, TimedSocket
+from cotality.jobs._jobs.webhooks.egress_proxy import EgressProxy
+from cotality.jobs._jobs.webhooks.targets import Target, target_of
 from cotality.jobs._jobs.webhooks.webhook_errors import BlockedError, UnreachableError
 
 public = public_in("cotality.jobs.webhooks")
@@ -28,24 +28,8 @@ public = public_in("cotality.jobs.webhooks")
 TIMEOUT_S = 10.0
 MOST_ADDRESSES = 4  # of one name that are tried
 EXCERPT = 1_000  # bytes of an answer that are kept, to be read by people
-PORTS = {"https": 443, "http": 80}
-LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-HOST = re.compile(rf"(?:{LABEL}\.)*{LABEL}\.?|\[[0-9a-f:.]+\]", re.IGNORECASE)
-LONGEST_HOST = 253
-
 Resolve = Callable[[str, int], Iterable[str]]
 Connect = Callable[[tuple[str, int], float], socket.socket]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a URL leads."""
-
-    is_tls: bool
-    host: str  # without brackets
-    port: int
-    named: str  # as the header Host has it
-    path: str  # with the query
 
 
 @public
@@ -68,7 +52,7 @@ class Response:
 class Transport:
     """Posts to URLs of strangers, and to public addresses only.
 
-    It follows no redirect, knows no proxy, keeps no cookie and sends no password.
+    It follows no redirect, keeps no cookie, and knows no proxy but the one it is given.
 
     Args:
         timeout_s: For all of a request, in seconds; what the system takes to look up a
@@ -78,6 +62,9 @@ class Transport:
         allow_http: Let ``http://`` pass where it does not leave this computer. It needs
             *allow* as well: ``Transport(allow=["127.0.0.0/8"], allow_http=True)``.
         tls: Whom to trust; by default whom the system trusts.
+        proxy: ``http://host:port`` of a proxy that all connections go through. It looks
+            up the names then, and has to refuse what is not public: only addresses in
+            the URL itself are looked at here.
         resolve: Looks up a name, gives addresses.
         connect: Connects to an address within so many seconds.
     """
@@ -89,6 +76,7 @@ class Transport:
         allow: Iterable[str] = (),
         allow_http: bool = False,
         tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
         resolve: Resolve | None = None,
         connect: Connect = socket.create_connection,
     ) -> None:
@@ -96,6 +84,7 @@ class Transport:
         self.allowed: list[IPv4Network | IPv6Network] = [ip_network(x) for x in allow]
         self.allow_http = allow_http
         self.tls = tls
+        self.proxy = None if proxy is None else EgressProxy.at(proxy)
         self.resolve = resolve or resolved_by_system
         self.connect = connect
 
@@ -109,8 +98,7 @@ class Transport:
         target = target_of(url)
         deadline = Deadline(self.timeout_s)
         try:
-            addresses = self.checked_addresses(target)
-            stream = self.connected(target, addresses, deadline)
+            stream = self.opened(target, deadline)
             try:
                 return exchange(target, TimedSocket(stream, deadline), body, headers)
             finally:
@@ -119,6 +107,23 @@ class Transport:
             raise UnreachableError(
                 f"no answer from {target.named}: {printable(class_and_text(error))}"
             ) from error
+
+    def opened(self, target: Target, deadline: Deadline) -> socket.socket:
+        """A connection over which to talk HTTP."""
+        if self.proxy is None:
+            addresses = self.checked_addresses(target)
+            return self.connected(target, addresses, deadline)
+        if is_address(target.host):
+            self.check_address(target, target.host)
+        elif not target.is_tls:
+            raise BlockedError(f"http://{target.named} is not encrypted; use https")
+        plain = self.connect(self.proxy.address, deadline.left())
+        try:
+            self.proxy.open_tunnel(TimedSocket(plain, deadline), target)
+            return self.encrypted(target, plain, deadline)
+        except BaseException:
+            plain.close()
+            raise
 
     def checked_addresses(self, target: Target) -> list[str]:
         found = list(dict.fromkeys(self.resolve(target.host, target.port)))
@@ -162,28 +167,40 @@ class Transport:
             except OSError as error:
                 failure = error
                 continue
-            return self.encrypted(target, address, plain, deadline)
+            try:
+                check_peer(plain, address)
+                return self.encrypted(target, plain, deadline)
+            except BaseException:
+                plain.close()
+                raise
         raise failure or OSError("nothing to connect to")
 
     def encrypted(
-        self, target: Target, address: str, plain: socket.socket, deadline: Deadline
+        self, target: Target, plain: socket.socket, deadline: Deadline
     ) -> socket.socket:
-        try:
-            peer = plain.getpeername()[0]
-            if ip_address(peer) != ip_address(address):
-                raise BlockedError(f"connected to {peer} in place of {address}")
-            if not target.is_tls:
-                return plain
-            plain.settimeout(deadline.left())
-            return self.trust().wrap_socket(plain, server_hostname=target.host)
-        except BaseException:
-            plain.close()
-            raise
+        if not target.is_tls:
+            return plain
+        plain.settimeout(deadline.left())
+        return self.trust().wrap_socket(plain, server_hostname=target.host)
 
     def trust(self) -> ssl.SSLContext:
         if self.tls is None:
             self.tls = ssl.create_default_context()  # reads hundreds of certificates
         return self.tls
+
+
+def is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def check_peer(stream: socket.socket, address: str) -> None:
+    peer = stream.getpeername()[0]
+    if ip_address(peer) != ip_address(address):
+        raise BlockedError(f"connected to {peer} in place of {address}")
 
 
 def exchange(
@@ -219,60 +236,6 @@ def excerpt_of(answer: http.client.HTTPResponse) -> bytes:
         return answer.read(EXCERPT)
     except (OSError, http.client.HTTPException):
         return b""  # somebody who answers 200 and then hangs up has answered 200
-
-
-def target_of(url: object) -> Target:
-    """Where *url* leads.
-
-    Raises:
-        BlockedError: Nowhere that anything is sent to.
-    """
-    if not isinstance(url, str) or not url.isprintable() or " " in url or "\\" in url:
-        raise BlockedError(f"{shortened(url, 200)} is no URL")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise BlockedError(f"{shortened(url, 200)} is no URL: {error}") from error
-    if parts.scheme not in PORTS:
-        raise BlockedError(f"a webhook goes to https://..., got {shortened(url, 200)}")
-    if "@" in parts.netloc:
-        raise BlockedError(
-            f"{parts.scheme}://...@{parts.hostname} has a password in it"
-        )
-    host = checked_host(parts)
-    if port == 0:
-        raise BlockedError(f"{shortened(url, 200)} has no port to connect to")
-    named = f"[{host}]" if ":" in host else host
-    query = f"?{parts.query}" if parts.query else ""
-    return Target(
-        parts.scheme == "https",
-        host,
-        port or PORTS[parts.scheme],
-        named if port is None else f"{named}:{port}",
-        quoted(f"{parts.path or '/'}{query}"),
-    )
-
-
-def checked_host(parts: SplitResult) -> str:
-    """The host, as the network knows it: letters of other alphabets are encoded."""
-    host = parts.hostname or ""
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise BlockedError(f"{shortened(host, 200)} is no name of a host") from error
-    written = f"[{name}]" if ":" in name else name
-    if len(name) > LONGEST_HOST or not HOST.fullmatch(written):
-        raise BlockedError(f"{shortened(host, 200)} is no name of a host")
-    return name
-
-
-def quoted(path: str) -> str:
-    """*path* in ASCII; what is quoted already stays as it is."""
-    return "".join(
-        each if each.isascii() else "".join(f"%{byte:02X}" for byte in each.encode())
-        for each in path
-    )
 
 
 def resolved_by_system(host: str, port: int) -> list[str]:
