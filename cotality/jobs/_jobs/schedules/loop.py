@@ -61,6 +61,7 @@ class ScheduleLoop:
         # What each is waiting for; without one the store has to be asked.
         self.next_due: dict[str, datetime] = {}
         self.looked_at = now()
+        self.failing = set[str]()  # what has been told of already
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -108,16 +109,24 @@ class ScheduleLoop:
         except Exception as error:
             if is_of_a_signal(error):
                 raise
-            logger.error(
-                "the schedule %r could not be looked at and is tried again: %s",
-                schedule.name,
-                class_and_text(error),
-            )
+            self.tell(schedule, error)
             return None
+        self.failing.discard(schedule.name)
         due = next(schedule.times.after(last), None)
         if due is not None:
             self.next_due[schedule.name] = due
         return due
+
+    def tell(self, schedule: Schedule, error: Exception) -> None:
+        """Log it, once and not each second, until it goes well again."""
+        if schedule.name in self.failing:
+            return
+        self.failing.add(schedule.name)
+        logger.error(
+            "the schedule %r could not be looked at and is tried again: %s",
+            schedule.name,
+            class_and_text(error),
+        )
 
     def handle(self, schedule: Schedule, now: datetime) -> datetime:
         """Enqueue *schedule* if it is due; until when it has been handled."""
