@@ -50,6 +50,7 @@ class Floor:
 
 FLOORS = {
     "cotality.flow._flow": "cotality.flow: one set of workers for all callers",
+    "cotality.jobs._jobs": "cotality.jobs: calls that are stored, and run until done",
     "cotality.tuning._tuning": "cotality.tuning: function and data in, results out",
     "cotality.core.utils._process": "cotality.core.utils.process: tasks and workers",
 }
@@ -74,6 +75,8 @@ def what_lives_in(package: str, room: str) -> str:
     """The first sentence of the room's docstring."""
     folder = Path(import_module(package).__path__[0])
     file = folder / room / "__init__.py"
+    if not file.exists():  # a room with one file
+        file = folder / f"{room}.py"
     text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     first = text.partition("\n")[0].partition(" Stands on ")[0]
     return first.replace("`", "").rstrip(".").removesuffix(":")

@@ -26,8 +26,9 @@ from types import ModuleType
 import pytest
 
 import cotality
-from cotality import tuning
+from cotality import jobs, tuning
 from cotality.core.utils import process as front_door
+from cotality.jobs import feeds, health, webhooks
 from cotality.tuning import system
 from tests.limits import LONG_S
 
@@ -262,7 +263,9 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [front_door, tuning, system], ids=lambda m: m.__name__
+    "module",
+    [front_door, tuning, system, jobs, feeds, health, webhooks],
+    ids=lambda m: m.__name__,
 )
 def test_the_reference_has_every_public_name(module: ModuleType) -> None:
     """What can be imported from a front door is described, and nothing else."""

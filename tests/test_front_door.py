@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from cotality import tuning
+from cotality import jobs, tuning
 from cotality.core.utils import process
 from tests.helpers import environment_of_scripts
 from tests.limits import LONG_S
@@ -30,7 +30,7 @@ EXPENSIVE = {
 }
 
 
-FRONT_DOORS = [process, tuning]
+FRONT_DOORS = [process, tuning, jobs]
 NAMES = [
     pytest.param(door, name, id=f"{door.__name__.rpartition('.')[2]}-{name}")
     for door in FRONT_DOORS

@@ -1,0 +1,63 @@
+"""The store and the engine of a `Jobs`, made ready when somebody needs them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+
+from cotality.jobs._jobs.engines.choosing import engine_for
+from cotality.jobs._jobs.engines.protocol import JobEngine
+from cotality.jobs._jobs.errors.errors import StoreError
+from cotality.jobs._jobs.store.database import Database
+from cotality.jobs._jobs.store.schema import has_tables, make_tables
+
+
+class Base:
+    """Where jobs are kept, and who hands them out."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.engine: JobEngine = engine_for(self.database)
+        self.lock = threading.Lock()
+        self.is_ready = False
+        self.pid = os.getpid()
+
+    def ready(self, queues: Iterable[str] = (), *, may_write: bool = True) -> None:
+        """Make what is missing in the store.
+
+        Args:
+            queues: Those that are needed.
+            may_write: Whether nobody in this thread holds a transaction open, which
+                would be waited for in vain.
+        """
+        with self.lock:
+            self.after_fork()
+            if not self.is_ready:
+                self.check(may_write)
+                self.is_ready = True
+            self.engine.know_queues(queues, may_write=may_write)
+
+    def check(self, may_write: bool) -> None:
+        if has_tables(self.database):
+            return
+        if not may_write:
+            raise StoreError(
+                "the store has no tables yet, and the transaction that is open here "
+                "keeps them from being made: call jobs.prepare() before it"
+            )
+        # Ours are made last: where they are, everything is.
+        self.engine.prepare()
+        make_tables(self.database)
+
+    def after_fork(self) -> None:
+        """What a parent has open is not for its child."""
+        if self.pid != os.getpid():
+            self.engine = engine_for(self.database)
+            self.pid = os.getpid()
+
+    def close(self) -> None:
+        with self.lock:
+            self.engine.close()
+            self.database.close()
+            self.is_ready = False

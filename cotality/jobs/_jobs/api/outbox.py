@@ -1,0 +1,49 @@
+"""A job in the caller's own transaction: both are there, or neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from cotality.jobs._jobs.store.database import Database, set_up_clock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def connection_of(given: Any, database: Database) -> Connection:  # Any: checked here
+    """The connection that *given* is, or that a session has.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It goes to another database.
+    """
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.orm import Session
+
+    connection = (
+        cast("Any", given.connection()) if isinstance(given, Session) else given
+    )
+    if not isinstance(connection, Connection):
+        raise TypeError(
+            f"connection must be a Connection or a Session of SQLAlchemy, got "
+            f"{type(given).__name__}"
+        )
+    theirs, ours = connection.engine.url, make_url(database.url)
+    if place_of(theirs) != place_of(ours):
+        raise ValueError(
+            f"one transaction has one database: the connection goes to "
+            f"{theirs.render_as_string()}, the jobs are in {ours.render_as_string()}"
+        )
+    if database.is_sqlite:
+        set_up_clock(cast("Any", connection.connection.driver_connection))
+    return connection
+
+
+def place_of(url: Any) -> tuple[object, ...]:  # Any: a URL
+    from pathlib import Path
+
+    base = url.get_backend_name()
+    if base == "sqlite":
+        return base, Path(url.database or "").absolute()
+    return base, url.host or "", url.port or 5432, url.database

@@ -1,0 +1,1 @@
+"""``python -m cotality.jobs``: its `command_line`. Stands on all the rest."""

@@ -1,0 +1,340 @@
+"""The commands of ``python -m cotality.jobs``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from types import FrameType
+
+from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.units import seconds as duration
+from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.api.options import checked_queue
+from cotality.jobs._jobs.api.scheduled import Scheduled, Ticks
+from cotality.jobs._jobs.engines.dbos_engine import POLL_S
+from cotality.jobs._jobs.errors.errors import JobsError
+from cotality.jobs._jobs.running.body import jobs_named
+from cotality.jobs._jobs.states.info import JobStatus
+from cotality.jobs._jobs.working.worker import GRACE_S, Worker
+
+DESCRIPTION = """\
+Run the jobs of `name` in the module `module`, and look after them.
+
+  worker    run jobs, until SIGTERM or Ctrl-C; a second one ends it at once
+  list      the jobs, the newest first; --dead for dead letters
+  show      all about one job
+  retry     let dead letters begin anew
+  cancel    end jobs
+  purge     forget dead letters, or jobs by their ids
+  stats     how the queues are
+  schedules what comes by the clock, and when
+"""
+TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
+
+
+class CannotDoError(Exception):
+    """What was asked for cannot be done."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what was asked for; the exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        code: int = given.do(given)
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except (CannotDoError, JobsError, OSError, ValueError, ImportError) as error:
+        print(printable(said(error), lines=True), file=sys.stderr)
+        return 1
+
+
+def said(error: Exception) -> str:
+    return class_and_text(error) if isinstance(error, ImportError) else str(error)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m cotality.jobs",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    for name, do in COMMANDS.items():
+        command = commands.add_parser(name, help=do.__doc__)
+        command.set_defaults(do=do)
+        command.add_argument("jobs", help="module:name")
+        if name == "worker":
+            add_worker_options(command)
+            continue
+        command.add_argument("--json", action="store_true", help="for programs")
+        if name in ("list", "purge", "retry"):
+            command.add_argument("--dead", action="store_true", help="dead letters")
+            command.add_argument("--queue", help="only of this queue")
+        if name == "list":
+            command.add_argument("--limit", type=int, default=100, help="at most")
+        if name == "show":
+            command.add_argument("id")
+        if name in ("retry", "cancel", "purge"):
+            command.add_argument("ids", nargs="*", metavar="ID")
+    return made
+
+
+def add_worker_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--queue",
+        action="append",
+        metavar="NAME[=SLOTS]",
+        help="may be given several times; none for all queues",
+    )
+    command.add_argument("--slots", type=int, help="jobs of each queue at once")
+    command.add_argument("--processes", type=int, help="worker processes at most")
+    command.add_argument("--slot", help="its name on this machine")
+    command.add_argument("--poll", type=float, default=POLL_S, help="seconds")
+    command.add_argument(
+        "--grace",
+        type=float,
+        default=GRACE_S,
+        help="seconds that jobs get to finish when it is stopped",
+    )
+
+
+Given = argparse.Namespace
+
+
+def worker(given: Given) -> int:
+    """Run jobs."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    made = Worker(
+        jobs_named(given.jobs),
+        given.jobs,
+        queues=queues_in(given.queue or []),
+        slots=at_least_one("--slots", given.slots),
+        processes=at_least_one("--processes", given.processes),
+        slot=given.slot,
+        poll=given.poll,
+    )
+    asked = threading.Event()
+    stop_on_signals(asked)
+    made.start()
+    assert made.slot is not None
+    served = (
+        ", ".join(f"{k}={v}" for k, v in (made.queues or {}).items()) or "all queues"
+    )
+    print(f"worker {made.id} in slot {made.slot.name} serves {served}", flush=True)
+    while not asked.wait(3600):
+        pass
+    made.stop(given.grace)
+    print(f"worker {made.id} has ended", flush=True)
+    sys.stdout.flush()
+    # A body on a thread that did not end in time must not hold up the program.
+    os._exit(0)
+
+
+def at_least_one(name: str, count: int | None) -> int | None:
+    if count is not None and count < 1:
+        raise CannotDoError(f"{name} must be at least 1, got {count}")
+    return count
+
+
+def stop_on_signals(asked: threading.Event) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)  # whoever asks twice does not want to wait
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def queues_in(texts: list[str]) -> dict[str, int] | None:
+    """``mail=4`` as a name and a number; None for no queue at all."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, slots = text.partition("=")
+        if slots and not slots.isdigit():
+            raise CannotDoError(f"--queue is NAME or NAME=SLOTS, got {text!r}")
+        found[checked_queue(name)] = (
+            at_least_one(f"--queue {name}", int(slots or 1)) or 1
+        )
+    return found or None
+
+
+def list_jobs(given: Given) -> int:
+    """List jobs."""
+    with jobs_of(given) as jobs:
+        found = jobs.list(
+            status=JobStatus.FAILED if given.dead else None,
+            queue=given.queue,
+            limit=given.limit,
+        )
+    if given.json:
+        return as_json([as_plain(info) for info in found])
+    table([TABLE, *([shown(getattr(info, name)) for name in TABLE] for info in found)])
+    return 0
+
+
+def show(given: Given) -> int:
+    """Show all about one job."""
+    with jobs_of(given) as jobs:
+        handle = jobs.handle(given.id)
+        info, attempts = handle.info_sync(), handle.attempts_sync()
+        progress = handle.progress_sync()
+    if given.json:
+        plain = as_plain(info)
+        plain["attempts"] = [as_plain(each) for each in attempts]
+        plain["progress"] = None if progress is None else as_plain(progress)
+        return as_json(plain)
+    for field in dataclasses.fields(info):
+        value = getattr(info, field.name)
+        if value is not None and field.name != "traceback":
+            print(f"{field.name:<12} {printable(shown(value), lines=True)}")
+    if progress is not None:
+        print(f"progress     {progress.done:g} of {progress.total} {progress.message}")
+    for each in attempts:
+        took = "" if each.ended is None else duration_of(each.started, each.ended)
+        error = f" {each.error_type}: {each.error}" if each.error_type else ""
+        print(printable(f"  run {each.number}: {each.outcome}{took}{error}"))
+    if info.traceback:
+        print(printable(info.traceback, lines=True))
+    return 0
+
+
+def duration_of(start: datetime, end: datetime) -> str:
+    return f" after {duration((end - start).total_seconds())}"
+
+
+def retry(given: Given) -> int:
+    """Let dead letters begin anew."""
+    return for_each(given, lambda jobs, job: jobs.requeue(job), "requeued")
+
+
+def cancel(given: Given) -> int:
+    """End jobs."""
+    return for_each(given, lambda jobs, job: jobs.cancel(job), "cancelled")
+
+
+def purge(given: Given) -> int:
+    """Forget jobs that are over."""
+    return for_each(given, lambda jobs, job: bool(jobs.purge([job])), "purged")
+
+
+def for_each(given: Given, do: Callable[[Jobs, str], bool], word: str) -> int:
+    with jobs_of(given) as jobs:
+        ids: list[str] = [*given.ids]
+        if getattr(given, "dead", False):
+            ids += [info.id for info in jobs.dead(queue=given.queue, limit=10_000)]
+        if not ids:
+            raise CannotDoError(
+                "name jobs by their ids, or say --dead where there is it"
+            )
+        done = [job for job in ids if do(jobs, job)]
+    if given.json:
+        as_json({word: done, "left": [job for job in ids if job not in done]})
+    else:
+        print(f"{word} {len(done)} of {len(ids)}")
+    return 0 if len(done) == len(ids) else 1
+
+
+def stats(given: Given) -> int:
+    """Say how the queues are."""
+    with jobs_of(given) as jobs:
+        found = jobs.stats()
+    if given.json:
+        return as_json(
+            [as_plain(each) | {"is_unserved": each.is_unserved} for each in found]
+        )
+    if not found:
+        print("no jobs, and no workers")
+        return 0
+    names = [field.name for field in dataclasses.fields(found[0])]
+    table([names, *([shown(getattr(each, name)) for name in names] for each in found)])
+    for each in found:
+        if each.is_unserved:
+            print(f"queue {each.queue!r}: jobs wait, and no worker serves it")
+    return 0
+
+
+def schedules(given: Given) -> int:
+    """Say what comes by the clock."""
+    with jobs_of(given) as jobs:
+        jobs.registry.import_modules()
+        jobs.prepare()
+        found = [as_row(jobs, each) for each in jobs.scheduled.values()]
+    if given.json:
+        return as_json(found)
+    names = ("name", "job", "when", "missed", "last", "next")
+    table([names, *([shown(row[name]) for name in names] for row in found)])
+    return 0
+
+
+def as_row(jobs: Jobs, each: Scheduled) -> dict[str, object]:
+    schedule = each.schedule
+    last = Ticks(jobs.base, jobs.scheduled).last_tick(schedule.name)
+    due = next(schedule.times.after(datetime.now(UTC)), None)
+    return {
+        "name": schedule.name,
+        "job": each.job.name,
+        "when": schedule.text,
+        "missed": schedule.missed,
+        "last": None if last is None else last.isoformat(timespec="seconds"),
+        "next": None if due is None else due.isoformat(timespec="seconds"),
+    }
+
+
+def jobs_of(given: Given) -> Jobs:
+    return jobs_named(given.jobs)
+
+
+def as_json(thing: object) -> int:
+    print(json.dumps(thing, indent=2))
+    return 0
+
+
+def as_plain(thing: object) -> dict[str, object]:
+    fields = dataclasses.fields(thing)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # one of ours
+    found = {field.name: getattr(thing, field.name) for field in fields}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in found.items()
+    }
+
+
+def shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print(printable("  ".join(cells).rstrip()))
+
+
+COMMANDS: dict[str, Callable[[Given], int]] = {
+    "worker": worker,
+    "list": list_jobs,
+    "show": show,
+    "retry": retry,
+    "cancel": cancel,
+    "purge": purge,
+    "stats": stats,
+    "schedules": schedules,
+}

@@ -1,0 +1,84 @@
+"""The errors of jobs, each made from its message alone, so that it can travel."""
+
+from __future__ import annotations
+
+from cotality._kit.public import public_in
+
+public = public_in("cotality.jobs")
+
+
+@public
+class JobsError(RuntimeError):
+    """What all errors of a job queue itself have in common."""
+
+
+@public
+class JobFailedError(JobsError):
+    """The job has failed for good: it is a dead letter.
+
+    Its text has what the job raised; a note has the traceback of its last attempt.
+
+    Attributes:
+        error_type: The name of the class of what it raised.
+    """
+
+    error_type: str | None = None
+
+
+@public
+class JobCancelledError(JobsError):
+    """The job was cancelled. A body may raise this, if it was asked to end."""
+
+
+@public
+class UnknownJobError(JobsError):
+    """There is no job of this id, or no function of this name."""
+
+
+@public
+class RetryLaterError(JobsError):
+    """Raised by a body that knows when it should be tried again, or that it should not.
+
+    It counts instead of the job's `Retry`. A server that asks for 30 seconds::
+
+        raise RetryLaterError("too many requests", retry_in=30)
+
+    Args:
+        retry_in: After how many seconds; None for never, and the job is a dead letter.
+        is_attempt: Whether this run counts as an attempt. One that has only seen that
+            it is too early need not.
+
+    Attributes:
+        retry_in: As it was given.
+        is_attempt: Likewise.
+    """
+
+    def __init__(
+        self, message: str, retry_in: float | None = None, is_attempt: bool = True
+    ) -> None:
+        super().__init__(message, retry_in, is_attempt)
+        self.retry_in = retry_in
+        self.is_attempt = is_attempt
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@public
+class NotStorableError(JobsError, TypeError):
+    """A value cannot be written as JSON, or not be read back as what it was."""
+
+
+@public
+class StoreError(JobsError):
+    """The store cannot be used: it is missing, full, read-only, locked, or too old."""
+
+
+@public
+class SlotInUseError(JobsError):
+    """A live worker has this slot already."""
+
+
+@public
+class LostWorkerError(JobsError):
+    """The worker that ran the job has ended, again and again."""

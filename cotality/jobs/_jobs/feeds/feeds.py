@@ -1,0 +1,198 @@
+"""Who gets which post, and what a user reads.
+
+Most authors have few followers: a post of theirs is written into the feed of each, and
+reading is one look. The post of somebody with very many is held with its author, and
+who reads fetches it. Which of the two it was is a matter of each post, decided when it
+is delivered and found again where it was put. So nothing depends on how many followers
+an author has when somebody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from types import TracebackType
+from typing import Literal, TypeAlias, get_args
+
+from cotality._kit.public import public_in
+from cotality.jobs._jobs.feeds.feed_store import FeedStore
+from cotality.jobs._jobs.feeds.post import Post, check_id
+from cotality.jobs._jobs.feeds.sqlite_feeds import SqliteFeeds
+
+Strategy: TypeAlias = Literal["hybrid", "push", "pull"]
+
+THRESHOLD = 10_000  # followers; the document's number
+KEEP = 1_000  # entries of each feed; likewise
+CHUNK = 500  # followers whose feeds are written to together
+
+
+@public_in("cotality.jobs.feeds")
+class Feeds:
+    """The feeds of all users.
+
+    Args:
+        url: Where they are kept: ``"sqlite:///feeds.db"`` or a ``redis://`` server.
+        followers: The ids of those that follow an author, in any order; it may be an
+            iterator, and is read in chunks.
+        following: The ids of the authors that a user follows.
+        follower_count: How many follow an author. Without it so many followers are
+            read as the threshold says.
+        existing: Which of some posts still exist. It is asked whenever somebody reads;
+            without it posts that were deleted stay in feeds.
+        strategy: ``"push"`` writes each post into all feeds, ``"pull"`` into none;
+            ``"hybrid"`` into those of authors with *threshold* followers at most.
+        threshold: See there.
+        keep: How many entries are kept, of each feed and with each author.
+
+    Raises:
+        ValueError: An unknown kind of store or of strategy, or a number out of range.
+        ModuleNotFoundError: The client of Redis is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        followers: Callable[[str], Iterable[str]],
+        following: Callable[[str], Iterable[str]],
+        follower_count: Callable[[str], int] | None = None,
+        existing: Callable[[list[str]], Iterable[str]] | None = None,
+        strategy: Strategy = "hybrid",
+        threshold: int = THRESHOLD,
+        keep: int = KEEP,
+    ) -> None:
+        if strategy not in get_args(Strategy):
+            raise ValueError(
+                f"strategy must be 'hybrid', 'push' or 'pull', got {strategy!r}"
+            )
+        self.followers = followers
+        self.following = following
+        self.follower_count = follower_count
+        self.existing = existing
+        self.strategy = strategy
+        self.threshold = checked_number("threshold", threshold)
+        self.store = store_at(url, checked_number("keep", keep))
+
+    def deliver(self, post: Post, told: Callable[[int], object] | None = None) -> int:
+        """Let the followers of its author find *post*; done in a job, not in a request.
+
+        Killed half-way and called again it goes on: each follower has the post once.
+
+        Args:
+            post: What was posted.
+            told: Called with the number of followers that have it, after each chunk.
+
+        Returns:
+            Into how many feeds it was written: 0 if it is held for those who read.
+        """
+        users = self.those_to_push_to(post.author)
+        if users is None:
+            self.store.hold(post)
+            return 0
+        done = 0
+        for chunk in chunks_of(users, CHUNK):
+            self.store.push(post, chunk)
+            done += len(chunk)
+            if told is not None:
+                told(done)
+        return done
+
+    def those_to_push_to(self, author: str) -> Iterable[str] | None:
+        """The followers of *author*; None if they are too many."""
+        if self.strategy == "pull":
+            return None
+        if self.strategy == "push":
+            return self.followers(author)
+        if self.follower_count is not None:
+            is_many = self.follower_count(author) > self.threshold
+            return None if is_many else self.followers(author)
+        users = iter(self.followers(author))
+        first = list(islice(users, self.threshold + 1))
+        return None if len(first) > self.threshold else chain(first, users)
+
+    def read(
+        self, user: str, limit: int = 50, before: Post | None = None
+    ) -> list[Post]:
+        """What *user* sees: posts of those he follows now, the latest first.
+
+        Args:
+            user: Whose feed.
+            limit: How many posts at most.
+            before: Only what is earlier than this one, the last of the page before.
+        """
+        check_id("user", user)
+        checked_number("limit", limit)
+        followed = list(dict.fromkeys(self.following(user)))
+        for each in followed:
+            check_id("an author that is followed", each)
+        found: list[Post] = []
+        while len(found) < limit:
+            page = self.page(user, followed, limit, before)
+            if not page:
+                break
+            before = page[-1]
+            found += self.still_there(page, set(followed))
+        return found[:limit]
+
+    def page(
+        self, user: str, followed: list[str], limit: int, before: Post | None
+    ) -> list[Post]:
+        """The *limit* latest before *before*, from wherever they are, each once."""
+        place = None if before is None else before.place
+        pushed = self.store.pushed(user, limit, place)
+        held = self.store.held(followed, limit, place)
+        each_once = {post.place: post for post in chain(pushed, held)}
+        return [each_once[place] for place in sorted(each_once, reverse=True)[:limit]]
+
+    def still_there(self, posts: list[Post], followed: set[str]) -> list[Post]:
+        """Those of *posts* that exist, of authors that are still followed."""
+        posts = [post for post in posts if post.author in followed]
+        if self.existing is None or not posts:
+            return posts
+        there = set(self.existing([post.id for post in posts]))
+        for each in there:
+            check_id("a post that exists", each)
+        return [post for post in posts if post.id in there]
+
+    def close(self) -> None:
+        """Close the file, or the connections; used again, it opens them again."""
+        self.store.close()
+
+    def __enter__(self) -> Feeds:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def store_at(url: object, keep: int) -> FeedStore:
+    if isinstance(url, str) and url.startswith("sqlite:///") and len(url) > 10:
+        return SqliteFeeds(url.removeprefix("sqlite:///"), keep)
+    if isinstance(url, str) and url.startswith(("redis://", "rediss://", "unix://")):
+        from cotality.jobs._jobs.feeds.redis_feeds import RedisFeeds
+
+        return RedisFeeds(url, keep)
+    raise ValueError(
+        f"feeds are kept at 'sqlite:///feeds.db' or 'redis://host:6379/0', got {url!r}"
+    )
+
+
+def checked_number(name: str, number: object) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} must be an integer, got {number!r}")
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number!r}")
+    return number
+
+
+def chunks_of(users: Iterable[str], size: int) -> Iterator[Sequence[str]]:
+    rest = iter(users)
+    while chunk := list(islice(rest, size)):
+        for user in chunk:
+            check_id("a follower", user)
+        yield chunk

@@ -1,0 +1,7 @@
+"""Whether queues are well, said once when they are not.
+
+* what is looked at: `figures`; when that is too much: `alert_rules`, and the `alerts`
+  that say so;
+* who looks, and tells: `watch`; that several who look tell it once: `alert_file`;
+* the same for others to look at: `prometheus`.
+"""

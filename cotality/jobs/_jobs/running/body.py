@@ -1,0 +1,234 @@
+"""The body of a job runs, here or in a worker process, and what it came to is text."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from cotality._kit.safe_text import text_of
+from cotality._kit.struck import is_of_a_signal
+from cotality._kit.traceback_text import traceback_text_of
+from cotality.jobs._jobs.api.definition import Definition
+from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.errors.errors import (
+    JobCancelledError,
+    NotStorableError,
+    RetryLaterError,
+    UnknownJobError,
+)
+from cotality.jobs._jobs.store.database import Database
+from cotality.jobs._jobs.store.moves import Begun, Raised
+
+from .context import JobContext, running
+from .saying import Saying
+
+LONGEST_TEXT = 20_000  # characters of an error or a traceback that are kept
+
+Kind: TypeAlias = Literal["value", "raised", "cancelled", "hopeless", "returned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run of a body came to.
+
+    Attributes:
+        kind: ``"value"``; ``"raised"``; ``"cancelled"``, as it was asked to;
+            ``"hopeless"`` if it will never be otherwise; ``"returned"`` if its worker
+            was stopped.
+        text: The result, as it is stored.
+        raised: What went wrong.
+        is_retryable: Whether its `Retry` is about that.
+        cpu_s: What it took of a CPU.
+        wall_s: For how long it ran.
+        retry_in: After how many seconds its body wants to be tried again, if it says.
+        is_attempt: Whether this run counts as an attempt.
+    """
+
+    kind: Kind
+    text: str = ""
+    raised: Raised | None = None
+    is_retryable: bool = False
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    retry_in: float | None = None
+    is_attempt: bool = True
+
+
+def jobs_named(target: str) -> Jobs:
+    """The `Jobs` that ``module:name`` is.
+
+    Raises:
+        ValueError: It is something else, or nothing.
+        Exception: What the import raises.
+    """
+    module_name, colon, name = target.partition(":")
+    if not (module_name and colon and name):
+        raise ValueError(f"jobs are given as module:name, got {target!r}")
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    thing: Any = importlib.import_module(module_name)  # Any: what it has
+    for part in name.split("."):
+        thing = getattr(thing, part, None)
+    if not isinstance(thing, Jobs):
+        raise ValueError(f"{target} is no Jobs: it is {thing!r}")
+    return thing
+
+
+def run_in_process(target: str, begun: Begun) -> Answer:
+    """What a worker process does for a job."""
+    try:
+        jobs = jobs_named(target)
+    except BaseException as error:
+        if is_of_a_signal(error):
+            raise
+        return Answer("hopeless", raised=raised_of(error))
+    return run_body(jobs, begun)
+
+
+def run_body(jobs: Jobs, begun: Begun) -> Answer:
+    """Run it in this thread, and say what it came to."""
+    prepared = prepare(jobs, begun)
+    if isinstance(prepared, Answer):
+        return prepared
+    job, call = prepared
+    saying = Saying(database_here(jobs), begun.ticket.job, begun.run)
+    token = running.set(context_of(begun, saying))
+    cpu, wall = time.thread_time(), time.perf_counter()
+    try:
+        value = call()
+        if asyncio.iscoroutine(value):
+            value = asyncio.run(value)
+        text, error = job.codec.result_text(value), None
+    except BaseException as raised:
+        if is_of_a_signal(raised):
+            raise
+        text, error = "", raised
+    finally:
+        running.reset(token)
+        saying.end()
+    times = time.thread_time() - cpu, time.perf_counter() - wall
+    if error is None:
+        return Answer("value", text, None, False, *times)
+    return answer_of(job, error, *times)
+
+
+async def run_in_loop(jobs: Jobs, begun: Begun) -> Answer:
+    """Run the body of an ``async def`` job in this event loop."""
+    prepared = prepare(jobs, begun)
+    if isinstance(prepared, Answer):
+        return prepared
+    job, call = prepared
+    saying = Saying(database_here(jobs), begun.ticket.job, begun.run)
+    running.set(context_of(begun, saying))  # of this task's own context
+    timeout = job.options.timeout
+    limit, wall = asyncio.timeout(timeout), time.perf_counter()
+    try:
+        async with limit:
+            value = await call()
+        return Answer("value", job.codec.result_text(value))
+    except asyncio.CancelledError:
+        raise
+    except BaseException as raised:
+        if is_of_a_signal(raised):
+            raise
+        if isinstance(raised, TimeoutError) and limit.expired():
+            return timed_out(job, timeout or 0.0)
+        return answer_of(job, raised, 0.0, time.perf_counter() - wall)
+    finally:
+        await asyncio.to_thread(saying.end)
+
+
+def timed_out(job: Definition, seconds: float) -> Answer:
+    from cotality.core.utils.process import TaskTimeoutError
+
+    error = TaskTimeoutError(f"the attempt took more than timeout={seconds:g} s")
+    return Answer(
+        "raised",
+        raised=Raised("TaskTimeoutError", str(error)),
+        is_retryable=is_retryable(job, error),
+    )
+
+
+def prepare(jobs: Jobs, begun: Begun) -> tuple[Definition, Callable[[], Any]] | Answer:
+    """The job and its call; an answer if there is none, for good."""
+    try:
+        job = jobs.registry.found(begun.name)
+        args, kwargs = job.codec.arguments_of(begun.arguments)
+    except BaseException as error:
+        if is_of_a_signal(error):
+            raise
+        return Answer("hopeless", raised=raised_of(error))
+    return job, lambda: job.function(*args, **kwargs)
+
+
+def context_of(begun: Begun, saying: Saying) -> JobContext:
+    return JobContext(
+        begun.ticket.job,
+        begun.name,
+        begun.queue,
+        begun.attempt,
+        saying.say,
+        saying.is_asked_to_end,
+    )
+
+
+def database_here(jobs: Jobs) -> Database:
+    return jobs.base.database
+
+
+def answer_of(
+    job: Definition, error: BaseException, cpu_s: float, wall_s: float
+) -> Answer:
+    if isinstance(error, JobCancelledError):
+        return Answer("cancelled", raised=raised_of(error))
+    if isinstance(error, NotStorableError | UnknownJobError):
+        return Answer("hopeless", raised=raised_of(error))
+    if isinstance(error, RetryLaterError):
+        return answer_of_later(error, cpu_s, wall_s)
+    retryable = isinstance(error, Exception) and is_retryable(job, error)
+    return Answer("raised", "", raised_of(error), retryable, cpu_s, wall_s)
+
+
+def answer_of_later(error: RetryLaterError, cpu_s: float, wall_s: float) -> Answer:
+    pause = error.retry_in
+    return Answer(
+        "hopeless" if pause is None else "raised",
+        raised=raised_of(error),
+        cpu_s=cpu_s,
+        wall_s=wall_s,
+        retry_in=None if pause is None else max(0.0, float(pause)),
+        is_attempt=bool(error.is_attempt),
+    )
+
+
+def is_retryable(job: Definition, error: Exception) -> bool:
+    """Whether its `Retry` is about *error*; one that cannot say so is not."""
+    try:
+        return job.options.retry.is_retryable(error)
+    except Exception as broken:
+        if is_of_a_signal(broken):
+            raise
+        error.add_note(f"its Retry could not say whether to retry: {broken!r}")
+        return False
+
+
+def raised_of(error: BaseException) -> Raised:
+    frames = traceback_text_of(error, chain=True)
+    return Raised(
+        type(error).__qualname__, shorter(text_of(error)), shorter(frames, end=True)
+    )
+
+
+def shorter(text: str, *, end: bool = False) -> str:
+    """At most so much of it: its begin, or its *end*, where a traceback says why."""
+    text = text.replace("\0", "\\0").encode("utf-8", "replace").decode()
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return "... " + text[-LONGEST_TEXT:] if end else text[:LONGEST_TEXT] + " ..."

@@ -1,0 +1,77 @@
+"""What a body sees of its own job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from cotality._kit.public import public_in
+
+public = public_in("cotality.jobs")
+
+
+@public
+class JobContext:
+    """The job that runs here; given by `current_job`.
+
+    Attributes:
+        id: Its id, the same over all attempts: give it to others as the key by which
+            they know what they have done already.
+        name: Of its function.
+        queue: Where it waited.
+        attempt: From 1.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        name: str,
+        queue: str,
+        attempt: int,
+        say: Callable[[float, float | None, str], None],
+        is_asked_to_end: Callable[[], bool],
+    ) -> None:
+        self.id, self.name, self.queue, self.attempt = id, name, queue, attempt
+        self._say, self._is_asked_to_end = say, is_asked_to_end
+
+    def __repr__(self) -> str:
+        return f"<job {self.id} ({self.name}), attempt {self.attempt}>"
+
+    def progress(
+        self, done: float, total: float | None = None, message: str = ""
+    ) -> None:
+        """Say how far it is. Others see it within a second.
+
+        It may be said as often as you like: the store is written to a few times a
+        second at most.
+
+        Args:
+            done: How much is done.
+            total: Of how much; None if nobody knows.
+            message: What it is at.
+        """
+        self._say(float(done), None if total is None else float(total), str(message))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has cancelled it, or asked it to end."""
+        return self._is_asked_to_end()
+
+
+running: ContextVar[JobContext] = ContextVar("running")
+
+
+@public
+def current_job() -> JobContext:
+    """The job whose body calls this.
+
+    Raises:
+        RuntimeError: No job runs here, as in a plain call of its function.
+    """
+    found = running.get(None)
+    if found is None:
+        raise RuntimeError(
+            "no job runs here: current_job() is for the body of a job that a worker "
+            "runs, and this was called plainly"
+        )
+    return found

@@ -1,0 +1,22 @@
+"""At how many jobs a worker is at once, of each queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+
+class Gates:
+    """What holds for this worker alone, whatever the engine hands it."""
+
+    def __init__(self, queues: Mapping[str, int] | None, each: int) -> None:
+        self.slots, self.each = dict(queues or {}), each
+        self.lock = threading.Lock()
+        self.made: dict[str, threading.Semaphore] = {}
+
+    def of(self, queue: str) -> threading.Semaphore:
+        with self.lock:
+            if queue not in self.made:
+                slots = self.slots.get(queue, self.each)
+                self.made[queue] = threading.Semaphore(slots)
+            return self.made[queue]

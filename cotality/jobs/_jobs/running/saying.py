@@ -1,0 +1,77 @@
+"""Progress goes into the store a few times a second, and the last word always."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from cotality.jobs._jobs.errors.errors import StoreError
+from cotality.jobs._jobs.store import progress, reading
+from cotality.jobs._jobs.store.database import Database
+
+EVERY_S = 0.2  # between two writes, and between two looks whether it is cancelled
+Words = tuple[float, "float | None", str]
+
+
+class Says(Protocol):
+    """Writes progress down."""
+
+    def __call__(self, done: float, total: float | None, message: str) -> None: ...
+
+
+class Saying:
+    """The progress of one run of a job."""
+
+    def __init__(self, database: Database, job: str, run: int) -> None:
+        self.database, self.job, self.run = database, job, run
+        self.lock = threading.Lock()  # held while what follows changes
+        self.written = -EVERY_S
+        self.waits: Words | None = None
+        self.timer: threading.Timer | None = None
+        self.looked, self.is_to_end = -EVERY_S, False
+
+    def say(self, done: float, total: float | None, message: str) -> None:
+        with self.lock:
+            self.waits = (done, total, message)
+            left = self.written + EVERY_S - time.monotonic()
+            if left > 0:
+                self.later(left)
+                return
+        self.flush()
+
+    def later(self, seconds: float) -> None:
+        if self.timer is None:
+            self.timer = threading.Timer(seconds, self.flush)
+            self.timer.daemon = True
+            self.timer.start()
+
+    def flush(self) -> None:
+        """Write down what was said last."""
+        with self.lock:
+            self.timer = None
+            words, self.waits = self.waits, None
+            self.written = time.monotonic()
+        if words is None:
+            return
+        try:
+            with self.database.writing() as connection:
+                now = self.database.now(connection)
+                progress.say(connection, self.job, self.run, *words, now)
+        except StoreError:
+            pass  # progress is for people who watch: it does not end a job
+
+    def end(self) -> None:
+        with self.lock:
+            timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.cancel()
+        self.flush()
+
+    def is_asked_to_end(self) -> bool:
+        if not self.is_to_end and time.monotonic() - self.looked > EVERY_S:
+            self.looked = time.monotonic()
+            with self.database.reading() as connection:
+                row = reading.row_of(connection, self.job)
+            self.is_to_end = row is None or bool(row["cancel_asked"])
+        return self.is_to_end

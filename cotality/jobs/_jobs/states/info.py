@@ -1,0 +1,130 @@
+"""A job as people see it: how it stands, how far it is, what its attempts came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from cotality._kit.public import public_in
+
+public = public_in("cotality.jobs")
+
+
+@public
+class JobStatus(StrEnum):
+    """How a job stands."""
+
+    QUEUED = "QUEUED"  # may start as soon as a worker is free
+    DELAYED = "DELAYED"  # its time has not come
+    RUNNING = "RUNNING"  # a worker is at it
+    RETRYING = "RETRYING"  # it has failed, and waits for its next attempt
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"  # for good: a dead letter
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen, unless somebody requeues it."""
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job is, as its body has said last.
+
+    Attributes:
+        done: How much is done.
+        total: Of how much; None if nobody knows.
+        message: What the body says it is at.
+        at: When it said so, in UTC.
+    """
+
+    done: float
+    total: float | None = None
+    message: str = ""
+    at: datetime | None = None
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job's body.
+
+    Attributes:
+        number: From 1. Runs that their worker gave back are counted as well.
+        started: When, in UTC.
+        ended: When, in UTC; None as long as it runs.
+        worker: Which worker ran it.
+        outcome: ``"running"``, ``"succeeded"``, ``"failed"``, ``"cancelled"``;
+            ``"lost"`` if the worker has died; ``"returned"`` if it was stopped.
+        error_type: The class of what was raised.
+        error: Its text.
+    """
+
+    number: int
+    started: datetime
+    ended: datetime | None
+    worker: str
+    outcome: str
+    error_type: str | None = None
+    error: str | None = None
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A change of a job that somebody watches.
+
+    Attributes:
+        status: How it stands now.
+        attempt: How many attempts it has begun.
+        progress: How far it is, if its body has said so.
+    """
+
+    status: JobStatus
+    attempt: int
+    progress: JobProgress | None
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """All about one job; times are in UTC.
+
+    Attributes:
+        id: Its id, the same over all attempts.
+        name: Of its function.
+        queue: Where it waits or waited.
+        status: How it stands.
+        priority: From -100 to 100; larger is sooner.
+        attempt: How many attempts it has begun.
+        enqueued: When it was enqueued.
+        due: When it may start, or start again.
+        started: When its last attempt began.
+        ended: When it was over.
+        worker: Which worker ran it last.
+        key: What no other job may have while this one is not over.
+        arguments: As they are stored, in JSON.
+        error_type: The class of what its last attempt raised.
+        error: The text of that.
+        traceback: And its traceback.
+    """
+
+    id: str
+    name: str
+    queue: str
+    status: JobStatus
+    priority: int
+    attempt: int
+    enqueued: datetime
+    due: datetime
+    started: datetime | None
+    ended: datetime | None
+    worker: str | None
+    key: str | None
+    arguments: str
+    error_type: str | None
+    error: str | None
+    traceback: str | None

@@ -1,0 +1,9 @@
+"""The truth about each job, in tables of our own. Stands on states.
+
+* the `database`, by its URL, and the `schema` in it;
+* what may happen to a job, each as one statement that says when: `moves`; its
+  `progress`; what is known of it: `reading`; counted: `counting`;
+* until when schedules were handled: `ticks`;
+* the `workers` that are alive, and their locks: `slots`;
+* what is old goes: `sweeping`.
+"""

@@ -1,0 +1,229 @@
+"""A connection to the store, by its URL.
+
+All of SQLite's settings are made here. Writers wait for each other instead of failing,
+and readers wait for nobody (WAL). With ``synchronous=NORMAL`` a commit survives the end
+of any process; when the power fails, the last commits before it may be gone.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cotality.jobs._jobs.errors.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+BUSY_S = 30  # that a writer waits for another one
+
+
+class Database:
+    """What a URL names; connected when somebody needs it, and anew after a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.url = checked_url(url)
+        self.lock = threading.Lock()
+        self.pid = os.getpid()
+        self.made: Engine | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite."""
+        if not self.is_sqlite:
+            return None
+        return Path(self.url.partition(":///")[2]).absolute()
+
+    @property
+    def engine(self) -> Engine:
+        with self.lock:
+            if self.made is None or self.pid != os.getpid():
+                # A connection of a parent belongs to that: it is left as it is.
+                if self.made is not None:
+                    self.made.dispose(close=False)
+                self.made, self.pid = made_engine(self.url), os.getpid()
+            return self.made
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction that has the right to write from its start."""
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with self.engine.begin() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+        except DBAPIError as error:
+            raise store_error(self.url, error) from error
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise store_error(self.url, error) from error
+
+    def now(self, connection: Connection) -> float:
+        """The time, in seconds: by one clock, however many machines there are."""
+        if self.is_sqlite:
+            return time.time()
+        found: Any = connection.exec_driver_sql(  # Any: a number
+            "SELECT EXTRACT(EPOCH FROM clock_timestamp())"
+        ).scalar()
+        return float(found)
+
+    def close(self) -> None:
+        with self.lock:
+            if self.made is not None:
+                self.made.dispose(close=self.pid == os.getpid())
+            self.made = None
+
+
+def store_error(url: str, error: Exception) -> StoreError:
+    from sqlalchemy.engine import make_url
+
+    cause = getattr(error, "orig", None) or error
+    shown = make_url(url).render_as_string(hide_password=True)
+    return StoreError(
+        f"the store {shown} refused: {type(cause).__name__}: {cause}. Nothing of this "
+        f"call was stored"
+    )
+
+
+def checked_url(url: object) -> str:
+    """*url* if it names a store that there is an engine for."""
+    if not isinstance(url, str):
+        raise TypeError(f"a store is named by a URL, got {url!r}")
+    scheme, colon, _ = url.partition("://")
+    base = scheme.partition("+")[0]
+    if base == "sqlite":
+        name = url.partition(":///")[2]
+        if not name or ":memory:" in name or "?" in name:
+            raise ValueError(
+                f"jobs outlive processes, so they need a file: sqlite:///jobs.db, "
+                f"got {url!r}"
+            )
+        return url
+    if base in ("postgresql", "postgres"):
+        driver = scheme.partition("+")[2] or "psycopg"
+        return f"postgresql+{driver}{colon}{url.partition('://')[2]}"
+    raise ValueError(
+        f"no engine for {base or url!r}: use sqlite:///jobs.db, or "
+        f"postgresql://user@host/name with cotality[jobs-postgres]"
+    )
+
+
+def made_engine(url: str, *, locks_first: bool = False) -> Engine:
+    """An engine on the database at *url*.
+
+    Args:
+        url: A checked one.
+        locks_first: Whether every transaction on SQLite begins with the right to write,
+            for code that reads, decides and writes as if that were so.
+    """
+    try:
+        import sqlalchemy
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "jobs are kept with SQLAlchemy and DBOS: pip install cotality[jobs]"
+        ) from error
+    if url.startswith("sqlite"):
+        engine = sqlalchemy.create_engine(
+            url,
+            connect_args={"timeout": BUSY_S, "check_same_thread": False},
+            pool_size=16,
+            max_overflow=64,
+        )
+        from sqlalchemy import event
+
+        event.listen(engine, "connect", set_up_sqlite)
+        if locks_first:
+            event.listen(engine, "connect", begin_by_hand)
+            event.listen(engine, "begin", begin_with_lock)
+        return engine
+    try:
+        return sqlalchemy.create_engine(
+            url, pool_size=16, max_overflow=64, pool_pre_ping=True
+        )
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{error.name} is missing, which speaks to Postgres: "
+            f"pip install cotality[jobs-postgres]"
+        ) from error
+
+
+def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    # DBOS writes in transactions that it begins by writing: those take the lock first
+    # and read then, so that none of them fails because of another.
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    set_up_wal(connection)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    set_up_clock(connection)
+
+
+def begin_by_hand(connection: sqlite3.Connection, record: object) -> None:
+    connection.isolation_level = None
+
+
+def begin_with_lock(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def set_up_wal(connection: sqlite3.Connection) -> None:
+    """Have readers and a writer not wait for each other; it is a mark in the file.
+
+    Two processes that both want to set it at once get in each other's way, and the one
+    that loses is told "locked" at once, whatever its time limit is.
+    """
+    end = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
+# DBOS asks SQLite for the time in milliseconds by a function that is there from SQLite
+# 3.42 on, and on Python 3.11 in whole seconds, by which its rate limits go wrong.
+def set_up_clock(connection: sqlite3.Connection) -> None:
+    """Give *connection* the functions of time that DBOS calls, to the millisecond."""
+    connection.create_function("unixepoch", 1, unix_time)
+    connection.create_function("strftime", 2, formatted_time)
+
+
+def unix_time(what: object) -> Any:  # Any: what SQL knows
+    return time.time() if what in ("subsec", "now") else asked("unixepoch(?)", what)
+
+
+def formatted_time(form: object, what: object) -> Any:  # Any: likewise
+    if (form, what) == ("%s", "now"):
+        return time.time()
+    return asked("strftime(?, ?)", form, what)
+
+
+def asked(call: str, *given: Any) -> Any:  # Any: likewise
+    """What SQLite itself says, for the SQL of whoever shares the connection."""
+    plain = sqlite3.connect(":memory:")
+    try:
+        return plain.execute(f"SELECT {call}", given).fetchone()[0]
+    finally:
+        plain.close()

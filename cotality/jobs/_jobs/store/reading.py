@@ -1,0 +1,122 @@
+"""What is known of jobs, for people who ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cotality.jobs._jobs.states.info import Attempt, JobInfo, JobProgress, JobStatus
+
+from .moves import Row, execute, one
+from .progress import said
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def row_of(connection: Connection, job: str) -> Row | None:
+    return one(connection, "SELECT * FROM cotality_jobs WHERE id = :id", id=job)
+
+
+def state_of(connection: Connection, job: str) -> Row | None:
+    """What changes while somebody waits."""
+    return one(
+        connection,
+        "SELECT state, due_at, attempt, run FROM cotality_jobs WHERE id = :id",
+        id=job,
+    )
+
+
+def status_of(row: Row, now: float) -> JobStatus:
+    if row["state"] == "QUEUED" and row["due_at"] > now:
+        return JobStatus.DELAYED
+    return JobStatus(row["state"])
+
+
+def info_of(row: Row, now: float) -> JobInfo:
+    return JobInfo(
+        id=row["id"],
+        name=row["name"],
+        queue=row["queue"],
+        status=status_of(row, now),
+        priority=row["priority"],
+        attempt=row["attempt"],
+        enqueued=moment(row["enqueued_at"]),
+        due=moment(row["due_at"]),
+        started=moment_or_none(row["started_at"]),
+        ended=moment_or_none(row["ended_at"]),
+        worker=row["worker"],
+        key=row["job_key"],
+        arguments=row["arguments"],
+        error_type=row["error_type"],
+        error=row["error"],
+        traceback=row["traceback"],
+    )
+
+
+def listed(
+    connection: Connection,
+    *,
+    states: list[str],
+    queue: str | None,
+    name: str | None,
+    limit: int,
+    offset: int,
+) -> list[Row]:
+    """The newest first."""
+    conditions = ["1 = 1"]
+    values: dict[str, object] = {"limit": limit, "offset": offset}
+    if states:
+        names = [f":state{number}" for number in range(len(states))]
+        conditions.append(f"state IN ({', '.join(names)})")
+        values |= {f"state{number}": state for number, state in enumerate(states)}
+    if queue is not None:
+        conditions.append("queue = :queue")
+        values["queue"] = queue
+    if name is not None:
+        conditions.append("name = :name")
+        values["name"] = name
+    found = execute(
+        connection,
+        f"SELECT * FROM cotality_jobs WHERE {' AND '.join(conditions)} "
+        f"ORDER BY enqueued_at DESC, id LIMIT :limit OFFSET :offset",
+        **values,
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def progress_of(connection: Connection, job: str) -> JobProgress | None:
+    found = said(connection, job)
+    if found is None:
+        return None
+    return JobProgress(
+        found["done"], found["total"], found["message"], moment(found["at"])
+    )
+
+
+def attempts_of(connection: Connection, job: str) -> list[Attempt]:
+    found = execute(
+        connection,
+        "SELECT * FROM cotality_attempts WHERE job_id = :id ORDER BY run",
+        id=job,
+    )
+    return [
+        Attempt(
+            row["run"],
+            moment(row["started_at"]),
+            moment_or_none(row["ended_at"]),
+            row["worker"],
+            row["outcome"],
+            row["error_type"],
+            row["error"],
+        )
+        for row in found.mappings()
+    ]
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def moment_or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)

@@ -1,0 +1,136 @@
+"""The tables of the store.
+
+They are made by whoever comes first. Their names begin alike, so that they may stand
+beside the tables of anybody else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cotality.jobs._jobs.errors.errors import StoreError
+
+from .database import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+VERSION = 1
+
+# `ticket` counts what was handed to the engine, `run` how often the body was begun: a
+# move of a job names both, so that whoever comes late changes nothing. `attempt` counts
+# the runs that its retries are about, `lost` those whose worker has died.
+TABLES = """
+CREATE TABLE IF NOT EXISTS cotality_version (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS cotality_jobs (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    arguments TEXT NOT NULL,
+    state TEXT NOT NULL,
+    ticket INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    lost INTEGER NOT NULL,
+    live_key TEXT,
+    job_key TEXT,
+    keep_s DOUBLE PRECISION NOT NULL,
+    enqueued_at DOUBLE PRECISION NOT NULL,
+    due_at DOUBLE PRECISION NOT NULL,
+    started_at DOUBLE PRECISION,
+    ended_at DOUBLE PRECISION,
+    expires_at DOUBLE PRECISION,
+    worker TEXT,
+    cancel_asked INTEGER NOT NULL,
+    result TEXT,
+    error_type TEXT,
+    error TEXT,
+    traceback TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS cotality_jobs_key
+    ON cotality_jobs (live_key) WHERE live_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS cotality_jobs_state
+    ON cotality_jobs (state, queue, due_at);
+CREATE INDEX IF NOT EXISTS cotality_jobs_expires
+    ON cotality_jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS cotality_attempts (
+    job_id TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION,
+    worker TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    error_type TEXT,
+    error TEXT,
+    PRIMARY KEY (job_id, run)
+);
+CREATE TABLE IF NOT EXISTS cotality_progress (
+    job_id TEXT PRIMARY KEY,
+    done DOUBLE PRECISION NOT NULL,
+    total DOUBLE PRECISION,
+    message TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cotality_ticks (
+    name TEXT PRIMARY KEY,
+    last_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cotality_workers (
+    id TEXT PRIMARY KEY,
+    slot TEXT NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    queues TEXT NOT NULL,
+    lock_file TEXT NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    beat_at DOUBLE PRECISION NOT NULL
+);
+"""
+ADVISORY_LOCK = 7_203_914_554_081  # any number that nobody else takes
+
+
+def has_tables(database: Database) -> bool:
+    """Whether they are there, which is found out without writing."""
+    statement = (
+        "SELECT 1 FROM sqlite_master WHERE name = 'cotality_version'"
+        if database.is_sqlite
+        else "SELECT 1 FROM information_schema.tables "
+        "WHERE table_name = 'cotality_version'"
+    )
+    with database.reading() as connection:
+        if connection.exec_driver_sql(statement).first() is None:
+            return False
+        return is_of_this_version(connection)
+
+
+def make_tables(database: Database) -> None:
+    """Make what is missing; two that do so at once wait for each other."""
+    with database.writing() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        for statement in TABLES.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        mark_version(connection)
+
+
+def is_of_this_version(connection: Connection) -> bool:
+    """False if nobody has said of which one it is.
+
+    Raises:
+        StoreError: It is of another one.
+    """
+    found = connection.exec_driver_sql("SELECT version FROM cotality_version").scalar()
+    if found is not None and found != VERSION:
+        raise StoreError(
+            f"the store was made by another release of cotality: its tables have "
+            f"version {found}, this release knows {VERSION}. Use that release until "
+            f"the store is empty, or another store"
+        )
+    return found is not None
+
+
+def mark_version(connection: Connection) -> None:
+    if not is_of_this_version(connection):
+        connection.exec_driver_sql(f"INSERT INTO cotality_version VALUES ({VERSION})")

@@ -1,0 +1,195 @@
+"""Sending a webhook: one attempt, and what its answer means.
+
+Whoever calls it, which is a job, is told when to try again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from cotality._kit.public import public_in
+from cotality._kit.safe_text import printable
+from cotality.jobs._jobs.webhooks.endpoint_states import EndpointStates, FileStates
+from cotality.jobs._jobs.webhooks.messages import Endpoint, Message
+from cotality.jobs._jobs.webhooks.transport import Response, Transport
+from cotality.jobs._jobs.webhooks.webhook_errors import (
+    BlockedError,
+    DeliveryError,
+    UnreachableError,
+)
+
+public = public_in("cotality.jobs.webhooks")
+logger = logging.getLogger("cotality.jobs.webhooks")
+
+# Seconds before each attempt, after the one before it has failed: nearly four days.
+SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+JITTER = 0.2  # of each pause, so that what has failed together does not come together
+LONGEST_RETRY_AFTER = 86_400.0  # s
+
+AGAIN = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message that has arrived.
+
+    Attributes:
+        status: What was answered, 200 to 299.
+        seconds: How long that took.
+    """
+
+    status: int
+    seconds: float
+
+
+@public
+class WebhookSender:
+    """Sends messages to endpoints, signed by Standard Webhooks.
+
+    Args:
+        states: What is known of endpoints, by all workers: the path of a SQLite file,
+            or another `EndpointStates`.
+        transport: How to connect; to public addresses with https if it is not given.
+        schedule: Seconds before each attempt, after the one before it has failed. There
+            are as many attempts as numbers.
+        now: The time, in seconds since 1970.
+        jitter: A number from 0 to 1, another one each time.
+    """
+
+    def __init__(
+        self,
+        states: EndpointStates | str | os.PathLike[str],
+        *,
+        transport: Transport | None = None,
+        schedule: Sequence[float] = SCHEDULE,
+        now: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        if isinstance(states, (str, os.PathLike)):
+            states = FileStates(states)
+        self.states = states
+        self.transport = Transport() if transport is None else transport
+        self.schedule = checked_schedule(schedule)
+        self.now = now
+        self.jitter = jitter
+
+    def send(self, message: Message, endpoint: Endpoint, attempt: int) -> Delivered:
+        """Send *message* once.
+
+        Args:
+            message: The same for all attempts.
+            endpoint: Where to.
+            attempt: Which attempt this is, from 1.
+
+        Raises:
+            DeliveryError: It has not arrived. `retry_in` says after how many seconds to
+                try again, and is None where nothing will help: the endpoint has refused
+                it, is disabled, or this was the last attempt.
+        """
+        self.check_endpoint(endpoint)
+        began = time.monotonic()
+        try:
+            answer = self.transport.post(
+                endpoint.url,
+                message.body.encode(),
+                message.signed(endpoint, self.now()),
+            )
+        except BlockedError as error:
+            raise DeliveryError(str(error)) from error
+        except UnreachableError as error:
+            self.states.note_failure(endpoint.id, self.now())
+            raise DeliveryError(str(error), self.pause_after(attempt)) from error
+        if 200 <= answer.status < 300:
+            self.states.note_success(endpoint.id)
+            return Delivered(answer.status, time.monotonic() - began)
+        raise self.refused(endpoint, attempt, answer)
+
+    def check_endpoint(self, endpoint: Endpoint) -> None:
+        reason = self.states.disabled(endpoint.id)
+        if reason is not None:
+            raise DeliveryError(f"the endpoint {endpoint.id!r} is disabled: {reason}")
+        pause = self.states.pause(endpoint.id, self.now())
+        if pause > 0:
+            raise DeliveryError(
+                f"the endpoint {endpoint.id!r} fails all the time, and is left alone "
+                f"for {pause:.0f} s",
+                pause * self.spread(),
+                is_attempt=False,
+            )
+
+    def refused(
+        self, endpoint: Endpoint, attempt: int, answer: Response
+    ) -> DeliveryError:
+        """What *answer*, which is no success, means."""
+        said = printable(answer.excerpt[:200].decode("utf-8", "replace")).strip()
+        text = f"{endpoint.id!r} answered {answer.status}: {said}".removesuffix(": ")
+        if answer.status == HTTPStatus.GONE:
+            self.states.disable(endpoint.id, "it answered 410 Gone")
+            logger.warning("the webhook endpoint %r is gone, and disabled", endpoint.id)
+            return DeliveryError(text)
+        if not should_try_again(answer.status):
+            self.states.note_success(endpoint.id)  # it is there, and does not want it
+            return DeliveryError(text)
+        self.states.note_failure(endpoint.id, self.now())
+        pause = self.pause_after(attempt)
+        if pause is not None:
+            pause = max(pause, retry_after(answer, self.now()))
+        return DeliveryError(text, pause)
+
+    def pause_after(self, attempt: int) -> float | None:
+        """Seconds until the next attempt; None after the last one."""
+        if attempt >= len(self.schedule):
+            return None
+        return self.schedule[max(attempt, 0)] * self.spread()
+
+    def spread(self) -> float:
+        return 1 - JITTER + 2 * JITTER * self.jitter()
+
+
+def checked_schedule(schedule: Sequence[float]) -> tuple[float, ...]:
+    numbers = tuple(float(each) for each in schedule)
+    if not numbers or not all(0 <= each < float("inf") for each in numbers):
+        raise ValueError(
+            f"schedule must be seconds before each attempt, as (0, 5, 300), got "
+            f"{schedule!r}"
+        )
+    return numbers
+
+
+def should_try_again(status: int) -> bool:
+    """Whether an answer of *status* may be another one later.
+
+    A redirect is not followed. Whoever runs the endpoint may still be at moving it.
+    """
+    return status < 400 or status >= 500 or status in AGAIN
+
+
+def retry_after(answer: Response, now: float) -> float:
+    """How many seconds the header Retry-After asks for; 0 without one."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        # The limit first: a number of thousands of digits takes its time.
+        seconds = float(value[:10])
+    else:
+        try:
+            moment = parsedate_to_datetime(value)
+        except (ValueError, TypeError):
+            return 0.0
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.fromtimestamp(now, UTC)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

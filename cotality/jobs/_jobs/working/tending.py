@@ -1,0 +1,122 @@
+"""What a worker does beside its jobs, in one thread.
+
+It gives signs of life, ends what was cancelled, takes over from the dead, and sweeps.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from cotality._kit.struck import is_of_a_signal
+from cotality.jobs._jobs.api.base import Base
+from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.running.runner import Runner
+from cotality.jobs._jobs.store import workers
+from cotality.jobs._jobs.store.workers import BEAT_S, WorkerRow
+
+from .pace import Pace
+from .taking_over import bury_the_dead
+
+logger = logging.getLogger("cotality.jobs")
+
+WATCH_S = 0.25  # between two looks whether what runs was cancelled
+PACE_S = 0.5
+DEAD_S = 1.0  # between two looks for dead workers
+THOROUGH_S = 30.0  # for tickets that nobody has
+SWEEP_S = 60.0
+
+
+class Tending:
+    """The thread, from `start` to `stop`."""
+
+    def __init__(self, jobs: Jobs, runner: Runner, row: WorkerRow, pace: Pace) -> None:
+        self.jobs, self.runner, self.row = jobs, runner, row
+        self.pace, self.paced = pace, time.monotonic()
+        self.ending = threading.Event()
+        self.due: dict[Callable[[], None], float] = {}
+        self.thread = threading.Thread(
+            target=self.tend, name="jobs-tending", daemon=True
+        )
+
+    @property
+    def base(self) -> Base:
+        return self.jobs.base
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.ending.set()
+        self.runner.has_begun.set()
+        self.thread.join()
+        for queue, poll_s in self.pace.back().items():
+            self.base.engine.pace(queue, poll_s)
+
+    def tend(self) -> None:
+        start = time.monotonic()
+        self.due = {
+            # Not all workers at once, and not before a new one has looked around.
+            self.sweep: start + SWEEP_S * random.random(),
+            self.look_thoroughly: start + THOROUGH_S * random.random(),
+        }
+        while not self.ending.is_set():
+            self.every(WATCH_S, self.end_cancelled)
+            self.every(PACE_S, self.keep_pace)
+            self.every(BEAT_S, self.beat)
+            self.every(DEAD_S, self.look_for_dead)
+            self.every(THOROUGH_S, self.look_thoroughly)
+            self.every(SWEEP_S, self.sweep)
+            # With nothing to watch over, it wakes up once a second.
+            pause = WATCH_S if self.runner.running else DEAD_S
+            if self.runner.has_begun.wait(pause):
+                self.runner.has_begun.clear()
+                self.ending.wait(WATCH_S)
+
+    def every(self, seconds: float, do: Callable[[], None]) -> None:
+        now = time.monotonic()
+        if now < self.due.get(do, now):
+            return
+        self.due[do] = now + seconds * 0.95
+        try:
+            do()
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            logger.error("%s: %s", type(error).__name__, error)  # and once more, soon
+
+    def end_cancelled(self) -> None:
+        if not self.runner.running:
+            return
+        # What begins after this look is not ended because it is missing from it.
+        before = {job: entry.begun.run for job, entry in [*self.runner.running.items()]}
+        with self.base.database.reading() as connection:
+            rows = workers.running_of(connection, self.row.id)
+        self.runner.end_cancelled(before, rows)
+
+    def keep_pace(self) -> None:
+        now = time.monotonic()
+        seconds, self.paced = now - self.paced, now
+        for queue, poll_s in self.pace.after(seconds, dict(self.runner.ended)).items():
+            self.base.engine.pace(queue, poll_s)
+
+    def beat(self) -> None:
+        with self.base.database.writing() as connection:
+            now = self.base.database.now(connection)
+            if not workers.beat(connection, self.row.id, self.row.queues, now):
+                # Somebody took it for dead. What it had is with others, and what it
+                # does for that counts no more; from here on it works as before.
+                logger.warning("worker %s was taken for dead, and goes on", self.row.id)
+                workers.join(connection, self.row)
+
+    def look_for_dead(self) -> None:
+        bury_the_dead(self.base, self.row.id, thorough=False)
+
+    def look_thoroughly(self) -> None:
+        bury_the_dead(self.base, self.row.id, thorough=True)
+
+    def sweep(self) -> None:
+        self.jobs.sweep()

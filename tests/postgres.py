@@ -1,0 +1,85 @@
+"""A PostgreSQL of the tests' own: on loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    # A test need not outlive the power.
+    "fsync": "off",
+    "max_connections": "200",
+}
+
+
+def binaries() -> Path | None:
+    """Where its programs are; None if there is none."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).parent
+    return FOLDERS[-1] if FOLDERS else None
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of a server that runs meanwhile, with an empty database."""
+    programs = binaries()
+    assert programs is not None
+    # Not among the folders of pytest: another user has to be able to get there.
+    folder = Path(tempfile.mkdtemp(prefix="cotality-postgres-"))
+    data, port = folder / "data", free_port()
+    as_user = user_prefix(folder)
+    run(
+        [
+            *as_user,
+            f"{programs / 'initdb'}",
+            "-D",
+            f"{data}",
+            "-U",
+            "test",
+            "-A",
+            "trust",
+        ]
+    )
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+    control = [*as_user, f"{programs / 'pg_ctl'}", "-D", f"{data}", "-w"]
+    run([*control, "-l", f"{folder / 'log'}", "-o", f"-p {port}", "start"])
+    try:
+        yield f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
+    finally:
+        run([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder)
+
+
+def user_prefix(folder: Path) -> list[str]:
+    """It refuses to run as root, who gives the folder to nobody then."""
+    if os.getuid() != 0:
+        return []
+    shutil.chown(folder, "nobody")
+    folder.chmod(0o700)
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port: int = asked.getsockname()[1]
+        return port
+
+
+def run(command: list[str]) -> None:
+    # Its output goes nowhere: what it starts would hold a pipe open.
+    ended = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd="/"
+    )
+    assert ended.returncode == 0, command
