@@ -102,7 +102,7 @@ def of_task(places: list[PackedFrame]) -> list[PackedFrame]:
     return list(task) or of_hosted(places)
 
 
-def of_hosted(places: list[Place]) -> list[Place]:
+def of_hosted(places: list[PackedFrame]) -> list[PackedFrame]:
     """The same for a process of another floor, whose modules lead to what it runs.
 
     They are wherever it has all of this package from.
