@@ -205,7 +205,7 @@ def tests(session: nox.Session) -> None:
 
 def those_with(text: str, checkout: Path) -> list[str]:
     """The files of tests that have *text*: to collect all of them takes ten seconds."""
-    files = sorted((checkout / "tests").glob("test_*.py"))
+    files = sorted((checkout / "tests").rglob("test_*.py"))
     return [f"{file}" for file in files if text in file.read_text("utf-8")]
 
 
@@ -250,7 +250,7 @@ def bench(session: nox.Session) -> None:
     and writes the figures to a JSON file; ``nox -s bench -- --help`` says which.
     """
     session.install(".", *group("bench"))
-    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+    session.run("python", "benchmarks/run.py", *session.posargs)
 
 
 @nox.session
@@ -258,7 +258,7 @@ def interrupts(session: nox.Session) -> None:
     """A signal at each instruction of a call reaches its caller and does no harm.
 
     Not in the default set, which takes some of the instructions. This takes all that
-    are different and show something, 19,000 of them, which `tests.strike_places`
+    are different and show something, 19,000 of them, which `tests.kit.strike_places`
     explains: each once, and then for each of 41 kinds of calls at three times, with
     three kinds of signals. Those are 390,000 strikes, of 10 to 40 ms of CPU each: one
     to two hours on two cores that have nothing else to do (reckoned from those that
@@ -267,7 +267,7 @@ def interrupts(session: nox.Session) -> None:
     of call, ``-- --seconds 60`` a minute of each.
     """
     session.install(".", *group("test"))
-    session.run("python", "-m", "tests.all_strikes", *session.posargs)
+    session.run("python", "-m", "tests.kit.all_strikes", *session.posargs)
 
 
 @nox.session
@@ -279,7 +279,7 @@ def soak(session: nox.Session) -> None:
     """
     session.install(".", *group("test"))
     for program in ("soak.py", "soak_flows.py"):
-        session.run("python", f"tests/{program}", *session.posargs)
+        session.run("python", f"tests/kit/{program}", *session.posargs)
 
 
 @nox.session

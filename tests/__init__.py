@@ -1,7 +1,7 @@
-"""The tests of `cotality`. What runs in a worker process is in `tests.helpers`.
+"""The tests of `cotality`. What runs in a worker process is in `tests.kit.helpers`.
 
 Or beside the test. Then a worker imports a module of tests, but neither pytest nor
-hypothesis for it: see `tests.stand_ins`.
+hypothesis for it: see `tests.kit.stand_ins`.
 """
 
 import sys
@@ -10,6 +10,6 @@ import sys
 IN_PYTEST = "pytest" in sys.modules
 
 if not IN_PYTEST:
-    from tests.stand_ins import PytestStandIn
+    from tests.kit.stand_ins import PytestStandIn
 
     sys.modules["pytest"] = PytestStandIn("pytest")

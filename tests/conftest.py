@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from cotality.core.utils.process import shutdown_workers
-from tests.helpers import Gate, Marks
-from tests.limits import GONE_S, GUARD_S, POLL_S
+from tests.kit.helpers import Gate, Marks
+from tests.kit.limits import GONE_S, GUARD_S, POLL_S
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -1,0 +1,1 @@
+"""What a call promises, on threads and on processes alike."""

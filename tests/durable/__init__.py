@@ -1,0 +1,1 @@
+"""Journals and dead letters: what outlives a run."""

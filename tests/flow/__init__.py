@@ -1,0 +1,1 @@
+"""The flow floor: steps with expensive workers that all callers share."""

@@ -1,0 +1,1 @@
+"""The jobs floor: calls that are stored, and run until they are done."""

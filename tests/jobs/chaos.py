@@ -1,0 +1,85 @@
+"""Workers are killed while they work, and every job is done.
+
+The tests do it on a small scale; ``python -m tests.jobs.chaos`` with 600 jobs, three
+workers and six kills, on SQLite and, where there is one, on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.jobs.shop import Shop
+from tests.jobs.workers import WorkerProgram
+from tests.kit.helpers import wait_until
+from tests.kit.limits import LONG_S
+from tests.kit.postgres import binaries, postgres
+
+
+def chaos(
+    shop: Shop, folder: Path, jobs: int, workers: int, kills: int, seconds: float
+) -> None:
+    """Kill workers while jobs run: each job succeeds, and is finished once."""
+    handles = shop.work.enqueue_many_sync((seconds, number) for number in range(jobs))
+    programs = [
+        WorkerProgram(shop.jobs.url, folder, "--queue", "default=4")
+        for _ in range(workers)
+    ]
+    choice = random.Random(f"{folder}")
+    try:
+        for program in programs:
+            program.start()
+        for kill in range(kills):
+            enough = (kill + 1) * jobs // (kills + 1)
+            wait_until(lambda least=enough: succeeded(shop) >= least, LONG_S * 3)
+            victim = choice.choice(programs)
+            victim.wait_until_ready()
+            victim.kill()
+            victim.start()
+        wait_until(lambda: succeeded(shop) == jobs, LONG_S * 3)
+        logs = [log.read_text("utf-8") for log in folder.glob("worker-*.log")]
+    finally:
+        for program in programs:
+            program.__exit__(None, None, None)
+    assert [each.result_sync(0) for each in handles] == [*range(jobs)]
+    assert not any("locked" in log for log in logs), logs
+    assert not any("Traceback" in log for log in logs), logs
+    finished = Counter(
+        attempt.outcome for each in handles for attempt in each.attempts_sync()
+    )
+    assert finished["succeeded"] == jobs
+    assert finished.keys() <= {"succeeded", "lost"}
+
+
+def succeeded(shop: Shop) -> int:
+    return sum(each.succeeded for each in shop.jobs.stats())
+
+
+def main() -> None:
+    """The large one, on each store."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(f"sqlite:///{folder}/jobs.db", Path(folder))
+    if binaries() is not None:
+        with postgres() as url, tempfile.TemporaryDirectory() as folder:
+            run(url, Path(folder))
+
+
+def run(url: str, folder: Path) -> None:
+    shop, start = Shop(url), time.monotonic()
+    chaos(shop, folder, jobs=600, workers=3, kills=6, seconds=0.05)
+    took = time.monotonic() - start
+    handles = shop.jobs.list(limit=1000)
+    runs = [len(shop.jobs.handle(info.id).attempts_sync()) for info in handles]
+    print(
+        f"{url.partition(':')[0]}: {len(runs)} of 600 succeeded, each finished once, "
+        f"{sum(count > 1 for count in runs)} begun more than once, {took:.0f} s",
+        flush=True,
+    )
+    shop.jobs.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,490 @@
+"""What enqueuing puts into the store, and what it leaves out; no worker is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotality.jobs import (
+    Jobs,
+    JobStatus,
+    NotStorableError,
+    Rate,
+    Retry,
+    StoreError,
+    UnknownJobError,
+    current_job,
+)
+from tests.kit.helpers import environment_of_scripts
+from tests.kit.limits import LONG_S
+
+pytest.importorskip("dbos")
+
+
+def send(user: int, text: str = "") -> str:
+    return f"{user} {text}"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    with Jobs(f"sqlite:///{tmp_path}/jobs.db") as made:
+        yield made
+
+
+def test_a_plain_call_is_a_plain_call(jobs: Jobs, tmp_path: Path) -> None:
+    """It stores nothing, and needs no store."""
+    assert jobs.job(send)(7, text="hi") == "7 hi"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_enqueued_is_known_by_its_id(jobs: Jobs) -> None:
+    """From another program as well."""
+    job = jobs.job(
+        send,
+    )
+    handle = job.using(queue="mail", priority=5).enqueue_sync(7, text="hi")
+
+    with Jobs(jobs.url) as others:
+        info = others.handle(handle.id).info_sync()
+
+    assert (info.name, info.queue, info.priority) == (job.name, "mail", 5)
+    assert info.status is JobStatus.QUEUED
+    assert info.arguments == '{"user": 7, "text": "hi"}'
+
+
+def test_delay_is_the_word_that_people_know(jobs: Jobs) -> None:
+    """And ``enqueue`` what an event loop awaits."""
+    job = jobs.job(send)
+    ids = {job.delay(1).id, asyncio.run(job.enqueue(2)).id}
+
+    assert ids == {info.id for info in jobs.list()}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"delay": 60},
+        {"delay": timedelta(minutes=1)},
+        {"run_after": datetime.now(UTC) + timedelta(minutes=1)},
+    ],
+)
+def test_a_job_may_be_for_later(jobs: Jobs, later: dict[str, Any]) -> None:
+    """So many seconds, or not before a moment."""
+    handle = jobs.job(send).using(**later).enqueue_sync(7)
+
+    assert handle.status_sync() is JobStatus.DELAYED
+    assert jobs.list(status=JobStatus.DELAYED) == [handle.info_sync()]
+    assert jobs.list(status=JobStatus.QUEUED) == []
+    assert jobs.stats()[0].delayed == 1
+
+
+def test_a_key_is_taken_while_its_job_is_not_over(jobs: Jobs) -> None:
+    """By a job of the same function; each gets the handle of that one."""
+    welcome = jobs.job(unique=lambda user: f"welcome-{user}")(greet)
+    other = jobs.job(send)
+
+    first, second = welcome.enqueue_sync(7), welcome.enqueue_sync(7)
+    assert first.id == second.id
+    assert welcome.enqueue_sync(8).id != first.id
+    assert other.using(key="welcome-7").enqueue_sync(7).id != first.id
+    first.cancel_sync()
+    assert welcome.enqueue_sync(7).id != first.id
+
+
+def greet(user: int) -> None:
+    pass
+
+
+def test_an_id_gives_the_same_job_for_ever(jobs: Jobs) -> None:
+    """Whatever the arguments are, as a payment that is told twice."""
+    job = jobs.job(send).using(job_id="evt_1")
+
+    assert job.enqueue_sync(1).id == job.enqueue_sync(2).id == "evt_1"
+    assert [info.arguments for info in jobs.list()] == ['{"user": 1}']
+    with pytest.raises(ValueError, match=r"'evt_1' was given to a job .*send"):
+        jobs.job(greet).using(job_id="evt_1").enqueue_sync(1)
+
+
+def test_of_many_at_once_one_makes_the_job(jobs: Jobs) -> None:
+    """A hundred callers, half of them with a key, the others with an id."""
+    jobs.prepare()
+    job, start, found = jobs.job(send), threading.Barrier(20), []
+
+    def call(number: int) -> None:
+        start.wait()
+        for _ in range(5):
+            of = job.using(key="k") if number % 2 else job.using(job_id="i")
+            found.append((number % 2, of.enqueue_sync(number).id))
+
+    threads = [threading.Thread(target=call, args=(i,)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(found) == 100
+    assert len(set(found)) == len(jobs.list()) == 2
+
+
+def test_many_are_stored_together_or_not_at_all(jobs: Jobs) -> None:
+    """An argument that cannot be stored leaves none of them."""
+    job = jobs.job(send)
+    with pytest.raises(NotStorableError, match="argument 'user'"):
+        job.enqueue_many_sync([(1,), (threading.Lock(),)])  # type: ignore[list-item]
+
+    assert jobs.list() == []
+    assert len(job.enqueue_many_sync([(1,), {"user": 2}])) == 2
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_job_in_a_transaction_of_the_caller(jobs: Jobs, ends_well: bool) -> None:
+    """It is there with the rest of it, or not at all."""
+    import sqlalchemy
+    from sqlalchemy.orm import Session
+
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (number INTEGER)")
+    try:
+        with Session(engine) as session:
+            session.execute(sqlalchemy.text("INSERT INTO mine VALUES (1)"))
+            job.using(connection=session).enqueue_sync(1)
+            session.commit() if ends_well else session.rollback()
+        with engine.begin() as connection:
+            rows = connection.exec_driver_sql("SELECT * FROM mine").all()
+    finally:
+        engine.dispose()
+
+    assert len(jobs.list()) == len(rows) == int(ends_well)
+
+
+def test_a_transaction_of_the_store_itself(jobs: Jobs) -> None:
+    """For people who have no connection of their own."""
+    job = jobs.job(send)
+
+    def fail_late() -> None:
+        with jobs.transaction() as connection:
+            job.using(connection=connection).enqueue_sync(1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_late()
+    assert jobs.list() == []
+
+
+def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
+    """One transaction has one database."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/other.db")
+    jobs.prepare()
+    with (
+        engine.connect() as connection,
+        pytest.raises(ValueError, match="one transaction has one database"),
+    ):
+        jobs.job(send).using(connection=connection).enqueue_sync(1)
+    engine.dispose()
+    with pytest.raises(TypeError, match="must be a Connection or a Session"):
+        jobs.job(send).using(connection=sqlite3).enqueue_sync(1)
+
+
+def test_what_cannot_be_made_inside_of_a_transaction(jobs: Jobs) -> None:
+    """Is told at once, in place of waiting for the end of that transaction."""
+    job = jobs.job(send)
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(jobs.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (number INTEGER)")
+        with pytest.raises(StoreError, match=r"call jobs\.prepare\(\) before it"):
+            job.using(connection=connection).enqueue_sync(1)
+    jobs.prepare()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO mine VALUES (1)")
+        with pytest.raises(StoreError, match="nobody has used the queue 'new'"):
+            job.using(connection=connection, queue="new").enqueue_sync(1)
+    engine.dispose()
+
+
+def test_an_event_makes_a_job_of_each_listener(jobs: Jobs) -> None:
+    """In one transaction: if one of them cannot be stored, there is none."""
+
+    @jobs.on("order.paid")
+    def ship(order: int) -> None: ...
+
+    @jobs.on("order.paid")
+    @jobs.job(queue="mail")
+    def thank(order: int) -> None: ...
+
+    assert len(jobs.publish("order.paid", 7)) == 2
+    assert {info.queue for info in jobs.list()} == {"default", "mail"}
+    with pytest.raises(NotStorableError):
+        jobs.publish("order.paid", threading.Lock())
+    assert len(jobs.list()) == 2
+    assert jobs.publish("order.lost", 7) == []
+    ship(1)
+    thank(1)
+
+
+def test_a_cancelled_job_can_be_requeued(jobs: Jobs) -> None:
+    """It keeps its id; one that waits already is left as it is."""
+    handle = jobs.job(send).enqueue_sync(1)
+    assert not jobs.requeue(handle.id)
+    assert jobs.cancel(handle.id)
+    assert not jobs.cancel(handle.id)
+
+    assert jobs.requeue(handle.id)
+
+    assert handle.status_sync() is JobStatus.QUEUED
+    with pytest.raises(UnknownJobError, match="there is no job 'x'"):
+        jobs.requeue("x")
+    with pytest.raises(UnknownJobError):
+        jobs.cancel("x")
+
+
+def test_waiting_for_a_result_has_a_limit(jobs: Jobs) -> None:
+    """The job itself goes on."""
+    handle = jobs.job(send).enqueue_sync(1)
+    with pytest.raises(TimeoutError, match=r"not over within 0\.05 s"):
+        handle.result_sync(0.05)
+    with pytest.raises(TimeoutError):
+        asyncio.run(handle.result(0.05))
+    with pytest.raises(UnknownJobError):
+        jobs.handle("x").result_sync(1)
+
+
+def test_old_jobs_are_swept(jobs: Jobs) -> None:
+    """What has a time at which it goes: not what is dead, nor what is not over."""
+    job = jobs.job(send)
+    gone = job.using(keep=timedelta(0)).enqueue_sync(1)
+    kept, waits = job.enqueue_sync(2), job.enqueue_sync(3)
+    gone.cancel_sync()
+    kept.cancel_sync()
+    dead = job.using(keep=timedelta(0)).enqueue_sync(4)
+    set_state(jobs, dead.id, "FAILED")
+
+    assert jobs.sweep() == 1
+
+    assert {info.id for info in jobs.list()} == {kept.id, waits.id, dead.id}
+    assert jobs.purge([dead.id, waits.id, "x"]) == 1
+    assert [info.id for info in jobs.dead()] == []
+
+
+def set_state(jobs: Jobs, job: str, state: str) -> None:
+    with jobs.base.database.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE cotality_jobs SET state = ? WHERE id = ?", (state, job)
+        )
+
+
+@pytest.mark.one_python
+def test_sweeping_keeps_the_file_small(jobs: Jobs) -> None:
+    """Round after round, whatever has been in it."""
+    job = jobs.job(send).using(keep=timedelta(0))
+    sizes: list[Any] = []  # Any: of a row
+    for _ in range(3):
+        ids = [each.id for each in job.enqueue_many_sync([(i,) for i in range(200)])]
+        jobs.base.engine.withdraw([ticket_of(each) for each in ids])
+        with jobs.base.database.writing() as connection:
+            connection.exec_driver_sql(
+                "UPDATE cotality_jobs SET state = 'SUCCEEDED', expires_at = 1"
+            )
+        assert jobs.sweep() == 200
+        jobs.base.engine.clean(older_than_s=0)
+        with jobs.base.database.reading() as connection:
+            sizes.append(connection.exec_driver_sql("PRAGMA page_count").scalar())
+    assert sizes[2] <= sizes[0] * 1.1
+
+
+def ticket_of(job: str) -> Any:  # Any: a ticket
+    from cotality.jobs._jobs.store.moves import Ticket
+
+    return Ticket(job, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Jobs("redis://x"), "no engine for 'redis': use sqlite:///jobs.db"),
+        (lambda: Jobs("amqp://x"), "no engine for 'amqp'"),
+        (lambda: Jobs("sqlite://"), "they need a file"),
+        (lambda: Jobs("sqlite:///:memory:"), "they need a file"),
+        (lambda: Jobs.from_env("NOT_SET_AT_ALL"), "NOT_SET_AT_ALL is not set"),
+        (lambda: a_job().using(priority=101), "priority goes from -100 to 100"),
+        (lambda: a_job().using(delay=-1), "delay"),
+        (lambda: a_job().using(run_after=datetime(2027, 1, 1)), "in which time zone"),
+        (
+            lambda: a_job().using(delay=1, run_after=datetime.now(UTC)),
+            "say delay or run_after",
+        ),
+        (lambda: a_job().using(key=""), "key must have 1 to 500 characters"),
+        (lambda: a_job().using(queue="_dbos_x"), "a queue's name begins with"),
+        (lambda: a_job(timeout=1, runs_on="threads"), "a thread cannot be ended"),
+        (lambda: a_job(runs_on="gpu"), "runs_on must be one of"),
+        (lambda: a_job(codec="yaml"), "codec must be 'json' or 'pickle'"),
+        (lambda: a_job(keep=timedelta(-1)), "keep must not be negative"),
+        (lambda: a_job(retries=-1), "retries must be at least 0"),
+        (
+            lambda: Jobs("sqlite:///x.db").queue("a", concurrency=0),
+            "concurrency must be",
+        ),
+        (lambda: twice(), "there is a job 'same' already"),
+    ],
+)
+def test_what_is_said_is_checked_at_once(
+    call: Callable[[], object], message: str
+) -> None:
+    """By the call that says it, with the value in the message."""
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def a_job(**options: Any) -> Any:  # Any: wrong ones
+    return Jobs("sqlite:///x.db").job(**options)(send)
+
+
+def twice() -> None:
+    jobs = Jobs("sqlite:///x.db")
+    jobs.job(name="same")(send)
+    jobs.job(name="same")(greet)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Jobs(7),  # type: ignore[arg-type]
+        lambda: a_job(retries="3"),
+        lambda: a_job().using(priority=1.5),
+        lambda: a_job().enqueue_many_sync([1]),
+        lambda: a_job().enqueue_sync(1, 2, 3),
+        lambda: a_job(queue=None),
+        lambda: Jobs("sqlite:///x.db").queue("a", rate=3),  # type: ignore[arg-type]
+        lambda: Jobs("sqlite:///x.db").job(7),  # type: ignore[call-overload]
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_a_type_error(call: Callable[[], object]) -> None:
+    """Before anything is opened."""
+    with pytest.raises(TypeError):
+        call()
+
+
+def test_a_queue_takes_the_rate_of_the_core(jobs: Jobs) -> None:
+    """And `Retry` is the core's, too."""
+    jobs.queue("api", concurrency=4, rate=Rate(100, per=60))
+    limits = jobs.registry.limits["api"]
+
+    assert (limits.concurrency, limits.rate) == (4, (100, 60))
+    assert jobs.job(retries=Retry(5))(send).definition.options.retry.attempts == 5
+
+
+def test_no_job_runs_outside_of_a_worker() -> None:
+    """`current_job` says so."""
+    with pytest.raises(RuntimeError, match="no job runs here"):
+        current_job()
+
+
+@pytest.mark.parametrize("what", ["full", "read-only", "a folder", "not a database"])
+def test_a_store_that_refuses_is_told(tmp_path: Path, what: str) -> None:
+    """The call raises, and nothing half is written."""
+    with Jobs(f"sqlite:///{tmp_path}/jobs.db") as jobs:
+        job = jobs.job(send)
+        job.enqueue_sync(1)
+    spoil(tmp_path / "jobs.db", what)
+    with Jobs(f"sqlite:///{tmp_path}/jobs.db") as jobs:
+        job = jobs.job(send)
+        if what == "full":
+            fill(jobs)
+        with pytest.raises(StoreError, match="the store sqlite:///"):
+            job.enqueue_many_sync([(number, "x" * 1000) for number in range(50)])
+        if what in ("full", "read-only"):
+            assert len(jobs.list()) == 1
+
+
+def spoil(file: Path, what: str) -> None:
+    if what == "read-only":
+        # Root may write wherever it likes, so the file itself says that it may not: a
+        # version of the format that no SQLite writes.
+        data = bytearray(file.read_bytes())
+        data[18] = 3
+        file.write_bytes(data)
+    elif what == "a folder":
+        file.unlink()
+        file.mkdir()
+    elif what == "not a database":
+        file.write_bytes(b"this is no database at all" * 100)
+
+
+def fill(jobs: Jobs) -> None:
+    """As a disk that has no more room: SQLite says the same then."""
+    from sqlalchemy import event
+
+    def limit(connection: sqlite3.Connection, record: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    event.listen(jobs.base.database.engine, "connect", limit)
+
+
+def test_a_store_of_another_release_is_not_touched(jobs: Jobs) -> None:
+    """And the error says what to do."""
+    jobs.prepare()
+    with jobs.base.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE cotality_version SET version = 99")
+    with Jobs(jobs.url) as others, pytest.raises(StoreError, match="version 99"):
+        others.job(send).enqueue_sync(1)
+
+
+def test_processes_that_begin_at_once_make_one_store(tmp_path: Path) -> None:
+    """Each of them stores its job, and none is told that something is locked."""
+    script = tmp_path / "enqueue.py"
+    script.write_text(
+        f"""
+from tests.jobs.test_store import send
+from cotality.jobs import Jobs
+print(Jobs("sqlite:///{tmp_path}/jobs.db").job(send).enqueue_sync(1).id)
+""",
+        "utf-8",
+    )
+    programs = [
+        subprocess.Popen(
+            [sys.executable, f"{script}"],
+            env=environment_of_scripts(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ended = [each.communicate(timeout=2 * LONG_S) for each in programs]
+    assert [error for _, error in ended] == [""] * 3
+    with Jobs(f"sqlite:///{tmp_path}/jobs.db") as jobs:
+        found = {info.id for info in jobs.list()}
+    assert found == {out.strip() for out, _ in ended}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_forked_process_has_connections_of_its_own(jobs: Jobs) -> None:
+    """As those of a web server that loads its program first."""
+    job = jobs.job(send)
+    job.enqueue_sync(1)
+    pid = os.fork()
+    if pid == 0:
+        job.enqueue_sync(2)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    job.enqueue_sync(3)
+
+    assert len(jobs.list()) == 3

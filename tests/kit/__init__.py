@@ -1,0 +1,1 @@
+"""What tests of several rooms use: gates, programs, servers, odd objects."""

@@ -1,0 +1,1 @@
+"""Workers: how they start, work, fail and end, and what travels to them."""

@@ -1,0 +1,184 @@
+"""The fork server: it has no name anywhere, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kit.helpers import environment_of_scripts, run_script
+from tests.kit.limits import LONG_S
+
+CALL = """
+import os, signal, sys, tempfile
+from cotality.core.utils.process import *
+def call():
+    return execute_tasks_in_parallel([Task.of(abs, -1)] * 9, 2, True) == [1] * 9
+"""
+
+
+def run_with_folder(source: str, temporary: Path, tmp_path: Path) -> tuple[int, str]:
+    """The exit code of a script with that TMPDIR, and what it printed."""
+    script = tmp_path / "script.py"
+    script.write_text(CALL + source, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env={**environment_of_scripts(), "TMPDIR": str(temporary)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+    assert ended.stderr == ""
+    return ended.returncode, ended.stdout
+
+
+def test_a_long_path_of_temporary_files(tmp_path: Path) -> None:
+    """Longer than the address of a socket may be; workers start as quickly."""
+    temporary = tmp_path / ("d" * 120)
+    temporary.mkdir()
+    source = (
+        "print(call())\n"
+        "from cotality.core.utils._process.starting import fork_server\n"
+        "print(fork_server.server is not None)\n"
+    )
+
+    assert run_with_folder(source, temporary, tmp_path) == (0, "True\nTrue\n")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("", 0),
+        ("os._exit(3)", 3),
+        ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+    ids=["normal", "_exit", "SIGTERM", "SIGKILL"],
+)
+def test_nothing_is_left_of_temporary_files(
+    end: str, code: int, tmp_path: Path
+) -> None:
+    """Whatever way the program ends: there was nothing at any time."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    source = "assert call()\nprint(os.listdir(os.environ['TMPDIR']), flush=True)\n"
+
+    assert run_with_folder(source + end, temporary, tmp_path) == (code, "[]\n")
+    assert list(temporary.iterdir()) == []
+
+
+def test_jobs_that_are_forked_leave_nothing(tmp_path: Path) -> None:
+    """Each has workers of its own, and ends as a job queue ends it."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    source = (
+        "import warnings\n"
+        "warnings.simplefilter('ignore', DeprecationWarning)  # of forking, from 3.12\n"
+        "assert call()\n"
+        "for job in range(5):\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n"
+        "        os._exit(0 if call() else 1)\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+    )
+
+    assert run_with_folder(source, temporary, tmp_path) == (0, "")
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_server_that_may_not_fork_keeps_the_workers_it_has(tmp_path: Path) -> None:
+    """The system refuses the third worker: the call runs on two."""
+    # Python imports this by itself. It changes the server alone, which is started
+    # with -c and has not been forked.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import errno, os, sys\n"
+        "if sys.argv == ['-c']:\n"
+        "    fork, calls = os.fork, iter(range(2))\n"
+        "    def fork_twice():\n"
+        "        if next(calls, None) is None:\n"
+        "            raise BlockingIOError(errno.EAGAIN, 'no more processes')\n"
+        "        return fork()\n"
+        "    os.fork = fork_twice\n",
+        "utf-8",
+    )
+    source = CALL + (
+        "import logging, time\n"
+        "logging.basicConfig(stream=sys.stdout, format='%(message)s')\n"
+        "tasks = [Task.of(time.sleep, 0.01)] * 50\n"
+        "print(execute_tasks_in_parallel(tasks, 4, True) == [None] * 50)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(source, "utf-8")
+    environment = environment_of_scripts()
+    environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    warning, result = ended.stdout.splitlines()
+    assert warning.startswith("only 2 of 4 workers could be started: ")
+    assert result == "True"
+
+
+def test_a_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    """The next worker that is needed starts another one."""
+    source = CALL + (
+        "from cotality.core.utils._process.starting import fork_server\n"
+        "assert call()\n"
+        "first = fork_server.server.pid\n"
+        "os.kill(first, signal.SIGKILL)\n"
+        "shutdown_workers()\n"
+        "print(call(), fork_server.server.pid != first)\n"
+    )
+
+    assert run_script(source, tmp_path) == "True True\n"
+
+
+READING = """
+def read():
+    child = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']
+    return os.read(0, 9), sys.stdin.read(), subprocess.check_output(child)
+"""
+
+
+@pytest.mark.parametrize("way", ["calls", "spawn", "fork"])
+def test_nobody_but_the_parent_reads_standard_input(way: str, tmp_path: Path) -> None:
+    """In a worker it is empty, also for what a task starts."""
+    source = CALL + (
+        "import subprocess, warnings\n"
+        "from multiprocessing import get_context\n"
+        + READING
+        + "if __name__ == '__main__':\n"
+        "    warnings.simplefilter('ignore', DeprecationWarning)  # of forking\n"
+    )
+    if way == "calls":
+        source += "    print(*execute_tasks_in_parallel([Task(read)], 1, True))\n"
+    else:
+        source += (
+            f"    context = get_context({way!r})\n"
+            "    with IsolatedProcessPoolExecutor(1, context) as executor:\n"
+            "        print(executor.submit(read).result())\n"
+        )
+    source += "    print(sys.stdin.read())\n"
+    script = tmp_path / "script.py"
+    script.write_text(source, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment_of_scripts(),
+        input="for the parent",
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+
+    assert ended.stderr == ""
+    assert ended.stdout == """(b'', '', b"''\\n")\nfor the parent\n"""

@@ -1,0 +1,157 @@
+"""Warm workers do not go on with code that the program has replaced."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from cotality.core.utils._process.workers import program_state
+from cotality.core.utils.process import Task, execute_tasks_in_parallel
+from cotality.tuning import PoolManager, managed_pool
+from tests.kit.helpers import pid
+
+NAME = "cotality_reloaded"
+INNER = "cotality_reloaded_inner"
+
+
+class Editor:
+    """Two modules on disk, of which the outer one asks the inner one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        source = f"import {INNER}\ndef version():\n    return {INNER}.version()\n"
+        (folder / f"{NAME}.py").write_text(source, "utf-8")
+        self.write("old")
+        self.outer: Any = importlib.import_module(NAME)  # Any: made just now
+        self.inner: Any = sys.modules[INNER]
+
+    def write(self, version: str) -> None:
+        source = f"def version():\n    return {version!r}\n"
+        (self.folder / f"{INNER}.py").write_text(source, "utf-8")
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Editor]:
+    # A file that is edited within a second, and keeps its size, has an old cache.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield Editor(tmp_path)
+    for name in (NAME, INNER):
+        sys.modules.pop(name, None)
+
+
+def reload(module: ModuleType) -> None:
+    importlib.reload(module)
+
+
+def import_anew(module: ModuleType) -> None:
+    """What pages that are run again do (Streamlit)."""
+    del sys.modules[module.__name__]
+    sys.modules[NAME].__dict__[INNER] = importlib.import_module(module.__name__)
+
+
+@pytest.mark.parametrize("renew", [reload, import_anew])
+def test_a_task_runs_the_code_that_the_program_has(
+    editor: Editor, renew: Callable[[ModuleType], None]
+) -> None:
+    """Also code that its function only calls."""
+    tasks = [Task(editor.outer.version)]
+    before = execute_tasks_in_parallel(tasks, 1, True)
+
+    editor.write("new")
+    renew(editor.inner)
+
+    assert editor.outer.version() == "new"
+    assert (before, execute_tasks_in_parallel(tasks, 1, True)) == (["old"], ["new"])
+
+
+def test_a_manager_replaces_its_workers(editor: Editor) -> None:
+    """All of them: what its initializer made is of the old code, too."""
+    with managed_pool(1) as manager:
+        before = versions_in(manager, editor)
+
+        editor.write("new")
+        reload(editor.inner)
+
+        assert (before, versions_in(manager, editor)) == (["old"], ["new"])
+        assert len(manager.status().pids) == 1
+
+
+def versions_in(manager: PoolManager, editor: Editor) -> list[str]:
+    return manager.execute(editor.outer.version, [()], unpack=True)
+
+
+def test_a_call_that_runs_keeps_its_workers(editor: Editor) -> None:
+    """A reload between two portions of a manager's call ends none of its tasks."""
+
+    def items() -> Iterator[tuple[()]]:
+        yield ()
+        editor.write("new")
+        reload(editor.inner)
+        assert versions_in(manager, editor) == ["new"]
+        yield from [()] * 3
+
+    with managed_pool(1) as manager:
+        assert (
+            manager.execute(editor.outer.version, items(), unpack=True) == ["old"] * 4
+        )
+        assert versions_in(manager, editor) == ["new"]
+
+
+def test_a_module_that_is_new_is_no_reason(editor: Editor) -> None:
+    """Workers import it when they need it."""
+    [before] = execute_tasks_in_parallel([Task(pid)], 1, True)
+    (editor.folder / "cotality_one_more.py").write_text("", "utf-8")
+
+    importlib.import_module("cotality_one_more")
+
+    assert execute_tasks_in_parallel([Task(pid)], 1, True) == [before]
+    assert before != os.getpid()
+    del sys.modules["cotality_one_more"]
+
+
+def test_one_that_takes_the_place_of_another_is_watched(editor: Editor) -> None:
+    """As many modules as before are not the same ones."""
+    sys.modules["cotality_gone"] = ModuleType("cotality_gone")
+    program_state.current()
+    del sys.modules["cotality_gone"]
+    (editor.folder / "cotality_one_more.py").write_text("", "utf-8")
+    module = importlib.import_module("cotality_one_more")
+    before = program_state.current()
+
+    reload(module)
+
+    assert program_state.current() != before
+    assert program_state.current() == program_state.current()
+    del sys.modules["cotality_one_more"]
+
+
+class LoadedLater(ModuleType):
+    """Stands for a module that is loaded when somebody looks into it."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"somebody asked for {name}")
+
+
+def test_what_else_is_among_the_modules_is_left_alone() -> None:
+    """Programs put all sorts of things there; nothing of them is called."""
+    things: dict[str, Any] = {
+        "cotality_later": LoadedLater("cotality_later"),
+        "cotality_none": None,
+        "cotality_object": object(),
+    }
+    sys.modules.update(things)
+    try:
+        before = program_state.current()
+        assert program_state.current() == before
+    finally:
+        for name in things:
+            del sys.modules[name]

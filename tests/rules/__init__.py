@@ -1,0 +1,1 @@
+"""Arithmetic: portions, decisions, keys, retries, what the machine has."""

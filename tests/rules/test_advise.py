@@ -1,0 +1,188 @@
+"""Advice from running some of the tasks each way."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cotality.core.utils._process.advice.advise import Advice, advice_from
+from cotality.core.utils._process.advice.trials import Trials
+from cotality.core.utils._process.rules.where_to_run import Figures
+from cotality.core.utils.process import (
+    Task,
+    advise,
+    execute_tasks_in_parallel,
+    should_use_processes,
+)
+from tests.kit.helpers import Failure, Marks, echo, fail_with
+
+# A task that computes for 10 ms and holds the interpreter's lock, on two CPUs.
+COMPUTES = Figures(1000, 0.01, 0.01, 1.0, 1e-5, 0.1, 2, 64, 2)
+TEN = [Task(echo, {"value": n}) for n in range(10)]
+
+
+def advice(
+    figures: Figures, threads: float, processes: float | None, **others: Any
+) -> Advice:
+    """The advice when ten tasks took so long."""
+    trials = Trials(TEN, {}, **others)
+    trials.seconds["threads"], trials.workers["threads"] = threads, 4
+    if processes is not None:
+        trials.seconds["processes"] = processes
+        trials.workers["processes"] = 2
+    return advice_from(figures, trials, figures.left)
+
+
+# What follows from what was measured.
+
+
+def test_work_that_computes_belongs_on_processes() -> None:
+    """The range goes from what was measured to what one task promises."""
+    found = advice(COMPUTES, threads=0.11, processes=0.055, worker_memory=30_000_000)
+
+    assert (found.choice, found.workers, found.use_processes) == ("processes", 2, True)
+    assert found.speedup == pytest.approx(10 / 5.6)
+    assert found.speedup_range == pytest.approx((10 / 5.6, 10 / 5.1), rel=0.01)
+    assert found.portion == 2
+    assert found.worker_memory == 30_000_000
+    text = str(found)
+    assert "Run 1,000 tasks on 2 processes: about 1.8 times as fast" in text
+    assert "10 tasks on 2 processes took 55.0 ms: 1.8 times as fast as alone" in text
+    assert "A worker process took 30.0 MB" in text
+    assert "Fewer than about 24 tasks." in text
+
+
+def test_work_that_waits_belongs_on_threads() -> None:
+    """As many as were tried."""
+    waits = replace(COMPUTES, cpu=1e-5)
+
+    found = advice(waits, threads=0.025, processes=0.05)
+
+    assert (found.choice, found.workers) == ("threads", 4)
+    assert found.speedup == pytest.approx(4)
+
+
+def test_little_work_needs_no_workers() -> None:
+    """And from how much on it would is said."""
+    found = advice(replace(COMPUTES, left=5), threads=0.11, processes=0.055)
+
+    assert (found.choice, found.workers, found.speedup) == ("one thread", 1, 1.0)
+    assert found.would_change == ("More than about 24 tasks: then processes pay.",)
+    assert "Run 5 tasks in a plain loop." in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, "Tasks that do not wait for each other: to send one takes 10.0 µs"),
+        ({"transport": 0.02}, "Tasks that do more each: to send one and its result"),
+        ({"wall": 1e-6, "cpu": 1e-6, "transport": 0.0}, "less than it costs to hand"),
+        ({"others": 2.0}, "Free CPUs: other programs kept about 2.0 of them busy"),
+    ],
+)
+def test_only_what_was_measured_is_a_reason(changed: dict[str, Any], says: str) -> None:
+    """Tasks that lock each other out look as if they could not be sent."""
+    found = advice(replace(COMPUTES, **changed), threads=0.11, processes=0.115)
+
+    assert found.choice == "one thread"
+    assert says in found.would_change[0]
+
+
+def test_what_cannot_travel_stays_here() -> None:
+    """The reason is told, and what could be done about it."""
+    found = advice(COMPUTES, 0.11, None, obstacle="a result cannot be pickled")
+
+    assert found.choice == "one thread"
+    assert found.worker_memory is None
+    assert "They cannot go to processes: a result cannot be pickled." in found.reasons
+    assert "make in the worker what cannot be sent" in found.would_change[0]
+
+
+# Real tasks.
+
+
+def leave_mark(marks: Marks, number: int) -> int:
+    marks.leave(number)
+    return number
+
+
+def test_some_of_the_tasks_are_executed(marks: Marks) -> None:
+    """A few of the first, and the tasks themselves can still be run."""
+    tasks = [Task(leave_mark, {"marks": marks, "number": n}) for n in range(5000)]
+
+    found = advise(tasks, max_workers=2)
+
+    ran = {int(name) for name in marks.names()}
+    assert ran == set(range(len(ran)))
+    assert 1 <= len(ran) < 5000
+    assert found.total == 5000
+    assert len(found.reasons) >= 3
+    assert execute_tasks_in_parallel(tasks[:3]) == [0, 1, 2]
+
+
+def test_no_task_is_executed_more_than_five_times() -> None:
+    """On threads one can count: alone, and in the trial there."""
+    counts, lock = Counter[int](), threading.Lock()
+
+    def count(number: int) -> None:
+        with lock:  # which is why it cannot go to a process
+            counts[number] += 1
+
+    found = advise([Task.of(count, number) for number in range(300)])
+
+    assert not found.use_processes
+    assert max(counts.values()) <= 5
+
+
+def test_an_iterator_is_read_no_further_than_needed() -> None:
+    """What was read of it is gone; nobody knows how many there are."""
+    read: list[int] = []
+
+    def endless() -> Iterator[Task[int]]:
+        while True:
+            read.append(1)
+            yield Task(echo, {"value": 1})
+
+    found = advise(endless())
+
+    assert found.total is None
+    assert len(read) < 100_000
+    assert "Run the tasks" in str(found)
+
+
+def test_failures_are_no_obstacle() -> None:
+    """How long a task takes is known all the same."""
+    found = advise([Task(fail_with, {"error": Failure("x")})] * 20)
+
+    assert found.choice == "one thread"
+
+
+def test_no_tasks_no_workers() -> None:
+    """There is nothing to find out."""
+    found = advise([])
+
+    assert (found.choice, found.total) == ("one thread", 0)
+    assert found.reasons == ("There is no task.",)
+
+
+def test_the_short_question_takes_tasks_as_well() -> None:
+    """And answers it with yes or no."""
+    assert should_use_processes([Task(echo, {"value": 1})] * 5) is False
+    assert should_use_processes(iter([])) is False
+
+
+def test_arguments_are_checked() -> None:
+    """As those of a call are."""
+    with pytest.raises(TypeError, match=r"tasks\[0\] must be a Task, got 1"):
+        advise([1])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="max_workers must be at least 1, got 0"):
+        advise([], max_workers=0)
+    with pytest.raises(TypeError, match="no option 'tries'"):
+        advise(TEN, tries=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'cpu' or 'io', or the tasks themselves"):
+        should_use_processes(5)  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""Progress, reports and logs: what people see of a run."""
