@@ -323,7 +323,7 @@ def test_who_watches_is_told_once(pending: Pending) -> None:
     """Of the end, also when the call is collected later on."""
     ends = Ends()
     call = Call.checked(
-        pending.tasks(), 1, True, False, None, {}, bounded=False, may_be_async=True
+        pending.tasks(), {}, max_workers=1, use_processes=True, may_be_async=True
     )
     pending.begin(in_order_of_tasks(call.watched_by(ends)))
     pending.loop.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import linecache
 import traceback
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from tblib.pickling_support import pickle_exception
 
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 from cotality.core.utils.process import (
@@ -891,6 +893,17 @@ def test_the_place_inside_an_argument_is_named() -> None:
     error = raised_by(Task(zoo.accept, {"value": config}), True)
 
     assert "arguments['value']['config'][1].lock is a _thread.lock" in str(error)
+
+
+def test_the_place_is_named_alike_where_something_else_pickles_exceptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as dask, which registers what tblib makes of them."""
+    monkeypatch.setitem(copyreg.dispatch_table, zoo.HasLock, pickle_exception)
+
+    error = raised_by(Task(zoo.accept, {"value": [zoo.HasLock()]}), True)
+
+    assert "arguments['value'][0].lock is a _thread.lock" in str(error)
 
 
 @pytest.mark.parametrize("name", ["reduce exits", "unpickling exits in a worker"])

@@ -110,6 +110,7 @@ def searched(
     shift=st.integers(-36 * 60, 36 * 60),
 )
 @example({30}, {2}, "", "Europe/Berlin", AUTUMN, 70)
+@example({0}, {0}, "minute", "Australia/Lord_Howe", date(2026, 10, 4), -1201)
 def test_it_is_what_a_plain_search_finds(
     minutes: set[int],
     hours: set[int],

@@ -158,11 +158,14 @@ def test_a_job_that_runs_is_killed(
 
 def spinning_below(worker: WorkerProgram) -> bool:
     assert worker.process is not None
-    return any(
-        each.cpu_percent(0.05) > 20
-        for each in worker.process.children(recursive=True)
-        if each.is_running()
-    )
+    return any(map(is_spinning, worker.process.children(recursive=True)))
+
+
+def is_spinning(process: psutil.Process) -> bool:
+    try:
+        return process.cpu_percent(0.05) > 20
+    except psutil.NoSuchProcess:  # it has ended just now
+        return False
 
 
 def test_a_body_on_a_thread_learns_that_it_is_cancelled(

@@ -91,13 +91,20 @@ def test_an_answer_out_of_turn_is_never_delivered(
 def test_a_second_answer_to_an_item_is_never_delivered(
     single: IsolatedProcessPoolExecutor,
 ) -> None:
-    """The first one counts; the second ends the worker before it does any harm."""
+    """The first one counts; the second ends the worker, with what it has begun since."""
     assert single.submit(square, 2).result(LONG_S) == 4
     first = single.submit(forge, 2)
     rest = [single.submit(square, i) for i in range(5)]
 
     assert first.result(LONG_S) == "forged"  # it named itself
-    assert [each.result(LONG_S) for each in rest] == [0, 1, 4, 9, 16]
+    for number, each in enumerate(rest):
+        error = each.exception(LONG_S)
+        if error is None:
+            assert each.result() == number**2
+        else:
+            assert isinstance(error, WorkerCrashedError)
+            assert "that it was not asked" in str(error)
+    assert single.submit(square, 9).result(LONG_S) == 81
 
 
 def test_an_answer_out_of_turn_in_a_call_is_the_failure_of_its_task() -> None:

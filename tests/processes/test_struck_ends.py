@@ -59,7 +59,7 @@ def test_the_end_of_the_program_is_seen_to_if_that_was_struck_once(
     asked: list[Callable[[], object]] = []
     registered: list[Callable[[], object]] = []
 
-    def struck_once(close: Callable[[], object]) -> None:
+    def struck_once(_: Callable[..., object], close: Callable[[], object]) -> None:
         asked.append(close)
         if len(asked) == 1:
             raise KeyboardInterrupt

@@ -1,16 +1,17 @@
 """Cron lines in a time zone, on days that have 23 or 25 hours as well.
 
-The rules are those of the cron of Debian, which `cronsim` knows:
+`cronsim` knows which times of a calendar a line names. What they are in a zone is
+reckoned here, by the rules of the cron of Debian:
 
 * A line that names its minutes and hours, such as ``30 2 * * *``, is due once on either
   day: where the clock passes over its time, at the first minute there is; where that
   time comes twice, the first time.
 * A line with a star in one of the two is due by the time that passes, as
-  ``*/10 * * * *`` has to be.
+  ``*/10 * * * *`` has to be: not where the clock passes over its time, and twice where
+  that comes twice.
 
-What cronsim gives is looked at again here. Asked for what comes after a moment in the
-second of two like hours it gives one in the first, which has passed; and it gives one
-moment for each of several times that the clock has passed over.
+cronsim has these rules as well, for clocks that change by whole hours: on Lord Howe
+Island, where they change by half of one, it is half an hour late afterwards.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ EXAMPLE = "'0 9 * * mon' is Mondays at nine"
 # Due times between two moments are looked for from the later one backwards, in steps
 # that grow: most lines are due within the first.
 FIRST_STEP = timedelta(hours=2)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,45 @@ class CronTimes:
     zone: tzinfo
     both_days: bool = False
 
+    @property
+    def goes_by_what_passes(self) -> bool:
+        """Whether a time that comes twice is due twice."""
+        minute, hour, *_ = self.line.split()
+        return minute.startswith("*") or hour.startswith("*")
+
     def after(self, moment: datetime) -> Iterator[datetime]:
+        last = moment
+        for each in self.moments(moment):
+            if each > last:
+                yield each
+                last = each
+
+    def moments(self, begin: datetime) -> Iterator[datetime]:
+        """All moments after *begin* at which it is due, perhaps some before."""
+        twice: list[datetime] = []  # those of an hour that comes twice
+        for named in self.named(begin.astimezone(self.zone)):
+            found = moments_of(named, self.zone)
+            if not found and not self.goes_by_what_passes:
+                found = [next_there_is(named, self.zone)]
+            if len(found) == 2 and self.goes_by_what_passes:
+                twice += found
+                continue
+            yield from sorted(twice)
+            twice = []
+            yield from found[:1]
+        yield from sorted(twice)
+
+    def named(self, begin: datetime) -> Iterator[datetime]:
+        """The times of a calendar, whatever the clocks do, that come after *begin*."""
         from cronsim import CronSim
 
-        found = CronSim(self.line, moment.astimezone(self.zone))
+        first, second = (offset_of(begin.replace(fold=fold)) for fold in (0, 1))
+        # In the first of two like hours what the calendar has before comes once more.
+        again = max(first - second, timedelta()) if begin.fold == 0 else timedelta()
+        calendar = begin.replace(tzinfo=None, fold=0) - again - MINUTE
+        found = CronSim(self.line, calendar)
         found.day_and = found.day_and or self.both_days
-        last = moment
-        for each in found:
-            due = each.astimezone(UTC)
-            if due > last:
-                yield due
-                last = due
+        return found
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
         step = FIRST_STEP
@@ -67,6 +97,34 @@ class CronTimes:
                 return latest
             step *= 4
         return None
+
+
+def moments_of(named: datetime, zone: tzinfo) -> list[datetime]:
+    """When it is *named* in *zone*: never, once or twice."""
+    both = [named.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return sorted(
+        {each for each in both if each.astimezone(zone).replace(tzinfo=None) == named}
+    )
+
+
+def next_there_is(named: datetime, zone: tzinfo) -> datetime:
+    """The first moment after the clock of *zone* has passed over *named*."""
+    # By PEP 495, fold=1 reads it with the later of both offsets: before the change.
+    before, after = (
+        named.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0)
+    )
+    old = offset_of(before.astimezone(zone))
+    while after - before > MINUTE:
+        middle = before + (after - before) // MINUTE // 2 * MINUTE
+        if offset_of(middle.astimezone(zone)) == old:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def offset_of(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta()
 
 
 def checked_cron(when: str | crontab, zone: tzinfo) -> CronTimes:

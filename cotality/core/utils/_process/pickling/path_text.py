@@ -164,7 +164,8 @@ def shorthand(owner: object, key: object, part: object) -> str | None:
 
 
 def names_to_try(owner: object, key: object) -> Iterator[str]:
-    if isinstance(key, str):
+    # Not `__dict__`, as `tblib` has it: what is inside has a name of its own.
+    if isinstance(key, str) and key != "__dict__":
         yield key
     yield from WELL_KNOWN
     for known in ("__dataclass_fields__", "_fields"):
