@@ -91,7 +91,7 @@ def test_an_answer_out_of_turn_is_never_delivered(
 def test_a_second_answer_to_an_item_is_never_delivered(
     single: IsolatedProcessPoolExecutor,
 ) -> None:
-    """The first one counts; the second ends the worker, with what it has begun since."""
+    """The first one counts. The second ends the worker, and what it has begun since."""
     assert single.submit(square, 2).result(LONG_S) == 4
     first = single.submit(forge, 2)
     rest = [single.submit(square, i) for i in range(5)]
