@@ -29,36 +29,48 @@ def binaries() -> Path | None:
     return FOLDERS[-1] if FOLDERS else None
 
 
+class Server:
+    """One that runs, with an empty database; it can be away for a while."""
+
+    def __init__(self, folder: Path) -> None:
+        programs = binaries()
+        assert programs is not None
+        self.folder, self.data, self.port = folder, folder / "data", free_port()
+        self.url = f"postgresql+psycopg://test@127.0.0.1:{self.port}/postgres"
+        as_user = user_prefix(folder)
+        initdb = [f"{programs / 'initdb'}", "-D", f"{self.data}", "-U", "test"]
+        run([*as_user, *initdb, "-A", "trust"])
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+        self.control = [*as_user, f"{programs / 'pg_ctl'}", "-D", f"{self.data}", "-w"]
+
+    def start(self) -> None:
+        options = ["-l", f"{self.folder / 'log'}", "-o", f"-p {self.port}"]
+        run([*self.control, *options, "start"])
+
+    def stop(self) -> None:
+        run([*self.control, "-m", "immediate", "stop"])
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """A server that runs, and is gone afterwards."""
+    # Not among the folders of pytest: another user has to be able to get there.
+    folder = Path(tempfile.mkdtemp(prefix="cotality-postgres-"))
+    server = Server(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of a server that runs meanwhile, with an empty database."""
-    programs = binaries()
-    assert programs is not None
-    # Not among the folders of pytest: another user has to be able to get there.
-    folder = Path(tempfile.mkdtemp(prefix="cotality-postgres-"))
-    data, port = folder / "data", free_port()
-    as_user = user_prefix(folder)
-    run(
-        [
-            *as_user,
-            f"{programs / 'initdb'}",
-            "-D",
-            f"{data}",
-            "-U",
-            "test",
-            "-A",
-            "trust",
-        ]
-    )
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-    control = [*as_user, f"{programs / 'pg_ctl'}", "-D", f"{data}", "-w"]
-    run([*control, "-l", f"{folder / 'log'}", "-o", f"-p {port}", "start"])
-    try:
-        yield f"postgresql+psycopg://test@127.0.0.1:{port}/postgres"
-    finally:
-        run([*control, "-m", "immediate", "stop"])
-        shutil.rmtree(folder)
+    with postgres_server() as server:
+        yield server.url
 
 
 def user_prefix(folder: Path) -> list[str]:

@@ -32,6 +32,7 @@ logger = logging.getLogger("cotality.jobs")
 # A pause (s) that is shorter the worker waits for itself, and keeps the job's place.
 SHORT_S = 2.0
 AGAIN_S = 0.5  # until the store is asked again that has refused
+LATER_S = 8.0  # until it is asked again at most
 
 
 @dataclass
@@ -63,15 +64,28 @@ class Runner:
     def run(self, ticket: Ticket) -> None:
         """Do all that is to be done for *ticket* now.
 
-        What goes wrong in here is no failure of the job: the ticket stays in the hands
-        of this worker, and goes to another one when it ends.
+        To return is to tell the engine that this ticket is done with. What goes wrong
+        in here is no failure of the job, and the job has no other ticket: so it is done
+        once more, until it is right or the worker gives up.
         """
+        pause = AGAIN_S
+        while not self.is_through(ticket):
+            if self.has_given_up.wait(pause):
+                return
+            pause = min(2 * pause, LATER_S)
+
+    def is_through(self, ticket: Ticket) -> bool:
         try:
             self.through_gate(ticket)
+        except StoreError as error:
+            logger.error("job %s is not lost, and waits: %s", ticket.job, error)
         except Exception as error:
             if is_of_a_signal(error):
                 raise
-            logger.exception("job %s could not be run", ticket.job)
+            logger.exception("job %s could not be run, and waits", ticket.job)
+        else:
+            return True
+        return False
 
     def through_gate(self, ticket: Ticket) -> None:
         waits = self.look(ticket)

@@ -1,0 +1,83 @@
+"""A store that is away for a while, as a server of a database is at times."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cotality.jobs import JobStatus
+from cotality.jobs._jobs.running.gates import Gates
+from cotality.jobs._jobs.running.places import Places
+from cotality.jobs._jobs.running.runner import Runner
+from cotality.jobs._jobs.store.moves import Ticket
+from tests.jobs.shop import Shop
+from tests.jobs.workers import TARGET
+from tests.kit.helpers import wait_until
+from tests.kit.limits import LONG_S
+from tests.kit.postgres import Server, binaries, postgres_server
+
+pytest.importorskip("dbos")
+pytestmark = pytest.mark.one_python
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    if binaries() is None:
+        pytest.skip("needs the programs of PostgreSQL, such as initdb")
+    with postgres_server() as made:
+        yield made
+
+
+@pytest.fixture
+def shop(server: Server) -> Iterator[Shop]:
+    made = Shop(server.url)
+    yield made
+    made.jobs.close()
+
+
+@pytest.fixture
+def runner(shop: Shop) -> Iterator[Runner]:
+    places = Places(shop.jobs, TARGET, 1)
+    yield Runner(shop.jobs, "it", places, Gates(None, 1))
+    places.close()
+
+
+def test_a_job_waits_for_the_store(
+    shop: Shop, runner: Runner, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A ticket that cannot be looked up is not done with: the job has no other one."""
+    handle = shop.work.enqueue_sync(0.0, 7)
+    server.stop()
+    runs = threading.Thread(target=runner.run, args=[Ticket(handle.id, 1)])
+    with caplog.at_level(logging.ERROR, "cotality.jobs"):
+        runs.start()
+        try:
+            wait_until(lambda: f"job {handle.id} is not lost" in caplog.text)
+        finally:
+            server.start()
+    runs.join(LONG_S)
+
+    assert not runs.is_alive()
+    assert handle.status_sync() is JobStatus.SUCCEEDED
+
+
+def test_a_worker_that_ends_does_not_wait_for_the_store(
+    shop: Shop, runner: Runner, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it had is taken over later."""
+    handle = shop.work.enqueue_sync(0.0, 7)
+    server.stop()
+    runs = threading.Thread(target=runner.run, args=[Ticket(handle.id, 1)])
+    try:
+        with caplog.at_level(logging.ERROR, "cotality.jobs"):
+            runs.start()
+            wait_until(lambda: "is not lost" in caplog.text)
+            runner.has_given_up.set()
+            runs.join(LONG_S)
+        assert not runs.is_alive()
+    finally:
+        server.start()
+    assert handle.status_sync() is JobStatus.QUEUED
