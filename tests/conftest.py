@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ hypothesis.settings.load_profile("patient")
 
 OPEN_FILES = Path("/proc/self/fd")
 HAS_LISTS = bool(list(Path("/proc/self/task").glob("*/children")))
+# Who starts a process that looks after names until the program ends.
+TRACKERS = ("multiprocessing.resource_tracker", "loky.backend.resource_tracker")
 terminal = pytest.StashKey[int]()
 passed = pytest.StashKey[bool]()
 shares_workers = pytest.StashKey[bool]()
@@ -150,8 +151,11 @@ def below(pid: int) -> set[int]:
 
 def of_the_house() -> tuple[set[int], set[int]]:
     """Pids and file descriptors of what stays until the program ends."""
-    tracker: Any = resource_tracker._resource_tracker  # Any: not public
-    pids, fds = {tracker._pid}, {tracker._fd}
+    trackers: list[Any] = [
+        sys.modules[name] for name in TRACKERS if name in sys.modules
+    ]
+    pids = {module._resource_tracker._pid for module in trackers}
+    fds = {module._resource_tracker._fd for module in trackers}
     module: Any = sys.modules.get("cotality.core.utils._process.starting.fork_server")
     # Another thread may just be at importing it: that of workers nobody waits for.
     if getattr(module, "server", None) is not None:
