@@ -11,7 +11,8 @@ and go with any release.
   much of it an object takes: `size_of`;
 * where it reads that: the `content` of a file of the kernel, or `psutil_for`;
 * this process: whether it is a worker, `in_worker`; what its forked children must
-  forget, `after_fork`.
+  forget, `after_fork`, which whoever uses that asks for first, by `notice_fork`: a C
+  library forks without telling Python.
 """
 
 from cotality._kit.front_door import front_door
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         psutil_for,
     )
     from .utils._process.machine.object_size import size_of
-    from .utils._process.machine.this_process import after_fork, in_worker
+    from .utils._process.machine.this_process import after_fork, in_worker, notice_fork
 
 __all__ = [
     "MB",
@@ -53,6 +54,7 @@ __all__ = [
     "in_worker",
     "left_in_container",
     "memory_pressure",
+    "notice_fork",
     "psutil_for",
     "quotas",
     "size_of",
@@ -73,6 +75,7 @@ LATER = {
     "in_worker": "machine.this_process",
     "left_in_container": "machine.memory",
     "memory_pressure": "machine.memory",
+    "notice_fork": "machine.this_process",
     "psutil_for": "machine.memory",
     "quotas": "machine.cpu_quota",
     "size_of": "machine.object_size",

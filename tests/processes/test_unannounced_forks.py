@@ -67,6 +67,35 @@ def test_a_call_in_the_child(call: str, tmp_path: Path) -> None:
     assert run_script(source, tmp_path) == 3 * RIGHT + "0\n"
 
 
+CLIENTS = {
+    "flow": "lambda: [flow.call(n) for n in (0, 1, 2, 3, 4, 5)]",
+    "loop": "lambda: asyncio.run(all_of(range(6)))",
+}
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("call", CLIENTS.values(), ids=CLIENTS)
+def test_a_flow_of_the_parent(call: str, tmp_path: Path) -> None:
+    """The child has connections of its own, beside which the parent's go on."""
+    source = FORK + (
+        "import asyncio\n"
+        "from cotality.flow import Flow, Step\n"
+        "def square(number):\n"
+        "    return number * number\n"
+        "async def all_of(numbers):\n"
+        "    return [await flow(number) for number in numbers]\n"
+        "flow = Flow(Step(square))\n"
+        f"call = {call}\n"
+        "with flow:\n"
+        "    print(call(), flush=True)\n"
+        "    status = in_child(call)\n"
+        "    print(call(), flush=True)\n"
+        "print(status)\n"
+    )
+
+    assert run_script(source, tmp_path) == 3 * RIGHT + "0\n"
+
+
 @pytest.mark.one_python
 def test_an_executor_of_the_parent(tmp_path: Path) -> None:
     """The child is told that it belongs to another process; the parent goes on."""

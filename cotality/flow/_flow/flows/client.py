@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cotality._kit.public import public_in
+from cotality.core.machine import notice_fork
 from cotality.flow._flow.clients.entrance import ByPath
 from cotality.flow._flow.wire import notes
 
@@ -55,6 +56,7 @@ class FlowClient(Calls[In, Out], Generic[In, Out]):
         return str(self.path) if self.path is not None else os.environ.get(VARIABLE, "")
 
     def _connections(self) -> Connections:
+        notice_fork()
         place = self._place()
         known = self._known
         if known is not None and known[0] == place:
@@ -78,12 +80,14 @@ class FlowClient(Calls[In, Out], Generic[In, Out]):
 
     async def aclose(self) -> None:
         """Close the connections of this loop and those of threads."""
+        notice_fork()
         if self._known is not None:
             await self._known[1].close_of_this_loop()
             self._known[1].close()
 
     def close(self) -> None:
         """Close the connections of threads; those of loops end with their loops."""
+        notice_fork()
         if self._known is not None:
             self._known[1].close()
 

@@ -7,12 +7,12 @@ would take each other's answers.
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from time import perf_counter
 
 from cotality._kit.weak_sets import all_in
 from cotality.core.hosting import Arena
+from cotality.core.machine import after_fork
 from cotality.flow._flow.clients.blocking import BlockingConnections
 from cotality.flow._flow.clients.entrance import Entrance
 from cotality.flow._flow.clients.in_loop import LoopConnection
@@ -164,5 +164,4 @@ def forget_all() -> None:
         connections.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_all)
+after_fork(forget_all)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from cotality._kit.public import public_in
 from cotality.core.hosting import LinkEnd
+from cotality.core.machine import after_fork, notice_fork
 from cotality.flow._flow.clients.entrance import ByIntake
 from cotality.flow._flow.errors.errors import FlowStoppedError
 from cotality.flow._flow.keeping.keeper import Keeper
@@ -197,6 +198,7 @@ class Flow(Calls[In, Out]):
         )
 
     def _connections(self) -> Connections:
+        notice_fork()
         run = self._run
         if run is None:
             raise FlowStoppedError(
@@ -241,6 +243,7 @@ class Flow(Calls[In, Out]):
             raise
 
     def _start(self, timeout: float | None, start: Start) -> None:
+        notice_fork()
         plan = None if self._run is not None else self.plan()
         with starting:
             if start.is_given_up:
@@ -290,6 +293,7 @@ class Flow(Calls[In, Out]):
                 self._run = None
 
     def _taken_run(self, *, keep: bool = False) -> Run | None:
+        notice_fork()
         run = self._run
         if run is not None and run.pid != os.getpid():
             raise FlowStoppedError(
@@ -415,6 +419,7 @@ def see_to_exit() -> None:
 
 
 def stop_all() -> None:
+    notice_fork()
     for run in list(running):
         if run.pid == os.getpid():
             run.stop(EXIT_GRACE)
@@ -428,8 +433,7 @@ def forget_all() -> None:
     running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_all)
+after_fork(forget_all)
 
 
 def named_apart(

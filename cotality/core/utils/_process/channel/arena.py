@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine.descriptor import Descriptor
+from cotality.core.utils._process.machine.this_process import after_fork
 
 from .segments import Segment, filled, largest_file, mapped, numbers
 
@@ -171,8 +172,7 @@ def forget_all() -> None:
         arena.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_all)
+after_fork(forget_all)
 
 
 @functools.cache
