@@ -71,6 +71,21 @@ def test_items_pass_all_steps_and_each_caller_gets_his_own() -> None:
     asyncio.run(run())
 
 
+def test_calls_that_come_while_a_loop_connects_share_its_connection() -> None:
+    """One in each turn of the loop; the last of them after the first has its answer."""
+
+    async def run() -> None:
+        async with Flow(Step(handlers.double)) as flow:
+            calls = [asyncio.ensure_future(flow(0))]
+            while not calls[0].done():
+                calls.append(asyncio.ensure_future(flow(len(calls))))
+                await asyncio.sleep(0)
+            assert await asyncio.gather(*calls) == [2 * n for n in range(len(calls))]
+            assert (await flow.status_async()).connections == 1
+
+    asyncio.run(run())
+
+
 def test_a_flow_runs_in_a_script_without_a_loop() -> None:
     """``with flow:`` and ``flow.call`` are all that it takes."""
     with Flow(Step(handlers.double)) as flow:

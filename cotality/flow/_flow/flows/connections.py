@@ -21,7 +21,7 @@ from cotality.flow._flow.clients.packing import late, not_sent
 OPENINGS = 3  # of a connection that ends at once, for one call
 
 
-def look_at(task: asyncio.Task[LoopConnection]) -> None:
+def look_at(task: asyncio.Task[None]) -> None:
     """Perhaps nobody waits for it any more; then its failure is nobody's."""
     if not task.cancelled():
         task.exception()
@@ -38,7 +38,7 @@ class Connections:
             asyncio.AbstractEventLoop, LoopConnection
         ] = weakref.WeakKeyDictionary()
         self.opening: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, asyncio.Task[LoopConnection]
+            asyncio.AbstractEventLoop, asyncio.Task[None]
         ] = weakref.WeakKeyDictionary()
         self.latest: LoopConnection | None = None
         all_connections.add(self)
@@ -81,21 +81,28 @@ class Connections:
         task = self.opening.get(loop)
         if task is None or task.done():
             # Of all calls that wait for it; one that is cancelled leaves it alone.
-            opening = LoopConnection.open(self.entrance, None)
-            task = loop.create_task(opening, name="cotality-flow-connect")
+            task = loop.create_task(self.connect(), name="cotality-flow-connect")
             task.add_done_callback(look_at)
             self.opening[loop] = task
         left = None if until is None else until - perf_counter()
         done, _ = await asyncio.wait([task], timeout=left)
         if not done:
             return False
-        if task.cancelled():
-            raise not_sent(self.entrance.describe())  # closed meanwhile
         if self.opening.get(loop) is task:
             del self.opening[loop]
-            self.of_loops[loop] = self.latest = task.result()
+        if task.cancelled():
+            raise not_sent(self.entrance.describe())  # closed meanwhile
         task.result()
         return True
+
+    async def connect(self) -> None:
+        """Make one, for all calls of this loop.
+
+        It is there when this ends, and not only when who waits for it has the next
+        turn: a call that comes in between would make another one.
+        """
+        connection = await LoopConnection.open(self.entrance, None)
+        self.of_loops[asyncio.get_running_loop()] = self.latest = connection
 
     def sweep(self) -> None:
         """Hang up for loops that were closed while calls were on their way.
