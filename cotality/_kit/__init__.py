@@ -7,5 +7,6 @@
 * a with-statement around other people's code: `around`; whether what came out of there
   is a signal's: `struck`;
 * what is in a set of weak references that other threads change: `weak_sets`;
-* a module, if it is imported by now: `imported`.
+* a module, if it is imported by now: `imported`;
+* how a command ends: `command_line`.
 """

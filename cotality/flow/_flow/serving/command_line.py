@@ -17,7 +17,8 @@ from shutil import get_terminal_size
 from types import FrameType
 from typing import Any, cast
 
-from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.command_line import CannotDoError, exit_code
+from cotality._kit.safe_text import class_and_text
 from cotality.core.hosting import LinkEnd
 from cotality.core.utils.process import WorkerStartError
 from cotality.flow._flow.errors.errors import FlowError
@@ -45,24 +46,10 @@ the same module:name, or by --socket.
 CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # a terminal
 
 
-class CannotDoError(Exception):
-    """What was asked for cannot be done."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked for; the exit code."""
     given = parser().parse_args(arguments)
-    try:
-        code: int = given.do(given)
-        return code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
-    except (CannotDoError, FlowError, OSError, ValueError, WorkerStartError) as error:
-        print(printable(str(error), lines=True), file=sys.stderr)
-        return 1
+    return exit_code(lambda: given.do(given), FlowError, WorkerStartError)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
-from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.command_line import CannotDoError, exit_code
+from cotality._kit.safe_text import printable
 from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
@@ -40,28 +41,10 @@ Run the jobs of `name` in the module `module`, and look after them.
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
 
-class CannotDoError(Exception):
-    """What was asked for cannot be done."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked for; the exit code."""
     given = parser().parse_args(arguments)
-    try:
-        code: int = given.do(given)
-        return code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
-    except (CannotDoError, JobsError, OSError, ValueError, ImportError) as error:
-        print(printable(said(error), lines=True), file=sys.stderr)
-        return 1
-
-
-def said(error: Exception) -> str:
-    return class_and_text(error) if isinstance(error, ImportError) else str(error)
+    return exit_code(lambda: given.do(given), JobsError, ImportError)
 
 
 def parser() -> argparse.ArgumentParser:
