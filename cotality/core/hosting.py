@@ -12,8 +12,8 @@ and go with any release.
   `LinkEndedError` when its parent is gone.
 * What is in it: made by `encode`, or by `encode_answer` for the process that has sent
   the question, and read by `decoded`. `parcel` has large things travel in a `Segment`
-  of an `Arena`, by descriptor, which `send_some` sends along. Exceptions travel whole
-  by `pack_exception` and `unpack_exception`.
+  of an `Arena`, by descriptor, which `send_some` sends along and `fds_in` finds in what
+  has come. Exceptions travel whole by `pack_exception` and `unpack_exception`.
 * Failures: `exited` stands for what is no `Exception`; `path_of_unpicklable`,
   `unpicklable_result` and `unreadable_result` put them into words; `field_of` reads an
   exception whose class says otherwise.
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Inbox,
         Message,
         Output,
+        fds_in,
         framed,
         send_some,
     )
@@ -84,6 +85,7 @@ __all__ = [
     "encode_answer",
     "end_fork",
     "exited",
+    "fds_in",
     "field_of",
     "flush_output",
     "framed",
@@ -123,6 +125,7 @@ LATER = {
     "encode_answer": "pickling.encode",
     "end_fork": "machine.this_process",
     "exited": "tasks.errors",
+    "fds_in": "channel.messages",
     "field_of": "tasks.tracebacks",
     "flush_output": "output.capture",
     "framed": "channel.messages",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.hosting import fds_in
 
 from .descriptors import Descriptors, Keeps
 from .frames import HEAD, BadFrameError, check_head
@@ -288,17 +289,6 @@ class Chunk:
         keep, self.keep = self.keep, None
         if keep is not None:
             keep.close()
-
-
-def fds_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    fds = array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    if not NOT_INHERITED:
-        for fd in fds:
-            os.set_inheritable(fd, False)
-    return list(fds)
 
 
 def is_broken(error: BaseException) -> bool:
