@@ -19,7 +19,7 @@ waits. A worker that dies costs what it was handling, and is replaced.
 there.
 """
 
-from importlib import import_module
+from cotality._kit.front_door import front_door
 
 # Type checkers take a variable of this name for true; the one in `typing` would have
 # every program wait for `typing`.
@@ -63,31 +63,22 @@ __all__ = [
 
 # Where each of them is, which is imported when somebody asks for it.
 LATER = {
-    "ConnectionLostError": "._flow.errors.errors",
-    "DeadlineError": "._flow.errors.errors",
-    "Failed": "._flow.steps.handler",
-    "Flow": "._flow.flows.flow",
-    "FlowClient": "._flow.flows.client",
-    "FlowError": "._flow.errors.errors",
-    "FlowServer": "._flow.serving.server",
-    "FlowStatus": "._flow.figures.status",
-    "FlowStoppedError": "._flow.errors.errors",
-    "Handler": "._flow.steps.handler",
-    "HandlerError": "._flow.errors.errors",
-    "QueueFullError": "._flow.errors.errors",
-    "Step": "._flow.steps.step",
-    "StepDownError": "._flow.errors.errors",
-    "StepStatus": "._flow.figures.fields",
+    "ConnectionLostError": "_flow.errors.errors",
+    "DeadlineError": "_flow.errors.errors",
+    "Failed": "_flow.steps.handler",
+    "Flow": "_flow.flows.flow",
+    "FlowClient": "_flow.flows.client",
+    "FlowError": "_flow.errors.errors",
+    "FlowServer": "_flow.serving.server",
+    "FlowStatus": "_flow.figures.status",
+    "FlowStoppedError": "_flow.errors.errors",
+    "Handler": "_flow.steps.handler",
+    "HandlerError": "_flow.errors.errors",
+    "QueueFullError": "_flow.errors.errors",
+    "Step": "_flow.steps.step",
+    "StepDownError": "_flow.errors.errors",
+    "StepStatus": "_flow.figures.fields",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    thing: object = getattr(import_module(LATER[name], __package__), name)
-    globals()[name] = thing
-    return thing
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *LATER})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = front_door(globals(), "cotality.flow", LATER)

@@ -13,7 +13,7 @@ A job runs at least once, and a job that has finished never again. What fails fo
 is a dead letter that says why.
 """
 
-from importlib import import_module
+from cotality._kit.front_door import front_door
 
 # Type checkers take a variable of this name for true; the one in `typing` would have
 # every program wait for `typing`.
@@ -71,41 +71,32 @@ __all__ = [
 
 # Where each of them is, which is imported when somebody asks for it.
 LATER = {
-    "AsyncJob": "._jobs.api.job",
-    "Attempt": "._jobs.states.info",
-    "Job": "._jobs.api.job",
-    "JobCancelledError": "._jobs.errors.errors",
-    "JobContext": "._jobs.running.context",
-    "JobEvent": "._jobs.states.info",
-    "JobFailedError": "._jobs.errors.errors",
-    "JobHandle": "._jobs.api.handle",
-    "JobInfo": "._jobs.states.info",
-    "JobProgress": "._jobs.states.info",
-    "JobStatus": "._jobs.states.info",
-    "Jobs": "._jobs.api.jobs",
-    "JobsError": "._jobs.errors.errors",
-    "LostWorkerError": "._jobs.errors.errors",
-    "NotStorableError": "._jobs.errors.errors",
-    "QueueStats": "._jobs.stats",
-    "Rate": "cotality.core.utils.process",
-    "Retry": "cotality.core.utils.process",
-    "RetryLaterError": "._jobs.errors.errors",
-    "SlotInUseError": "._jobs.errors.errors",
-    "StoreError": "._jobs.errors.errors",
-    "UnknownJobError": "._jobs.errors.errors",
-    "Using": "._jobs.api.job",
-    "crontab": "._jobs.schedules.crontab",
-    "current_job": "._jobs.running.context",
+    "AsyncJob": "jobs._jobs.api.job",
+    "Attempt": "jobs._jobs.states.info",
+    "Job": "jobs._jobs.api.job",
+    "JobCancelledError": "jobs._jobs.errors.errors",
+    "JobContext": "jobs._jobs.running.context",
+    "JobEvent": "jobs._jobs.states.info",
+    "JobFailedError": "jobs._jobs.errors.errors",
+    "JobHandle": "jobs._jobs.api.handle",
+    "JobInfo": "jobs._jobs.states.info",
+    "JobProgress": "jobs._jobs.states.info",
+    "JobStatus": "jobs._jobs.states.info",
+    "Jobs": "jobs._jobs.api.jobs",
+    "JobsError": "jobs._jobs.errors.errors",
+    "LostWorkerError": "jobs._jobs.errors.errors",
+    "NotStorableError": "jobs._jobs.errors.errors",
+    "QueueStats": "jobs._jobs.stats",
+    "Rate": "core.utils.process",
+    "Retry": "core.utils.process",
+    "RetryLaterError": "jobs._jobs.errors.errors",
+    "SlotInUseError": "jobs._jobs.errors.errors",
+    "StoreError": "jobs._jobs.errors.errors",
+    "UnknownJobError": "jobs._jobs.errors.errors",
+    "Using": "jobs._jobs.api.job",
+    "crontab": "jobs._jobs.schedules.crontab",
+    "current_job": "jobs._jobs.running.context",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    thing: object = getattr(import_module(LATER[name], __package__), name)
-    globals()[name] = thing
-    return thing
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *LATER})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = front_door(globals(), "cotality", LATER)
