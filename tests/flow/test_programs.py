@@ -56,17 +56,21 @@ def check(result):
     assert type(result) is Result
     return result
 
+def say(what):
+    # In one piece: print writes several, between which a worker's line may come.
+    sys.stdout.write(f"{what}\\n")
+
 with Flow(Step(Handler, batch_size=4), Step(check), Step(lambda it: it)) as flow:
     result = flow.call(Item(2))
     assert type(result) is Result and type(result.item) is Item
     try:
         flow.call(Item(3))
     except OwnError as error:
-        print("raised", error)
+        say(f"raised {error}")
 
 async def main():
     async with flow:
-        print(await flow(Item(5)))
+        say(await flow(Item(5)))
 
 asyncio.run(main())
 """
