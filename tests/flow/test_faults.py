@@ -173,7 +173,7 @@ def call_for_ever(flow: Flow[int, int]) -> None:
         assert flow.call(1, timeout=None) == 1
 
 
-# Struck just where it was made, before anybody could close it; it is when it is dropped.
+# Struck just where it was made, before anybody could close it: it is, when dropped.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_what_handlers_of_signals_raise_comes_out_of_a_call() -> None:
     """As it is, whatever its class; and the next call gets its own answer."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cotality.jobs import Jobs, Rate, Retry, current_job
+from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.kit.helpers import Gate, Marks
 from tests.kit.limits import POLL_S
 
@@ -147,8 +148,8 @@ def note(folder: str, text: str = "") -> None:
 class Shop:
     """The jobs of this module, in the store at *url*."""
 
-    def __init__(self, url: str) -> None:
-        self.jobs = jobs = Jobs(url, modules=["tests.jobs.broken"])
+    def __init__(self, url: str, engine: EngineName = "tables") -> None:
+        self.jobs = jobs = Jobs(url, modules=["tests.jobs.broken"], engine=engine)
         self.add = jobs.job(add)
         self.double = jobs.job(double)
         self.unstorable = jobs.job(unstorable)
@@ -177,6 +178,7 @@ class Shop:
 
 
 URL = os.environ.get("COTALITY_JOBS_URL")
+ENGINE: Any = os.environ.get("ENGINE_OF_TESTS", "tables")  # Any: an EngineName
 # Only in a worker: elsewhere each test has a store of its own.
-shop: Any = Shop(URL) if URL else None  # Any: None, where nobody asks
+shop: Any = Shop(URL, ENGINE) if URL else None  # Any: None, where nobody asks
 jobs = shop.jobs if shop else None

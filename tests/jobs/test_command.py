@@ -13,7 +13,7 @@ import pytest
 from cotality.jobs import Jobs
 from cotality.jobs._jobs.cli import command_line
 
-pytest.importorskip("dbos")
+pytest.importorskip("sqlalchemy")
 
 
 def greet(name: str) -> str:

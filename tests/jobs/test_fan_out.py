@@ -14,7 +14,7 @@ from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until
 from tests.kit.limits import LONG_S
 
-pytest.importorskip("dbos", reason="the extra of jobs is not installed")
+pytest.importorskip("sqlalchemy", reason="the extra of jobs is not installed")
 pytest.importorskip("cronsim", reason="the extra of jobs is not installed")
 
 

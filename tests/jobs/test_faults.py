@@ -19,7 +19,7 @@ from tests.jobs.workers import WorkerProgram, times_in
 from tests.kit.helpers import Gate, Marks, environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
 
-pytest.importorskip("dbos")
+pytest.importorskip("sqlalchemy")
 
 
 @pytest.fixture

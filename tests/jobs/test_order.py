@@ -16,7 +16,7 @@ from tests.jobs.workers import WorkerProgram, notes_in, times_in
 from tests.kit.helpers import Gate, Marks
 from tests.kit.limits import LONG_S
 
-pytest.importorskip("dbos")
+pytest.importorskip("sqlalchemy")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotality.jobs._jobs.working.pace import QUICK_S, Pace
+from cotality.jobs._jobs.engines.pace import QUICK_S, Pace
 
 
 def test_a_queue_whose_places_are_empty_between_looks_is_looked_at_often() -> None:

@@ -18,7 +18,7 @@ from cotality.jobs._jobs.store import ticks
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
 
-pytest.importorskip("dbos", reason="the extra of jobs is not installed")
+pytest.importorskip("sqlalchemy", reason="the extra of jobs is not installed")
 pytest.importorskip("cronsim", reason="the extra of jobs is not installed")
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -25,10 +25,11 @@ from cotality.jobs import (
     UnknownJobError,
     current_job,
 )
+from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
-pytest.importorskip("dbos")
+pytest.importorskip("sqlalchemy")
 
 
 def send(user: int, text: str = "") -> str:
@@ -200,8 +201,14 @@ def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
         jobs.job(send).using(connection=sqlite3).enqueue_sync(1)
 
 
-def test_what_cannot_be_made_inside_of_a_transaction(jobs: Jobs) -> None:
+@pytest.mark.parametrize("engine_name", get_args(EngineName))
+def test_what_cannot_be_made_inside_of_a_transaction(
+    engine_name: EngineName, tmp_path: Path
+) -> None:
     """Is told at once, in place of waiting for the end of that transaction."""
+    if engine_name == "dbos":
+        pytest.importorskip("dbos")
+    jobs = Jobs(f"sqlite:///{tmp_path}/jobs.db", engine=engine_name)
     job = jobs.job(send)
     import sqlalchemy
 
@@ -213,9 +220,14 @@ def test_what_cannot_be_made_inside_of_a_transaction(jobs: Jobs) -> None:
     jobs.prepare()
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO mine VALUES (1)")
-        with pytest.raises(StoreError, match="nobody has used the queue 'new'"):
+        if engine_name == "dbos":
+            with pytest.raises(StoreError, match="nobody has used the queue 'new'"):
+                job.using(connection=connection, queue="new").enqueue_sync(1)
+        else:
             job.using(connection=connection, queue="new").enqueue_sync(1)
+    assert len(jobs.list()) == (engine_name == "tables")
     engine.dispose()
+    jobs.close()
 
 
 def test_an_event_makes_a_job_of_each_listener(jobs: Jobs) -> None:

@@ -19,7 +19,7 @@ from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import Server, binaries, postgres_server
 
-pytest.importorskip("dbos")
+pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
 
 

@@ -28,8 +28,14 @@ class WorkerProgram:
     """``python -m cotality.jobs worker``; used as a context manager."""
 
     def __init__(
-        self, url: str, folder: Path, *options: str, target: str = TARGET
+        self,
+        url: str,
+        folder: Path,
+        *options: str,
+        target: str = TARGET,
+        engine: str = "tables",
     ) -> None:
+        self.engine = engine
         self.url, self.folder, self.options, self.target = url, folder, options, target
         self.process: psutil.Process | None = None
 
@@ -49,11 +55,12 @@ class WorkerProgram:
             "-m",
             "cotality.jobs",
         ]
-        command += ["worker", self.target, "--poll", "0.1", *self.options]
+        command += ["worker", self.target, *self.options]
+        variables = {"COTALITY_JOBS_URL": self.url, "ENGINE_OF_TESTS": self.engine}
         line = f"exec {shlex.join(command)} > {shlex.quote(f'{self.log}')} 2>&1"
         started = subprocess.run(
             ["sh", "-c", f"({line}) & echo $!"],
-            env={**environment_of_scripts(), "COTALITY_JOBS_URL": self.url},
+            env={**environment_of_scripts(), **variables},
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -6,19 +6,20 @@ import os
 import threading
 from collections.abc import Iterable
 
-from cotality.jobs._jobs.engines.choosing import engine_for
+from cotality.jobs._jobs.engines.choosing import DEFAULT, checked_engine, engine_for
 from cotality.jobs._jobs.engines.protocol import JobEngine
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store.database import Database
-from cotality.jobs._jobs.store.schema import has_tables, make_tables
+from cotality.jobs._jobs.store.schema import has_tables, make_store
 
 
 class Base:
     """Where jobs are kept, and who hands them out."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, engine: str = DEFAULT) -> None:
         self.database = Database(url)
-        self.engine: JobEngine = engine_for(self.database)
+        self.engine_name = checked_engine(engine)
+        self.engine: JobEngine = engine_for(self.database, engine)
         self.lock = threading.Lock()
         self.is_ready = False
         self.pid = os.getpid()
@@ -39,7 +40,7 @@ class Base:
             self.engine.know_queues(queues, may_write=may_write)
 
     def check(self, may_write: bool) -> None:
-        if has_tables(self.database):
+        if has_tables(self.database, self.engine_name):
             return
         if not may_write:
             raise StoreError(
@@ -48,12 +49,12 @@ class Base:
             )
         # Ours are made last: where they are, everything is.
         self.engine.prepare()
-        make_tables(self.database)
+        make_store(self.database, self.engine_name)
 
     def after_fork(self) -> None:
         """What a parent has open is not for its child."""
         if self.pid != os.getpid():
-            self.engine = engine_for(self.database)
+            self.engine = engine_for(self.database, self.engine_name)
             self.pid = os.getpid()
 
     def close(self) -> None:

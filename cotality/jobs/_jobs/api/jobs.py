@@ -22,6 +22,7 @@ from cotality._kit.public import public_in
 from cotality.core.calls import checked_count, checked_seconds
 from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
+from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.schedules.schedule import Missed, When, checked_schedule
 from cotality.jobs._jobs.states.info import JobInfo, JobStatus
@@ -82,15 +83,24 @@ class Jobs:
         url: Where jobs are kept: ``sqlite:///jobs.db``, a file on this machine, or
             ``postgresql://user@host/name``.
         modules: Modules with more jobs, which a worker imports.
+        engine: Who hands jobs out to workers: ``"tables"`` keeps that in the database
+            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``. It
+            belongs to the store: all who use it name the same.
 
     Nothing is opened or read before the first job is enqueued.
 
     Raises:
-        ValueError: There is no engine for *url*.
+        ValueError: There is no engine for *url*, or of that name.
     """
 
-    def __init__(self, url: str, *, modules: Iterable[str] = ()) -> None:
-        self.base = Base(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        modules: Iterable[str] = (),
+        engine: EngineName = DEFAULT,
+    ) -> None:
+        self.base = Base(url, engine)
         self.registry = Registry(modules)
         self.scheduled: dict[str, Scheduled] = {}
 
@@ -100,7 +110,13 @@ class Jobs:
         return f"Jobs({make_url(self.url).render_as_string()!r})"
 
     @classmethod
-    def from_env(cls, variable: str = VARIABLE, *, modules: Iterable[str] = ()) -> Jobs:
+    def from_env(
+        cls,
+        variable: str = VARIABLE,
+        *,
+        modules: Iterable[str] = (),
+        engine: EngineName = DEFAULT,
+    ) -> Jobs:
         """Jobs in the store that an environment *variable* names.
 
         Raises:
@@ -111,7 +127,7 @@ class Jobs:
             raise ValueError(
                 f"{variable} is not set: where are the jobs? Such as sqlite:///jobs.db"
             )
-        return cls(url, modules=modules)
+        return cls(url, modules=modules, engine=engine)
 
     @property
     def url(self) -> str:

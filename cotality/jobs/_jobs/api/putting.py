@@ -17,9 +17,6 @@ from .outbox import connection_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# DBOS looks once a second for tickets whose time has come. A worker gets it so much (s)
-# before, and waits for the rest.
-LEAD_S = 1.0
 TRIES = 5  # of a key that somebody else lets go of at the same time
 
 
@@ -48,7 +45,8 @@ def put_one(base: Base, connection: Connection, job: NewJob, now: float) -> str:
         if moves.add(connection, job, now):
             due = job.due_at if job.due_at is not None else now + job.delay
             placed = Placed(Ticket(job.id, 1), job.queue, job.priority)
-            base.engine.hand_over(connection, placed, max(0.0, due - now - LEAD_S))
+            wait = due - now - base.engine.lead_s
+            base.engine.hand_over(connection, placed, max(0.0, wait))
             return job.id
         known = known_id(connection, job)
         if known is not None:

@@ -20,7 +20,6 @@ from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
 from cotality.jobs._jobs.api.scheduled import Scheduled, Ticks
-from cotality.jobs._jobs.engines.dbos_engine import POLL_S
 from cotality.jobs._jobs.errors.errors import JobsError
 from cotality.jobs._jobs.running.body import jobs_named
 from cotality.jobs._jobs.states.info import JobStatus
@@ -38,6 +37,7 @@ Run the jobs of `name` in the module `module`, and look after them.
   stats     how the queues are
   schedules what comes by the clock, and when
 """
+WAKE_S = 1.0
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
 
@@ -84,7 +84,7 @@ def add_worker_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--slots", type=int, help="jobs of each queue at once")
     command.add_argument("--processes", type=int, help="worker processes at most")
     command.add_argument("--slot", help="its name on this machine")
-    command.add_argument("--poll", type=float, default=POLL_S, help="seconds")
+    command.add_argument("--poll", type=float, help="seconds between two looks")
     command.add_argument(
         "--grace",
         type=float,
@@ -118,7 +118,9 @@ def worker(given: Given) -> int:
         ", ".join(f"{k}={v}" for k, v in (made.queues or {}).items()) or "all queues"
     )
     print(f"worker {made.id} in slot {made.slot.name} serves {served}", flush=True)
-    while not asked.wait(3600):
+    # Python's part of a handler waits for this thread. If the system gave the signal to
+    # another one, nothing but the time wakes it up.
+    while not asked.wait(WAKE_S):
         pass
     made.stop(given.grace)
     print(f"worker {made.id} has ended", flush=True)

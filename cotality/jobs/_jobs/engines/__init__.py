@@ -1,6 +1,8 @@
 """Who hands jobs to workers. Stands on the store.
 
-* what every engine can do, and nothing else: `protocol`;
+* what every engine can do, and nothing else: `protocol`; which one a store has:
+  `choosing`;
+* the one of our own, whose tickets are rows: `tables_engine`;
 * the one on DBOS: `dbos_engine`, with its `dbos_client` and a `probe` at the start; how
-  it writes things down: `plain_json`; which engine a URL gets: `choosing`.
+  often it looks: `pace`; how it writes things down: `plain_json`.
 """

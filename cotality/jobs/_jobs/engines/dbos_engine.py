@@ -10,15 +10,19 @@ the store decides.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cotality.jobs._jobs.errors.errors import StoreError
+from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.database import Database, made_engine
 from cotality.jobs._jobs.store.moves import Placed, Ticket
 
 from .dbos_client import FORM, NAME, WORKFLOW, made_client
+from .pace import Pace
 from .protocol import KEEP_S, Limits, Run
 
 if TYPE_CHECKING:
@@ -34,6 +38,10 @@ OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 class DbosEngine:
     """DBOS on SQLite, or on Postgres."""
 
+    # It looks once a second for tickets whose time has come.
+    lead_s = 1.0
+    poll_s = POLL_S
+
     def __init__(self, database: Database) -> None:
         self.database = database
         self.lock = threading.Lock()
@@ -42,6 +50,8 @@ class DbosEngine:
         self.known: set[str] = set()
         self.longest_rate = 0.0
         self.is_serving = False
+        self.slots: dict[str, int] = {}
+        self.ended: Counter[str] = Counter()  # tickets of each queue
 
     @property
     def client(self) -> DBOSClient:
@@ -81,6 +91,10 @@ class DbosEngine:
         if rate is not None:
             self.longest_rate = max(self.longest_rate, rate[1])
         most = limits.concurrency
+        # It knows one number for all workers; who has fewer waits at its own gates.
+        with self.database.reading() as connection:
+            slots = max(slots, workers.most_slots(connection, queue))
+        self.slots[queue], self.poll_s = slots, poll_s
         self.client.register_queue(
             queue,
             global_concurrency=most,
@@ -90,11 +104,6 @@ class DbosEngine:
             on_conflict="always_update",
         )
         self.known.add(queue)
-
-    def pace(self, queue: str, poll_s: float) -> None:
-        known = self.client.retrieve_queue(queue)
-        if known is not None:
-            known.set_polling_interval_sec(poll_s)
 
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         options: EnqueueOptions = {
@@ -107,8 +116,9 @@ class DbosEngine:
         }
         if delay_s > 0:
             options["delay_seconds"] = delay_s
+        ticket = placed.ticket
         self.client.enqueue_in_transaction(
-            connection, options, placed.ticket.job, placed.ticket.number
+            connection, options, ticket.job, ticket.number, placed.queue
         )
 
     def withdraw(self, tickets: Sequence[Ticket]) -> None:
@@ -139,20 +149,39 @@ class DbosEngine:
         }
         DBOS(config=config)
 
-        def run_ticket(job: str, number: int) -> None:
-            run(Ticket(job, number))
+        def run_ticket(job: str, number: int, queue: str = "") -> None:
+            try:
+                run(Ticket(job, number))
+            finally:
+                self.ended[queue] += 1
 
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(run_ticket)
         if queues is not None:
             DBOS.listen_queues([*queues])
         DBOS.launch()
+        self.pace = Pace(self.poll_s, self.slots, SLOTS)
+        self.paced_at = time.monotonic()
         self.is_serving = True
+
+    def tend(self) -> None:
+        if not self.is_serving:
+            return
+        now = time.monotonic()
+        seconds, self.paced_at = now - self.paced_at, now
+        self.look_so_often(self.pace.after(seconds, dict(self.ended)))
+
+    def look_so_often(self, paces: Mapping[str, float]) -> None:
+        for queue, poll_s in paces.items():
+            known = self.client.retrieve_queue(queue)
+            if known is not None:
+                known.set_polling_interval_sec(poll_s)
 
     def stop(self, grace_s: float) -> None:
         from dbos import DBOS
 
         if self.is_serving:
             self.is_serving = False
+            self.look_so_often(self.pace.back())
             # It looks once a second whether all are done.
             DBOS.destroy(
                 destroy_registry=True,

@@ -40,7 +40,16 @@ class Limits:
 
 
 class JobEngine(Protocol):
-    """An engine; every one of them passes the same tests."""
+    """An engine; every one of them passes the same tests.
+
+    Attributes:
+        lead_s: So much (s) before a job is due its ticket has to be handed out, for an
+            engine that is late. A worker waits for the rest.
+        poll_s: Seconds between two looks for tickets, unless somebody says otherwise.
+    """
+
+    lead_s: float
+    poll_s: float
 
     def prepare(self) -> None:
         """Make what it needs in the store, and find out whether it works there.
@@ -62,10 +71,6 @@ class JobEngine(Protocol):
         """Let *limits* hold for *queue*; a worker takes *slots* of its jobs at once."""
         ...
 
-    def pace(self, queue: str, poll_s: float) -> None:
-        """Look for jobs of *queue* so often, from now on, in all workers."""
-        ...
-
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         """Let a worker have this ticket after so many seconds.
 
@@ -85,6 +90,10 @@ class JobEngine(Protocol):
             queues: From which queues; None for all there are, and will be.
             run: What to do with each.
         """
+        ...
+
+    def tend(self) -> None:
+        """Called now and then, while it serves."""
         ...
 
     def stop(self, grace_s: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +13,6 @@ from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.jobs import Jobs
-from cotality.jobs._jobs.api.putting import LEAD_S
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Begun, Placed, Raised, Ticket
@@ -52,7 +50,6 @@ class Runner:
         self.places, self.gates = places, gates
         self.lock = threading.Lock()  # held while `running` changes
         self.running: dict[str, Running] = {}
-        self.ended: Counter[str] = Counter()  # runs of each queue
         self.stopping = threading.Event()  # nothing more begins
         self.has_given_up = threading.Event()  # nor is anything waited for
         self.has_begun = threading.Event()  # somebody should look after what runs
@@ -152,7 +149,6 @@ class Runner:
             answer = Answer("hopeless", raised=raised_of(error))
         with self.lock:
             self.running.pop(begun.ticket.job, None)
-            self.ended[begun.queue] += 1
         return answer, entry.was_stopped
 
     def end_cancelled(
@@ -236,7 +232,7 @@ class Runner:
                 is_attempt=is_attempt,
             )
             if not is_short:
-                self.placed(to, placed, pause - LEAD_S)
+                self.placed(to, placed, pause)
             return placed, due
 
         done = self.write(write)
@@ -249,6 +245,7 @@ class Runner:
     ) -> None:
         """Hand the ticket that a move has made to the engine, in its transaction."""
         if placed is not None:
+            delay = max(0.0, delay - self.base.engine.lead_s)
             self.base.engine.hand_over(connection, placed, delay)
 
     def let_go(self, ticket: Ticket) -> None:
@@ -258,7 +255,7 @@ class Runner:
             found = moves.let_go(to, ticket)
             if found is not None:
                 placed, due = found
-                self.placed(to, placed, max(0.0, due - now - LEAD_S))
+                self.placed(to, placed, due - now)
 
         self.write(write)
 

@@ -3,6 +3,7 @@
 * the `database`, by its URL, and the `schema` in it;
 * what may happen to a job, each as one statement that says when: `moves`; its
   `progress`; what is known of it: `reading`; counted: `counting`;
+* the `tickets` that the engine of our own hands out;
 * until when schedules were handled: `ticks`;
 * the `workers` that are alive, and their locks: `slots`;
 * what is old goes: `sweeping`.

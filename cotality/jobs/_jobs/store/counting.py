@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cotality.jobs._jobs.stats import QueueStats
 
 from .moves import execute
-from .workers import DEAD_AFTER_S, all_workers
+from .workers import ALL, DEAD_AFTER_S, all_workers
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -53,8 +53,8 @@ def counted(connection: Connection, now: float) -> list[QueueStats]:
         if worker.beat_at < now - DEAD_AFTER_S:
             continue
         served = worker.queues
-        if "*" in served:
-            served = dict.fromkeys([*found], served["*"])
+        if ALL in served:
+            served = dict.fromkeys([*found], served[ALL])
         for queue, slots in served.items():
             fields = found.setdefault(queue, {})
             fields["workers"] = (fields.get("workers") or 0) + 1

@@ -139,7 +139,7 @@ def made_engine(url: str, *, locks_first: bool = False) -> Engine:
         import sqlalchemy
     except ModuleNotFoundError as error:
         raise StoreError(
-            "jobs are kept with SQLAlchemy and DBOS: pip install cotality[jobs]"
+            "jobs are kept with SQLAlchemy: pip install cotality[jobs]"
         ) from error
     if url.startswith("sqlite"):
         engine = sqlalchemy.create_engine(

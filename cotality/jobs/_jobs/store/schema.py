@@ -1,7 +1,8 @@
 """The tables of the store.
 
 They are made by whoever comes first. Their names begin alike, so that they may stand
-beside the tables of anybody else.
+beside the tables of anybody else. The store says which engine has its tickets: with
+another one, jobs would wait for ever.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from cotality.jobs._jobs.errors.errors import StoreError
 
 from .database import Database
+from .moves import execute, one
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -21,7 +23,10 @@ VERSION = 1
 # move of a job names both, so that whoever comes late changes nothing. `attempt` counts
 # the runs that its retries are about, `lost` those whose worker has died.
 TABLES = """
-CREATE TABLE IF NOT EXISTS cotality_version (version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS cotality_version (
+    version INTEGER NOT NULL,
+    engine TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS cotality_jobs (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -90,8 +95,12 @@ CREATE TABLE IF NOT EXISTS cotality_workers (
 ADVISORY_LOCK = 7_203_914_554_081  # any number that nobody else takes
 
 
-def has_tables(database: Database) -> bool:
-    """Whether they are there, which is found out without writing."""
+def has_tables(database: Database, engine: str) -> bool:
+    """Whether they are there, which is found out without writing.
+
+    Raises:
+        StoreError: They are of another release, or of another engine.
+    """
     statement = (
         "SELECT 1 FROM sqlite_master WHERE name = 'cotality_version'"
         if database.is_sqlite
@@ -101,36 +110,57 @@ def has_tables(database: Database) -> bool:
     with database.reading() as connection:
         if connection.exec_driver_sql(statement).first() is None:
             return False
-        return is_of_this_version(connection)
+        return is_ours(connection, engine)
 
 
-def make_tables(database: Database) -> None:
-    """Make what is missing; two that do so at once wait for each other."""
-    with database.writing() as connection:
-        if not database.is_sqlite:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-        for statement in TABLES.split(";"):
-            if statement.strip():
-                connection.exec_driver_sql(statement)
-        mark_version(connection)
-
-
-def is_of_this_version(connection: Connection) -> bool:
-    """False if nobody has said of which one it is.
+def make_store(database: Database, engine: str) -> None:
+    """Make the store's own tables, whose tickets *engine* has.
 
     Raises:
-        StoreError: It is of another one.
+        StoreError: They are there, and of another release or another engine.
     """
-    found = connection.exec_driver_sql("SELECT version FROM cotality_version").scalar()
-    if found is not None and found != VERSION:
+    with database.writing() as connection:
+        make(connection, TABLES)
+        if not is_ours(connection, engine):
+            execute(
+                connection,
+                "INSERT INTO cotality_version (version, engine) "
+                "VALUES (:version, :engine)",
+                version=VERSION,
+                engine=engine,
+            )
+
+
+def make_tables(database: Database, tables: str) -> None:
+    """Make those of *tables* that are missing."""
+    with database.writing() as connection:
+        make(connection, tables)
+
+
+def make(connection: Connection, tables: str) -> None:
+    """Two that do so at once wait for each other."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+    for statement in tables.split(";"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+
+
+def is_ours(connection: Connection, engine: str) -> bool:
+    """False if nobody has said whose they are."""
+    found = one(connection, "SELECT * FROM cotality_version")
+    if found is None:
+        return False
+    if found["version"] != VERSION:
         raise StoreError(
             f"the store was made by another release of cotality: its tables have "
-            f"version {found}, this release knows {VERSION}. Use that release until "
-            f"the store is empty, or another store"
+            f"version {found['version']}, this release knows {VERSION}. Use that "
+            f"release until the store is empty, or another store"
         )
-    return found is not None
-
-
-def mark_version(connection: Connection) -> None:
-    if not is_of_this_version(connection):
-        connection.exec_driver_sql(f"INSERT INTO cotality_version VALUES ({VERSION})")
+    if found["engine"] != engine:
+        raise StoreError(
+            f"the store was made with engine={found['engine']!r}, and these Jobs have "
+            f"engine={engine!r}, which would not see what waits there: use "
+            f"Jobs(..., engine={found['engine']!r}), or another store"
+        )
+    return True

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 BEAT_S = 2.0  # between two signs of life
+ALL = "*"  # every queue there is
 DEAD_AFTER_S = 10.0  # without one; less than the 15 s in which its jobs are taken over
 
 
@@ -82,6 +83,12 @@ def worker_of(row: Row) -> WorkerRow:
         row["started_at"],
         row["beat_at"],
     )
+
+
+def most_slots(connection: Connection, queue: str) -> int:
+    """As many of *queue* as any worker has; 0 if none serves it."""
+    found = [row.queues for row in all_workers(connection)]
+    return max((each.get(queue, each.get(ALL, 0)) for each in found), default=0)
 
 
 def running_of(connection: Connection, worker: str) -> dict[str, tuple[int, bool]]:

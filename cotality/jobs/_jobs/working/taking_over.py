@@ -11,7 +11,6 @@ import logging
 import socket
 
 from cotality.jobs._jobs.api.base import Base
-from cotality.jobs._jobs.api.putting import LEAD_S
 from cotality.jobs._jobs.store import moves, workers
 from cotality.jobs._jobs.store.moves import Raised, Ticket
 from cotality.jobs._jobs.store.slots import has_ended
@@ -84,4 +83,5 @@ def take_one(base: Base, worker: str, ticket: Ticket) -> None:
         found = moves.take_over(connection, ticket, now, MOST_LOST, raised)
         if found is not None:
             placed, due = found
-            base.engine.hand_over(connection, placed, max(0.0, due - now - LEAD_S))
+            wait = due - now - base.engine.lead_s
+            base.engine.hand_over(connection, placed, max(0.0, wait))

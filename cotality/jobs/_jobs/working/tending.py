@@ -18,13 +18,12 @@ from cotality.jobs._jobs.running.runner import Runner
 from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.workers import BEAT_S, WorkerRow
 
-from .pace import Pace
 from .taking_over import bury_the_dead
 
 logger = logging.getLogger("cotality.jobs")
 
 WATCH_S = 0.25  # between two looks whether what runs was cancelled
-PACE_S = 0.5
+ENGINE_S = 0.5
 DEAD_S = 1.0  # between two looks for dead workers
 THOROUGH_S = 30.0  # for tickets that nobody has
 SWEEP_S = 60.0
@@ -33,9 +32,8 @@ SWEEP_S = 60.0
 class Tending:
     """The thread, from `start` to `stop`."""
 
-    def __init__(self, jobs: Jobs, runner: Runner, row: WorkerRow, pace: Pace) -> None:
+    def __init__(self, jobs: Jobs, runner: Runner, row: WorkerRow) -> None:
         self.jobs, self.runner, self.row = jobs, runner, row
-        self.pace, self.paced = pace, time.monotonic()
         self.ending = threading.Event()
         self.due: dict[Callable[[], None], float] = {}
         self.thread = threading.Thread(
@@ -53,8 +51,6 @@ class Tending:
         self.ending.set()
         self.runner.has_begun.set()
         self.thread.join()
-        for queue, poll_s in self.pace.back().items():
-            self.base.engine.pace(queue, poll_s)
 
     def tend(self) -> None:
         start = time.monotonic()
@@ -65,7 +61,7 @@ class Tending:
         }
         while not self.ending.is_set():
             self.every(WATCH_S, self.end_cancelled)
-            self.every(PACE_S, self.keep_pace)
+            self.every(ENGINE_S, self.base.engine.tend)
             self.every(BEAT_S, self.beat)
             self.every(DEAD_S, self.look_for_dead)
             self.every(THOROUGH_S, self.look_thoroughly)
@@ -96,12 +92,6 @@ class Tending:
         with self.base.database.reading() as connection:
             rows = workers.running_of(connection, self.row.id)
         self.runner.end_cancelled(before, rows)
-
-    def keep_pace(self) -> None:
-        now = time.monotonic()
-        seconds, self.paced = now - self.paced, now
-        for queue, poll_s in self.pace.after(seconds, dict(self.runner.ended)).items():
-            self.base.engine.pace(queue, poll_s)
 
     def beat(self) -> None:
         with self.base.database.writing() as connection:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from cotality.core.machine import available_cpus
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.scheduled import Ticks
-from cotality.jobs._jobs.engines.dbos_engine import POLL_S
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.running.gates import Gates
 from cotality.jobs._jobs.running.places import Places
@@ -21,9 +20,8 @@ from cotality.jobs._jobs.running.runner import Runner
 from cotality.jobs._jobs.schedules.loop import ScheduleLoop
 from cotality.jobs._jobs.store import workers
 from cotality.jobs._jobs.store.slots import Slot, checked_slot, folder_of, free_slot
-from cotality.jobs._jobs.store.workers import WorkerRow
+from cotality.jobs._jobs.store.workers import ALL, WorkerRow
 
-from .pace import Pace
 from .taking_over import bury_the_dead, take_over
 from .tending import Tending
 
@@ -32,7 +30,6 @@ logger = logging.getLogger("cotality.jobs")
 LEAST_SLOTS = 4
 GRACE_S = 10.0
 TO_DROP_S = 2.0  # for bodies that were ended to be gone
-ALL = "*"  # every queue there is
 
 
 class Worker:
@@ -45,7 +42,7 @@ class Worker:
         slots: How many of each queue, where nothing else is said.
         processes: In how many worker processes at most.
         slot: Its place among the workers of this machine; by default the first free.
-        poll: Seconds between two looks for jobs.
+        poll: Seconds between two looks for jobs; None leaves it to the engine.
     """
 
     def __init__(
@@ -57,9 +54,10 @@ class Worker:
         slots: int | None = None,
         processes: int | None = None,
         slot: str | None = None,
-        poll: float = POLL_S,
+        poll: float | None = None,
     ) -> None:
-        self.jobs, self.poll = jobs, poll
+        self.jobs = jobs
+        self.poll = jobs.base.engine.poll_s if poll is None else poll
         self.each = slots or max(LEAST_SLOTS, available_cpus())
         self.queues = dict(queues) if queues else None
         self.id = uuid.uuid4().hex[:12]
@@ -89,11 +87,11 @@ class Worker:
             workers.join(connection, row)
         for queue in {*self.jobs.registry.queues(), *served}:
             limits = self.jobs.registry.limits.get(queue, Limits())
-            base.engine.limit(queue, limits, self.most_slots(queue), self.poll)
+            slots = served.get(queue, self.each)
+            base.engine.limit(queue, limits, slots, self.poll)
         # What the last holder of the slot had is waited for: it goes first.
         bury_the_dead(base, self.id, thorough=True)
-        pace = Pace(self.poll, self.queues, self.each)
-        self.tending = Tending(self.jobs, self.runner, row, pace)
+        self.tending = Tending(self.jobs, self.runner, row)
         self.tending.start()
         base.engine.serve(self.id, self.queues, self.runner.run)
         self.clockwork = self.made_clockwork()
@@ -105,16 +103,6 @@ class Worker:
             [each.schedule for each in scheduled.values()],
             Ticks(self.jobs.base, scheduled),
         )
-
-    def most_slots(self, queue: str) -> int:
-        """As many as any worker has: an engine may know one number for all of them.
-
-        Who has fewer waits at its own gates.
-        """
-        with self.jobs.base.database.reading() as connection:
-            rows = workers.all_workers(connection)
-        found = [row.queues.get(queue, row.queues.get(ALL, 0)) for row in rows]
-        return max(found, default=0) or self.each
 
     def taken_slot(self) -> Slot:
         folder = folder_of(self.jobs.base.database)

@@ -1,0 +1,265 @@
+"""Tickets are rows beside the jobs, and a worker takes them in a transaction.
+
+Nothing else is needed: no server but that of the database, and no other package.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cotality._kit.struck import is_of_a_signal
+from cotality.jobs._jobs.errors.errors import StoreError
+from cotality.jobs._jobs.store import tickets as rows
+from cotality.jobs._jobs.store.database import Database, store_error
+from cotality.jobs._jobs.store.moves import Placed, Ticket
+from cotality.jobs._jobs.store.schema import make_tables
+from cotality.jobs._jobs.store.tickets import Taken, Wish
+
+from .protocol import KEEP_S, Limits, Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+logger = logging.getLogger("cotality.jobs")
+
+SLOTS = 4  # that a queue has as long as no worker has said how many
+# Between two looks: whether a file has changed takes some microseconds; a server is
+# asked for rows.
+POLL_FILE_S, POLL_SERVER_S = 0.05, 0.1
+AGAIN_S = 0.5  # until the store is asked again that has refused
+LONGEST_S = 5.0  # without a look at the rows, whatever has not changed
+
+
+class TablesEngine:
+    """An engine of our own, on SQLite or on Postgres."""
+
+    lead_s = 0.0
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.poll_s = POLL_FILE_S if database.is_sqlite else POLL_SERVER_S
+        self.limits: dict[str, Limits] = {}
+        self.slots: dict[str, int] = {}
+        self.serving: Serving | None = None
+
+    def prepare(self) -> None:
+        make_tables(self.database, rows.tables(is_sqlite=self.database.is_sqlite))
+
+    def know_queues(self, queues: Iterable[str], *, may_write: bool = True) -> None:
+        pass  # a queue is there when somebody says its name
+
+    def limit(self, queue: str, limits: Limits, slots: int, poll_s: float) -> None:
+        self.limits[queue], self.slots[queue] = limits, slots
+        self.poll_s = poll_s
+
+    def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
+        rows.add(connection, placed, self.database.now(connection) + delay_s)
+
+    def withdraw(self, tickets: Sequence[Ticket]) -> None:
+        if tickets:
+            with self.database.writing() as connection:
+                rows.withdraw(connection, tickets)
+
+    def serve(self, worker: str, queues: Iterable[str] | None, run: Run) -> None:
+        self.serving = Serving(self, worker, queues, run)
+        self.serving.thread.start()
+
+    def tend(self) -> None:
+        pass
+
+    def stop(self, grace_s: float) -> None:
+        serving, self.serving = self.serving, None
+        if serving is not None:
+            serving.stop(grace_s)
+
+    def held_by_others(self, alive: Iterable[str]) -> dict[str, list[Ticket]]:
+        known = set(alive)
+        with self.database.reading() as connection:
+            found = rows.held(connection)
+        return {worker: held for worker, held in found.items() if worker not in known}
+
+    def drop(self, tickets: Sequence[Ticket]) -> None:
+        if tickets:
+            with self.database.writing() as connection:
+                rows.drop(connection, tickets)
+
+    def clean(self, older_than_s: float = KEEP_S) -> int:
+        return 0  # a ticket that is over is gone
+
+    def close(self) -> None:
+        pass
+
+    def wish(self, queue: str, held: int) -> Wish:
+        limits = self.limits.get(queue, Limits())
+        most = self.slots.get(queue, SLOTS) - held
+        return Wish(queue, most, limits.concurrency, limits.rate)
+
+
+class Serving:
+    """What one worker does to get tickets: a thread that takes them, and one for each.
+
+    Args:
+        engine: Whose tickets.
+        worker: Who takes them.
+        queues: From which queues; None for all.
+        run: What to do with each.
+    """
+
+    def __init__(
+        self, engine: TablesEngine, worker: str, queues: Iterable[str] | None, run: Run
+    ) -> None:
+        self.engine, self.worker, self.run = engine, worker, run
+        self.queues = None if queues is None else set(queues)
+        self.database = engine.database
+        self.changes = Changes(engine.database)
+        self.changed = threading.Condition()  # held while the following change
+        self.held: dict[int, Taken] = {}  # by the number of its row
+        self.through: list[int] = []  # rows that are to go
+        self.is_stopping = False
+        self.wake = threading.Event()  # a place is free, or it is the end
+        self.thread = threading.Thread(
+            target=self.serve, name="jobs-serving", daemon=True
+        )
+
+    def serve(self) -> None:
+        look_at = 0.0  # by `monotonic`, unless something changes before
+        is_certain = False  # whether the rows and this process say alike what it has
+        while not self.is_stopping:
+            self.wake.clear()
+            pause = self.engine.poll_s
+            try:
+                has_room = bool(self.through)
+                if has_room or self.changes.have_come() or time.monotonic() >= look_at:
+                    if not is_certain:
+                        self.begin_what_is_held()
+                        is_certain = True
+                    look_at = self.take()
+            except Exception as error:
+                if is_of_a_signal(error):
+                    raise
+                # Perhaps it was done, and only the answer was lost.
+                is_certain, look_at, pause = False, 0.0, AGAIN_S
+                logger.error("%s; once more in %g s", error, AGAIN_S)
+            self.wake.wait(min(pause, max(look_at - time.monotonic(), 0.0) or pause))
+        self.changes.close()
+
+    def begin_what_is_held(self) -> None:
+        with self.database.reading() as connection:
+            found = rows.held_by(connection, self.worker)
+        with self.changed:
+            known = {*self.held, *self.through}
+        for taken in found:
+            if taken.serial not in known:
+                self.begin(taken)
+
+    def take(self) -> float:
+        """Take what may be taken; when to look again if nothing changes before."""
+        with self.database.reading() as connection:
+            now = self.database.now(connection)
+            due = rows.next_due(connection)
+        if self.queues is not None:
+            due = {queue: at for queue, at in due.items() if queue in self.queues}
+        with self.changed:
+            busy = Counter(taken.queue for taken in self.held.values())
+            through, self.through = self.through, []
+        ready = [queue for queue, at in due.items() if at <= now]
+        wishes = [self.engine.wish(queue, busy[queue]) for queue in ready]
+        wishes = [wish for wish in wishes if wish.most > 0]
+        next_at = [at for at in due.values() if at > now]
+        try:
+            next_at += self.take_from(wishes, through)
+        except BaseException:
+            with self.changed:
+                self.through += through
+            raise
+        return time.monotonic() + min([LONGEST_S, *(at - now for at in next_at)])
+
+    def take_from(self, wishes: Sequence[Wish], through: Sequence[int]) -> list[float]:
+        """Take as much as may be, and when the rates of queues may allow more."""
+        if not wishes and not through:
+            return []
+        next_at: list[float] = []
+        taken: list[Taken] = []
+        with self.database.writing() as connection:
+            rows.let_go(connection, through)
+            now = self.database.now(connection)
+            for wish in wishes:
+                rows.lock(connection, wish)
+                found = rows.take(connection, wish, self.worker, now)
+                taken += found
+                if len(found) < wish.most and wish.rate is not None:
+                    next_at += rows.next_start(connection, wish)
+        for each in taken:
+            self.begin(each)
+        return next_at
+
+    def begin(self, taken: Taken) -> None:
+        thread = threading.Thread(
+            target=self.do, args=[taken], name=f"job-{taken.ticket.job}", daemon=True
+        )
+        with self.changed:
+            self.held[taken.serial] = taken
+        try:
+            thread.start()
+        except BaseException:
+            with self.changed:
+                del self.held[taken.serial]
+            raise
+
+    def do(self, taken: Taken) -> None:
+        try:
+            self.run(taken.ticket)
+        finally:
+            with self.changed:
+                self.through.append(taken.serial)
+                del self.held[taken.serial]
+                self.changed.notify_all()
+            self.wake.set()
+
+    def stop(self, grace_s: float) -> None:
+        self.is_stopping = True
+        self.wake.set()
+        self.thread.join()
+        with self.changed:
+            self.changed.wait_for(lambda: not self.held, grace_s)
+            through, self.through = self.through, []
+        try:
+            self.take_from([], through)
+        except StoreError as error:
+            logger.error("%s", error)  # whoever takes over finds that they are done
+
+
+class Changes:
+    """Whether somebody has changed the database since the last time one asked."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.link: Any = None  # Any: SQLAlchemy's, of SQLite
+        self.version = -1
+
+    def have_come(self) -> bool:
+        """True where nobody can tell."""
+        if not self.database.is_sqlite:
+            return True
+        before = self.version
+        try:
+            if self.link is None:
+                self.link = self.database.engine.raw_connection()
+            cursor = self.link.cursor()
+            (self.version,) = cursor.execute("PRAGMA data_version").fetchone()
+            cursor.close()
+        except sqlite3.Error as error:
+            self.close()
+            raise store_error(self.database.url, error) from error
+        return self.version != before
+
+    def close(self) -> None:
+        link, self.link, self.version = self.link, None, -1
+        if link is not None:
+            link.close()
