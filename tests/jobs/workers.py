@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -34,8 +35,10 @@ class WorkerProgram:
         *options: str,
         target: str = TARGET,
         engine: str = "tables",
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.engine = engine
+        self.variables = {"COTALITY_JOBS_URL": url, "ENGINE_OF_TESTS": engine}
+        self.variables |= variables or {}
         self.url, self.folder, self.options, self.target = url, folder, options, target
         self.process: psutil.Process | None = None
 
@@ -56,11 +59,10 @@ class WorkerProgram:
             "cotality.jobs",
         ]
         command += ["worker", self.target, *self.options]
-        variables = {"COTALITY_JOBS_URL": self.url, "ENGINE_OF_TESTS": self.engine}
         line = f"exec {shlex.join(command)} > {shlex.quote(f'{self.log}')} 2>&1"
         started = subprocess.run(
             ["sh", "-c", f"({line}) & echo $!"],
-            env={**environment_of_scripts(), **variables},
+            env={**environment_of_scripts(), **self.variables},
             cwd=self.folder,
             capture_output=True,
             text=True,

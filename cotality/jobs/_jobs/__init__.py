@@ -1,6 +1,6 @@
 """How :mod:`cotality.jobs` works inside: a folder of rooms, from the top down.
 
-* commands: `cli`;
+* commands: `cli`; beside it, the tasks of Django as jobs: `django`;
 * a worker as a whole, its slot, its lease, its end: `working`;
 * one job in it, from its ticket to what became of it: `running`;
 * what people call: `api`;

@@ -1,0 +1,62 @@
+"""What became of a job, as Django tells it."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+from typing import Any
+
+from cotality.jobs._jobs.states.info import Attempt, JobInfo, JobStatus
+
+from .names import TaskError, TaskResult, TaskResultStatus
+
+STATUSES: dict[JobStatus, Any] = {  # Any: Django has no types
+    JobStatus.RUNNING: TaskResultStatus.RUNNING,
+    JobStatus.SUCCEEDED: TaskResultStatus.SUCCESSFUL,
+    JobStatus.FAILED: TaskResultStatus.FAILED,
+    JobStatus.CANCELLED: TaskResultStatus.FAILED,
+}
+
+
+def result_of(
+    alias: str,
+    task: Any,  # Any: Django has no types
+    info: JobInfo,
+    attempts: list[Attempt],
+    value: Any,  # Any: of any task
+) -> Any:  # Any: likewise
+    arguments: dict[str, Any] = json.loads(info.arguments)
+    found: Any = TaskResult(
+        task=task,
+        id=info.id,
+        status=STATUSES.get(info.status, TaskResultStatus.READY),
+        enqueued_at=info.enqueued,
+        started_at=attempts[0].started if attempts else None,
+        last_attempted_at=attempts[-1].started if attempts else None,
+        finished_at=info.ended,
+        args=arguments["args"],
+        kwargs=arguments["kwargs"],
+        backend=alias,
+        errors=[error_of(each, info) for each in attempts if each.error_type],
+        worker_ids=[each.worker for each in attempts],
+    )
+    object.__setattr__(found, "_return_value", value)  # as Django's own backends do
+    return found
+
+
+def error_of(attempt: Attempt, info: JobInfo) -> Any:  # Any: likewise
+    is_last = attempt.error_type == info.error_type and attempt.error == info.error
+    traceback = (info.traceback if is_last else None) or ""
+    return TaskError(
+        exception_class_path=class_path(f"{attempt.error_type}", traceback),
+        traceback=traceback or f"{attempt.error_type}: {attempt.error}",
+    )
+
+
+def class_path(name: str, traceback: str) -> str:
+    """Where the class is to be imported from, as far as that is known."""
+    if hasattr(builtins, name):
+        return f"builtins.{name}"
+    found = re.findall(rf"^([\w.]+\.{re.escape(name)})(?::|$)", traceback, re.MULTILINE)
+    return f"{found[-1]}" if found else name
