@@ -20,6 +20,7 @@ WITHOUT_PEERS = {
     "health": "benchmarks.health",
     "flow": "benchmarks.flows",
     "drills": "benchmarks.drills",
+    "jobs": "benchmarks.jobs",
 }
 
 
@@ -72,7 +73,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "else: auto, how much use_processes='auto' is behind the best choice; plans, "
         "how often an estimated speed-up is right; costs, what imports and small calls "
         "take; health, how soon a web service answers while it computes; flow, how "
-        "fast items pass a flow; drills, how soon a flow is over what happens to it.",
+        "fast items pass a flow; drills, how soon a flow is over what happens to it; "
+        "jobs, how fast jobs are stored and run.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"
