@@ -10,7 +10,8 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_of_a_signal
@@ -33,6 +34,7 @@ SLOTS = 4  # that a queue has as long as no worker has said how many
 # asked for rows.
 POLL_FILE_S, POLL_SERVER_S = 0.05, 0.1
 AGAIN_S = 0.5  # until the store is asked again that has refused
+IDLE_S = 10.0  # that a thread waits for another ticket
 LONGEST_S = 5.0  # without a look at the rows, whatever has not changed
 
 
@@ -121,6 +123,8 @@ class Serving:
         self.changed = threading.Condition()  # held while the following change
         self.held: dict[int, Taken] = {}  # by the number of its row
         self.through: list[int] = []  # rows that are to go
+        self.idle = 0  # threads that wait for a ticket, and that nobody counts on
+        self.for_idle: SimpleQueue[Taken | None] = SimpleQueue()  # None: it may end
         self.is_stopping = False
         self.wake = threading.Event()  # a place is free, or it is the end
         self.thread = threading.Thread(
@@ -160,51 +164,73 @@ class Serving:
 
     def take(self) -> float:
         """Take what may be taken; when to look again if nothing changes before."""
-        with self.database.reading() as connection:
-            now = self.database.now(connection)
-            due = rows.next_due(connection)
-        if self.queues is not None:
-            due = {queue: at for queue, at in due.items() if queue in self.queues}
         with self.changed:
-            busy = Counter(taken.queue for taken in self.held.values())
             through, self.through = self.through, []
-        ready = [queue for queue, at in due.items() if at <= now]
-        wishes = [self.engine.wish(queue, busy[queue]) for queue in ready]
-        wishes = [wish for wish in wishes if wish.most > 0]
-        next_at = [at for at in due.values() if at > now]
         try:
-            next_at += self.take_from(wishes, through)
+            if not through:
+                with self.database.reading() as connection:
+                    now = self.database.now(connection)
+                    due = self.due(connection)
+                if not self.wishes(due, now):
+                    return self.next_look(due, now, [])
+            with self.database.writing() as connection:
+                rows.let_go(connection, through)
+                now = self.database.now(connection)
+                due = self.due(connection)
+                taken, next_at = self.take_from(connection, self.wishes(due, now), now)
         except BaseException:
             with self.changed:
                 self.through += through
             raise
-        return time.monotonic() + min([LONGEST_S, *(at - now for at in next_at)])
-
-    def take_from(self, wishes: Sequence[Wish], through: Sequence[int]) -> list[float]:
-        """Take as much as may be, and when the rates of queues may allow more."""
-        if not wishes and not through:
-            return []
-        next_at: list[float] = []
-        taken: list[Taken] = []
-        with self.database.writing() as connection:
-            rows.let_go(connection, through)
-            now = self.database.now(connection)
-            for wish in wishes:
-                rows.lock(connection, wish)
-                found = rows.take(connection, wish, self.worker, now)
-                taken += found
-                if len(found) < wish.most and wish.rate is not None:
-                    next_at += rows.next_start(connection, wish)
         for each in taken:
             self.begin(each)
-        return next_at
+        return self.next_look(due, now, next_at)
+
+    def due(self, connection: Connection) -> dict[str, float]:
+        """When the first ticket of each queue is due that is served here."""
+        found = rows.next_due(connection)
+        if self.queues is None:
+            return found
+        return {queue: at for queue, at in found.items() if queue in self.queues}
+
+    def wishes(self, due: Mapping[str, float], now: float) -> list[Wish]:
+        with self.changed:
+            busy = Counter(taken.queue for taken in self.held.values())
+        ready = [queue for queue, at in due.items() if at <= now]
+        wishes = [self.engine.wish(queue, busy[queue]) for queue in ready]
+        return [wish for wish in wishes if wish.most > 0]
+
+    def take_from(
+        self, connection: Connection, wishes: Sequence[Wish], now: float
+    ) -> tuple[list[Taken], list[float]]:
+        """What may be had, and when the rates of queues may allow more."""
+        taken: list[Taken] = []
+        next_at: list[float] = []
+        for wish in wishes:
+            rows.lock(connection, wish)
+            found = rows.take(connection, wish, self.worker, now)
+            taken += found
+            if len(found) < wish.most and wish.rate is not None:
+                next_at += rows.next_start(connection, wish)
+        return taken, next_at
+
+    def next_look(
+        self, due: Mapping[str, float], now: float, next_at: Sequence[float]
+    ) -> float:
+        """By `monotonic`; what is due and was not taken waits for a place."""
+        times = [at for at in (*due.values(), *next_at) if at > now]
+        return time.monotonic() + min([LONGEST_S, *(at - now for at in times)])
 
     def begin(self, taken: Taken) -> None:
-        thread = threading.Thread(
-            target=self.do, args=[taken], name=f"job-{taken.ticket.job}", daemon=True
-        )
+        """Let a thread have it: one that waits, or a new one."""
         with self.changed:
             self.held[taken.serial] = taken
+            has_idle = self.idle > 0
+            self.idle -= int(has_idle)
+        if has_idle:
+            self.for_idle.put(taken)
+            return
+        thread = threading.Thread(target=self.work, args=[taken], daemon=True)
         try:
             thread.start()
         except BaseException:
@@ -212,25 +238,48 @@ class Serving:
                 del self.held[taken.serial]
             raise
 
-    def do(self, taken: Taken) -> None:
+    def work(self, taken: Taken | None) -> None:
+        """What a thread does: one ticket, and more as long as there are some."""
+        while taken is not None:
+            threading.current_thread().name = f"job-{taken.ticket.job}"
+            goes_on = False
+            try:
+                self.run(taken.ticket)
+                goes_on = True
+            finally:
+                with self.changed:
+                    self.through.append(taken.serial)
+                    del self.held[taken.serial]
+                    goes_on = goes_on and not self.is_stopping
+                    self.idle += int(goes_on)
+                    self.changed.notify_all()
+                self.wake.set()
+            taken = self.next_of_idle() if goes_on else None
+
+    def next_of_idle(self) -> Taken | None:
         try:
-            self.run(taken.ticket)
-        finally:
+            return self.for_idle.get(timeout=IDLE_S)
+        except Empty:
             with self.changed:
-                self.through.append(taken.serial)
-                del self.held[taken.serial]
-                self.changed.notify_all()
-            self.wake.set()
+                if self.idle > 0:
+                    self.idle -= 1
+                    return None
+        return self.for_idle.get()  # it was counted on just now
 
     def stop(self, grace_s: float) -> None:
-        self.is_stopping = True
+        with self.changed:
+            self.is_stopping = True
         self.wake.set()
         self.thread.join()
         with self.changed:
+            for _ in range(self.idle):
+                self.for_idle.put(None)
+            self.idle = 0
             self.changed.wait_for(lambda: not self.held, grace_s)
             through, self.through = self.through, []
         try:
-            self.take_from([], through)
+            with self.database.writing() as connection:
+                rows.let_go(connection, through)
         except StoreError as error:
             logger.error("%s", error)  # whoever takes over finds that they are done
 

@@ -15,7 +15,7 @@ from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store import moves
-from cotality.jobs._jobs.store.moves import Begun, Placed, Raised, Ticket
+from cotality.jobs._jobs.store.moves import Begun, Placed, Raised, Ticket, Waiting
 
 from .body import Answer, raised_of
 from .gates import Gates
@@ -273,7 +273,7 @@ class Runner:
                 if self.has_given_up.wait(AGAIN_S):
                     return None
 
-    def look(self, ticket: Ticket) -> Begun | None:
+    def look(self, ticket: Ticket) -> Waiting | None:
         with self.base.database.reading() as connection:
             return moves.look(connection, ticket)
 

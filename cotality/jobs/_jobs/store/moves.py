@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
@@ -38,6 +38,14 @@ class Ticket:
 
     job: str
     number: int
+
+
+class Waiting(NamedTuple):
+    """A job that may begin when its time has come and there is room."""
+
+    name: str
+    queue: str
+    due_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +137,16 @@ def name_of(connection: Connection, job: str) -> str | None:
     return None if found is None else str(found["name"])
 
 
-def look(connection: Connection, ticket: Ticket) -> Begun | None:
+def look(connection: Connection, ticket: Ticket) -> Waiting | None:
     """The job that waits for *ticket*; None if this one is out of date."""
-    found = one(
+    found = execute(
         connection,
-        "SELECT * FROM cotality_jobs WHERE id = :id AND ticket = :ticket "
-        "AND state IN ('QUEUED', 'RETRYING')",
+        "SELECT name, queue, due_at FROM cotality_jobs WHERE id = :id "
+        "AND ticket = :ticket AND state IN ('QUEUED', 'RETRYING')",
         id=ticket.job,
         ticket=ticket.number,
-    )
-    return None if found is None else begun_of(found)
+    ).first()
+    return None if found is None else Waiting(*found)
 
 
 def begin(
@@ -151,7 +159,7 @@ def begin(
         UPDATE cotality_jobs SET state = 'RUNNING', run = run + 1,
             attempt = attempt + 1, worker = :worker, started_at = :now
         WHERE id = :id AND ticket = :ticket AND state IN ('QUEUED', 'RETRYING')
-        RETURNING *
+        RETURNING run, attempt, lost, name, queue, arguments, due_at
         """,
         id=ticket.job,
         ticket=ticket.number,
@@ -169,20 +177,7 @@ def begin(
         now=now,
         worker=worker,
     )
-    return begun_of(found)
-
-
-def begun_of(row: Row) -> Begun:
-    return Begun(
-        Ticket(row["id"], row["ticket"]),
-        row["run"],
-        row["attempt"],
-        row["lost"],
-        row["name"],
-        row["queue"],
-        row["arguments"],
-        row["due_at"],
-    )
+    return Begun(ticket, **found)
 
 
 # That it is still the run that ends: nobody has cancelled the job, or taken it over.
