@@ -358,6 +358,20 @@ def test_delivered_by_many_at_once(url: str) -> None:
         )
 
 
+@pytest.mark.parametrize("strategy", ["push", "pull"])
+def test_a_job_that_runs_twice_may_look_at_the_clock_twice(
+    url: str, strategy: Any
+) -> None:
+    """Its post is there once, where it was at first."""
+    world = World(("u", "a"))
+    with world.feeds(url, strategy=strategy) as feeds:
+        for seconds in (5, 9):
+            feeds.deliver(post(1, seconds=seconds))
+        feeds.deliver(post(2, seconds=7))
+
+        assert feeds.read("u") == [post(2, seconds=7), post(1, seconds=5)]
+
+
 def test_progress_is_told(url: str) -> None:
     """After each chunk of five hundred."""
     told = list[int]()

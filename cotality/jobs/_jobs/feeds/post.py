@@ -24,8 +24,8 @@ class Post:
     Args:
         id: Its id, a text.
         author: The id of who has made it.
-        at: When, with a time zone; the same each time it is delivered. Feeds are in
-            the order of it.
+        at: When, with a time zone. Feeds are in the order of it. Take it when the post
+            is made, and not in the job that delivers it, which may run twice.
 
     Raises:
         TypeError: An id is no text, or the time has no zone.

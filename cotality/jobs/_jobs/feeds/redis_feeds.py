@@ -48,7 +48,7 @@ class RedisFeeds:
 
     def add(self, together: Any, key: str, post: Post) -> None:  # Any: a pipeline
         at, name = post.place
-        together.zadd(key, {f"{name}{BETWEEN}{post.author}": at})
+        together.zadd(key, {f"{name}{BETWEEN}{post.author}": at}, nx=True)
         together.zremrangebyrank(key, 0, -self.keep - 1)
 
     def pushed(self, user: str, limit: int, before: Place | None) -> list[Post]:

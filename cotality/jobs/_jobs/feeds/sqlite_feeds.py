@@ -24,6 +24,10 @@ CREATE TABLE IF NOT EXISTS cotality_feed (
     PRIMARY KEY (owner, at, post)
 ) WITHOUT ROWID
 """
+# A job that runs again may take its own time for that of the post: the first one stays.
+ONCE = """
+CREATE UNIQUE INDEX IF NOT EXISTS cotality_feed_once ON cotality_feed (owner, post)
+"""
 ADD = "INSERT OR IGNORE INTO cotality_feed VALUES (?, ?, ?, ?)"
 SHORTEN = """
 DELETE FROM cotality_feed WHERE owner = :owner AND (at, post) < (
@@ -144,6 +148,7 @@ class SqliteFeeds:
             # What a power cut takes is delivered again, as the job was not done.
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute(TABLE)
+            database.execute(ONCE)
         except BaseException:
             database.close()
             raise

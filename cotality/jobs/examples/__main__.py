@@ -1,0 +1,5 @@
+"""``python -m cotality.jobs.examples``."""
+
+from cotality.jobs.examples.story import main
+
+main()
