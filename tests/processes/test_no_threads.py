@@ -68,7 +68,8 @@ def test_no_thread_can_be_started(way: str, tmp_path: Path) -> None:
 
     first, second = run_script(source, tmp_path).split()
 
-    assert first == second
-    assert first in {"refused", "True"}
+    assert {first, second} <= {"refused", "True"}
+    if way != "as_it_decides":  # which the times of a few tasks may have another time
+        assert first == second
     if way in {"on_processes", "on_an_executor", "in_a_pool", "by_coroutines"}:
         assert first == "refused"

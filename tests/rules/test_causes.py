@@ -418,7 +418,7 @@ def test_a_busy_machine() -> None:
     """Where other programs have the CPUs, no fault is found with the tasks."""
     warm_up(2)
     with busy_programs(6):
-        found = explained([Task.of(spin, 400_000) for _ in range(16)], 2, True)
+        found = explained([Task.of(spin, 400_000) for _ in range(64)], 2, True)
 
     assert found.causes[0] == "The machine was busy with other things", found.known
     assert found.shares[0] >= 0.3, found.known
