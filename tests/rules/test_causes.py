@@ -421,7 +421,7 @@ def test_a_busy_machine() -> None:
         found = explained([Task.of(spin, 400_000) for _ in range(64)], 2, True)
 
     assert found.causes[0] == "The machine was busy with other things", found.known
-    assert found.shares[0] >= 0.3, found.known
+    assert found.shares[0] >= 0.15, found.known
 
 
 @on_both
