@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import json
 import math
+from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -160,6 +161,72 @@ def test_what_cannot_be_stored_names_the_argument(value: object, message: str) -
 
     assert message in str(caught.value)
     assert "codec='pickle'" in str(caught.value)
+
+
+class Right(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Point(namedtuple("Point", "x y")):  # as people have it
+    """A named tuple with methods, as they are often written."""
+
+
+@dataclass
+class Doubled:
+    """Computes what it is given."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        self.number *= 2
+
+
+@dataclass
+class Silent:
+    """Does not say what it is made of, and has what is no number."""
+
+    text: str = field(repr=False, compare=False)
+    number: float = math.nan
+
+
+def of_rights(value: Right) -> Point: ...  # type: ignore[empty-body]
+def of_doubled(value: Doubled) -> Silent: ...  # type: ignore[empty-body]
+def of_silent(value: Silent) -> None: ...
+
+
+def test_flags_and_named_tuples_with_methods_come_back() -> None:
+    """Several flags at once, too."""
+    rights = codec(of_rights)
+    text = rights.arguments_text((Right.READ | Right.WRITE,), {})
+    assert rights.arguments_of(text) == ((Right.READ | Right.WRITE,), {})
+    found = rights.result_of(rights.result_text(Point(1, 2)))
+    assert (type(found), found) == (Point, (1, 2))
+
+
+def test_what_would_not_come_back_is_told_at_once() -> None:
+    """And not changed in silence; what only hides it from us comes back."""
+    with pytest.raises(NotStorableError, match=r"'value' of f .* would not come back"):
+        codec(of_doubled).arguments_text((Doubled(3),), {})
+    with pytest.raises(NotStorableError, match="is a PureWindowsPath"):
+        codec().arguments_text((PureWindowsPath("a"),), {})
+    silent = codec(of_silent)
+    (args, _) = silent.arguments_of(silent.arguments_text((Silent("it"),), {}))
+    assert args[0].text == "it"
+    assert math.isnan(args[0].number)
+
+
+def test_models_that_keep_something_to_themselves_are_told() -> None:
+    """A secret that is printed as stars is not stored as stars."""
+    pydantic = pytest.importorskip("pydantic")
+    from tests.jobs.models import Aliased, Login, login
+
+    secret = codec(login)
+    with pytest.raises(NotStorableError, match="would not come back"):
+        secret.arguments_text((Login(password=pydantic.SecretStr("hunter2")),), {})
+    aliased = codec(Aliased.echo)
+    text = aliased.arguments_text((Aliased(theNumber=7),), {})
+    assert aliased.arguments_of(text)[0] == (Aliased(theNumber=7),)
 
 
 def test_what_has_no_end_is_refused() -> None:

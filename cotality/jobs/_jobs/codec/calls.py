@@ -18,7 +18,7 @@ from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import NotStorableError
 
 from .hints import classes_in, hints_of
-from .values import packed, unpacked
+from .values import comes_back, packed, unpacked
 
 Codec: TypeAlias = Literal["json", "pickle"]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]  # Any: arguments of any function
@@ -62,7 +62,7 @@ class CallCodec:
 
     def packed_argument(self, name: str, value: object) -> Any:  # Any: JSON
         try:
-            return packed(value, self.classes.get(name, {}))
+            return self.packed_again(value, self.classes.get(name, {}))
         except Exception as error:
             if is_of_a_signal(error):
                 raise
@@ -70,6 +70,18 @@ class CallCodec:
                 f"argument {name!r} of {self.name} cannot be stored: {text_of(error)}. "
                 f"Pass what it can be made from, or mark the job with codec='pickle'"
             ) from error
+
+    def packed_again(
+        self, value: object, classes: Mapping[str, type]
+    ) -> Any:  # Any: JSON
+        """What *value* is packed into; a value that does not come back is told now."""
+        text = packed(value, classes)
+        if not comes_back(value, text, classes):
+            raise NotStorableError(
+                f"{shortened(value, 80)} would not come back as it is: its class keeps "
+                f"some of it to itself, or computes what it is given"
+            )
+        return text
 
     def pickled(self, value: object, what: str) -> str:
         import cloudpickle
@@ -133,7 +145,7 @@ class CallCodec:
         if self.codec == "pickle":
             return self.pickled(value, "the result")
         try:
-            return json.dumps(packed(value, self.classes.get("return", {})))
+            return json.dumps(self.packed_again(value, self.classes.get("return", {})))
         except Exception as error:
             if is_of_a_signal(error):
                 raise

@@ -82,7 +82,7 @@ def is_made_of_parts(thing: Any) -> bool:  # Any: a class, or anything
 
 
 def is_named_tuple(kind: type[Any]) -> bool:  # Any: of any class
-    return "_fields" in vars(kind) and issubclass(kind, tuple)
+    return hasattr(kind, "_fields") and issubclass(kind, tuple)
 
 
 def is_model(kind: type[Any]) -> bool:  # Any: likewise

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -62,13 +62,53 @@ def packed(value: object, classes: Classes, depth: int = 0) -> Json:
     if kind in AS_TEXT:
         tag, write, _ = AS_TEXT[kind]
         return {tag: write(value)}
-    if isinstance(value, PurePath):
+    if isinstance(value, Path):
         return {"$path": str(value)}
     if is_made_of_parts(kind):
         return packed_object(value, kind, classes, inner)
     raise NotStorableError(
         f"{shortened(value, 80)} is a {kind.__qualname__}, which is not stored as JSON"
     )
+
+
+def comes_back(value: object, text: Json, classes: Classes) -> bool:
+    """Whether *text*, which *value* was packed into, gives it again.
+
+    An object of people may keep some of it to itself, or compute what it is given.
+    """
+    return not has_objects(text) or is_same(value, unpacked(text, classes))
+
+
+def has_objects(text: Json) -> bool:
+    if isinstance(text, list):
+        return any(map(has_objects, cast("list[Json]", text)))  # type: ignore[redundant-cast]  # pyright wants it
+    if not isinstance(text, dict):
+        return False
+    given = cast("dict[str, Json]", text)
+    return "$of" in given or "$path" in given or any(map(has_objects, given.values()))
+
+
+def is_same(one: Any, other: Any) -> bool:  # Any: whatever was packed
+    """Whether they are equal, in type too, and in what is not compared."""
+    kind: type[Any] = cast("Any", type(one))  # Any: so that nothing is narrowed
+    if kind is not type(other):
+        return False
+    if issubclass(kind, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if issubclass(kind, list | tuple):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    if issubclass(kind, dict):
+        return one.keys() == other.keys() and all(
+            is_same(each, other[key]) for key, each in one.items()
+        )
+    if issubclass(kind, enum.Enum):
+        return one is other or one.value == other.value
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+        return all(is_same(getattr(one, n), getattr(other, n)) for n in names)
+    if is_model(kind):
+        return is_same(vars(one), vars(other))
+    return bool(one == other)
 
 
 def packed_dict(value: dict[object, object], inner: Callable[[object], Json]) -> Json:
@@ -87,12 +127,15 @@ def packed_object(
     if classes.get(name) is not kind:
         raise NotStorableError(
             f"{shortened(value, 80)} is a {name}, and no annotation says so: annotate "
-            f"the parameter, or the result, with {name}"
+            f"the parameter, or the result, with {name}, imported where the worker "
+            f"imports it too, and not under TYPE_CHECKING alone"
         )
+    if isinstance(value, enum.Flag):
+        return {"$of": name, "value": value.value}
     if isinstance(value, enum.Enum):
         return {"$of": name, "name": value.name}
     if is_model(kind):
-        return {"$of": name, "model": value.model_dump_json()}
+        return {"$of": name, "model": value.model_dump_json(by_alias=True)}
     if is_named_tuple(kind):
         return {"$of": name, "items": [inner(each) for each in value]}
     fields = [field for field in dataclasses.fields(value) if field.init]
@@ -144,6 +187,8 @@ def unpacked_object(
             f"it holds a {name}, and the annotations name no such class (they name: "
             f"{known})"
         )
+    if "value" in given:
+        return kind(given["value"])
     if "name" in given:
         return kind[given["name"]]
     if "model" in given:
