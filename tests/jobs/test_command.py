@@ -111,9 +111,34 @@ def test_what_is_wrong_is_said_in_one_line(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("poll", ["0", "-1", "nan", "inf"])
+def test_a_worker_looks_now_and_then(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str], poll: str
+) -> None:
+    """Neither all the time nor never."""
+    assert "poll must be from 0.001 to 60 seconds" in said(
+        capsys, "worker", "--poll", poll, code=1
+    )
+
+
+def test_a_job_is_shown_by_the_begin_of_its_id(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If no other one begins so."""
+    job = jobs.job(greet)
+    for id in ("abc1", "abc2"):
+        job.using(job_id=id).enqueue_sync("Ada")
+
+    assert "abc1" in said(capsys, "show", "abc1")
+    assert "no job 'abc'" in said(capsys, "show", "abc", code=1)
+    jobs.cancel("abc2")
+    jobs.purge(["abc2"])
+    assert "abc1" in said(capsys, "show", "ab")
+
+
 @pytest.mark.parametrize(
     ("texts", "found"),
-    [([], None), (["mail=4", "image"], {"mail": 4, "image": 1})],
+    [([], None), (["mail=4", "image"], {"mail": 4, "image": None})],
 )
 def test_queues_are_named_with_their_slots(texts: list[str], found: Any) -> None:
     """One slot if nothing is said; none named are all of them."""

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from shutil import get_terminal_size
 from types import FrameType
 
 from cotality._kit.command_line import CannotDoError, exit_code
@@ -20,9 +21,10 @@ from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
 from cotality.jobs._jobs.api.scheduled import Scheduled, Ticks
-from cotality.jobs._jobs.errors.errors import JobsError
+from cotality.jobs._jobs.errors.errors import JobsError, KeyTakenError
 from cotality.jobs._jobs.running.body import jobs_named
 from cotality.jobs._jobs.states.info import JobStatus
+from cotality.jobs._jobs.store import reading
 from cotality.jobs._jobs.working.worker import GRACE_S, Worker
 
 DESCRIPTION = """\
@@ -38,6 +40,8 @@ Run the jobs of `name` in the module `module`, and look after them.
   schedules what comes by the clock, and when
 """
 WAKE_S = 1.0
+LONGEST_GRACE_S = 86_400.0
+PAGE = 1000  # jobs that are read together
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
 
@@ -110,6 +114,10 @@ def worker(given: Given) -> int:
         slot=given.slot,
         poll=given.poll,
     )
+    if not 0 <= given.grace <= LONGEST_GRACE_S:
+        raise CannotDoError(
+            f"--grace must be from 0 to {LONGEST_GRACE_S:g} seconds, got {given.grace}"
+        )
     asked = threading.Event()
     stop_on_signals(asked)
     made.start()
@@ -145,16 +153,15 @@ def stop_on_signals(asked: threading.Event) -> None:
         signal.signal(number, stop)
 
 
-def queues_in(texts: list[str]) -> dict[str, int] | None:
+def queues_in(texts: list[str]) -> dict[str, int | None] | None:
     """``mail=4`` as a name and a number; None for no queue at all."""
-    found: dict[str, int] = {}
+    found: dict[str, int | None] = {}
     for text in texts:
-        name, _, slots = text.partition("=")
-        if slots and not slots.isdigit():
+        name, is_said, slots = text.partition("=")
+        if is_said and not (slots.isascii() and slots.isdigit()):
             raise CannotDoError(f"--queue is NAME or NAME=SLOTS, got {text!r}")
-        found[checked_queue(name)] = (
-            at_least_one(f"--queue {name}", int(slots or 1)) or 1
-        )
+        many = int(slots) if is_said else None
+        found[checked_queue(name)] = at_least_one(f"--queue {name}", many)
     return found or None
 
 
@@ -175,7 +182,7 @@ def list_jobs(given: Given) -> int:
 def show(given: Given) -> int:
     """Show all about one job."""
     with jobs_of(given) as jobs:
-        handle = jobs.handle(given.id)
+        handle = jobs.handle(whole_id(jobs, given.id))
         info, attempts = handle.info_sync(), handle.attempts_sync()
         progress = handle.progress_sync()
     if given.json:
@@ -196,6 +203,13 @@ def show(given: Given) -> int:
     if info.traceback:
         print(printable(info.traceback, lines=True))
     return 0
+
+
+def whole_id(jobs: Jobs, begin: str) -> str:
+    """The id that begins so, if there is just one; otherwise what was given."""
+    with jobs.base.database.reading() as connection:
+        found = reading.ids_beginning(connection, begin)
+    return found[0] if len(found) == 1 and begin not in found else begin
 
 
 def duration_of(start: datetime, end: datetime) -> str:
@@ -221,17 +235,37 @@ def for_each(given: Given, do: Callable[[Jobs, str], bool], word: str) -> int:
     with jobs_of(given) as jobs:
         ids: list[str] = [*given.ids]
         if getattr(given, "dead", False):
-            ids += [info.id for info in jobs.dead(queue=given.queue, limit=10_000)]
+            ids += all_dead(jobs, given.queue)
         if not ids:
             raise CannotDoError(
                 "name jobs by their ids, or say --dead where there is it"
             )
-        done = [job for job in ids if do(jobs, job)]
+        done = [job for job in ids if is_done(do, jobs, job)]
     if given.json:
         as_json({word: done, "left": [job for job in ids if job not in done]})
     else:
         print(f"{word} {len(done)} of {len(ids)}")
     return 0 if len(done) == len(ids) else 1
+
+
+def is_done(do: Callable[[Jobs, str], bool], jobs: Jobs, job: str) -> bool:
+    """Whether it was; what keeps one from it is told, and the others go on."""
+    try:
+        return do(jobs, job)
+    except KeyTakenError as error:
+        print(printable(f"{error}"), file=sys.stderr)
+        return False
+
+
+def all_dead(jobs: Jobs, queue: str | None) -> list[str]:
+    found: list[str] = []
+    while True:
+        page = jobs.list(
+            status=JobStatus.FAILED, queue=queue, limit=PAGE, offset=len(found)
+        )
+        found += [info.id for info in page]
+        if len(page) < PAGE:
+            return found
 
 
 def stats(given: Given) -> int:
@@ -307,10 +341,25 @@ def shown(value: object) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
+    """In columns; where a terminal has no room for them, a block of lines for each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = get_terminal_size().columns if sys.stdout.isatty() else None
+    if room is not None and sum(widths) + 2 * len(widths) - 2 > room:
+        return blocks(rows)
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print(printable("  ".join(cells).rstrip()))
+    return None
+
+
+def blocks(rows: Sequence[Sequence[str]]) -> None:
+    names, *others = rows
+    width = max(map(len, names))
+    for row in others:
+        for name, cell in zip(names, row, strict=True):
+            if cell:
+                print(printable(f"{name.ljust(width)}  {cell}"))
+        print()
 
 
 COMMANDS: dict[str, Callable[[Given], int]] = {
