@@ -6,7 +6,7 @@ Photos are decoded and made small in one step, and classified in the next, by a 
 model of NumPy and in batches. It makes some photos and the model itself, sends the
 photos from 64 callers at once, kills a worker in the middle, and says what that cost.
 
-Needs NumPy: ``pip install cotality[numpy]``.
+Needs NumPy: ``pip install 'cotality[numpy]'``.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ async def run(folder: Path) -> None:
 def main() -> int:
     """Run it in a folder of its own; or make photos in a given one."""
     if importlib.util.find_spec("numpy") is None:
-        print("this example needs NumPy: pip install cotality[numpy]", file=sys.stderr)
+        print(
+            "this example needs NumPy: pip install 'cotality[numpy]'", file=sys.stderr
+        )
         return 1
     if len(sys.argv) > 1:
         folder = Path(sys.argv[1])

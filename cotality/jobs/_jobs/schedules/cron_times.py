@@ -159,7 +159,14 @@ def checked_line(when: str) -> str:
 
 
 def check_times(times: CronTimes, when: object) -> None:
-    from cronsim import CronSimError
+    try:
+        from cronsim import CronSimError
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the schedule {when!r} is read with the package cronsim: pip install "
+            f"'cotality[jobs]'",
+            name=error.name,
+        ) from error
 
     try:
         first = next(times.after(datetime(2026, 1, 1, tzinfo=UTC)), None)
