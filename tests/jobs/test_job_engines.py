@@ -74,7 +74,9 @@ def serve(base: Base, queue: str) -> Iterator[Callable[..., JobEngine]]:
         run: Callable[[Ticket], None], slots: int = 4, limits: Limits | None = None
     ) -> JobEngine:
         base.engine.limit(queue, limits or Limits(), slots, POLL_S)
-        base.engine.serve(f"worker-{queue}", [queue], run)
+        base.engine.serve(
+            f"worker-{queue}", [queue], run, lambda name, held: slots - held[name]
+        )
         served.append(base.engine)
         return base.engine
 

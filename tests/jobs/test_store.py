@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from cotality.jobs import (
     Jobs,
     JobStatus,
+    KeyTakenError,
     NotStorableError,
     Rate,
     Retry,
@@ -26,6 +28,7 @@ from cotality.jobs import (
     current_job,
 )
 from cotality.jobs._jobs.engines.choosing import EngineName
+from tests.jobs.tickets import ticket_of
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
@@ -266,6 +269,76 @@ def test_a_cancelled_job_can_be_requeued(jobs: Jobs) -> None:
         jobs.cancel("x")
 
 
+def test_a_key_that_another_job_has_by_now(jobs: Jobs) -> None:
+    """A dead letter of the same key waits for that one, and nobody has two of them."""
+    job = jobs.job(send).using(key="k")
+    first = job.enqueue_sync(1)
+    first.cancel_sync()
+    second = job.enqueue_sync(2)
+
+    with pytest.raises(KeyTakenError, match=f"its key is that of job {second.id}"):
+        jobs.requeue(first.id)
+    second.cancel_sync()
+    assert jobs.requeue(first.id)
+    assert job.enqueue_sync(3).id == first.id
+    assert first.info_sync().key == "k"
+
+
+def test_names_and_keys_are_told_apart(jobs: Jobs) -> None:
+    """However they are put together."""
+    one = jobs.job(name="a|b")(send).using(key="c").enqueue_sync(1)
+    other = jobs.job(name="a")(greet).using(key="b|c").enqueue_sync(1)
+
+    assert one.id != other.id
+
+
+def test_a_status_is_asked_for_in_the_store(jobs: Jobs) -> None:
+    """And not among the newest hundred jobs of any."""
+    job = jobs.job(send)
+    late = job.using(delay=60).enqueue_sync(0)
+    job.enqueue_many_sync([(number,) for number in range(5)])
+
+    assert [each.id for each in jobs.list(status="DELAYED", limit=3)] == [late.id]
+    assert len(jobs.list(status=JobStatus.QUEUED, limit=3)) == 3
+    assert len(jobs.list(status=[JobStatus.QUEUED, JobStatus.DELAYED])) == 6
+    with pytest.raises(ValueError, match="'queued' is not a valid JobStatus"):
+        jobs.list(status="queued")
+    with pytest.raises(ValueError, match="limit must not be negative, got -1"):
+        jobs.list(limit=-1)
+    with pytest.raises(TypeError, match="purge takes several ids"):
+        jobs.purge(late.id)
+
+
+def test_a_thread_does_not_wait_for_its_own_transaction(jobs: Jobs) -> None:
+    """It is told so at once, and how to enqueue there."""
+    job = jobs.job(send)
+    with (
+        jobs.transaction(),
+        pytest.raises(StoreError, match=r"job\.using\(connection=connection\)"),
+    ):
+        job.enqueue_sync(1)
+    assert job.enqueue_sync(2).status_sync() is JobStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    "using",
+    [
+        {"delay": 1e300},
+        {"delay": math.nan},
+        {"delay": timedelta.max},
+        {"delay": -1},
+        {"run_after": datetime.max.replace(tzinfo=UTC)},
+        {"keep": timedelta.max},
+        {"key": "\ud800"},
+        {"job_id": "a\0"},
+    ],
+)
+def test_what_no_calendar_has_is_refused(jobs: Jobs, using: dict[str, Any]) -> None:
+    """One such job would keep all of them from being listed."""
+    with pytest.raises(ValueError, match=f"{next(iter(using))} must"):
+        jobs.job(send).using(**using)
+
+
 def test_waiting_for_a_result_has_a_limit(jobs: Jobs) -> None:
     """The job itself goes on."""
     handle = jobs.job(send).enqueue_sync(1)
@@ -308,7 +381,7 @@ def test_sweeping_keeps_the_file_small(jobs: Jobs) -> None:
     sizes: list[Any] = []  # Any: of a row
     for _ in range(3):
         ids = [each.id for each in job.enqueue_many_sync([(i,) for i in range(200)])]
-        jobs.base.engine.withdraw([ticket_of(each) for each in ids])
+        jobs.base.engine.withdraw([ticket_of(jobs.base, each) for each in ids])
         with jobs.base.database.writing() as connection:
             connection.exec_driver_sql(
                 "UPDATE cotality_jobs SET state = 'SUCCEEDED', expires_at = 1"
@@ -318,12 +391,6 @@ def test_sweeping_keeps_the_file_small(jobs: Jobs) -> None:
         with jobs.base.database.reading() as connection:
             sizes.append(connection.exec_driver_sql("PRAGMA page_count").scalar())
     assert sizes[2] <= sizes[0] * 1.1
-
-
-def ticket_of(job: str) -> Any:  # Any: a ticket
-    from cotality.jobs._jobs.store.moves import Ticket
-
-    return Ticket(job, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from cotality.jobs import JobStatus
 from cotality.jobs._jobs.running.gates import Gates
 from cotality.jobs._jobs.running.places import Places
 from cotality.jobs._jobs.running.runner import Runner
-from cotality.jobs._jobs.store.moves import Ticket
 from tests.jobs.shop import Shop
+from tests.jobs.tickets import ticket_of
 from tests.jobs.workers import TARGET
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
@@ -50,8 +50,9 @@ def test_a_job_waits_for_the_store(
 ) -> None:
     """A ticket that cannot be looked up is not done with: the job has no other one."""
     handle = shop.work.enqueue_sync(0.0, 7)
+    ticket = ticket_of(shop.jobs.base, handle.id)
     server.stop()
-    runs = threading.Thread(target=runner.run, args=[Ticket(handle.id, 1)])
+    runs = threading.Thread(target=runner.run, args=[ticket])
     with caplog.at_level(logging.ERROR, "cotality.jobs"):
         runs.start()
         try:
@@ -69,8 +70,9 @@ def test_a_worker_that_ends_does_not_wait_for_the_store(
 ) -> None:
     """What it had is taken over later."""
     handle = shop.work.enqueue_sync(0.0, 7)
+    ticket = ticket_of(shop.jobs.base, handle.id)
     server.stop()
-    runs = threading.Thread(target=runner.run, args=[Ticket(handle.id, 1)])
+    runs = threading.Thread(target=runner.run, args=[ticket])
     try:
         with caplog.at_level(logging.ERROR, "cotality.jobs"):
             runs.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,11 @@ def hand_over(base: Base, *names: str, queue: str = "q") -> list[Ticket]:
     return tickets
 
 
+def four(queue: str, held: Mapping[str, int]) -> int:
+    """Places of each queue."""
+    return 4 - held.get(queue, 0)
+
+
 class Ran:
     """What was run, by any of several workers."""
 
@@ -86,7 +91,7 @@ def test_what_was_taken_is_run_though_the_answer_was_lost(base: Base) -> None:
         execute(connection, "UPDATE cotality_tickets SET worker = 'me'")
     ran = Ran()
 
-    base.engine.serve("me", ["q"], ran)
+    base.engine.serve("me", ["q"], ran, four)
 
     wait_until(lambda: ran.count == {"a": 1, "b": 1})
 
@@ -95,7 +100,7 @@ def test_a_server_that_was_away_is_served_again(server: Server) -> None:
     """Its tickets are there, and each is run once."""
     base, ran = ready(server.url), Ran()
     hand_over(base, "before")
-    base.engine.serve("me", None, ran)
+    base.engine.serve("me", None, ran, four)
     wait_until(lambda: bool(ran.count))
     server.stop()
     time.sleep(3 * POLL_S)  # in which it finds nobody there
@@ -119,7 +124,7 @@ def test_many_workers_share_what_there_is(url: str) -> None:
 
     for number, base in enumerate(bases):
         base.engine.limit("limited", Limits(concurrency=3), 4, POLL_S)
-        base.engine.serve(f"{number}", None, run)
+        base.engine.serve(f"{number}", None, run, four)
     for batch in range(20):
         hand_over(bases[0], *(f"{batch} {number}" for number in range(10)))
         hand_over(bases[0], f"limited {batch}", queue="limited")
@@ -142,7 +147,7 @@ def test_a_new_job_may_have_the_id_of_one_that_was_purged(base: Base) -> None:
         begun.set()
         end.wait(LONG_S)
 
-    base.engine.serve("me", ["q"], run)
+    base.engine.serve("me", ["q"], run, four)
     hand_over(base, "id")
     assert begun.wait(LONG_S)
     hand_over(base, "id")
@@ -166,7 +171,7 @@ def test_a_ticket_that_cannot_have_a_thread_yet_is_run_later(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     hand_over(base, "a", "b")
-    base.engine.serve("me", ["q"], ran)
+    base.engine.serve("me", ["q"], ran, four)
 
     wait_until(lambda: ran.count == {"a": 1, "b": 1})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from cotality.jobs._jobs.engines.choosing import DEFAULT, checked_engine, engine_for
 from cotality.jobs._jobs.engines.protocol import JobEngine
@@ -21,6 +22,7 @@ class Base:
         self.engine_name = checked_engine(engine)
         self.engine: JobEngine = engine_for(self.database, engine)
         self.lock = threading.Lock()
+        self.holds = threading.local()
         self.is_ready = False
         self.pid = os.getpid()
 
@@ -38,6 +40,27 @@ class Base:
                 self.check(may_write)
                 self.is_ready = True
             self.engine.know_queues(queues, may_write=may_write)
+
+    @contextmanager
+    def is_in_transaction(self) -> Generator[None]:
+        """Meanwhile this thread holds a transaction of the store."""
+        self.holds.any = True
+        try:
+            yield
+        finally:
+            self.holds.any = False
+
+    def check_free(self) -> None:
+        """See that this thread does not wait for itself.
+
+        Raises:
+            StoreError: It holds a transaction, and is about to begin another one.
+        """
+        if self.database.is_sqlite and getattr(self.holds, "any", False):
+            raise StoreError(
+                "this thread is in jobs.transaction(), which another transaction would "
+                "wait for in vain: enqueue in it, by job.using(connection=connection)"
+            )
 
     def check(self, may_write: bool) -> None:
         if has_tables(self.database, self.engine_name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,6 +50,6 @@ class Definition:
             arguments=text,
             delay=call.delay,
             due_at=call.due_at,
-            key=None if key is None else f"{self.name}|{key}",
+            key=None if key is None else json.dumps([self.name, key]),
             keep_s=options.keep_s if call.keep_s is None else call.keep_s,
         )

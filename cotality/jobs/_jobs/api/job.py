@@ -147,8 +147,8 @@ class BaseJob(Enqueues[P, R]):
             run_after: A moment, with its time zone, before which it does not start.
             key: While a job of this function with the same key is not over, its handle
                 is given back and no second one made.
-            job_id: An id of your own: a second call with it gives the same job, for
-                ever.
+            job_id: An id of your own: a second call with it gives the same job, for as
+                long as that is known.
             keep: For how long it is known after it has succeeded.
             connection: A connection or session of SQLAlchemy to the same database, in
                 whose transaction the job is written: with a rollback it never was.

@@ -24,10 +24,12 @@ from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
 from cotality.jobs._jobs.engines.protocol import Limits
+from cotality.jobs._jobs.errors.errors import KeyTakenError
 from cotality.jobs._jobs.schedules.schedule import Missed, When, checked_schedule
 from cotality.jobs._jobs.states.info import JobInfo, JobStatus
 from cotality.jobs._jobs.stats import QueueStats
 from cotality.jobs._jobs.store import counting, moves, reading, sweeping
+from cotality.jobs._jobs.store.database import shown_url
 
 from .base import Base
 from .definition import Definition
@@ -105,9 +107,7 @@ class Jobs:
         self.scheduled: dict[str, Scheduled] = {}
 
     def __repr__(self) -> str:
-        from sqlalchemy.engine import make_url
-
-        return f"Jobs({make_url(self.url).render_as_string()!r})"
+        return f"Jobs({shown_url(self.url)!r})"
 
     @classmethod
     def from_env(
@@ -351,7 +351,8 @@ class Jobs:
         or not at all.
         """
         self.prepare()
-        with self.base.database.writing() as connection:
+        database = self.base.database
+        with database.writing() as connection, self.base.is_in_transaction():
             yield connection
 
     def prepare(self) -> None:
@@ -365,7 +366,7 @@ class Jobs:
     def list(
         self,
         *,
-        status: JobStatus | Iterable[JobStatus] | None = None,
+        status: JobStatus | str | Iterable[JobStatus] | None = None,
         queue: str | None = None,
         name: str | None = None,
         limit: int = 100,
@@ -379,22 +380,28 @@ class Jobs:
             name: Only those of this function.
             limit: How many at most.
             offset: How many of the newest to leave out.
+
+        Raises:
+            ValueError: There is no such status; a negative number.
         """
-        wanted = {status} if isinstance(status, JobStatus) else set(status or ())
-        states = {"QUEUED" if each is JobStatus.DELAYED else each for each in wanted}
+        asked = [status] if isinstance(status, str) else (status or ())
+        wanted = {JobStatus(each) for each in asked}
+        for what, number in (("limit", limit), ("offset", offset)):
+            if number < 0:
+                raise ValueError(f"{what} must not be negative, got {number}")
         self.base.ready()
         with self.base.database.reading() as connection:
             now = self.base.database.now(connection)
             rows = reading.listed(
                 connection,
-                states=[str(state) for state in states],
+                wanted=wanted,
+                now=now,
                 queue=queue,
                 name=name,
                 limit=limit,
                 offset=offset,
             )
-        found = [reading.info_of(row, now) for row in rows]
-        return [info for info in found if not wanted or info.status in wanted]
+        return [reading.info_of(row, now) for row in rows]
 
     def dead(self, *, queue: str | None = None, limit: int = 100) -> Infos:
         """The dead letters: jobs that have failed for good, the newest first."""
@@ -407,11 +414,20 @@ class Jobs:
 
         Returns:
             Whether there was one.
+
+        Raises:
+            KeyTakenError: Another job has its key by now, and is not over.
         """
         queue = self.handle(id).info_sync().queue
         self.base.ready({queue})
         with self.base.database.writing() as connection:
             now = self.base.database.now(connection)
+            other = moves.who_has_key_of(connection, id)
+            if other is not None:
+                raise KeyTakenError(
+                    f"job {id} cannot begin anew: its key is that of job {other} by "
+                    f"now, which is not over. Wait for that, or cancel it"
+                )
             placed = moves.requeue(connection, id, now)
             if placed is not None:
                 self.base.engine.hand_over(connection, placed, 0.0)
@@ -422,7 +438,13 @@ class Jobs:
         return self.handle(id).cancel_sync(kill=kill)
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Forget these jobs, as far as they are over; how many they were."""
+        """Forget these jobs, as far as they are over; how many they were.
+
+        Raises:
+            TypeError: It is one id, and not several.
+        """
+        if isinstance(ids, str):
+            raise TypeError(f"purge takes several ids, got a text: purge([{ids!r}])")
         self.base.ready()
         with self.base.database.writing() as connection:
             return moves.purge(connection, [*ids])

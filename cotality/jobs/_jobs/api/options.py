@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from cotality.core.calls import checked_seconds
 from cotality.core.utils.process import Retry
+from cotality.jobs._jobs.errors.errors import seconds_of
+from cotality.jobs._jobs.store.texts import storable
 
 RunsOn: TypeAlias = Literal["processes", "threads", "auto"]
 PLACES = ("processes", "threads", "auto")
 KEEP = timedelta(days=7)
+LATEST_YEAR = 3000
 LONGEST_KEY = 500  # characters
 
 
@@ -73,14 +75,15 @@ def checked_keep(keep: object) -> float:
         raise TypeError(f"keep must be a timedelta, got {keep!r}")
     if keep < timedelta():
         raise ValueError(f"keep must not be negative, got {keep!r}")
-    return keep.total_seconds()
+    return seconds_of("keep", keep)
 
 
 def checked_delay(delay: object) -> float:
     """In seconds."""
-    if isinstance(delay, timedelta):
-        delay = delay.total_seconds()
-    return checked_seconds("delay", delay, zero=True) or 0.0
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if isinstance(seconds, int | float) and seconds < 0:
+        raise ValueError(f"delay must not be negative, got {delay!r}")
+    return seconds_of("delay", delay)
 
 
 def checked_moment(moment: object) -> float:
@@ -92,16 +95,22 @@ def checked_moment(moment: object) -> float:
             f"run_after has to say in which time zone it is, such as "
             f"datetime.now(UTC) + timedelta(hours=1), got {moment!r}"
         )
+    if not 1970 <= moment.year < LATEST_YEAR:
+        raise ValueError(
+            f"run_after must be from 1970 to {LATEST_YEAR - 1}, got {moment!r}"
+        )
     return moment.timestamp()
 
 
 def checked_text(name: str, text: object) -> str:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a text, got {text!r}")
-    if not text or len(text) > LONGEST_KEY or "\0" in text:
+    if not text or len(text) > LONGEST_KEY:
         raise ValueError(
             f"{name} must have 1 to {LONGEST_KEY} characters, got {len(text)}"
         )
+    if storable(text) != text:
+        raise ValueError(f"{name} must not have NUL or half a character, got {text!r}")
     return text
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
 def connection_of(given: Any, database: Database) -> Connection:  # Any: checked here
     """The connection that *given* is, or that a session has.
 
@@ -46,4 +49,6 @@ def place_of(url: Any) -> tuple[object, ...]:  # Any: a URL
     base = url.get_backend_name()
     if base == "sqlite":
         return base, Path(url.database or "").absolute()
-    return base, url.host or "", url.port or 5432, url.database
+    host = url.host or ""
+    # What this machine calls itself; a name that means more is not asked for.
+    return base, "localhost" if host in LOCAL else host, url.port or 5432, url.database

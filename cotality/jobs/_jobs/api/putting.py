@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,7 @@ from .outbox import connection_of
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+FIRST_BITS = 48  # of the number of a job's first ticket
 TRIES = 5  # of a key that somebody else lets go of at the same time
 
 
@@ -29,6 +31,8 @@ def put(base: Base, jobs: Sequence[NewJob], connection: Any) -> list[str]:
         connection: The transaction to write in, which its owner ends; None for one of
             our own.
     """
+    if connection is None:
+        base.check_free()
     base.ready({job.queue for job in jobs}, may_write=connection is None)
     scope: AbstractContextManager[Connection] = (
         base.database.writing()
@@ -42,9 +46,10 @@ def put(base: Base, jobs: Sequence[NewJob], connection: Any) -> list[str]:
 
 def put_one(base: Base, connection: Connection, job: NewJob, now: float) -> str:
     for _ in range(TRIES):
-        if moves.add(connection, job, now):
+        number = secrets.randbits(FIRST_BITS) + 1
+        if moves.add(connection, job, now, number):
             due = job.due_at if job.due_at is not None else now + job.delay
-            placed = Placed(Ticket(job.id, 1), job.queue, job.priority)
+            placed = Placed(Ticket(job.id, number), job.queue, job.priority)
             wait = due - now - base.engine.lead_s
             base.engine.hand_over(connection, placed, max(0.0, wait))
             return job.id

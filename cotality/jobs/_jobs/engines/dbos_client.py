@@ -25,7 +25,7 @@ def made_client(database: Database) -> DBOSClient:
         if error.name != "dbos":
             raise
         raise StoreError(
-            "engine='dbos' needs DBOS: pip install cotality[jobs-dbos]"
+            "engine='dbos' needs DBOS: pip install 'cotality[jobs-dbos]'"
         ) from error
     from .plain_json import PlainJson
 

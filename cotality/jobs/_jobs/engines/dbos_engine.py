@@ -23,7 +23,7 @@ from cotality.jobs._jobs.store.moves import Placed, Ticket
 
 from .dbos_client import FORM, NAME, WORKFLOW, made_client
 from .pace import Pace
-from .protocol import KEEP_S, Limits, Run
+from .protocol import KEEP_S, Free, Limits, Run
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
@@ -124,7 +124,9 @@ class DbosEngine:
     def withdraw(self, tickets: Sequence[Ticket]) -> None:
         self.drop(tickets)
 
-    def serve(self, worker: str, queues: Iterable[str] | None, run: Run) -> None:
+    def serve(
+        self, worker: str, queues: Iterable[str] | None, run: Run, free: Free
+    ) -> None:
         from dbos import DBOS, DBOSConfig
 
         from .plain_json import PlainJson

@@ -8,7 +8,7 @@ must not lose one that was handed over in a transaction which was committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # It is called in a thread of its own for each ticket, and returns when the worker lets
 # go of that.
 Run: TypeAlias = Callable[[Ticket], None]
+Free: TypeAlias = Callable[[str, Mapping[str, int]], int]
 
 
 # DBOS counts the starts of a rate in its rows, so they stay for a while.
@@ -82,13 +83,17 @@ class JobEngine(Protocol):
         """Let nobody have these. Those that a worker has already are not touched."""
         ...
 
-    def serve(self, worker: str, queues: Iterable[str] | None, run: Run) -> None:
+    def serve(
+        self, worker: str, queues: Iterable[str] | None, run: Run, free: Free
+    ) -> None:
         """Begin to take tickets, in threads; returns at once.
 
         Args:
             worker: Who does it.
             queues: From which queues; None for all there are, and will be.
             run: What to do with each.
+            free: How many more of a queue have a place, given how many of each are
+                held. An engine that cannot ask hands out as many as `limit` said.
         """
         ...
 

@@ -22,14 +22,13 @@ from cotality.jobs._jobs.store.moves import Placed, Ticket
 from cotality.jobs._jobs.store.schema import make_tables
 from cotality.jobs._jobs.store.tickets import Taken, Wish
 
-from .protocol import KEEP_S, Limits, Run
+from .protocol import KEEP_S, Free, Limits, Run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 logger = logging.getLogger("cotality.jobs")
 
-SLOTS = 4  # that a queue has as long as no worker has said how many
 # Between two looks: whether a file has changed takes some microseconds; a server is
 # asked for rows.
 POLL_FILE_S, POLL_SERVER_S = 0.05, 0.1
@@ -47,7 +46,6 @@ class TablesEngine:
         self.database = database
         self.poll_s = POLL_FILE_S if database.is_sqlite else POLL_SERVER_S
         self.limits: dict[str, Limits] = {}
-        self.slots: dict[str, int] = {}
         self.serving: Serving | None = None
 
     def prepare(self) -> None:
@@ -57,8 +55,7 @@ class TablesEngine:
         pass  # a queue is there when somebody says its name
 
     def limit(self, queue: str, limits: Limits, slots: int, poll_s: float) -> None:
-        self.limits[queue], self.slots[queue] = limits, slots
-        self.poll_s = poll_s
+        self.limits[queue], self.poll_s = limits, poll_s
 
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         rows.add(connection, placed, self.database.now(connection) + delay_s)
@@ -68,8 +65,10 @@ class TablesEngine:
             with self.database.writing() as connection:
                 rows.withdraw(connection, tickets)
 
-    def serve(self, worker: str, queues: Iterable[str] | None, run: Run) -> None:
-        self.serving = Serving(self, worker, queues, run)
+    def serve(
+        self, worker: str, queues: Iterable[str] | None, run: Run, free: Free
+    ) -> None:
+        self.serving = Serving(self, worker, queues, run, free)
         self.serving.thread.start()
 
     def tend(self) -> None:
@@ -97,11 +96,6 @@ class TablesEngine:
     def close(self) -> None:
         pass
 
-    def wish(self, queue: str, held: int) -> Wish:
-        limits = self.limits.get(queue, Limits())
-        most = self.slots.get(queue, SLOTS) - held
-        return Wish(queue, most, limits.concurrency, limits.rate)
-
 
 class Serving:
     """What one worker does to get tickets: a thread that takes them, and one for each.
@@ -111,12 +105,18 @@ class Serving:
         worker: Who takes them.
         queues: From which queues; None for all.
         run: What to do with each.
+        free: For how many more of a queue there is a place.
     """
 
     def __init__(
-        self, engine: TablesEngine, worker: str, queues: Iterable[str] | None, run: Run
+        self,
+        engine: TablesEngine,
+        worker: str,
+        queues: Iterable[str] | None,
+        run: Run,
+        free: Free,
     ) -> None:
-        self.engine, self.worker, self.run = engine, worker, run
+        self.engine, self.worker, self.run, self.free = engine, worker, run, free
         self.queues = None if queues is None else set(queues)
         self.database = engine.database
         self.changes = Changes(engine.database)
@@ -195,10 +195,15 @@ class Serving:
 
     def wishes(self, due: Mapping[str, float], now: float) -> list[Wish]:
         with self.changed:
-            busy = Counter(taken.queue for taken in self.held.values())
-        ready = [queue for queue, at in due.items() if at <= now]
-        wishes = [self.engine.wish(queue, busy[queue]) for queue in ready]
-        return [wish for wish in wishes if wish.most > 0]
+            held = Counter(taken.queue for taken in self.held.values())
+        wishes: list[Wish] = []
+        for queue in (queue for queue, at in due.items() if at <= now):
+            most = self.free(queue, held)
+            if most > 0:
+                limits = self.engine.limits.get(queue, Limits())
+                wishes.append(Wish(queue, most, limits.concurrency, limits.rate))
+                held[queue] += most  # places that others of these do not have
+        return wishes
 
     def take_from(
         self, connection: Connection, wishes: Sequence[Wish], now: float
@@ -291,11 +296,13 @@ class Changes:
         self.database = database
         self.link: Any = None  # Any: SQLAlchemy's, of SQLite
         self.version = -1
+        self.inode: int | None = None
 
     def have_come(self) -> bool:
         """True where nobody can tell."""
         if not self.database.is_sqlite:
             return True
+        self.see_to_file()
         before = self.version
         try:
             if self.link is None:
@@ -307,6 +314,29 @@ class Changes:
             self.close()
             raise store_error(self.database.url, error) from error
         return self.version != before
+
+    def see_to_file(self) -> None:
+        """Connect anew to a file that was removed, and is another one now.
+
+        Raises:
+            StoreError: There is none.
+        """
+        file = self.database.file
+        assert file is not None
+        try:
+            found = file.stat().st_ino
+        except OSError as error:
+            self.close()
+            self.database.close()
+            raise StoreError(
+                f"the file {file} is gone, and with it the jobs that were in it: "
+                f"{error.strerror}"
+            ) from error
+        if self.inode not in (None, found):
+            logger.error("the file %s is another one now: jobs go on in that", file)
+            self.close()
+            self.database.close()
+        self.inode = found
 
     def close(self) -> None:
         link, self.link, self.version = self.link, None, -1

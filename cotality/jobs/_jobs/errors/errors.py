@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
+
 from cotality._kit.public import public_in
+
+LONGEST_S = 100 * 365.25 * 86_400  # that anything may be put off
 
 public = public_in("cotality.jobs")
 
@@ -44,20 +49,28 @@ class RetryLaterError(JobsError):
         raise RetryLaterError("too many requests", retry_in=30)
 
     Args:
-        retry_in: After how many seconds; None for never, and the job is a dead letter.
+        retry_in: After how many seconds, or a timedelta; None for never, and the job is
+            a dead letter.
         is_attempt: Whether this run counts as an attempt. One that has only seen that
             it is too early need not.
 
     Attributes:
-        retry_in: As it was given.
-        is_attempt: Likewise.
+        retry_in: In seconds.
+        is_attempt: As it was given.
+
+    Raises:
+        TypeError: *retry_in* is no number of seconds.
+        ValueError: It is more than a hundred years, or no number.
     """
 
     def __init__(
-        self, message: str, retry_in: float | None = None, is_attempt: bool = True
+        self,
+        message: str,
+        retry_in: float | timedelta | None = None,
+        is_attempt: bool = True,
     ) -> None:
         super().__init__(message, retry_in, is_attempt)
-        self.retry_in = retry_in
+        self.retry_in = None if retry_in is None else seconds_of("retry_in", retry_in)
         self.is_attempt = is_attempt
 
     def __str__(self) -> str:
@@ -75,6 +88,11 @@ class StoreError(JobsError):
 
 
 @public
+class KeyTakenError(JobsError):
+    """Another job has the key, and is not over."""
+
+
+@public
 class SlotInUseError(JobsError):
     """A live worker has this slot already."""
 
@@ -82,3 +100,19 @@ class SlotInUseError(JobsError):
 @public
 class LostWorkerError(JobsError):
     """The worker that ran the job has ended, again and again."""
+
+
+def seconds_of(name: str, value: object) -> float:
+    """A pause, which is no less than nothing.
+
+    Raises:
+        TypeError: It is neither a number nor a timedelta.
+        ValueError: It is more than a hundred years, or no number.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, got {value!r}")
+    if math.isnan(value) or value > LONGEST_S:
+        raise ValueError(f"{name} must be at most a hundred years, got {value!r}")
+    return max(0.0, float(value))

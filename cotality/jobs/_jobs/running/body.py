@@ -24,11 +24,10 @@ from cotality.jobs._jobs.errors.errors import (
 )
 from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.moves import Begun, Raised
+from cotality.jobs._jobs.store.texts import storable
 
 from .context import JobContext, running
 from .saying import Saying
-
-LONGEST_TEXT = 20_000  # characters of an error or a traceback that are kept
 
 Kind: TypeAlias = Literal["value", "raised", "cancelled", "hopeless", "returned"]
 
@@ -81,6 +80,16 @@ def jobs_named(target: str) -> Jobs:
     return thing
 
 
+def import_jobs(target: str) -> None:
+    """What a worker process does before its first job, and before the time of that."""
+    try:
+        jobs_named(target).registry.import_modules()
+    except BaseException as error:
+        if is_of_a_signal(error):
+            raise
+        # Each job that is run here says it again, for people to see.
+
+
 def run_in_process(target: str, begun: Begun) -> Answer:
     """What a worker process does for a job."""
     try:
@@ -98,7 +107,7 @@ def run_body(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun.ticket.job, begun.run)
+    saying = Saying(database_here(jobs), begun)
     token = running.set(context_of(begun, saying))
     cpu, wall = time.thread_time(), time.perf_counter()
     try:
@@ -125,7 +134,7 @@ async def run_in_loop(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun.ticket.job, begun.run)
+    saying = Saying(database_here(jobs), begun)
     running.set(context_of(begun, saying))  # of this task's own context
     timeout = job.options.timeout
     limit, wall = asyncio.timeout(timeout), time.perf_counter()
@@ -133,8 +142,13 @@ async def run_in_loop(jobs: Jobs, begun: Begun) -> Answer:
         async with limit:
             value = await call()
         return Answer("value", job.codec.result_text(value))
-    except asyncio.CancelledError:
-        raise
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # by the worker
+        error = RuntimeError("the body awaited something that was cancelled")
+        error.__cause__ = cancelled
+        return answer_of(job, error, 0.0, time.perf_counter() - wall)
     except BaseException as raised:
         if is_of_a_signal(raised):
             raise
@@ -203,7 +217,7 @@ def answer_of_later(error: RetryLaterError, cpu_s: float, wall_s: float) -> Answ
         raised=raised_of(error),
         cpu_s=cpu_s,
         wall_s=wall_s,
-        retry_in=None if pause is None else max(0.0, float(pause)),
+        retry_in=pause,
         is_attempt=bool(error.is_attempt),
     )
 
@@ -222,13 +236,7 @@ def is_retryable(job: Definition, error: Exception) -> bool:
 def raised_of(error: BaseException) -> Raised:
     frames = traceback_text_of(error, chain=True)
     return Raised(
-        type(error).__qualname__, shorter(text_of(error)), shorter(frames, end=True)
+        storable(type(error).__qualname__),
+        storable(text_of(error)),
+        storable(frames, end=True),
     )
-
-
-def shorter(text: str, *, end: bool = False) -> str:
-    """At most so much of it: its begin, or its *end*, where a traceback says why."""
-    text = text.replace("\0", "\\0").encode("utf-8", "replace").decode()
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return "... " + text[-LONGEST_TEXT:] if end else text[:LONGEST_TEXT] + " ..."

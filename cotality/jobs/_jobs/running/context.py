@@ -72,6 +72,7 @@ def current_job() -> JobContext:
     if found is None:
         raise RuntimeError(
             "no job runs here: current_job() is for the body of a job that a worker "
-            "runs, and this was called plainly"
+            "runs. This was called plainly, or on a thread of its own: call it in the "
+            "body, and pass on what it gives"
         )
     return found

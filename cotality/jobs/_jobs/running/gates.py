@@ -14,9 +14,11 @@ class Gates:
         self.lock = threading.Lock()
         self.made: dict[str, threading.Semaphore] = {}
 
+    def slots_of(self, queue: str) -> int:
+        return self.slots.get(queue, self.each)
+
     def of(self, queue: str) -> threading.Semaphore:
         with self.lock:
             if queue not in self.made:
-                slots = self.slots.get(queue, self.each)
-                self.made[queue] = threading.Semaphore(slots)
+                self.made[queue] = threading.Semaphore(self.slots_of(queue))
             return self.made[queue]

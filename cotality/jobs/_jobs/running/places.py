@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -15,8 +17,19 @@ from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.store.moves import Begun, Raised
 
-from .body import Answer, run_body, run_in_loop, run_in_process, timed_out
+from .body import (
+    Answer,
+    import_jobs,
+    run_body,
+    run_in_loop,
+    run_in_process,
+    timed_out,
+)
 from .choice import Choice
+
+logger = logging.getLogger("cotality.jobs")
+TO_END_S = 2.0  # for the event loop
+LOOK_S = 0.01
 
 # Called with what ends the body, before that begins.
 Tell = Callable[[Callable[[], None]], None]
@@ -55,6 +68,8 @@ class Places:
         future = pool.submit(run_in_process, self.target, begun)
         tell(lambda: void(pool.kill(future)))
         try:
+            if job.options.timeout is not None:
+                wait_until_begun(future)
             answer = future.result(job.options.timeout)
         except TimeoutError:
             pool.kill(future)
@@ -84,7 +99,9 @@ class Places:
     def ready_pool(self) -> IsolatedProcessPoolExecutor:
         with self.lock:
             if self.pool is None:
-                self.pool = IsolatedProcessPoolExecutor(self.processes)
+                self.pool = IsolatedProcessPoolExecutor(
+                    self.processes, initializer=import_jobs, initargs=(self.target,)
+                )
             return self.pool
 
     def ready_loop(self) -> asyncio.AbstractEventLoop:
@@ -92,7 +109,7 @@ class Places:
             if self.loop is None:
                 self.loop = asyncio.new_event_loop()
                 self.loop_thread = threading.Thread(
-                    target=self.loop.run_forever, name="jobs-loop", daemon=True
+                    target=run_on, args=[self.loop], name="jobs-loop", daemon=True
                 )
                 self.loop_thread.start()
             return self.loop
@@ -103,8 +120,29 @@ class Places:
                 self.pool.shutdown(wait=True, cancel_futures=True)
             if self.loop is not None and self.loop_thread is not None:
                 self.loop.call_soon_threadsafe(self.loop.stop)
-                self.loop_thread.join()
-                self.loop.close()
+                self.loop_thread.join(TO_END_S)
+                if not self.loop_thread.is_alive():  # a body may block it
+                    self.loop.close()
+
+
+def wait_until_begun(future: Future[Answer]) -> None:
+    """The time of a body does not begin before its process has."""
+    while not (future.running() or future.done()):
+        time.sleep(LOOK_S)
+
+
+def run_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Let *loop* run until it is stopped.
+
+    A task that raises `SystemExit` ends it; its job is told so, and others go on.
+    """
+    while True:
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            logger.error("a task in the worker's event loop raised %r", error)
+        else:
+            return
 
 
 def void(value: Any) -> None:  # Any: what nobody needs

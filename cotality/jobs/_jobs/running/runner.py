@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Begun, Placed, Raised, Ticket, Waiting
@@ -33,6 +34,9 @@ AGAIN_S = 0.5  # until the store is asked again that has refused
 LATER_S = 8.0  # until it is asked again at most
 
 
+Key: TypeAlias = tuple[str, int, int]  # a run: its job, ticket and number
+
+
 @dataclass
 class Running:
     """A job that is in the worker's hands."""
@@ -49,7 +53,8 @@ class Runner:
         self.jobs, self.worker = jobs, worker
         self.places, self.gates = places, gates
         self.lock = threading.Lock()  # held while `running` changes
-        self.running: dict[str, Running] = {}
+        self.running: dict[Key, Running] = {}
+        self.in_hand: set[Ticket] = set()  # which somebody here is at
         self.stopping = threading.Event()  # nothing more begins
         self.has_given_up = threading.Event()  # nor is anything waited for
         self.has_begun = threading.Event()  # somebody should look after what runs
@@ -65,6 +70,15 @@ class Runner:
         in here is no failure of the job, and the job has no other ticket: so it is done
         once more, until it is right or the worker gives up.
         """
+        with self.lock:
+            self.in_hand.add(ticket)
+        try:
+            self.until_through(ticket)
+        finally:
+            with self.lock:
+                self.in_hand.discard(ticket)
+
+    def until_through(self, ticket: Ticket) -> None:
         pause = AGAIN_S
         while not self.is_through(ticket):
             if self.has_given_up.wait(pause):
@@ -124,14 +138,26 @@ class Runner:
             begun = self.begin(ticket)
             if begun is None:
                 return None
-            due = self.settle(begun, *self.attempt(begun))
+            due = self.settled(begun, *self.attempt(begun))
         return None
+
+    def settled(self, begun: Begun, answer: Answer, was_stopped: bool) -> float | None:
+        """The same as `settle`; a job whose end cannot be written is a dead letter."""
+        try:
+            return self.settle(begun, answer, was_stopped)
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            logger.exception("what became of job %s is not stored", begun.ticket.job)
+            raised = raised_of(error)
+            self.write(lambda to, now: moves.bury(to, begun, raised, now))
+            return None
 
     def attempt(self, begun: Begun) -> tuple[Answer, bool]:
         """What its body came to, and whether it was stopped because its worker ends."""
-        entry = Running(begun)
+        entry, key = Running(begun), key_of(begun)
         with self.lock:
-            self.running[begun.ticket.job] = entry
+            self.running[key] = entry
         self.has_begun.set()
 
         def tell(end: Callable[[], None]) -> None:
@@ -148,22 +174,19 @@ class Runner:
                 raise
             answer = Answer("hopeless", raised=raised_of(error))
         with self.lock:
-            self.running.pop(begun.ticket.job, None)
+            self.running.pop(key, None)
         return answer, entry.was_stopped
 
-    def end_cancelled(
-        self, seen: dict[str, int], rows: dict[str, tuple[int, bool]]
-    ) -> None:
-        """End each body whose job is not any more what it was.
+    def end_cancelled(self, seen: Iterable[Key], rows: Container[Key]) -> None:
+        """End each body whose run does not count any more.
 
         Args:
-            seen: The run that each job was at here.
-            rows: What the store said later.
+            seen: Runs that were here.
+            rows: Those that the store knew of later.
         """
-        for job, run in seen.items():
-            entry = self.running.get(job)
-            is_other = rows.get(job, (0, False))[0] != run
-            if entry is not None and entry.begun.run == run and is_other:
+        for key in seen:
+            entry = self.running.get(key)
+            if entry is not None and key not in rows:
                 entry.end()
 
     def stop_all(self) -> None:
@@ -218,7 +241,9 @@ class Runner:
     def again_after(
         self, begun: Begun, raised: Raised, pause: float, is_attempt: bool
     ) -> float | None:
-        is_short = pause <= SHORT_S
+        # What is tried again here is no new start, which a rate would count.
+        has_rate = self.limits_of(begun.queue).rate is not None
+        is_short = pause <= SHORT_S and not has_rate
 
         def write(to: Connection, now: float) -> tuple[Placed | None, float]:
             due = now + pause
@@ -239,6 +264,28 @@ class Runner:
         if done is None or done[0] is None:
             return None
         return done[1] if is_short else None
+
+    def limits_of(self, queue: str) -> Limits:
+        return self.jobs.registry.limits.get(queue, Limits())
+
+    def free(self, queue: str, held: Mapping[str, int]) -> int:
+        """How many more jobs of *queue* could begin at once.
+
+        Args:
+            queue: Where they wait.
+            held: How many jobs of each queue the worker has by now.
+        """
+        slots = self.gates.slots_of(queue) - held.get(queue, 0)
+        if not self.is_for_processes(queue):
+            return slots
+        busy = sum(many for name, many in held.items() if self.is_for_processes(name))
+        return min(slots, self.places.processes - busy)
+
+    def is_for_processes(self, queue: str) -> bool:
+        """Whether jobs of *queue* may need a process, as far as that is known."""
+        jobs = list(self.jobs.registry.jobs.values())
+        known = [job for job in jobs if job.options.queue == queue] or jobs
+        return any(self.places.choice.place_of(job) == "processes" for job in known)
 
     def placed(
         self, connection: Connection, placed: Placed | None, delay: float = 0.0
@@ -280,8 +327,17 @@ class Runner:
     def begin(self, ticket: Ticket) -> Begun | None:
         return self.write(lambda to, now: moves.begin(to, ticket, self.worker, now))
 
+    def has(self, ticket: Ticket) -> bool:
+        """Whether somebody here is at it, and be it to store what became of it."""
+        with self.lock:
+            return ticket in self.in_hand
+
     def now(self) -> float:
         if self.base.database.is_sqlite:
             return time.time()
         with self.base.database.reading() as connection:
             return self.base.database.now(connection)
+
+
+def key_of(begun: Begun) -> Key:
+    return begun.ticket.job, begun.ticket.number, begun.run

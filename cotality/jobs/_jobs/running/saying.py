@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Protocol
 
-from cotality.jobs._jobs.errors.errors import StoreError
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.store import progress, reading
 from cotality.jobs._jobs.store.database import Database
+from cotality.jobs._jobs.store.moves import Begun
+from cotality.jobs._jobs.store.texts import storable
+
+logger = logging.getLogger("cotality.jobs")
 
 EVERY_S = 0.2  # between two writes, and between two looks whether it is cancelled
 Words = tuple[float, "float | None", str]
@@ -23,8 +28,8 @@ class Says(Protocol):
 class Saying:
     """The progress of one run of a job."""
 
-    def __init__(self, database: Database, job: str, run: int) -> None:
-        self.database, self.job, self.run = database, job, run
+    def __init__(self, database: Database, begun: Begun) -> None:
+        self.database, self.begun = database, begun
         self.lock = threading.Lock()  # held while what follows changes
         self.written = -EVERY_S
         self.waits: Words | None = None
@@ -54,12 +59,20 @@ class Saying:
             self.written = time.monotonic()
         if words is None:
             return
+        done, total, message = words
+        ticket, run = self.begun.ticket, self.begun.run
         try:
             with self.database.writing() as connection:
                 now = self.database.now(connection)
-                progress.say(connection, self.job, self.run, *words, now)
-        except StoreError:
-            pass  # progress is for people who watch: it does not end a job
+                progress.say(
+                    *(connection, ticket.job, ticket.number, run),
+                    *(done, total, storable(message), now),
+                )
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            # Progress is for people who watch: it does not end a job.
+            logger.warning("progress of job %s is not kept: %s", ticket.job, error)
 
     def end(self) -> None:
         with self.lock:
@@ -72,6 +85,12 @@ class Saying:
         if not self.is_to_end and time.monotonic() - self.looked > EVERY_S:
             self.looked = time.monotonic()
             with self.database.reading() as connection:
-                row = reading.row_of(connection, self.job)
-            self.is_to_end = row is None or bool(row["cancel_asked"])
+                row = reading.row_of(connection, self.begun.ticket.job)
+            self.is_to_end = (
+                row is None
+                or bool(row["cancel_asked"])
+                # Another one has it by now, or it is a new job of the same id.
+                or (row["ticket"], row["run"])
+                != (self.begun.ticket.number, self.begun.run)
+            )
         return self.is_to_end

@@ -1,6 +1,6 @@
 """The truth about each job, in tables of our own. Stands on states.
 
-* the `database`, by its URL, and the `schema` in it;
+* the `database`, by its URL, and the `schema` in it; the `texts` that it takes;
 * what may happen to a job, each as one statement that says when: `moves`; its
   `progress`; what is known of it: `reading`; counted: `counting`;
 * the `tickets` that the engine of our own hands out;

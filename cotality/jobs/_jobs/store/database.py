@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
 
 if TYPE_CHECKING:
@@ -57,25 +58,27 @@ class Database:
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """A transaction that has the right to write from its start."""
-        from sqlalchemy.exc import DBAPIError
+        engine = self.engine
+        from sqlalchemy.exc import DBAPIError, TimeoutError
 
         try:
-            with self.engine.begin() as connection:
+            with engine.begin() as connection:
                 if self.is_sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, TimeoutError) as error:
             raise store_error(self.url, error) from error
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        from sqlalchemy.exc import DBAPIError
+        engine = self.engine
+        from sqlalchemy.exc import DBAPIError, TimeoutError
 
         try:
-            with self.engine.connect() as connection:
+            with engine.connect() as connection:
                 yield connection
-        except DBAPIError as error:
-            raise store_error(self.url, error) from error
+        except (DBAPIError, TimeoutError) as error:
+            raise store_error(self.url, error, "Nothing was read") from error
 
     def now(self, connection: Connection) -> float:
         """The time, in seconds: by one clock, however many machines there are."""
@@ -93,15 +96,24 @@ class Database:
             self.made = None
 
 
-def store_error(url: str, error: Exception) -> StoreError:
-    from sqlalchemy.engine import make_url
-
+def store_error(
+    url: str, error: Exception, so: str = "Nothing of this call was stored"
+) -> StoreError:
     cause = getattr(error, "orig", None) or error
-    shown = make_url(url).render_as_string(hide_password=True)
     return StoreError(
-        f"the store {shown} refused: {type(cause).__name__}: {cause}. Nothing of this "
-        f"call was stored"
+        f"the store {shown_url(url)} refused: {type(cause).__name__}: {cause}. {so}"
     )
+
+
+def shown_url(url: str) -> str:
+    """*url* without a password."""
+    if url.startswith("sqlite"):
+        return url
+    try:
+        from sqlalchemy.engine import make_url
+    except ModuleNotFoundError:
+        return f"{url.partition('://')[0]}://..."
+    return make_url(url).render_as_string(hide_password=True)
 
 
 def checked_url(url: object) -> str:
@@ -110,21 +122,42 @@ def checked_url(url: object) -> str:
         raise TypeError(f"a store is named by a URL, got {url!r}")
     scheme, colon, _ = url.partition("://")
     base = scheme.partition("+")[0]
-    if base == "sqlite":
+    if scheme == "sqlite":
         name = url.partition(":///")[2]
         if not name or ":memory:" in name or "?" in name:
             raise ValueError(
                 f"jobs outlive processes, so they need a file: sqlite:///jobs.db, "
                 f"got {url!r}"
             )
-        return url
+        # Whoever changes the folder later goes on with the same file.
+        return f"{scheme}:///{Path(name).absolute().as_posix()}"
     if base in ("postgresql", "postgres"):
         driver = scheme.partition("+")[2] or "psycopg"
-        return f"postgresql+{driver}{colon}{url.partition('://')[2]}"
+        if driver != "psycopg":
+            raise ValueError(
+                f"jobs speak to Postgres by psycopg, not by {driver}: use "
+                f"postgresql://user@host/name, with cotality[jobs-postgres]"
+            )
+        return checked_parts(f"postgresql+{driver}{colon}{url.partition('://')[2]}")
     raise ValueError(
-        f"no engine for {base or url!r}: use sqlite:///jobs.db, or "
+        f"no engine for {scheme or url!r}: use sqlite:///jobs.db, or "
         f"postgresql://user@host/name with cotality[jobs-postgres]"
     )
+
+
+def checked_parts(url: str) -> str:
+    """*url*, if all parts of it can be read."""
+    try:
+        from sqlalchemy.engine import make_url
+
+        make_url(url)
+    except ModuleNotFoundError:
+        return url  # which the first use tells
+    except Exception as error:
+        if is_of_a_signal(error):
+            raise
+        raise ValueError(f"{url!r} cannot be read as a URL: {error}") from error
+    return url
 
 
 def made_engine(url: str, *, locks_first: bool = False) -> Engine:
@@ -139,14 +172,14 @@ def made_engine(url: str, *, locks_first: bool = False) -> Engine:
         import sqlalchemy
     except ModuleNotFoundError as error:
         raise StoreError(
-            "jobs are kept with SQLAlchemy: pip install cotality[jobs]"
+            "jobs are kept with SQLAlchemy: pip install 'cotality[jobs]'"
         ) from error
     if url.startswith("sqlite"):
         engine = sqlalchemy.create_engine(
             url,
             connect_args={"timeout": BUSY_S, "check_same_thread": False},
             pool_size=16,
-            max_overflow=64,
+            max_overflow=-1,  # each thread has its own, and they wait at the file
         )
         from sqlalchemy import event
 
@@ -162,7 +195,7 @@ def made_engine(url: str, *, locks_first: bool = False) -> Engine:
     except ModuleNotFoundError as error:
         raise StoreError(
             f"{error.name} is missing, which speaks to Postgres: "
-            f"pip install cotality[jobs-postgres]"
+            f"pip install 'cotality[jobs-postgres]'"
         ) from error
 
 

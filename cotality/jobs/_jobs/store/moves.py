@@ -98,7 +98,7 @@ def one(connection: Connection, statement: str, **values: object) -> Row | None:
     return None if found is None else dict(found)
 
 
-def add(connection: Connection, job: NewJob, now: float) -> bool:
+def add(connection: Connection, job: NewJob, now: float, ticket: int = 1) -> bool:
     """Write it down; False if its id was given before, or its key is taken."""
     due = job.due_at if job.due_at is not None else now + job.delay
     found = one(
@@ -108,11 +108,12 @@ def add(connection: Connection, job: NewJob, now: float) -> bool:
             id, name, queue, priority, arguments, state, ticket, run, attempt, lost,
             live_key, job_key, keep_s, enqueued_at, due_at, cancel_asked
         ) VALUES (
-            :id, :name, :queue, :priority, :arguments, 'QUEUED', 1, 0, 0, 0,
+            :id, :name, :queue, :priority, :arguments, 'QUEUED', :ticket, 0, 0, 0,
             :key, :key, :keep, :now, :due, 0
         ) ON CONFLICT DO NOTHING RETURNING id
         """,
         id=job.id,
+        ticket=ticket,
         name=job.name,
         queue=job.queue,
         priority=job.priority,
@@ -181,7 +182,7 @@ def begin(
 
 
 # That it is still the run that ends: nobody has cancelled the job, or taken it over.
-IS_THIS_RUN = "id = :id AND run = :run AND state = 'RUNNING'"
+IS_THIS_RUN = "id = :id AND ticket = :ticket AND run = :run AND state = 'RUNNING'"
 
 
 def close_attempt(
@@ -208,6 +209,20 @@ def close_attempt(
     )
 
 
+def is_closed(
+    connection: Connection,
+    found: Row | None,
+    begun: Begun,
+    outcome: str,
+    now: float,
+    raised: Raised | None = None,
+) -> bool:
+    """Close the attempt if its move has *found* the run; whether it has."""
+    if found is not None:
+        close_attempt(connection, begun.ticket.job, begun.run, outcome, now, raised)
+    return found is not None
+
+
 def succeed(connection: Connection, begun: Begun, result: str, now: float) -> bool:
     """Keep *result*: the job is done, and will never run again."""
     found = one(
@@ -219,12 +234,12 @@ def succeed(connection: Connection, begun: Begun, result: str, now: float) -> bo
         WHERE {IS_THIS_RUN} RETURNING id
         """,
         id=begun.ticket.job,
+        ticket=begun.ticket.number,
         run=begun.run,
         result=result,
         now=now,
     )
-    close_attempt(connection, begun.ticket.job, begun.run, "succeeded", now)
-    return found is not None
+    return is_closed(connection, found, begun, "succeeded", now)
 
 
 def bury(connection: Connection, begun: Begun, raised: Raised, now: float) -> bool:
@@ -237,14 +252,14 @@ def bury(connection: Connection, begun: Begun, raised: Raised, now: float) -> bo
         WHERE {IS_THIS_RUN} RETURNING id
         """,
         id=begun.ticket.job,
+        ticket=begun.ticket.number,
         run=begun.run,
         now=now,
         kind=raised.kind,
         text=raised.text,
         traceback=raised.traceback,
     )
-    close_attempt(connection, begun.ticket.job, begun.run, "failed", now, raised)
-    return found is not None
+    return is_closed(connection, found, begun, "failed", now, raised)
 
 
 def retry(
@@ -273,6 +288,7 @@ def retry(
         WHERE {IS_THIS_RUN} RETURNING id, ticket, queue, priority
         """,
         id=begun.ticket.job,
+        ticket=begun.ticket.number,
         run=begun.run,
         due=due,
         more=int(new_ticket),
@@ -281,7 +297,7 @@ def retry(
         text=raised.text,
         traceback=raised.traceback,
     )
-    close_attempt(connection, begun.ticket.job, begun.run, "failed", now, raised)
+    is_closed(connection, found, begun, "failed", now, raised)
     return None if found is None else placed_of(found)
 
 
@@ -299,10 +315,11 @@ def go_back(connection: Connection, begun: Begun, now: float) -> Placed | None:
         WHERE {IS_THIS_RUN} RETURNING id, ticket, queue, priority
         """,
         id=begun.ticket.job,
+        ticket=begun.ticket.number,
         run=begun.run,
         now=now,
     )
-    close_attempt(connection, begun.ticket.job, begun.run, "returned", now)
+    is_closed(connection, found, begun, "returned", now)
     return None if found is None else placed_of(found)
 
 
@@ -404,11 +421,25 @@ def end_cancelled(connection: Connection, begun: Begun, now: float) -> bool:
         WHERE {IS_THIS_RUN} RETURNING id
         """,
         id=begun.ticket.job,
+        ticket=begun.ticket.number,
         run=begun.run,
         now=now,
     )
-    close_attempt(connection, begun.ticket.job, begun.run, "cancelled", now)
-    return found is not None
+    return is_closed(connection, found, begun, "cancelled", now)
+
+
+def who_has_key_of(connection: Connection, job: str) -> str | None:
+    """The job that has the key of *job*, which is over."""
+    found = one(
+        connection,
+        """
+        SELECT other.id FROM cotality_jobs other JOIN cotality_jobs it
+            ON other.live_key = it.job_key
+        WHERE it.id = :id AND other.id <> it.id
+        """,
+        id=job,
+    )
+    return None if found is None else str(found["id"])
 
 
 def requeue(connection: Connection, job: str, now: float) -> Placed | None:
@@ -418,11 +449,7 @@ def requeue(connection: Connection, job: str, now: float) -> Placed | None:
         """
         UPDATE cotality_jobs SET state = 'QUEUED', ticket = ticket + 1, attempt = 0,
             lost = 0, due_at = :now, ended_at = NULL, expires_at = NULL,
-            cancel_asked = 0, result = NULL,
-            live_key = CASE WHEN EXISTS (
-                SELECT 1 FROM cotality_jobs other
-                WHERE other.live_key = cotality_jobs.job_key
-            ) THEN NULL ELSE job_key END
+            cancel_asked = 0, result = NULL, live_key = job_key
         WHERE id = :id AND state IN ('FAILED', 'CANCELLED')
         RETURNING id, ticket, queue, priority
         """,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def say(
     connection: Connection,
     job: str,
+    ticket: int,
     run: int,
     done: float,
     total: float | None,
@@ -25,11 +26,12 @@ def say(
         """
         INSERT INTO cotality_progress (job_id, done, total, message, at)
         SELECT :id, :done, :total, :message, :at FROM cotality_jobs
-        WHERE id = :id AND run = :run AND state = 'RUNNING'
+        WHERE id = :id AND ticket = :ticket AND run = :run AND state = 'RUNNING'
         ON CONFLICT (job_id) DO UPDATE SET done = excluded.done,
             total = excluded.total, message = excluded.message, at = excluded.at
         """,
         id=job,
+        ticket=ticket,
         run=run,
         done=done,
         total=total,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,17 @@ if TYPE_CHECKING:
 
 def row_of(connection: Connection, job: str) -> Row | None:
     return one(connection, "SELECT * FROM cotality_jobs WHERE id = :id", id=job)
+
+
+def ids_beginning(connection: Connection, begin: str) -> list[str]:
+    """At most two ids that begin so."""
+    found = execute(
+        connection,
+        "SELECT id FROM cotality_jobs WHERE substr(id, 1, :length) = :begin LIMIT 2",
+        length=len(begin),
+        begin=begin,
+    )
+    return [row["id"] for row in found.mappings()]
 
 
 def state_of(connection: Connection, job: str) -> Row | None:
@@ -46,7 +59,7 @@ def info_of(row: Row, now: float) -> JobInfo:
         started=moment_or_none(row["started_at"]),
         ended=moment_or_none(row["ended_at"]),
         worker=row["worker"],
-        key=row["job_key"],
+        key=key_in(row["job_key"]),
         arguments=row["arguments"],
         error_type=row["error_type"],
         error=row["error"],
@@ -54,10 +67,18 @@ def info_of(row: Row, now: float) -> JobInfo:
     )
 
 
+# One that waits is `QUEUED` in its row, whether its time has come or not.
+IS_SO = {
+    JobStatus.DELAYED: "(state = 'QUEUED' AND due_at > :now)",
+    JobStatus.QUEUED: "(state = 'QUEUED' AND due_at <= :now)",
+}
+
+
 def listed(
     connection: Connection,
     *,
-    states: list[str],
+    wanted: Iterable[JobStatus],
+    now: float,
     queue: str | None,
     name: str | None,
     limit: int,
@@ -66,10 +87,11 @@ def listed(
     """The newest first."""
     conditions = ["1 = 1"]
     values: dict[str, object] = {"limit": limit, "offset": offset}
-    if states:
-        names = [f":state{number}" for number in range(len(states))]
-        conditions.append(f"state IN ({', '.join(names)})")
-        values |= {f"state{number}": state for number, state in enumerate(states)}
+    either = [IS_SO.get(each, f"state = '{each}'") for each in wanted]
+    if any(":now" in each for each in either):
+        values["now"] = now
+    if either:
+        conditions.append(f"({' OR '.join(either)})")
     if queue is not None:
         conditions.append("queue = :queue")
         values["queue"] = queue
@@ -112,6 +134,11 @@ def attempts_of(connection: Connection, job: str) -> list[Attempt]:
         )
         for row in found.mappings()
     ]
+
+
+def key_in(stored: str | None) -> str | None:
+    """The key, which stands there with the name of its job."""
+    return None if stored is None else str(json.loads(stored)[1])
 
 
 def moment(seconds: float) -> datetime:

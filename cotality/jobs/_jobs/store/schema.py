@@ -17,10 +17,12 @@ from .moves import execute, one
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-VERSION = 1
+VERSION = 2
 
 # `ticket` counts what was handed to the engine, `run` how often the body was begun: a
-# move of a job names both, so that whoever comes late changes nothing. `attempt` counts
+# move of a job names both, so that whoever comes late changes nothing. The first ticket
+# has a number that no other job has, so that it is not that of a job with the same id
+# which was there before, and was purged while a body of it ran. `attempt` counts
 # the runs that its retries are about, `lost` those whose worker has died.
 TABLES = """
 CREATE TABLE IF NOT EXISTS cotality_version (
@@ -34,7 +36,7 @@ CREATE TABLE IF NOT EXISTS cotality_jobs (
     priority INTEGER NOT NULL,
     arguments TEXT NOT NULL,
     state TEXT NOT NULL,
-    ticket INTEGER NOT NULL,
+    ticket BIGINT NOT NULL,
     run INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     lost INTEGER NOT NULL,
@@ -104,8 +106,7 @@ def has_tables(database: Database, engine: str) -> bool:
     statement = (
         "SELECT 1 FROM sqlite_master WHERE name = 'cotality_version'"
         if database.is_sqlite
-        else "SELECT 1 FROM information_schema.tables "
-        "WHERE table_name = 'cotality_version'"
+        else "SELECT 1 WHERE to_regclass('cotality_version') IS NOT NULL"
     )
     with database.reading() as connection:
         if connection.exec_driver_sql(statement).first() is None:

@@ -6,14 +6,17 @@ without waiting for its signs of life to stop.
 
 from __future__ import annotations
 
+import functools
 import getpass
 import hashlib
 import json
 import os
 import re
+import socket
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,22 @@ class Slot:
 
     def close(self) -> None:
         os.close(self.descriptor)
+
+
+@functools.cache
+def this_machine() -> str:
+    """What tells apart machines, and containers whose files are not the same.
+
+    Two of them may have one name, and each a file of its own at the same path: what a
+    lock says there would be about somebody else.
+    """
+    parts = [socket.gethostname()]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip())
+        parts.append(f"{os.stat('/proc/self/ns/mnt').st_ino}")
+    except OSError:
+        parts.append(f"{uuid.getnode():x}")  # where there is no such thing
+    return " ".join(parts)
 
 
 def read(descriptor: int) -> str:

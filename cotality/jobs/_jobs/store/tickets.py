@@ -22,7 +22,7 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS cotality_tickets (
     serial {serial},
     job_id TEXT NOT NULL,
-    number INTEGER NOT NULL,
+    number BIGINT NOT NULL,
     queue TEXT NOT NULL,
     priority INTEGER NOT NULL,
     due_at DOUBLE PRECISION NOT NULL,
@@ -244,23 +244,20 @@ def let_go(connection: Connection, serials: Iterable[int]) -> None:
 
 def withdraw(connection: Connection, tickets: Iterable[Ticket]) -> None:
     """Let nobody have those of *tickets* that wait."""
-    for ticket in tickets:
-        execute(
-            connection,
-            "DELETE FROM cotality_tickets "
-            "WHERE job_id = :job AND number = :number AND worker IS NULL",
-            job=ticket.job,
-            number=ticket.number,
-        )
+    delete(connection, tickets, "worker IS NULL")
 
 
 def drop(connection: Connection, tickets: Iterable[Ticket]) -> None:
     """Whoever had these is no more."""
+    delete(connection, tickets, "worker IS NOT NULL")
+
+
+def delete(connection: Connection, tickets: Iterable[Ticket], which: str) -> None:
     for ticket in tickets:
         execute(
             connection,
-            "DELETE FROM cotality_tickets "
-            "WHERE job_id = :job AND number = :number AND worker IS NOT NULL",
+            f"DELETE FROM cotality_tickets "
+            f"WHERE job_id = :job AND number = :number AND {which}",
             job=ticket.job,
             number=ticket.number,
         )

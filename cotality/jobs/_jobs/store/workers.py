@@ -91,17 +91,15 @@ def most_slots(connection: Connection, queue: str) -> int:
     return max((each.get(queue, each.get(ALL, 0)) for each in found), default=0)
 
 
-def running_of(connection: Connection, worker: str) -> dict[str, tuple[int, bool]]:
-    """The run that each of its jobs is at, and whether that is asked to end."""
+def running_of(connection: Connection, worker: str) -> set[tuple[str, int, int]]:
+    """The runs that it is at: of each the job, the ticket and the number."""
     found = execute(
         connection,
-        "SELECT id, run, cancel_asked FROM cotality_jobs "
+        "SELECT id, ticket, run FROM cotality_jobs "
         "WHERE state = 'RUNNING' AND worker = :worker",
         worker=worker,
     )
-    return {
-        row["id"]: (row["run"], bool(row["cancel_asked"])) for row in found.mappings()
-    }
+    return {(row["id"], row["ticket"], row["run"]) for row in found.mappings()}
 
 
 def tickets_of(connection: Connection, worker: str) -> list[Ticket]:

@@ -8,12 +8,11 @@ this at once do it once, and one that dies while it does it is followed by the n
 from __future__ import annotations
 
 import logging
-import socket
 
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.store import moves, workers
 from cotality.jobs._jobs.store.moves import Raised, Ticket
-from cotality.jobs._jobs.store.slots import has_ended
+from cotality.jobs._jobs.store.slots import has_ended, this_machine
 from cotality.jobs._jobs.store.workers import DEAD_AFTER_S, WorkerRow
 
 logger = logging.getLogger("cotality.jobs")
@@ -43,7 +42,7 @@ def dead_workers(base: Base, me: str) -> list[WorkerRow]:
 
 
 def is_dead(worker: WorkerRow, now: float) -> bool:
-    is_here = worker.host == socket.gethostname()
+    is_here = worker.host == this_machine()
     ended = has_ended(worker.lock_file, worker.id) if is_here else None
     return worker.beat_at < now - DEAD_AFTER_S if ended is None else ended
 

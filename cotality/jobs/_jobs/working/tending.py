@@ -10,17 +10,21 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.running.runner import Runner
 from cotality.jobs._jobs.store import workers
+from cotality.jobs._jobs.store.moves import Ticket
 from cotality.jobs._jobs.store.workers import BEAT_S, WorkerRow
 
-from .taking_over import bury_the_dead
+from .taking_over import bury_the_dead, take_one
 
 logger = logging.getLogger("cotality.jobs")
+
+TellLimits: TypeAlias = Callable[[], None]
 
 WATCH_S = 0.25  # between two looks whether what runs was cancelled
 ENGINE_S = 0.5
@@ -32,9 +36,13 @@ SWEEP_S = 60.0
 class Tending:
     """The thread, from `start` to `stop`."""
 
-    def __init__(self, jobs: Jobs, runner: Runner, row: WorkerRow) -> None:
+    def __init__(
+        self, jobs: Jobs, runner: Runner, row: WorkerRow, tell_limits: TellLimits
+    ) -> None:
         self.jobs, self.runner, self.row = jobs, runner, row
+        self.tell_limits = tell_limits
         self.ending = threading.Event()
+        self.lost: set[Ticket] = set()  # tickets of jobs that nobody seems to run
         self.due: dict[Callable[[], None], float] = {}
         self.thread = threading.Thread(
             target=self.tend, name="jobs-tending", daemon=True
@@ -62,6 +70,7 @@ class Tending:
         while not self.ending.is_set():
             self.every(WATCH_S, self.end_cancelled)
             self.every(ENGINE_S, self.base.engine.tend)
+            self.every(ENGINE_S, self.tell_limits)
             self.every(BEAT_S, self.beat)
             self.every(DEAD_S, self.look_for_dead)
             self.every(THOROUGH_S, self.look_thoroughly)
@@ -88,7 +97,7 @@ class Tending:
         if not self.runner.running:
             return
         # What begins after this look is not ended because it is missing from it.
-        before = {job: entry.begun.run for job, entry in [*self.runner.running.items()]}
+        before = [*self.runner.running]
         with self.base.database.reading() as connection:
             rows = workers.running_of(connection, self.row.id)
         self.runner.end_cancelled(before, rows)
@@ -107,6 +116,20 @@ class Tending:
 
     def look_thoroughly(self) -> None:
         bury_the_dead(self.base, self.row.id, thorough=True)
+        self.give_back_orphans()
+
+    def give_back_orphans(self) -> None:
+        """Let others have jobs that count as run by this worker, and are not.
+
+        There should be none. One that there was between two looks has nobody.
+        """
+        with self.base.database.reading() as connection:
+            tickets = workers.tickets_of(connection, self.row.id)
+        lost = {ticket for ticket in tickets if not self.runner.has(ticket)}
+        for ticket in lost & self.lost:
+            logger.error("job %s was begun here and nobody runs it", ticket.job)
+            take_one(self.base, self.row.id, ticket)
+        self.lost = lost
 
     def sweep(self) -> None:
         self.jobs.sweep()

@@ -19,7 +19,13 @@ from cotality.jobs._jobs.running.places import Places
 from cotality.jobs._jobs.running.runner import Runner
 from cotality.jobs._jobs.schedules.loop import ScheduleLoop
 from cotality.jobs._jobs.store import workers
-from cotality.jobs._jobs.store.slots import Slot, checked_slot, folder_of, free_slot
+from cotality.jobs._jobs.store.slots import (
+    Slot,
+    checked_slot,
+    folder_of,
+    free_slot,
+    this_machine,
+)
 from cotality.jobs._jobs.store.workers import ALL, WorkerRow
 
 from .taking_over import bury_the_dead, take_over
@@ -29,6 +35,7 @@ logger = logging.getLogger("cotality.jobs")
 
 LEAST_SLOTS = 4
 GRACE_S = 10.0
+LONGEST_POLL_S = 60.0
 TO_DROP_S = 2.0  # for bodies that were ended to be gone
 
 
@@ -38,7 +45,8 @@ class Worker:
     Args:
         jobs: Whose.
         target: ``module:name`` of it, by which worker processes find it.
-        queues: How many jobs of each queue at once; None serves all queues there are.
+        queues: How many jobs of each queue at once, None for *slots*; None serves all
+            queues there are.
         slots: How many of each queue, where nothing else is said.
         processes: In how many worker processes at most.
         slot: Its place among the workers of this machine; by default the first free.
@@ -50,16 +58,20 @@ class Worker:
         jobs: Jobs,
         target: str,
         *,
-        queues: Mapping[str, int] | None = None,
+        queues: Mapping[str, int | None] | None = None,
         slots: int | None = None,
         processes: int | None = None,
         slot: str | None = None,
         poll: float | None = None,
     ) -> None:
         self.jobs = jobs
-        self.poll = jobs.base.engine.poll_s if poll is None else poll
+        self.poll = checked_poll(jobs.base.engine.poll_s if poll is None else poll)
         self.each = slots or max(LEAST_SLOTS, available_cpus())
-        self.queues = dict(queues) if queues else None
+        self.queues = {
+            name: self.each if many is None else many
+            for name, many in (queues or {}).items()
+        } or None
+        self.limits: dict[str, Limits] = {}  # that the engine was told
         self.id = uuid.uuid4().hex[:12]
         self.wanted = None if slot is None else checked_slot(slot)
         most = processes or (sum(self.queues.values()) if self.queues else self.each)
@@ -85,17 +97,24 @@ class Worker:
         row = self.row()
         with base.database.writing() as connection:
             workers.join(connection, row)
-        for queue in {*self.jobs.registry.queues(), *served}:
-            limits = self.jobs.registry.limits.get(queue, Limits())
-            slots = served.get(queue, self.each)
-            base.engine.limit(queue, limits, slots, self.poll)
+        self.tell_limits()
         # What the last holder of the slot had is waited for: it goes first.
         bury_the_dead(base, self.id, thorough=True)
-        self.tending = Tending(self.jobs, self.runner, row)
+        self.tending = Tending(self.jobs, self.runner, row, self.tell_limits)
         self.tending.start()
-        base.engine.serve(self.id, self.queues, self.runner.run)
+        base.engine.serve(self.id, self.queues, self.runner.run, self.runner.free)
         self.clockwork = self.made_clockwork()
         self.clockwork.start()
+
+    def tell_limits(self) -> None:
+        """Tell the engine what is new: a module may be imported later than at first."""
+        registry, served = self.jobs.registry, self.queues or {}
+        for queue in {*registry.queues(), *served}:
+            limits = registry.limits.get(queue, Limits())
+            if self.limits.get(queue) != limits:
+                slots = served.get(queue, self.each)
+                self.jobs.base.engine.limit(queue, limits, slots, self.poll)
+                self.limits[queue] = limits
 
     def made_clockwork(self) -> ScheduleLoop:
         scheduled = self.jobs.scheduled
@@ -117,7 +136,7 @@ class Worker:
         return WorkerRow(
             self.id,
             self.slot.name,
-            socket.gethostname(),
+            this_machine(),
             os.getpid(),
             self.queues or {ALL: self.each},
             f"{self.slot.file}",
@@ -150,3 +169,11 @@ class Worker:
             take_over(self.jobs.base, [])
             self.slot.close()
             self.slot = None
+
+
+def checked_poll(seconds: float) -> float:
+    if not 0.001 <= seconds <= LONGEST_POLL_S:
+        raise ValueError(
+            f"poll must be from 0.001 to {LONGEST_POLL_S:g} seconds, got {seconds!r}"
+        )
+    return seconds
