@@ -97,8 +97,8 @@ def test_queues_that_nobody_serves_are_told(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "nonsense"], "jobs are given as module:name"),
-        (["list", "no_such_module:jobs"], "ModuleNotFoundError: No module named"),
+        (["list", "nonsense"], "a queue of jobs is given as module:name"),
+        (["list", "no_such_module:jobs"], "No module named 'no_such_module'"),
         (["list", "math:pi"], "math:pi is no Jobs"),
         (["worker", "math:pi", "--queue", "a=x"], "math:pi is no Jobs"),
     ],

@@ -48,7 +48,7 @@ TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked for; the exit code."""
     given = parser().parse_args(arguments)
-    return exit_code(lambda: given.do(given), JobsError, ImportError)
+    return exit_code(lambda: given.do(given), JobsError)
 
 
 def parser() -> argparse.ArgumentParser:
