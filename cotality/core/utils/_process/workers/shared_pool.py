@@ -151,11 +151,12 @@ class SharedPool:
 
     def forget(self) -> None:
         """Start without a pool; also in a forked child, whose parent has it."""
-        self.lent: dict[int, LentPool] = {}  # by number; the last one is lent
         self.number = 0  # of the last one
         self.replaced: list[Pool] = []  # that calls may still use
         self.loans: weakref.WeakSet[Loan] = weakref.WeakSet()
         self.returned: SimpleQueue[None] = SimpleQueue()  # for who waits for loans
+        # The last of all: by it `__del__` knows that the others are there.
+        self.lent: dict[int, LentPool] = {}  # by number; the last one is lent
 
     # What its owner does with it.
 

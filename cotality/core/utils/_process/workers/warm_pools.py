@@ -70,7 +70,8 @@ class Warm:
         )
 
     def __del__(self) -> None:
-        self.pool.let_go()
+        if hasattr(self, "pool"):  # else an exception struck while this was made
+            self.pool.let_go()
 
 
 waiting: list[Warm] = []  # taken out and put in by one step each
