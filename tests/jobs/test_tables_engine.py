@@ -138,6 +138,51 @@ def test_many_workers_share_what_there_is(url: str) -> None:
     assert not Base(url, "tables").engine.held_by_others([])
 
 
+def two_places(queue: str, held: Mapping[str, int]) -> int:
+    """Places that all queues have together."""
+    return 2 - sum(held.values())
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(rate=(1, 600.0)), Limits(concurrency=1)], ids=["rate", "count"]
+)
+def test_what_a_limit_keeps_back_takes_no_place(base: Base, limits: Limits) -> None:
+    """Of the two there are, the other queue has the one that is left."""
+    ran, end = Ran(), threading.Event()
+
+    def run(ticket: Ticket) -> None:
+        ran(ticket)
+        if ticket.job == "held":
+            end.wait(LONG_S)
+
+    base.engine.limit("a", limits, 4, POLL_S)
+    hand_over(base, "held", "later", "much later", queue="a")
+    base.engine.serve("me", None, run, two_places)
+    wait_until(lambda: ran.count["held"] == 1)
+
+    hand_over(base, "other", queue="b")
+    try:
+        wait_until(lambda: ran.count["other"] == 1)
+    finally:
+        end.set()
+
+
+def test_queues_take_turns(base: Base) -> None:
+    """The one whose name comes last does not wait until the others are empty."""
+    order: list[str] = []
+
+    def run(ticket: Ticket) -> None:
+        order.append(ticket.job)
+        time.sleep(POLL_S)
+
+    hand_over(base, *(f"a{number}" for number in range(50)), queue="a")
+    hand_over(base, "z", queue="z")
+    base.engine.serve("me", None, run, two_places)
+
+    wait_until(lambda: len(order) == 51)
+    assert order.index("z") <= 5
+
+
 def test_a_new_job_may_have_the_id_of_one_that_was_purged(base: Base) -> None:
     """While a worker still has the ticket of the old one, and lets go of it later."""
     begun, end, ran = threading.Event(), threading.Event(), Ran()

@@ -148,6 +148,8 @@ def take(connection: Connection, wish: Wish, worker: str, now: float) -> list[Ta
 
     The transaction has the right to write from its start.
     """
+    if wish.most <= 0:
+        return []
     places = free_places(connection, wish)
     most = min(wish.most, places, free_starts(connection, wish, now))
     if most <= 0:
