@@ -340,6 +340,18 @@ def test_stored_in_an_event_loop(signature: Signature, sign: Sign) -> None:
     assert len(stored) == 2
 
 
+def test_a_store_that_nobody_awaits_is_not_answered_with_200(
+    signature: Signature, sign: Sign
+) -> None:
+    """It has stored nothing: the sender comes again."""
+
+    async def store(event: Event) -> None:
+        raise AssertionError(event)
+
+    with pytest.raises(TypeError, match="await receiver.answer_async"):
+        Receiver(signature, store).answer(sign(), BODY)
+
+
 @pytest.mark.parametrize(
     ("secrets", "error"),
     [([], ValueError), ([""], ValueError), ([" a"], ValueError), (["a\n"], ValueError)],
