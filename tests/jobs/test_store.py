@@ -188,6 +188,78 @@ def test_a_transaction_of_the_store_itself(jobs: Jobs) -> None:
     assert jobs.list() == []
 
 
+def test_the_sql_of_the_caller_means_what_it_did(jobs: Jobs) -> None:
+    """Its functions of time stay those of SQLite, of which a schema may be made."""
+    import sqlalchemy
+
+    ask = "SELECT typeof(strftime('%s', 'now'))"
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (at TEXT)")
+        connection.exec_driver_sql("CREATE INDEX years ON mine (strftime('%Y', at))")
+    try:
+        with engine.begin() as connection:
+            job.using(connection=connection).enqueue_sync(1)
+            assert connection.exec_driver_sql(ask).scalar() == "text"
+    finally:
+        engine.dispose()
+    jobs.close()
+    with jobs.transaction() as connection:
+        assert connection.exec_driver_sql(ask).scalar() == "text"
+        connection.exec_driver_sql("INSERT INTO mine VALUES ('2026-11-30')")
+        job.using(connection=connection).enqueue_sync(2)
+    assert len(jobs.list()) == 2
+
+
+def test_a_connection_that_commits_by_itself_is_refused(jobs: Jobs) -> None:
+    """A job could be there without its ticket, and wait for ever."""
+    import sqlalchemy
+
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url, isolation_level="AUTOCOMMIT")
+    try:
+        with (
+            engine.connect() as connection,
+            pytest.raises(ValueError, match="AUTOCOMMIT"),
+        ):
+            job.using(connection=connection).enqueue_sync(1)
+    finally:
+        engine.dispose()
+    assert jobs.list() == []
+
+
+def test_a_transaction_that_is_begun_by_hand_is_one(jobs: Jobs) -> None:
+    """As SQLAlchemy tells people to do on SQLite, for savepoints that are true."""
+    import sqlalchemy
+    from sqlalchemy import event
+
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url)
+
+    def by_hand(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None
+
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "connect", by_hand)
+    event.listen(engine, "begin", begin)
+    try:
+        for ends_well in (False, True):
+            with engine.connect() as connection, connection.begin() as transaction:
+                with connection.begin_nested():
+                    job.using(connection=connection).enqueue_sync(1)
+                if not ends_well:
+                    transaction.rollback()
+            assert len(jobs.list()) == int(ends_well)
+    finally:
+        engine.dispose()
+
+
 def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     """One transaction has one database."""
     import sqlalchemy
@@ -309,15 +381,58 @@ def test_a_status_is_asked_for_in_the_store(jobs: Jobs) -> None:
         jobs.purge(late.id)
 
 
-def test_a_thread_does_not_wait_for_its_own_transaction(jobs: Jobs) -> None:
+async def awaited(jobs: Jobs) -> None:
+    await jobs.job(send).enqueue(1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda jobs: jobs.job(send).enqueue_sync(1),
+        lambda jobs: asyncio.run(awaited(jobs)),
+        lambda jobs: jobs.transaction().__enter__(),
+        lambda jobs: jobs.cancel("x"),
+        lambda jobs: jobs.requeue("x"),
+        lambda jobs: jobs.purge(["x"]),
+        lambda jobs: jobs.sweep(),
+    ],
+    ids=["enqueue", "await", "nested", "cancel", "requeue", "purge", "sweep"],
+)
+def test_a_thread_does_not_wait_for_its_own_transaction(
+    jobs: Jobs, call: Callable[[Jobs], object]
+) -> None:
     """It is told so at once, and how to enqueue there."""
     job = jobs.job(send)
+    job.using(job_id="x").enqueue_sync(1)
     with (
         jobs.transaction(),
         pytest.raises(StoreError, match=r"job\.using\(connection=connection\)"),
     ):
-        job.enqueue_sync(1)
+        call(jobs)
     assert job.enqueue_sync(2).status_sync() is JobStatus.QUEUED
+
+
+def test_a_task_that_was_begun_in_a_transaction_outlives_it(jobs: Jobs) -> None:
+    """Then it may enqueue as anybody may, and so may other tasks meanwhile."""
+    job = jobs.job(send)
+
+    async def main() -> list[str]:
+        over = asyncio.Event()
+
+        async def later() -> str:
+            await over.wait()
+            return (await job.enqueue(1)).id
+
+        other = asyncio.create_task(job.enqueue(2))
+        with jobs.transaction() as connection:
+            inside = await job.using(connection=connection).enqueue(3)
+            task = asyncio.create_task(later())
+            await asyncio.sleep(0)
+        over.set()
+        return [inside.id, await task, (await other).id]
+
+    ids = asyncio.run(main())
+    assert sorted(info.id for info in jobs.list()) == sorted(ids)
 
 
 @pytest.mark.parametrize(

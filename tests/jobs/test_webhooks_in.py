@@ -348,7 +348,7 @@ def test_a_store_that_nobody_awaits_is_not_answered_with_200(
     async def store(event: Event) -> None:
         raise AssertionError(event)
 
-    with pytest.raises(TypeError, match="await receiver.answer_async"):
+    with pytest.raises(TypeError, match=r"await receiver\.answer_async"):
         Receiver(signature, store).answer(sign(), BODY)
 
 

@@ -351,8 +351,7 @@ class Jobs:
         or not at all.
         """
         self.prepare()
-        database = self.base.database
-        with database.writing() as connection, self.base.is_in_transaction():
+        with self.base.writing() as connection, self.base.is_in_transaction():
             yield connection
 
     def prepare(self) -> None:
@@ -420,7 +419,7 @@ class Jobs:
         """
         queue = self.handle(id).info_sync().queue
         self.base.ready({queue})
-        with self.base.database.writing() as connection:
+        with self.base.writing() as connection:
             now = self.base.database.now(connection)
             other = moves.who_has_key_of(connection, id)
             if other is not None:
@@ -446,7 +445,7 @@ class Jobs:
         if isinstance(ids, str):
             raise TypeError(f"purge takes several ids, got a text: purge([{ids!r}])")
         self.base.ready()
-        with self.base.database.writing() as connection:
+        with self.base.writing() as connection:
             return moves.purge(connection, [*ids])
 
     def stats(self) -> Queues:
@@ -463,7 +462,7 @@ class Jobs:
         self.base.ready()
         count = 0
         while True:
-            with self.base.database.writing() as connection:
+            with self.base.writing() as connection:
                 gone = sweeping.sweep_some(
                     connection, self.base.database.now(connection)
                 )

@@ -18,7 +18,7 @@ def connection_of(given: Any, database: Database) -> Connection:  # Any: checked
 
     Raises:
         TypeError: It is neither.
-        ValueError: It goes to another database.
+        ValueError: It goes to another database, or has no transaction.
     """
     from sqlalchemy import Connection
     from sqlalchemy.engine import make_url
@@ -38,9 +38,26 @@ def connection_of(given: Any, database: Database) -> Connection:  # Any: checked
             f"one transaction has one database: the connection goes to "
             f"{theirs.render_as_string()}, the jobs are in {ours.render_as_string()}"
         )
-    if database.is_sqlite:
+    if commits_by_itself(connection, database):
+        raise ValueError(
+            "the connection commits each statement by itself (AUTOCOMMIT), so a job "
+            "could be there by half: give one with a transaction, or none"
+        )
+    if database.is_sqlite and database.has_dbos:
         set_up_clock(cast("Any", connection.connection.driver_connection))
     return connection
+
+
+def commits_by_itself(connection: Connection, database: Database) -> bool:
+    driver: Any = connection.connection.driver_connection  # Any: by the database
+    if not database.is_sqlite:
+        return bool(driver.autocommit)
+    if driver.isolation_level is not None:
+        return False
+    # Then either nobody begins a transaction, or who made the engine does so by hand,
+    # which SQLAlchemy has done by its first statement.
+    connection.exec_driver_sql("SELECT 1")
+    return not driver.in_transaction
 
 
 def place_of(url: Any) -> tuple[object, ...]:  # Any: a URL

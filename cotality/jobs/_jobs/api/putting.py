@@ -35,7 +35,7 @@ def put(base: Base, jobs: Sequence[NewJob], connection: Any) -> list[str]:
         base.check_free()
     base.ready({job.queue for job in jobs}, may_write=connection is None)
     scope: AbstractContextManager[Connection] = (
-        base.database.writing()
+        base.writing()
         if connection is None
         else nullcontext(connection_of(connection, base.database))
     )

@@ -33,6 +33,7 @@ class Database:
         self.lock = threading.Lock()
         self.pid = os.getpid()
         self.made: Engine | None = None
+        self.has_dbos = False  # which has to be told the time
 
     @property
     def is_sqlite(self) -> bool:
@@ -52,7 +53,8 @@ class Database:
                 # A connection of a parent belongs to that: it is left as it is.
                 if self.made is not None:
                     self.made.dispose(close=False)
-                self.made, self.pid = made_engine(self.url), os.getpid()
+                self.made = made_engine(self.url, has_dbos=self.has_dbos)
+                self.pid = os.getpid()
             return self.made
 
     @contextmanager
@@ -160,11 +162,14 @@ def checked_parts(url: str) -> str:
     return url
 
 
-def made_engine(url: str, *, locks_first: bool = False) -> Engine:
+def made_engine(
+    url: str, *, has_dbos: bool = False, locks_first: bool = False
+) -> Engine:
     """An engine on the database at *url*.
 
     Args:
         url: A checked one.
+        has_dbos: Whether DBOS is there as well, which asks SQLite for the time.
         locks_first: Whether every transaction on SQLite begins with the right to write,
             for code that reads, decides and writes as if that were so.
     """
@@ -184,6 +189,8 @@ def made_engine(url: str, *, locks_first: bool = False) -> Engine:
         from sqlalchemy import event
 
         event.listen(engine, "connect", set_up_sqlite)
+        if has_dbos:
+            event.listen(engine, "connect", set_up_clock)
         if locks_first:
             event.listen(engine, "connect", begin_by_hand)
             event.listen(engine, "begin", begin_with_lock)
@@ -207,7 +214,6 @@ def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
     set_up_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
-    set_up_clock(connection)
 
 
 def begin_by_hand(connection: sqlite3.Connection, record: object) -> None:
@@ -237,7 +243,9 @@ def set_up_wal(connection: sqlite3.Connection) -> None:
 
 # DBOS asks SQLite for the time in milliseconds by a function that is there from SQLite
 # 3.42 on, and on Python 3.11 in whole seconds, by which its rate limits go wrong.
-def set_up_clock(connection: sqlite3.Connection) -> None:
+# Without DBOS nobody's functions are touched: a schema that has `strftime` in an index
+# could not even be read with one that is not SQLite's own.
+def set_up_clock(connection: sqlite3.Connection, record: object = None) -> None:
     """Give *connection* the functions of time that DBOS calls, to the millisecond."""
     connection.create_function("unixepoch", 1, unix_time)
     connection.create_function("strftime", 2, formatted_time)
