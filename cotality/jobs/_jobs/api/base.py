@@ -76,10 +76,16 @@ class Base:
         finally:
             holding.is_open = self.holds.any = False
 
-    def check_free(self) -> None:
+    def is_held(self) -> bool:
+        """Whether this thread, or task, has the file to itself, so that others wait."""
         holding = self.holding.get()
         is_held = holding is not None and holding.is_open
-        if self.database.is_sqlite and (is_held or getattr(self.holds, "any", False)):
+        return self.database.is_sqlite and (
+            is_held or bool(getattr(self.holds, "any", False))
+        )
+
+    def check_free(self) -> None:
+        if self.is_held():
             raise StoreError(
                 "this thread is in jobs.transaction(), which another transaction would "
                 "wait for in vain: enqueue in it, by job.using(connection=connection), "

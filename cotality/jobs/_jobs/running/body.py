@@ -20,7 +20,6 @@ from cotality.jobs._jobs.errors.errors import (
     RetryLaterError,
     UnknownJobError,
 )
-from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.moves import Begun, Raised
 from cotality.jobs._jobs.store.texts import storable
 
@@ -97,7 +96,7 @@ def run_body(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun)
+    saying = Saying(jobs.base, begun)
     token = running.set(context_of(begun, saying))
     cpu, wall = time.thread_time(), time.perf_counter()
     try:
@@ -124,7 +123,7 @@ async def run_in_loop(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun)
+    saying = Saying(jobs.base, begun)
     running.set(context_of(begun, saying))  # of this task's own context
     timeout = job.options.timeout
     limit, wall = asyncio.timeout(timeout), time.perf_counter()
@@ -181,10 +180,6 @@ def context_of(begun: Begun, saying: Saying) -> JobContext:
         saying.say,
         saying.is_asked_to_end,
     )
-
-
-def database_here(jobs: Jobs) -> Database:
-    return jobs.base.database
 
 
 def answer_of(
