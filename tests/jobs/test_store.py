@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -27,9 +28,11 @@ from cotality.jobs import (
     UnknownJobError,
     current_job,
 )
+from cotality.jobs._jobs.api import base
 from cotality.jobs._jobs.engines.choosing import EngineName
+from cotality.jobs._jobs.store import database
 from tests.jobs.tickets import ticket_of
-from tests.kit.helpers import environment_of_scripts
+from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
 
 pytest.importorskip("sqlalchemy")
@@ -682,3 +685,55 @@ def test_a_forked_process_has_connections_of_its_own(jobs: Jobs) -> None:
     job.enqueue_sync(3)
 
     assert len(jobs.list()) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # likewise
+@pytest.mark.parametrize("what", ["cotality_version", "connection"])
+def test_a_fork_while_a_thread_waits_for_the_store(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The child does not wait for a thread that it does not have."""
+    job = jobs.job(send)
+    jobs.prepare()
+    jobs.close()
+    is_there, go_on = threading.Event(), threading.Event()
+    module, name = {
+        "cotality_version": (base, "has_tables"),
+        "connection": (database, "made_engine"),
+    }[what]
+    right = getattr(module, name)
+
+    def slow(*args: Any, **kwargs: Any) -> Any:  # Any: as the right one
+        is_there.set()
+        assert go_on.wait(LONG_S)
+        return right(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, slow)
+    thread = threading.Thread(target=job.enqueue_sync, args=[1])
+    thread.start()
+    assert is_there.wait(LONG_S)
+    monkeypatch.setattr(module, name, right)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            job.enqueue_sync(2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        ended.extend(each for each in os.waitpid(pid, os.WNOHANG) if each)
+        return bool(ended)
+
+    try:
+        wait_until(has_ended)
+    finally:
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        go_on.set()
+        thread.join()
+    assert ended == [pid]
+    assert len(jobs.list()) == 2

@@ -47,8 +47,8 @@ class Base:
             may_write: Whether nobody in this thread holds a transaction open, which
                 would be waited for in vain.
         """
+        self.notice_fork()
         with self.lock:
-            self.after_fork()
             if not self.is_ready:
                 self.check(may_write)
                 self.is_ready = True
@@ -104,13 +104,14 @@ class Base:
         self.engine.prepare()
         make_store(self.database, self.engine_name)
 
-    def after_fork(self) -> None:
-        """What a parent has open is not for its child."""
+    def notice_fork(self) -> None:
+        """What a parent has open, or has locked, is not for its child."""
         if self.pid != os.getpid():
             self.engine = engine_for(self.database, self.engine_name)
-            self.pid = os.getpid()
+            self.lock, self.pid = threading.Lock(), os.getpid()
 
     def close(self) -> None:
+        self.notice_fork()
         with self.lock:
             self.engine.close()
             self.database.close()

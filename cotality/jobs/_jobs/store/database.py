@@ -48,14 +48,21 @@ class Database:
 
     @property
     def engine(self) -> Engine:
+        self.notice_fork()
         with self.lock:
-            if self.made is None or self.pid != os.getpid():
-                # A connection of a parent belongs to that: it is left as it is.
-                if self.made is not None:
-                    self.made.dispose(close=False)
+            if self.made is None:
                 self.made = made_engine(self.url, has_dbos=self.has_dbos)
-                self.pid = os.getpid()
             return self.made
+
+    def notice_fork(self) -> None:
+        """Leave alone what belongs to a parent, of which this process was forked.
+
+        The lock as well: a thread that was not forked may have held it.
+        """
+        if self.pid != os.getpid():
+            if self.made is not None:
+                self.made.dispose(close=False)
+            self.made, self.lock, self.pid = None, threading.Lock(), os.getpid()
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
@@ -92,9 +99,10 @@ class Database:
         return float(found)
 
     def close(self) -> None:
+        self.notice_fork()
         with self.lock:
             if self.made is not None:
-                self.made.dispose(close=self.pid == os.getpid())
+                self.made.dispose()
             self.made = None
 
 
