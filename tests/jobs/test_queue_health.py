@@ -265,6 +265,20 @@ def test_a_restart(clock: Clock, tmp_path: Path, is_bad_meanwhile: bool) -> None
     assert [each.is_over for each in told] == [False, True, False]
 
 
+def test_a_file_is_where_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a process that goes to another folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    memory = AlertFile("alerts.db")
+    monkeypatch.chdir(elsewhere)
+    assert memory.begin("depth: mail")
+
+    assert not AlertFile(tmp_path / "alerts.db").begin("depth: mail")
+
+
 @given(st.lists(st.integers(0, 30), max_size=50))
 def test_beginnings_and_ends_take_turns(depths: list[int]) -> None:
     """Whatever the figures do, and each is true when it is told."""

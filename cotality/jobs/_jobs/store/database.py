@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_of_a_signal
+from cotality._kit.wal import set_up_wal
 from cotality.jobs._jobs.errors.errors import StoreError
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
     connection.execute("PRAGMA foreign_keys=ON")
-    set_up_wal(connection)
+    set_up_wal(connection, BUSY_S)
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
@@ -230,23 +231,6 @@ def begin_by_hand(connection: sqlite3.Connection, record: object) -> None:
 
 def begin_with_lock(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def set_up_wal(connection: sqlite3.Connection) -> None:
-    """Have readers and a writer not wait for each other; it is a mark in the file.
-
-    Two processes that both want to set it at once get in each other's way, and the one
-    that loses is told "locked" at once, whatever its time limit is.
-    """
-    end = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.02)
 
 
 # DBOS asks SQLite for the time in milliseconds by a function that is there from SQLite
