@@ -153,6 +153,35 @@ def test_many_are_stored_together_or_not_at_all(jobs: Jobs) -> None:
     assert len(job.enqueue_many_sync([(1,), {"user": 2}])) == 2
 
 
+@pytest.mark.parametrize("using", [{"job_id": "x"}, {"key": "x"}])
+def test_several_calls_have_no_one_id(jobs: Jobs, using: dict[str, Any]) -> None:
+    """All but the first would be lost without a word."""
+    job = jobs.job(send).using(**using)
+
+    with pytest.raises(ValueError, match=f"{next(iter(using))}='x' .*of 2 calls"):
+        job.enqueue_many_sync([(1,), (2,)])
+    assert jobs.list() == []
+    assert len(job.enqueue_many_sync([(1,)])) == 1
+
+
+def test_any_number_is_purged(jobs: Jobs) -> None:
+    """More than a database takes in one statement."""
+    from sqlalchemy import event
+
+    handles = jobs.job(send).enqueue_many_sync((number,) for number in range(1200))
+    jobs.close()
+
+    def limit(connection: sqlite3.Connection, record: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1100)
+
+    event.listen(jobs.base.database.engine, "connect", limit)
+    with jobs.transaction() as connection:
+        connection.exec_driver_sql("UPDATE cotality_jobs SET state = 'CANCELLED'")
+
+    assert jobs.purge(handle.id for handle in handles) == 1200
+    assert jobs.list() == []
+
+
 @pytest.mark.parametrize("ends_well", [True, False])
 def test_a_job_in_a_transaction_of_the_caller(jobs: Jobs, ends_well: bool) -> None:
     """It is there with the rest of it, or not at all."""

@@ -40,6 +40,8 @@ def put(base: Base, jobs: Sequence[NewJob], connection: Any) -> list[str]:
         else nullcontext(connection_of(connection, base.database))
     )
     with scope as given:
+        if connection is None and sum(job.key is not None for job in jobs) > 1:
+            moves.lock_keys(given)
         now = base.database.now(given)
         return [put_one(base, given, job, now) for job in jobs]
 

@@ -212,9 +212,12 @@ def free_starts(connection: Connection, wish: Wish, now: float) -> int:
     limit, seconds = wish.rate
     execute(
         connection,
-        "DELETE FROM cotality_starts WHERE queue = :queue AND started_at <= :before",
+        # A start that is to come is one before the clock was set back.
+        "DELETE FROM cotality_starts WHERE queue = :queue "
+        "AND (started_at <= :before OR started_at > :now)",
         queue=wish.queue,
         before=now - seconds,
+        now=now,
     )
     started: int = execute(
         connection,
