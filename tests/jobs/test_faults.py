@@ -114,15 +114,16 @@ def test_a_slot_has_one_worker(shop: Shop, tmp_path: Path) -> None:
             assert second.is_alive
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_worker_that_is_stopped_lets_jobs_finish(
-    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate, name: str
 ) -> None:
     """It takes nothing new meanwhile."""
     with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "default=1") as worker:
         running = shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "it")
         marks.wait_for(1)
         waiting = shop.add.enqueue_sync(1, 2)
-        os.kill(worker.pid, signal.SIGTERM)
+        os.kill(worker.pid, getattr(signal, name))
         time.sleep(0.3)  # in which it would have taken it
         gate.open()
         worker.wait()

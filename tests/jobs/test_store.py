@@ -31,6 +31,7 @@ from cotality.jobs import (
 from cotality.jobs._jobs.api import base
 from cotality.jobs._jobs.engines.choosing import EngineName
 from cotality.jobs._jobs.store import database
+from cotality.jobs._jobs.store.slots import folder_of
 from tests.jobs.tickets import ticket_of
 from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
@@ -766,3 +767,18 @@ def test_a_fork_while_a_thread_waits_for_the_store(
         thread.join()
     assert ended == [pid]
     assert len(jobs.list()) == 2
+
+
+def test_a_user_without_a_name_has_a_place_for_locks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container that is given any number for its user."""
+    if sys.platform == "win32":
+        pytest.skip("users have names there")
+
+    def unknown() -> str:
+        raise KeyError(f"getpwuid(): uid not found: {os.getuid()}")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    folder = folder_of(database.Database("postgresql://user@host/name"))
+    assert folder.parent.name == f"cotality-{os.getuid()}"

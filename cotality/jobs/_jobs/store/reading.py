@@ -21,10 +21,11 @@ def row_of(connection: Connection, job: str) -> Row | None:
 
 
 def ids_beginning(connection: Connection, begin: str) -> list[str]:
-    """At most two ids that begin so."""
+    """At most two ids that begin so, the one that is so first."""
     found = execute(
         connection,
-        "SELECT id FROM cotality_jobs WHERE substr(id, 1, :length) = :begin LIMIT 2",
+        "SELECT id FROM cotality_jobs WHERE substr(id, 1, :length) = :begin "
+        "ORDER BY length(id) LIMIT 2",
         length=len(begin),
         begin=begin,
     )
