@@ -19,7 +19,7 @@ from typing import (
 )
 
 from cotality._kit.public import public_in
-from cotality.core.calls import checked_count, checked_seconds
+from cotality.core.calls import checked_count
 from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
@@ -45,6 +45,7 @@ from .options import (
     checked_queue,
     checked_runs_on,
     checked_text,
+    checked_timeout,
 )
 from .putting import put
 from .registry import Registry, module_of
@@ -192,17 +193,11 @@ class Jobs:
                 can run code in the workers.
         """
         place = checked_runs_on(runs_on)
-        seconds = checked_seconds("timeout", timeout, zero=False)
-        if seconds is not None and place == "threads":
-            raise ValueError(
-                "a thread cannot be ended: timeout needs runs_on='processes', or an "
-                "async def function"
-            )
         options = JobOptions(
             checked_queue(queue),
             checked_priority(priority),
             Retry.of(retries),
-            seconds,
+            checked_timeout(timeout, place),
             checked_keep(keep),
             place,
         )
