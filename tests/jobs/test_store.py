@@ -30,7 +30,7 @@ from cotality.jobs import (
 )
 from cotality.jobs._jobs.api import base
 from cotality.jobs._jobs.engines.choosing import EngineName
-from cotality.jobs._jobs.store import database
+from cotality.jobs._jobs.store import database, workers
 from cotality.jobs._jobs.store.slots import folder_of
 from tests.jobs.tickets import ticket_of
 from tests.kit.helpers import environment_of_scripts, wait_until
@@ -782,3 +782,17 @@ def test_a_user_without_a_name_has_a_place_for_locks(
     monkeypatch.setattr("getpass.getuser", unknown)
     folder = folder_of(database.Database("postgresql://user@host/name"))
     assert folder.parent.name == f"cotality-{os.getuid()}"
+
+
+def test_who_serves_all_queues_serves_those_that_others_name(jobs: Jobs) -> None:
+    """Also while no job is in them, and whoever came first."""
+    jobs.prepare()
+    with jobs.base.database.writing() as connection:
+        now = jobs.base.database.now(connection)
+        for slot, queues in (("0", {workers.ALL: 4}), ("1", {"mail": 2})):
+            row = workers.WorkerRow(slot, slot, "here", 1, queues, "", now, now)
+            workers.join(connection, row)
+
+    [mail] = jobs.stats()
+
+    assert (mail.queue, mail.workers, mail.slots) == ("mail", 2, 6)

@@ -105,7 +105,7 @@ class Receiver:
     ) -> None:
         self.signature = signature
         self.store = store
-        self.max_body = max_body
+        self.max_body = checked_size(max_body)
 
     def receive(self, headers: Headers, body: bytes) -> Event:
         """The event in a request.
@@ -191,6 +191,12 @@ class Receiver:
                 "store=...), or use receive()"
             )
         return self.store
+
+
+def checked_size(max_body: object) -> int:
+    if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
+        raise ValueError(f"max_body must be a number of bytes, got {max_body!r}")
+    return max_body
 
 
 def data_of(body: bytes) -> object:
