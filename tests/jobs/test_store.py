@@ -309,6 +309,32 @@ def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
         jobs.job(send).using(connection=sqlite3).enqueue_sync(1)
 
 
+def test_a_transaction_imports_nothing_that_others_would_stumble_over(
+    tmp_path: Path,
+) -> None:
+    """While one thread imports `sqlalchemy.orm`, no other can bind a parameter."""
+    program = (
+        "import sys\n"
+        "from cotality.jobs import Jobs\n"
+        f"jobs = Jobs({f'sqlite:///{tmp_path}/jobs.db'!r})\n"
+        "job = jobs.job(print)\n"
+        "with jobs.transaction() as connection:\n"
+        "    job.using(connection=connection).enqueue_sync('x')\n"
+        "print(len(jobs.list()), 'sqlalchemy.orm' in sys.modules)\n"
+        "jobs.close()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment_of_scripts(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+        check=True,
+    )
+
+    assert ended.stdout == "1 False\n"
+
+
 @pytest.mark.parametrize("engine_name", get_args(EngineName))
 def test_what_cannot_be_made_inside_of_a_transaction(
     engine_name: EngineName, tmp_path: Path
@@ -412,6 +438,71 @@ def test_a_status_is_asked_for_in_the_store(jobs: Jobs) -> None:
         jobs.list(limit=-1)
     with pytest.raises(TypeError, match="purge takes several ids"):
         jobs.purge(late.id)
+
+
+def test_a_list_goes_on_where_the_last_part_of_it_ended(jobs: Jobs) -> None:
+    """Whatever has come meanwhile, and however many came at the same moment."""
+    job = jobs.job(send)
+    ids = [each.id for each in job.enqueue_many_sync([(each,) for each in range(5)])]
+    ids += [job.enqueue_sync(5).id]
+    first = jobs.list(limit=2)
+    job.enqueue_sync(6)
+    second = jobs.list(limit=3, before=first[-1].id)
+    third = jobs.list(limit=3, before=second[-1].id)
+
+    assert first[0].id == ids[-1]
+    assert sorted(each.id for each in [*first, *second, *third]) == sorted(ids)
+    assert jobs.list(before=third[-1].id) == []
+    with pytest.raises(UnknownJobError, match="there is no job 'x'"):
+        jobs.list(before="x")
+
+
+def test_some_jobs_are_asked_for_by_their_ids(jobs: Jobs) -> None:
+    """As many as are there, in one go."""
+    job = jobs.job(send)
+    one, _, other = job.enqueue_many_sync([(each,) for each in range(3)])
+
+    found = jobs.list(ids=[one.id, "x", other.id])
+
+    assert {each.id for each in found} == {one.id, other.id}
+    assert jobs.list(ids=[]) == []
+    with pytest.raises(TypeError, match="ids are several"):
+        jobs.list(ids=one.id)
+
+
+def test_jobs_of_several_queues_are_one_list(jobs: Jobs) -> None:
+    """And those of one, or of none."""
+    job = jobs.job(send)
+    ids = [job.using(queue=queue).enqueue_sync(1).id for queue in ("a", "b", "c")]
+
+    assert [each.id for each in jobs.list(queue=["a", "c"])] == [ids[2], ids[0]]
+    assert [each.id for each in jobs.list(queue="b")] == [ids[1]]
+    assert jobs.list(queue=[]) == []
+
+
+def test_queues_that_are_asked_for_are_counted(jobs: Jobs) -> None:
+    """Although they have neither a job nor a worker of their own."""
+    assert jobs.stats() == []
+    jobs.job(send).using(queue="a").enqueue_sync(1)
+
+    found = jobs.stats(queues=["a", "b"])
+
+    assert [(each.queue, each.queued, each.workers) for each in found] == [
+        ("a", 1, 0),
+        ("b", 0, 0),
+    ]
+    with pytest.raises(ValueError, match="a queue's name"):
+        jobs.stats(queues=[" "])
+
+
+def test_what_was_written_beside_the_jobs_is_read(jobs: Jobs) -> None:
+    """While somebody else writes, too."""
+    with jobs.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (number INTEGER)")
+        connection.exec_driver_sql("INSERT INTO mine VALUES (7)")
+
+    with jobs.transaction(), jobs.reading() as other:
+        assert other.exec_driver_sql("SELECT number FROM mine").scalar() == 7
 
 
 async def awaited(jobs: Jobs) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from cotality._kit.imported import imported
 from cotality.jobs._jobs.store.database import Database, set_up_clock
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ def connection_of(given: Any, database: Database) -> Connection:  # Any: checked
     """
     from sqlalchemy import Connection
     from sqlalchemy.engine import make_url
-    from sqlalchemy.orm import Session
 
-    connection = (
-        cast("Any", given.connection()) if isinstance(given, Session) else given
-    )
+    connection = given
+    # Nobody has a session who has not imported this. We do not: while it is imported,
+    # other threads cannot use what is there of SQLAlchemy.
+    orm = imported("sqlalchemy.orm")
+    if not isinstance(given, Connection) and orm is not None:
+        connection = given.connection() if isinstance(given, orm.Session) else given
     if not isinstance(connection, Connection):
         raise TypeError(
             f"connection must be a Connection or a Session of SQLAlchemy, got "

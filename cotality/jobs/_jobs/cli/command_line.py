@@ -102,6 +102,12 @@ def add_worker_options(command: argparse.ArgumentParser) -> None:
         default=GRACE_S,
         help="seconds that jobs get to finish when it is stopped",
     )
+    command.add_argument(
+        "--while-open",
+        type=int,
+        metavar="FD",
+        help="stop when nobody is at the other end of this pipe",
+    )
 
 
 Given = argparse.Namespace
@@ -127,6 +133,8 @@ def worker(given: Given) -> int:
         )
     asked = threading.Event()
     stop_on_signals(asked)
+    if given.while_open is not None:
+        stop_with_other_end(given.while_open, asked)
     made.start()
     assert made.slot is not None
     served = (
@@ -185,6 +193,26 @@ def stop_on_signals(asked: threading.Event) -> None:
     # Its terminal is closed. Whoever ignores that (nohup) wants it to go on.
     if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
         signal.signal(hang_up, stop)
+
+
+def stop_with_other_end(descriptor: int, asked: threading.Event) -> None:
+    """Ask to stop when the other end of a pipe is closed, also by a death."""
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError as error:
+        raise CannotDoError(
+            f"--while-open is a file descriptor that this program was given, got "
+            f"{descriptor}: {error.strerror}"
+        ) from error
+
+    def watch() -> None:
+        try:
+            while os.read(descriptor, 1024):
+                pass  # what is written says nothing
+        finally:
+            asked.set()
+
+    threading.Thread(target=watch, name="jobs-other-end", daemon=True).start()
 
 
 def queues_in(texts: list[str]) -> dict[str, int | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cotality.jobs._jobs.stats import QueueStats
@@ -22,9 +23,11 @@ FIELDS = {
 }
 
 
-def counted(connection: Connection, now: float) -> list[QueueStats]:
-    """All queues that have jobs or workers, by name."""
-    found: dict[str, dict[str, float | None]] = {}
+def counted(
+    connection: Connection, now: float, asked: Iterable[str] = ()
+) -> list[QueueStats]:
+    """All queues that have jobs or workers or are *asked* for, by name."""
+    found: dict[str, dict[str, float | None]] = {queue: {} for queue in asked}
     rows = execute(
         connection,
         """
