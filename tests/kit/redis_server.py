@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -70,9 +71,15 @@ def redis_server() -> Iterator[str | None]:
         yield None if server is None else server.url
 
 
-def wait_for(socket: Path, server: subprocess.Popen[bytes]) -> None:
+def wait_for(path: Path, server: subprocess.Popen[bytes]) -> None:
+    """Its socket is there a moment before somebody listens at it."""
     end = time.monotonic() + LONG_S
-    while not socket.exists():
+    while not answers(path):
         assert server.poll() is None, "redis-server has ended"
         assert time.monotonic() < end, "redis-server has not begun to listen"
         time.sleep(POLL_S)
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(f"{path}") == 0

@@ -669,6 +669,7 @@ def test_figures_that_nobody_can_read_are_left_out(tmp_path: Path) -> None:
 
 def test_metrics_have_the_queues(client: Client, shop: Shop) -> None:
     """As the store has them."""
+    assert shop.add.enqueue_sync(1, 2).result_sync(60) == 3
     body = run(counting_app(RequestFigures(), shop.jobs).get("/metrics")).body
 
     found = figures_of(body)

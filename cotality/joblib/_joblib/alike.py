@@ -11,6 +11,7 @@ import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import encode
 
 if TYPE_CHECKING:  # no worker should import joblib for this
@@ -49,7 +50,9 @@ def packed(function: Function) -> Function:
     """What stands for *function* on its way; that itself if it cannot be packed."""
     try:
         data = encode(function)
-    except Exception:
+    except Exception as error:
+        if is_of_a_signal(error):
+            raise
         return function  # the task is blamed, in words that say why
     return function if len(data) > MOST else Packed(function, data)
 

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from cotality._kit.public import public_in
 from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.struck import is_of_a_signal
 from cotality.web._web.guard.problems import Problem, wait_header
 
 from .ending import Ending
@@ -124,6 +125,8 @@ class EventStream(Response):
                         asyncio.sleep(self.streams.longest_s),
                     )
                 except Exception as error:
+                    if is_of_a_signal(error):
+                        raise
                     # Its client connects again, and is told with a status.
                     logger.warning(
                         "a stream of events has ended early: %s",

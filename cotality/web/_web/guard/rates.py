@@ -11,6 +11,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.struck import is_of_a_signal
 
 logger = logging.getLogger("cotality.web")
 
@@ -60,6 +61,8 @@ class Rates:
             async with asyncio.timeout(ANSWER_S):
                 return await self.counted(self.there.limiter, name)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             # Anything may come of a server that is away; the request is not to blame.
             self.again_at = time.monotonic() + AWAY_S
             logger.warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.web._web.parts.items import error_text
 from cotality.web._web.parts.waiting import Waits, finished, waits_for
 
@@ -28,5 +29,7 @@ async def one(waits: Waits, index: int, give: Give) -> None:
         fetched = await waits.fetch(index)
         done = Done(index, finished(waits.recipe, fetched))
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         done = Done(index, error=error_text(error))
     give(done)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.web._web.parts.items import do_item, error_text
 from cotality.web._web.parts.recipe import Recipe
 
@@ -58,4 +59,6 @@ def done_here(recipe: Recipe, index: int) -> Done:
     try:
         return Done(index, do_item(recipe, index))
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         return Done(index, error=error_text(error))

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.machine import available_cpus
 from cotality.core.utils.process import Task
 from cotality.web._web.parts.items import error_text
@@ -107,5 +108,7 @@ class Fetching:
         try:
             found: Fetched | Done = await self.waits.fetch(index)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             found = Done(index, error=error_text(error))
         ready.put_nowait(found)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from cotality._kit.public import public_in
 from cotality._kit.safe_text import class_and_text, clipped, printable
+from cotality._kit.struck import is_of_a_signal
 
 CHECK_S = 2.0  # that a check may take
 FRESH_S = 1.0  # for which what it has found counts
@@ -117,6 +118,8 @@ class Checking:
                 if inspect.isawaitable(said):
                     said = await cast("Awaitable[object]", said)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             text = clipped(printable(class_and_text(error)), LONGEST)
             return CheckResult(ok=False, detail=text)
         return CheckResult(ok=said is not False)

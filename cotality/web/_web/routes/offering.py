@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, create_model
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 
 CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
 NO_NAME = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
@@ -41,6 +42,8 @@ def arguments_model(name: str, function: Callable[..., Any]) -> type[BaseModel]:
     try:
         return create_model(f"{name}_arguments", __config__=CONFIG, **fields)
     except Exception as error:
+        if is_of_a_signal(error):
+            raise
         raise cannot(name, class_and_text(error)) from error
 
 

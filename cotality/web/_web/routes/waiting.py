@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 
 from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.struck import is_of_a_signal
 from cotality.web._web.desk.desk import Desk
 from cotality.web._web.events.ending import Ending
 from cotality.web._web.events.hanging_up import first_of, hung_up
@@ -91,6 +92,8 @@ class Waiting:
         try:
             await self.desk.cancel(task_id)
         except Exception as error:
+            if is_of_a_signal(error):
+                raise
             # There is nobody to be told.
             logger.warning(
                 "task %s, whose client has hung up, could not be cancelled: %s",
