@@ -13,7 +13,8 @@ and go with any release.
   `items_after` the first, which are gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
-  `checked_seconds`, `check_function`, `count_from` the environment; all options
+  `checked_seconds`, `checked_use_processes`, `check_function`, `count_from` the
+  environment; the report that is `filled_by` the option; all options
   together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
   messages may use: `Face`.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
@@ -39,20 +40,22 @@ if TYPE_CHECKING:
         DEFAULT_GRACE,
         NEEDS_PROCESSES,
         Function,
-        UseProcesses,
         Variable,
         checked_options,
     )
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
+    from .utils._process.call.words import UseProcesses
     from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
+    from .utils._process.report.option import filled_by
     from .utils._process.tasks.checks import (
         OnError,
         check_function,
         checked_count,
         checked_flag,
         checked_seconds,
+        checked_use_processes,
     )
     from .utils._process.tasks.from_data import (
         NotUnpackableError,
@@ -86,7 +89,9 @@ __all__ = [
     "checked_limits",
     "checked_options",
     "checked_seconds",
+    "checked_use_processes",
     "count_from",
+    "filled_by",
     "items_after",
     "log_is_wanted",
     "log_loop",
@@ -113,7 +118,7 @@ LATER = {
     "ProgressOption": "progress.option",
     "TasksAfter": "tasks.from_data",
     "TasksOver": "tasks.from_data",
-    "UseProcesses": "call.options",
+    "UseProcesses": "call.words",
     "Variable": "call.options",
     "can_be_read_once": "tasks.from_data",
     "can_have_head_start": "call.loop_first",
@@ -123,7 +128,9 @@ LATER = {
     "checked_limits": "call.batches",
     "checked_options": "call.options",
     "checked_seconds": "tasks.checks",
+    "checked_use_processes": "tasks.checks",
     "count_from": "machine.environment",
+    "filled_by": "report.option",
     "items_after": "tasks.from_data",
     "log_is_wanted": "machine.environment",
     "log_loop": "call.call_log",

@@ -224,7 +224,7 @@ def take_a_second(marks: Marks) -> None:
 
 
 def at_once() -> Retry:
-    return Retry(2, backoff=0.01, jitter=False)
+    return Retry(1, backoff=0.01, jitter=False)
 
 
 def see_max_workers(calls: Calls, marks: Marks) -> bool:
@@ -253,7 +253,7 @@ def see_on_error(calls: Calls, marks: Marks) -> bool:
 def see_ordered(calls: Calls, marks: Marks) -> bool:
     """A task that has to wait for its second attempt is overtaken."""
     first: Task[Any] = Task(fail_first, {"marks": marks, "value": 0})
-    later = Retry(2, backoff=0.3, jitter=False)
+    later = Retry(1, backoff=0.3, jitter=False)
     pairs = calls.stream([first, *echoes(1)], retries=later, ordered=False)
     return [index for index, _ in pairs] == [1, 0]
 

@@ -166,7 +166,7 @@ def test_another_attempt_counts_like_the_first() -> None:
 
     began = monotonic()
     execute_tasks_in_parallel(
-        [Task(fail_once)] * 4, 1, retries=Retry(2, backoff=0), rate=Rate(2, PER)
+        [Task(fail_once)] * 4, 1, retries=Retry(1, backoff=0), rate=Rate(2, PER)
     )
 
     assert len(starts) == 8

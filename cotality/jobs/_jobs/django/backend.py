@@ -47,7 +47,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
     The options are ``url``, where jobs are kept, and ``engine``, as of `Jobs`; and what
     holds for each task that says nothing else: ``retries``, ``timeout``, ``keep`` and
     ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task says them itself:
-    ``@task(retries=Retry(5, on=OSError))``.
+    ``@task(retries=Retry(4, on=OSError))``.
     """
 
     task_class = JobTask

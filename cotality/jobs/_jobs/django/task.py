@@ -55,7 +55,7 @@ class Backend(Protocol):
 class JobTask(Task):  # type: ignore[misc]  # it is Any
     """A task of Django, and what else can be said about a job.
 
-    From Django 6.1 on ``@task`` takes these as well: ``@task(retries=Retry(5))``.
+    From Django 6.1 on ``@task`` takes these as well: ``@task(retries=Retry(4))``.
 
     Attributes:
         retries: How often it is tried again, or a `Retry`.

@@ -19,7 +19,7 @@ from cotality.core.machine import after_fork
 from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.options import WorkerOptions
 from cotality.tuning._tuning.work.work import Work
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[False] = False,
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R]: ...
     @overload
     def execute(
@@ -134,7 +134,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[True],
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R]: ...
     @overload
     def execute(
@@ -146,7 +146,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: Literal["return"],
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R | Exception]: ...
     def execute(
         self,
@@ -157,7 +157,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: OnError | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R] | list[R | Exception]:
         """``[func(item) for item in data]``, on the workers of this manager.
 
@@ -196,7 +196,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[False] = False,
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R]]: ...
     @overload
     def execute_async(
@@ -208,7 +208,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[True],
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R]]: ...
     @overload
     def execute_async(
@@ -220,7 +220,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: Literal["return"],
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R | Exception]]: ...
     def execute_async(
         self,
@@ -231,7 +231,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: OnError | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R] | list[R | Exception]]:
         """As :meth:`execute`, to be awaited; the event loop goes on meanwhile.
 
@@ -267,7 +267,7 @@ class PoolManager:
         chunksize: int | None,
         unpack: bool,
         on_error: OnError | None,
-        options: RunOptions,
+        options: WorkerOptions,
     ) -> Prepared:
         check_options(options)
         self._shared.check_open()
@@ -332,7 +332,7 @@ class PoolManager:
         self._shared.shut_down(checked_seconds("grace", grace, zero=True))
 
 
-def check_options(options: RunOptions) -> None:
+def check_options(options: WorkerOptions) -> None:
     """Refuse what would start more workers."""
     for name in NEED_OWN_WORKERS:
         if options.get(name) not in (None, ()):

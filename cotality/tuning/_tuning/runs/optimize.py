@@ -23,7 +23,7 @@ from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.plans.planning import planned
 from cotality.tuning._tuning.plans.profile import Profile
 from cotality.tuning._tuning.work.choice import Choice, checked_unpack
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.options import PlanOptions
 from cotality.tuning._tuning.work.work import (
     checked_data,
     checked_function,
@@ -47,7 +47,7 @@ def optimize(
     unpack: bool = False,
     fresh: bool = False,
     verbose: bool = False,
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> Plan:
     """Run the first items of *data* and say how to run all of them.
 

@@ -11,7 +11,7 @@ from cotality._kit import units
 from cotality._kit.public import public_in
 from cotality.core.calls import checked_flag
 from cotality.tuning._tuning.plans.plan import Plan
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.options import PlanOptions
 from cotality.tuning._tuning.work.work import (
     checked_data,
     checked_function,
@@ -77,7 +77,7 @@ def validate_optimization(
     max_workers: int | None = None,
     unpack: bool = False,
     verbose: bool = False,
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> Validation:
     """Run all items in a plain loop and as planned, and compare.
 

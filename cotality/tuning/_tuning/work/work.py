@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cotality.core.calls import check_function, marks_were_used
 
-from .choice import Choice, checked_unpack
+from .choice import Choice, checked_unpack, in_own_words
 
 if TYPE_CHECKING:
     from cotality.core.utils.process import Outcome
@@ -62,6 +62,9 @@ class Work:
             TypeError: A value of the wrong type.
             ValueError: A value out of range.
         """
+        given = checked_names(options, face)
+        if given:
+            n_jobs, executor = in_own_words(given, n_jobs, executor)
         choice = Choice.of(
             plan,
             executor=executor,
@@ -77,7 +80,7 @@ class Work:
             choice,
             on_error,
             return_exceptions,
-            checked_names(options, face),
+            given,
             face,
         )
 
@@ -125,12 +128,11 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
     """
     if not options:
         return {}
-    from .options import RunOptions
+    from .faces import face_of
 
+    names = face_of(face).names
     for name in options:
-        if name not in RunOptions.__annotations__:
-            from .faces import face_of
-
+        if name not in names:
             raise TypeError(face_of(face).unknown(name))
     return dict(options)
 

@@ -18,7 +18,8 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import BATCHES
-from .options import Options, UseProcesses
+from .options import Options
+from .words import UseProcesses
 
 R = TypeVar("R")
 

@@ -15,16 +15,17 @@ from cotality.core.utils._process.engine.run import Run
 from cotality.core.utils._process.engine.source import Source, source_of
 from cotality.core.utils._process.engine.waiting_retries import Retries
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.cpus import (
+    checked_max_workers,
+    default_workers,
+)
 from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.this_process import notice_fork
 from cotality.core.utils._process.tasks.checks import (
     OnError,
     checked_flag,
-    checked_max_workers,
     checked_on_error,
     checked_tasks,
-    checked_use_processes,
 )
 from cotality.core.utils._process.tasks.from_data import total_of
 from cotality.core.utils._process.tasks.task import Task
@@ -32,7 +33,8 @@ from cotality.core.utils._process.tasks.times import Measure
 
 from .face import LISTS, Face
 from .open_backend import open_backend
-from .options import Checked, Options, UseProcesses, checked_options, where_to_run
+from .options import Checked, Options, checked_options
+from .words import Said, UseProcesses, place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead
@@ -65,8 +67,8 @@ class Call(NamedTuple):
         tasks: object,
         options: Options,
         *,
-        max_workers: object,
-        use_processes: object,
+        max_workers: object = None,
+        use_processes: object = None,
         return_exceptions: object = False,
         on_error: object = None,
         bounded: bool = False,
@@ -88,16 +90,20 @@ class Call(NamedTuple):
             ValueError: A value out of range.
         """
         notice_fork()
-        on_processes = checked_use_processes(use_processes)
+        place = place_said(options, use_processes)
+        number = workers_said(options, max_workers)
         policy = checked_on_error(
             on_error, checked_flag("return_exceptions", return_exceptions)
         )
         face.check_names({**options})
-        executor, on_processes = where_to_run(options.get("executor"), on_processes)
+        executor, on_processes = where_to_run(
+            options.get("executor"), place, face.default
+        )
         given = checked_options(
             {**options, "executor": executor},
             use_processes=on_processes,
             processes=face.processes,
+            word=place.word,
         )
         given = given._replace(way_out=face.threads)
         if on_processes == "auto" and given.needs_processes:
@@ -107,15 +113,16 @@ class Call(NamedTuple):
                 f"max_failures={given.max_failures!r} needs on_error='group' or "
                 f"'return': with 'raise' the first failure ends the call"
             )
-        if max_workers is None and given.executor is None:
+        workers = None if number.value is None else checked_number(number, on_processes)
+        if workers is None and given.executor is None:
             given = given._replace(names_no_number=True)
             found_out = on_processes == "auto" and not given.inline
             default = default_workers(bool(on_processes), this_process.is_worker)
             is_theirs = on_processes is True and has_enclosing_pool()
-            max_workers = None if found_out or is_theirs else default
+            workers = None if found_out or is_theirs else default
         return cls(
             checked_tasks(tasks, may_be_async=may_be_async),
-            None if max_workers is None else checked_max_workers(max_workers),
+            workers,
             on_processes,
             policy,
             given,
@@ -223,6 +230,16 @@ class Call(NamedTuple):
             ended = EndedCall(decided_by="plan", reason=self.planned)
             return CallLog(ended), *each
         return CallLog(), *each
+
+
+def checked_number(number: Said, on_processes: UseProcesses) -> int:
+    """The number of workers that a caller has said.
+
+    All CPUs are shared: in a worker process of ours, its part of them is one.
+    """
+    count = checked_max_workers(number.value, number.word)
+    is_share = isinstance(number.value, int) and number.value < 0
+    return 1 if is_share and on_processes is True and this_process.is_worker else count
 
 
 def has_enclosing_pool() -> bool:

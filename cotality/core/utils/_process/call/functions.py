@@ -13,7 +13,8 @@ from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
 from cotality.core.utils._process.tasks.task import Task
 
-from .options import Options, UseProcesses
+from .options import Options
+from .words import UseProcesses
 
 R = TypeVar("R")
 

@@ -13,7 +13,8 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import OUTCOMES
-from .options import Options, UseProcesses
+from .options import Options
+from .words import UseProcesses
 
 R = TypeVar("R")
 

@@ -80,6 +80,29 @@ class Rate(Brake):
     def __repr__(self) -> str:
         return f"Rate({self.count}, per={self.per})"
 
+    @classmethod
+    def of(cls, rate: object) -> Rate:
+        """What the option *rate* stands for: a `Rate`, or a number of tasks a second.
+
+        Raises:
+            TypeError: *rate* is neither.
+            ValueError: It is a number that is not more than 0, or is not finite.
+        """
+        if isinstance(rate, Rate):
+            return rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise TypeError(
+                f"rate must be a number of tasks a second or a Rate, got {rate!r}. "
+                f"Rate(100, per=60) is a hundred a minute."
+            )
+        if not 0 < rate < inf:
+            raise ValueError(
+                f"rate must be more than 0 tasks a second, and finite, got {rate!r}. "
+                f"Leave it out for no limit."
+            )
+        whole = math.floor(rate)
+        return cls(whole, whole / rate) if whole else cls(1, 1 / rate)
+
     def take(self, wanted: int) -> int:
         with self.lock:
             now = monotonic()

@@ -7,9 +7,10 @@ is opened again, and what tasks print meanwhile has its own place.
 from __future__ import annotations
 
 import importlib
+from html import escape
 from typing import Any
 
-from .sentence import sentence
+from .sentence import titled
 from .snapshot import Progress
 
 
@@ -23,8 +24,8 @@ class NotebookFace:
 
     def show(self, progress: Progress) -> None:
         display: Any = importlib.import_module("IPython.display")  # Any: as above
-        text = sentence(progress)
-        content = {"text/plain": text, "text/html": f"{bar(progress)} {text}"}
+        text = titled(progress)
+        content = {"text/plain": text, "text/html": f"{bar(progress)} {escape(text)}"}
         if self.output is None:
             self.output = display.display(content, raw=True, display_id=True)
         else:

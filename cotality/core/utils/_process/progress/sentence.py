@@ -10,6 +10,15 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 
 
+def titled(progress: Progress) -> str:
+    """The name of the call, if it has one, and the sentence."""
+    return (
+        f"{progress.name}: {sentence(progress)}"
+        if progress.name
+        else (sentence(progress))
+    )
+
+
 def sentence(progress: Progress) -> str:
     """*progress* in words; ASCII, so that any terminal and any file can take it."""
     parts = [tasks_done(progress)]
@@ -32,8 +41,17 @@ def sentence(progress: Progress) -> str:
 
 def tasks_done(progress: Progress) -> str:
     if progress.total is None or progress.done == progress.total:
-        return f"{progress.done:,} task{'' if progress.done == 1 else 's'}"
-    return f"{progress.done:,}/{progress.total:,} tasks"
+        return units.number(progress.done, progress.unit, plural(progress.unit))
+    return f"{progress.done:,}/{progress.total:,} {plural(progress.unit)}"
+
+
+def plural(unit: str) -> str:
+    """``"files"`` for ``"file"``, and for ``"files"``; ``"entries"`` for ``"entry"``."""
+    if unit.endswith("s"):
+        return unit
+    if unit.endswith("y") and unit[-2:-1] not in "aeiou":
+        return f"{unit[:-1]}ies"
+    return f"{unit}s"
 
 
 def duration(seconds: float) -> str:

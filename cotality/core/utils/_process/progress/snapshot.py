@@ -27,6 +27,8 @@ class Progress:
             that is not known.
         finished: Whether the call is over, for whatever reason: this is the last
             snapshot.
+        name: What the call does, as ``progress="Hashing"`` says; empty if nothing does.
+        unit: What one task is called, as ``unit="file"`` says.
     """
 
     done: int
@@ -38,3 +40,5 @@ class Progress:
     elapsed_seconds: float
     remaining_seconds: float | None
     finished: bool
+    name: str = ""
+    unit: str = "task"

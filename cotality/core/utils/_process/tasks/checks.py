@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterable, Iterable, Sequence
+from os import PathLike
 from types import BuiltinFunctionType, FunctionType
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from .task import ASYNC, Task
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 OnError: TypeAlias = Literal["raise", "return", "group"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
-
-
-def checked_max_workers(max_workers: object) -> int:
-    """*max_workers* as a number of workers."""
-    if isinstance(max_workers, bool) or not isinstance(max_workers, int):
-        raise TypeError(f"max_workers must be an integer or None, got {max_workers!r}")
-    if max_workers < 1:
-        raise ValueError(f"max_workers must be at least 1, got {max_workers!r}")
-    return max_workers
 
 
 def checked_tasks(tasks: object, *, may_be_async: bool) -> Any:  # Any: (async) iterable
@@ -101,6 +96,15 @@ def checked_count(name: str, count: object) -> int | None:
     return count
 
 
+def path_in(value: object) -> Path | None:
+    """*value* as a path if it is the name of a file, else None."""
+    if not isinstance(value, str | PathLike):
+        return None
+    from pathlib import Path
+
+    return Path(cast("str | PathLike[str]", value))
+
+
 def checked_flag(name: str, flag: object) -> bool:
     """*flag* as True or False."""
     if not isinstance(flag, bool):
@@ -108,12 +112,14 @@ def checked_flag(name: str, flag: object) -> bool:
     return flag
 
 
-def checked_use_processes(use_processes: object) -> bool | Literal["auto"]:
+def checked_use_processes(
+    use_processes: object, name: str = "use_processes"
+) -> bool | Literal["auto"]:
     if isinstance(use_processes, bool):
         return use_processes
     if use_processes == "auto":
         return "auto"
-    message = f"use_processes must be True, False or 'auto', got {use_processes!r}"
+    message = f"{name} must be True, False or 'auto', got {use_processes!r}"
     raise (ValueError if isinstance(use_processes, str) else TypeError)(message)
 
 
