@@ -187,8 +187,8 @@ def checked_jobs(n_jobs: object, name: str = "n_jobs") -> int | None:
         return None
     if n_jobs == 0 and not isinstance(n_jobs, bool):
         raise ValueError(
-            f"{name} must not be 0: 1 is a plain loop, -1 stands for all CPUs, and None "
-            f"lets the machine decide"
+            f"{name} must not be 0: 1 is a plain loop, -1 stands for all CPUs, and "
+            f"None lets the machine decide"
         )
     from cotality.core.machine import checked_max_workers
 

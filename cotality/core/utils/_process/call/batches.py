@@ -18,7 +18,7 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import BATCHES
-from .options import Options
+from .options import Options, takes_options
 from .words import UseProcesses
 
 R = TypeVar("R")
@@ -96,6 +96,7 @@ def process_in_batches(
     **options: Unpack[Options],
 ) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]: ...
 @public
+@takes_options
 def process_in_batches(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,

@@ -74,3 +74,14 @@ STREAMS = Face((*WHERE, "return_exceptions", "on_error", "ordered"))
 OUTCOMES = Face((*WHERE, "ordered"))
 BATCHES = Face((*STREAMS.parameters, "batch_size", "max_memory_mb"))
 REPLAYS = Face(("keys", *WHERE), without=("dead_letters",))
+
+# The functions of one vocabulary, which find out where tasks are done soonest.
+RUNS = Face(
+    ("on_error",),
+    also=("max_workers", "use_processes"),
+    processes="processes=True",
+    threads="processes=False",
+    default="auto",
+)
+MAPS = RUNS._replace(parameters=("unpack", "on_error"))
+STREAMED_MAPS = RUNS._replace(parameters=("unpack", "ordered", "on_error"))

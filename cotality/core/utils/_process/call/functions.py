@@ -13,7 +13,7 @@ from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
 from cotality.core.utils._process.tasks.task import Task
 
-from .options import Options
+from .options import Options, takes_options
 from .words import UseProcesses
 
 R = TypeVar("R")
@@ -70,6 +70,7 @@ def execute_tasks_in_parallel(
     **options: Unpack[Options],
 ) -> list[R] | list[R | Exception]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -200,6 +201,7 @@ def execute_tasks_in_parallel_unordered(
     **options: Unpack[Options],
 ) -> list[R] | list[R | Exception]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_unordered(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -286,6 +288,7 @@ def execute_tasks_in_parallel_streaming(
     **options: Unpack[Options],
 ) -> Generator[tuple[int, R | Exception], None, None]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_streaming(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,

@@ -18,7 +18,7 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import OUTCOMES, STREAMS
-from .options import Options
+from .options import Options, takes_options
 from .words import UseProcesses
 
 R = TypeVar("R")
@@ -79,6 +79,7 @@ def execute_tasks_in_parallel_async(
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -166,6 +167,7 @@ def execute_tasks_in_parallel_unordered_async(
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_unordered_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -247,6 +249,7 @@ def execute_tasks_in_parallel_streaming_async(
     **options: Unpack[Options],
 ) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_streaming_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -290,6 +293,7 @@ def execute_tasks_in_parallel_streaming_async(
 
 
 @public
+@takes_options
 def iter_outcomes_async(
     tasks: Tasks[R],
     max_workers: int | None = None,

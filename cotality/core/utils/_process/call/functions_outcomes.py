@@ -13,13 +13,14 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import OUTCOMES
-from .options import Options
+from .options import Options, takes_options
 from .words import UseProcesses
 
 R = TypeVar("R")
 
 
 @public
+@takes_options
 def iter_outcomes(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,

@@ -18,6 +18,7 @@ from cotality.core.utils._process.tasks.checks import (
     checked_seconds,
 )
 
+from .shown_options import showing
 from .words import MEANINGS, ExecutorName, UseProcesses
 
 # Every program loads this module. So what an option needs is imported only when a call
@@ -170,10 +171,19 @@ DEFAULTS: dict[str, object] = {
 
 
 class MapOptions(Options, total=False):
-    """The same for functions without parameters for the old words."""
+    """The same for functions without parameters for the old words.
+
+    Attributes:
+        max_workers: Another word for *workers*.
+        use_processes: Another word for *processes*.
+    """
 
     max_workers: int | None
     use_processes: UseProcesses | None
+
+
+# For a function that takes the options, above it: they are in its signature and help.
+takes_options = showing(Options, DEFAULTS)
 
 
 class Checked(NamedTuple):

@@ -98,6 +98,12 @@ class Prepared:
 
         return stream(self.one_by_one.blocking(), ordered)
 
+    def values(self, *, ordered: bool = True) -> Generator[Any, None, None]:
+        """Yield the results alone while the rest run; begins with ``next()``."""
+        from cotality.core.utils._process.engine.delivery import values
+
+        return values(self.one_by_one.blocking(), ordered)
+
     def outcomes(self, *, ordered: bool = True) -> Generator[Outcome[Any], None, None]:
         """Yield an `Outcome` for each task; no failure of a task is raised."""
         from cotality.core.utils._process.engine.delivery import outcomes

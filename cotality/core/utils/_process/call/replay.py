@@ -25,7 +25,8 @@ from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
 from .face import REPLAYS
-from .options import Options
+from .options import DEFAULTS, Options
+from .shown_options import showing
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.durable.dead_letters.store import Store
@@ -36,6 +37,7 @@ logger = logging.getLogger(LOGGER)
 
 
 @public
+@showing(Options, DEFAULTS, without=("dead_letters",))
 def replay(
     path: str | os.PathLike[str] | DeadLetters,
     *,

@@ -22,6 +22,14 @@ MEANINGS: dict[object, UseProcesses] = {
 }
 
 
+# Of these one says what the others would.
+SYNONYMS = (
+    frozenset({"workers", "max_workers", "n_jobs"}),
+    frozenset({"processes", "use_processes", "executor"}),
+    frozenset({"memory_limit", "memory_limit_mb"}),
+)
+
+
 class Said(NamedTuple):
     """What a caller has said, and in which word."""
 

@@ -61,6 +61,21 @@ def stream(
     run.conclude()
 
 
+def values(run: Run, ordered: bool) -> Generator[Any, None, None]:  # Any: as above
+    portions = driven(in_turn(run, ordered), run.arrivals)
+    try:
+        for portion in portions:
+            count = len(portion.values)
+            if run.policy.leaves_in_place:
+                portion.put_errors_in_place()
+            yield from portion.take_values()
+            run.schedule.taken(count)
+            del portion
+    finally:
+        portions.close()
+    run.conclude()
+
+
 def outcomes(
     run: Run, ordered: bool
 ) -> Generator[Outcome[Any], None, None]:  # Any: as above

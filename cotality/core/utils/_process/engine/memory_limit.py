@@ -212,7 +212,7 @@ def bytes_of(size: object) -> int:
         )
     if found < MB and not isinstance(size, str):
         raise ValueError(
-            f"memory_limit={size!r} would be as many bytes, less than a megabyte. Write "
-            f"it with a unit: '500MB', '2GB'."
+            f"memory_limit={size!r} would be that many bytes, less than a megabyte. "
+            f"Write it with a unit: '500MB', '2GB'."
         )
     return int(found)

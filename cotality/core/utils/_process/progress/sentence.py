@@ -46,7 +46,7 @@ def tasks_done(progress: Progress) -> str:
 
 
 def plural(unit: str) -> str:
-    """``"files"`` for ``"file"``, and for ``"files"``; ``"entries"`` for ``"entry"``."""
+    """``"files"`` for ``"file"`` or ``"files"``; ``"entries"`` for ``"entry"``."""
     if unit.endswith("s"):
         return unit
     if unit.endswith("y") and unit[-2:-1] not in "aeiou":

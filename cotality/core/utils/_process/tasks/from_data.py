@@ -52,11 +52,8 @@ class TasksOver(CountedTasks[R]):
         self.make = unpacked if unpack else single
         # Whether any thread may read it: there is no code of others in that.
         self.is_plain = type(data) in (list, tuple, range)
-        if total is None and isinstance(data, Sized):
-            try:
-                self.total = len(data)
-            except TypeError:
-                pass  # it has a length as long as what it wraps has one
+        if total is None:
+            self.total = length_of(data)
 
     def __iter__(self) -> Iterator[Task[R]]:
         make, function = self.make, self.function
@@ -121,6 +118,63 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
         f"items must be tuples, lists or mappings to be unpacked, but item {index} is "
         f"{shortened(item, 80)}. Without unpack=True each item is one argument."
     )
+
+
+def checked_data(data: object, name: str) -> Iterable[Any]:  # Any: as above
+    """*data*, whose items are to be arguments.
+
+    Args:
+        name: What the caller has called it.
+
+    Raises:
+        TypeError: It has no items, or they are not what somebody means who gives it.
+    """
+    if type(data) in (list, tuple, range):  # as mostly
+        return cast("list[Any]", data)
+    if isinstance(data, Mapping):
+        raise TypeError(
+            f"{name} must not be a mapping, got {shortened(data, 60)}: its items would "
+            f"be its keys. Say which you mean: list(d), d.values(), or d.items() with "
+            f"unpack=True."
+        )
+    if isinstance(data, str | bytes | bytearray):
+        raise TypeError(
+            f"{name} must not be a text, got {shortened(data, 60)}: its items would be "
+            f"single characters. Put it into a list, or say list(text)."
+        )
+    if hasattr(data, "itertuples"):
+        raise TypeError(
+            f"{name} must not be a {type(data).__name__}: its items would be the names "
+            f"of its columns. Say which you mean: df.itertuples(index=False) with "
+            f"unpack=True for rows, df.groupby(...) with unpack=True for groups."
+        )
+    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
+        return cast("Iterable[Any]", data)
+    if hasattr(data, "__aiter__"):
+        raise TypeError(
+            f"{name} must be an iterable, got {shortened(data, 80)}, which only an "
+            f"event loop can read. Gather its items in a list first, [item async for "
+            f"item in {name}]."
+        )
+    raise TypeError(f"{name} must be an iterable, got {shortened(data, 80)}")
+
+
+def length_of(data: object) -> int | None:
+    """How many items there are; None if nobody knows."""
+    try:
+        return len(data) if isinstance(data, Sized) else None
+    except TypeError:
+        return None  # it has a length as long as what it wraps has one
+
+
+def what_for(thing: object) -> str:
+    """*thing* in the place of a function, and what it may be meant for."""
+    shown = shortened(thing, 80)
+    if isinstance(thing, Task):
+        return f"{shown}. run_tasks(tasks) runs tasks."
+    if isinstance(thing, Iterable):
+        return f"{shown}. It comes before the data."
+    return shown
 
 
 def total_of(tasks: object) -> int | None:

@@ -186,6 +186,16 @@ class Settled:
                 yield index + position, value
             del value
 
+    def take_values(self) -> Iterator[Any]:  # Any: what tasks return
+        """Yield each value, leaving failures out; it keeps none that it has yielded."""
+        values, errors = self.values, self.errors
+        self.values = []
+        if errors:
+            values = [each for at, each in enumerate(values) if at not in errors]
+        values.reverse()
+        while values:
+            yield values.pop()
+
     def take_outcomes(self) -> Iterator[Outcome[Any]]:  # Any: of any result type
         """Yield an `Outcome` for each task, of which it keeps none; needs *details*."""
         assert self.details is not None
