@@ -23,6 +23,34 @@ These are the words that most people need, the same objects as in
 
 import sys
 
+# Type checkers take a variable of this name for true, and see what each name is.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .core.utils.process import (
+        DeadLetters,
+        Journal,
+        Outcome,
+        Progress,
+        Rate,
+        Retry,
+        RunReport,
+        Task,
+        TaskNotPicklableError,
+        TaskTimeoutError,
+        WorkerCrashedError,
+        iter_outcomes,
+        parallel,
+        pmap,
+        pmap_async,
+        pmap_iter,
+        replay,
+        run_tasks,
+        share,
+        worker_pool,
+        worker_state,
+    )
+
 __all__ = [
     "DeadLetters",
     "Journal",

@@ -91,7 +91,9 @@ def mentioned(message: str) -> set[str]:
 
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
     """Gives the message that a wrong use of a face gets; empty if it got none."""
     monkeypatch.chdir(tmp_path)  # where "strange" may be a file
     letters = tmp_path / "failed.jsonl"

@@ -41,7 +41,7 @@ def pmap(
     on_error: OnError | None = None,
     **options: Unpack[MapOptions],
 ) -> list[R] | list[R | Exception]:
-    """Call *function* with each of *items*, many at a time; return the results in order.
+    """Call *function* with each of *items*, many at a time; the results, in order.
 
     ``pmap(function, items)`` is ``[function(item) for item in items]``, as fast as the
     machine allows: it runs the first items in a loop, measures them, and moves the

@@ -1,12 +1,13 @@
-"""A decorator: the function stays what it is, and can also be called with many items."""
+"""A decorator: the function stays what it is, and can be called with many items."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable
+from copyreg import __newobj__  # type: ignore[attr-defined]  # what pickle itself uses
 from functools import partial, update_wrapper
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
 
 from cotality._kit.public import public
 
@@ -42,6 +43,9 @@ class ParallelFunction(Generic[P, R]):
         options: What was given to :func:`parallel`.
     """
 
+    function: Callable[P, R]
+    options: MapOptions
+
     def __init__(self, function: Callable[P, R], options: MapOptions) -> None:
         self.function = function
         self.options = options
@@ -63,22 +67,25 @@ class ParallelFunction(Generic[P, R]):
         return f"<parallel {name or repr(self.function)}>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:  # Any: what pickle takes
-        """By name, as a function; with what it calls if no name leads to it."""
-        if self.is_importable:
+        """By name, as a function; with what it calls if no name leads to it.
+
+        That comes as the state of a new one, so that it may refer to this one.
+        """
+        if self._is_importable:
             return self.function.__qualname__
         kept = {
             name: value
             for name, value in self.options.items()
             if isinstance(value, SIMPLE)
         }
-        return bare, (type(self),), {"function": self.function, "options": kept}
+        return __newobj__, (type(self),), {"function": self.function, "options": kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.function, self.options = state["function"], state["options"]
         update_wrapper(self, self.function)
 
     @property
-    def is_importable(self) -> bool:
+    def _is_importable(self) -> bool:
         """Whether another process finds it by its name."""
         name = getattr(self, "__qualname__", "")
         module = getattr(self, "__module__", "__main__")
@@ -88,9 +95,9 @@ class ParallelFunction(Generic[P, R]):
         return found is self
 
     @property
-    def called(self) -> Callable[..., R]:
+    def _called(self) -> Callable[..., R]:
         """What tasks call: what travels best."""
-        return self if self.is_importable else self.function
+        return self if self._is_importable else self.function
 
     @takes_options
     def map(
@@ -106,9 +113,9 @@ class ParallelFunction(Generic[P, R]):
         As :func:`pmap`, with the options of the decorator, over which those that are
         given here win.
         """
-        given = self.with_options(options)
+        given = self._with_options(options)
         return pmap(
-            self.called, items, *more, unpack=unpack, on_error=on_error, **given
+            self._called, items, *more, unpack=unpack, on_error=on_error, **given
         )
 
     @takes_options
@@ -122,9 +129,9 @@ class ParallelFunction(Generic[P, R]):
         **options: Unpack[MapOptions],
     ) -> Generator[R, None, None] | Generator[R | Exception, None, None]:
         """The results one by one, while others run, as from :func:`pmap_iter`."""
-        given = self.with_options(options)
+        given = self._with_options(options)
         return pmap_iter(
-            self.called,
+            self._called,
             items,
             *more,
             unpack=unpack,
@@ -143,18 +150,18 @@ class ParallelFunction(Generic[P, R]):
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[R]] | Coroutine[Any, Any, list[R | Exception]]:
         """The results, to be awaited, as from :func:`pmap_async`."""
-        given = self.with_options(options)
+        given = self._with_options(options)
         return pmap_async(
-            self.called, items, *more, unpack=unpack, on_error=on_error, **given
+            self._called, items, *more, unpack=unpack, on_error=on_error, **given
         )
 
     def task(self, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
         """A `Task` that calls the function with these arguments."""
         from cotality.core.utils._process.tasks.task import Task
 
-        return Task(self.called, kwargs, positional=args)
+        return Task(self._called, kwargs, positional=args)
 
-    def with_options(self, given: MapOptions) -> MapOptions:
+    def _with_options(self, given: MapOptions) -> MapOptions:
         """The options of the decorator, with those that are *given* in their place."""
         if not given:
             return self.options
@@ -164,13 +171,7 @@ class ParallelFunction(Generic[P, R]):
         kept: Any = {  # Any: options of every type
             name: value for name, value in self.options.items() if name not in replaced
         }
-        merged: MapOptions = {**kept, **given}
-        return merged
-
-
-def bare(kind: type[Any]) -> Any:  # Any: a `ParallelFunction` of any function
-    """One that has nothing yet, so that what refers to itself can be unpickled."""
-    return kind.__new__(kind)
+        return cast("MapOptions", {**kept, **given})
 
 
 @public

@@ -1,10 +1,10 @@
 """Lets a function that takes options show them: in its signature and in its docstring.
 
-The options are declared once, as a `TypedDict` whose docstring explains each. A function
-takes them as ``**options``, which says nothing to a person who asks for its parameters:
-with ``help``, in a notebook, in an editor that has the program at hand. All of these
-ask :func:`inspect.signature`, and that follows ``__wrapped__``. So there stands a
-function that has every option as a parameter, and is never called.
+The options are declared once, as a `TypedDict` whose docstring explains each. A
+function takes them as ``**options``, which says nothing to a person who asks for its
+parameters: with ``help``, in a notebook, in an editor that has the program at hand. All
+of these ask :func:`inspect.signature`, and that follows ``__wrapped__``. So there
+stands a function that has every option as a parameter, and is never called.
 
 Nothing here needs :mod:`inspect`, for which every program would have to wait. Editors
 that only read the source have the stubs beside the front doors.
@@ -40,7 +40,6 @@ def showing(
     """
 
     def mark(function: F) -> F:
-        assert isinstance(function, FunctionType)
         own = parameters_of(function)
         names = [
             name
@@ -57,19 +56,19 @@ def showing(
     return mark
 
 
-def parameters_of(function: FunctionType) -> tuple[str, ...]:
-    code = function.__code__
+def parameters_of(function: Any) -> tuple[str, ...]:  # Any: as above
+    code: CodeType = function.__code__
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def twin_of(
-    function: FunctionType,
+    function: Any,  # Any: a function of any result type
     names: list[str],
     options: type,
     defaults: Mapping[str, object],
 ) -> FunctionType:
     """A function with the parameters of *function*, and *names* in place of ``**``."""
-    code = function.__code__
+    code: CodeType = function.__code__
     positional = code.co_varnames[: code.co_argcount]
     keywords = parameters_of(function)[code.co_argcount :]
     first = [name for name in FIRST if name in names]

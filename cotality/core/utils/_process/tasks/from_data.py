@@ -131,11 +131,12 @@ def checked_data(data: object, name: str) -> Iterable[Any]:  # Any: as above
     """
     if type(data) in (list, tuple, range):  # as mostly
         return cast("list[Any]", data)
+    given: object = data
     if isinstance(data, Mapping):
         raise TypeError(
-            f"{name} must not be a mapping, got {shortened(data, 60)}: its items would "
-            f"be its keys. Say which you mean: list(d), d.values(), or d.items() with "
-            f"unpack=True."
+            f"{name} must not be a mapping, got {shortened(given, 60)}: its items "
+            f"would be its keys. Say which you mean: list(d), d.values(), or d.items() "
+            f"with unpack=True."
         )
     if isinstance(data, str | bytes | bytearray):
         raise TypeError(
