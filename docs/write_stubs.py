@@ -123,6 +123,17 @@ def unpacked(function: ast.FunctionDef) -> str:
     return inner.id if isinstance(inner, ast.Name) else ""
 
 
+def left_out(function: ast.FunctionDef) -> set[object]:
+    """The options that it does not take, as its decorator says."""
+    return {
+        each.value
+        for mark in function.decorator_list
+        if isinstance(mark, ast.Call)
+        for each in mark.args
+        if isinstance(each, ast.Constant)
+    }
+
+
 class Stub:
     """What is collected for one stub."""
 
@@ -185,7 +196,7 @@ class Stub:
             new.body = [ast.Expr(ast.Constant(...))]
             if place == 0:
                 if unpacked(last):
-                    self.take_options(new, source, unpacked(last))
+                    self.take_options(new, source, unpacked(last), left_out(last))
                 text = inspect.getdoc(thing)
                 if text:
                     new.body.insert(0, ast.Expr(ast.Constant(text)))
@@ -216,17 +227,21 @@ class Stub:
         return {*vars(builtins), *(ITEMS if ITEMS[0] in self.variables else ())}
 
     def take_options(
-        self, function: ast.FunctionDef, source: Source, options: str
+        self,
+        function: ast.FunctionDef,
+        source: Source,
+        options: str,
+        without: set[object],
     ) -> None:
         args = function.args
         own = {each.arg for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
         defaults: dict[str, object] = import_module(
-            "cotality.core.utils._process.call.options"
+            "cotality.core.utils._process.call.declared"
         ).DEFAULTS
         keywords = list(zip(args.kwonlyargs, args.kw_defaults, strict=True))
         first: list[Any] = []
         for name, (annotation, home) in options_of(source, options).items():
-            if name in own:
+            if name in own or name in without:
                 continue
             self.use(annotation, home)
             default = ast.parse(repr(defaults.get(name)), mode="eval").body
@@ -362,7 +377,7 @@ def arity(
         "on_error": {
             "raise": 'Literal["raise", "group"] | None',
             "return": 'Literal["return"]',
-        }.get(on_error or "", "OnError | None"),
+        }.get(on_error or "", 'Literal["raise", "return", "group"] | None'),
     }
     required = {"unpack"} if not count else set()
     required |= {"on_error"} if on_error != "raise" and count is not None else set()

@@ -16,7 +16,8 @@ and go with any release.
   `checked_seconds`, `checked_use_processes`, `check_function`, `count_from` the
   environment; the report that is `filled_by` the option; all options
   together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
-  messages may use: `Face`.
+  messages may use: `Face`. A function that has options below its ``**`` shows them if
+  `takes_options_without` some stands above it.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
@@ -30,22 +31,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .utils._process.call.batches import checked_limits
     from .utils._process.call.call_log import log_loop, logger
+    from .utils._process.call.declared import (
+        DEFAULT_GRACE,
+        Function,
+        UseProcesses,
+        Variable,
+        takes_options_without,
+    )
     from .utils._process.call.face import Face
     from .utils._process.call.functions_async import Awaits
     from .utils._process.call.loop_first import (
         can_have_head_start,
         results_with_head_start,
     )
-    from .utils._process.call.options import (
-        DEFAULT_GRACE,
-        NEEDS_PROCESSES,
-        Function,
-        Variable,
-        checked_options,
-    )
+    from .utils._process.call.options import NEEDS_PROCESSES, checked_options
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
-    from .utils._process.call.words import UseProcesses
     from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
     from .utils._process.report.option import filled_by
@@ -101,6 +102,7 @@ __all__ = [
     "prepare",
     "results_with_head_start",
     "run_in_loop",
+    "takes_options_without",
     "total_of",
     "unwrapped",
 ]
@@ -108,9 +110,9 @@ __all__ = [
 # In which room of the core each of them is.
 LATER = {
     "Awaits": "call.functions_async",
-    "DEFAULT_GRACE": "call.options",
+    "DEFAULT_GRACE": "call.declared",
     "Face": "call.face",
-    "Function": "call.options",
+    "Function": "call.declared",
     "NEEDS_PROCESSES": "call.options",
     "NotUnpackableError": "tasks.from_data",
     "OnError": "tasks.checks",
@@ -118,8 +120,8 @@ LATER = {
     "ProgressOption": "progress.option",
     "TasksAfter": "tasks.from_data",
     "TasksOver": "tasks.from_data",
-    "UseProcesses": "call.words",
-    "Variable": "call.options",
+    "UseProcesses": "call.declared",
+    "Variable": "call.declared",
     "can_be_read_once": "tasks.from_data",
     "can_have_head_start": "call.loop_first",
     "check_function": "tasks.checks",
@@ -140,6 +142,7 @@ LATER = {
     "prepare": "call.prepared",
     "results_with_head_start": "call.loop_first",
     "run_in_loop": "call.plain_loop",
+    "takes_options_without": "call.declared",
     "total_of": "tasks.from_data",
     "unwrapped": "call.plain_loop",
 }

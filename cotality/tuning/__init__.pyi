@@ -40,7 +40,7 @@ from cotality.core.calls import (
 from cotality.core.observing import Brake
 from cotality.core.pools import IDLE_SECONDS
 from cotality.core.pools import PoolStatus as PoolStatus
-from cotality.core.utils._process.call.words import ExecutorName
+from cotality.core.utils._process.call.declared import ExecutorName
 from cotality.core.utils.process import (
     DeadLetter,
     DeadLetters,
@@ -232,7 +232,6 @@ class DeadLetterQueue(DeadLetters):
         journal: str | os.PathLike[str] | Journal | None = None,
         resume: bool = False,
         retry_failed: bool = False,
-        dead_letters: str | os.PathLike[str] | DeadLetters | None = None,
         chunksize: int | None = None,
         memory_limit: str | float | None = None,
         memory_limit_mb: float | None = None,
@@ -278,7 +277,33 @@ class DeadLetterQueue(DeadLetters):
                 a time, so that nothing runs twice.
             DeadLetterError: The file cannot be read or written.
             ValueError: *options* have ``dead_letters``.
-            TypeError: *func* cannot be called."""
+            TypeError: *func* cannot be called.
+
+        Options:
+            workers: How many tasks run at a time; -1 means all CPUs.
+            processes: True: worker processes; False: threads; ``"auto"`` finds out.
+            max_failures: End the call when this many tasks have failed.
+            retries: Run a failed task again, at most this many times.
+            timeout: Seconds that one task may run.
+            grace: Seconds that running tasks get to finish when the call ends early.
+            max_tasks_per_worker: Replace a worker process after this many tasks.
+            progress: True, or a name such as ``"Hashing"``: show a progress bar.
+            unit: What the bar calls one task, such as ``"file"``.
+            report: A file such as ``"run.html"`` that says what the run did.
+            journal: A file in which the call writes down how each task ends.
+            resume: Continue from what the *journal* says.
+            retry_failed: With *resume*, run failed tasks again.
+            chunksize: The most tasks that travel together.
+            memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+            memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+            rate: How many tasks may start in a second.
+            circuit_breaker: Fail tasks at once while the service they need is down.
+            context: Context variables whose values tasks on processes see.
+            initializer: Each worker calls it, with *initargs*, before its first task.
+            initargs: The arguments of *initializer*, in a tuple.
+            executor: ``"threads"``, ``"processes"``, ``"auto"``, or an executor to run on.
+            inline: Run everything in the calling thread, for a debugger.
+            n_jobs: Another word for *workers*, as joblib has it."""
         ...
 
     @property
@@ -383,7 +408,30 @@ class PoolManager:
             RuntimeError: The manager has been shut down.
             ValueError: An option is out of range, or wants workers of its own.
             TypeError: An argument is not what it must be.
-            Exception: As for `execute`."""
+            Exception: As for `execute`.
+
+        Options:
+            workers: How many tasks run at a time; -1 means all CPUs.
+            max_failures: End the call when this many tasks have failed.
+            retries: Run a failed task again, at most this many times.
+            timeout: Seconds that one task may run.
+            grace: Seconds that running tasks get to finish when the call ends early.
+            max_tasks_per_worker: Replace a worker process after this many tasks.
+            progress: True, or a name such as ``"Hashing"``: show a progress bar.
+            unit: What the bar calls one task, such as ``"file"``.
+            report: A file such as ``"run.html"`` that says what the run did.
+            journal: A file in which the call writes down how each task ends.
+            resume: Continue from what the *journal* says.
+            retry_failed: With *resume*, run failed tasks again.
+            dead_letters: A file that keeps the tasks that fail for good.
+            memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+            memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+            rate: How many tasks may start in a second.
+            circuit_breaker: Fail tasks at once while the service they need is down.
+            context: Context variables whose values tasks on processes see.
+            initializer: Each worker calls it, with *initargs*, before its first task.
+            initargs: The arguments of *initializer*, in a tuple.
+            inline: Run everything in the calling thread, for a debugger."""
         ...
 
     @overload
@@ -450,7 +498,30 @@ class PoolManager:
         Raises:
             CancelledError: The awaiting task was cancelled. What has not started is
                 dropped, and workers that run something of this call are killed.
-            Exception: As for :meth:`execute`."""
+            Exception: As for :meth:`execute`.
+
+        Options:
+            workers: How many tasks run at a time; -1 means all CPUs.
+            max_failures: End the call when this many tasks have failed.
+            retries: Run a failed task again, at most this many times.
+            timeout: Seconds that one task may run.
+            grace: Seconds that running tasks get to finish when the call ends early.
+            max_tasks_per_worker: Replace a worker process after this many tasks.
+            progress: True, or a name such as ``"Hashing"``: show a progress bar.
+            unit: What the bar calls one task, such as ``"file"``.
+            report: A file such as ``"run.html"`` that says what the run did.
+            journal: A file in which the call writes down how each task ends.
+            resume: Continue from what the *journal* says.
+            retry_failed: With *resume*, run failed tasks again.
+            dead_letters: A file that keeps the tasks that fail for good.
+            memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+            memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+            rate: How many tasks may start in a second.
+            circuit_breaker: Fail tasks at once while the service they need is down.
+            context: Context variables whose values tasks on processes see.
+            initializer: Each worker calls it, with *initargs*, before its first task.
+            initargs: The arguments of *initializer*, in a tuple.
+            inline: Run everything in the calling thread, for a debugger."""
         ...
 
     @overload
@@ -595,7 +666,32 @@ def execute(
 
     An argument wins over the environment, the environment over the plan, and the plan
     over measurements. A tiny item costs about a microsecond, a call less than half a
-    millisecond."""
+    millisecond.
+
+    Options:
+        workers: How many tasks run at a time; -1 means all CPUs.
+        processes: True: worker processes; False: threads; ``"auto"`` finds out.
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger.
+        use_processes: Another word for *processes*."""
     ...
 
 @overload
@@ -852,7 +948,32 @@ def execute_async(
 
     Raises:
         CancelledError: The awaiting task was cancelled.
-        Exception: As from :func:`execute`."""
+        Exception: As from :func:`execute`.
+
+    Options:
+        workers: How many tasks run at a time; -1 means all CPUs.
+        processes: True: worker processes; False: threads; ``"auto"`` finds out.
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger.
+        use_processes: Another word for *processes*."""
     ...
 
 @overload
@@ -1002,7 +1123,29 @@ def optimize(
 
     Raises:
         TypeError: An argument has the wrong type, or an option does not exist.
-        ValueError: An argument is out of range."""
+        ValueError: An argument is out of range.
+
+    Options:
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger."""
     ...
 
 @overload
@@ -1061,7 +1204,32 @@ def optimize_streaming(
         TypeError: As from :func:`execute`, by the call itself.
         ValueError: As from :func:`execute`, by the call itself.
         Exception: What the first item that was seen to fail raised, after the finished
-            results."""
+            results.
+
+    Options:
+        workers: How many tasks run at a time; -1 means all CPUs.
+        processes: True: worker processes; False: threads; ``"auto"`` finds out.
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger.
+        use_processes: Another word for *processes*."""
     ...
 
 @overload
@@ -1139,7 +1307,32 @@ def process_in_batches(
             range. Raised by the call itself.
         TypeError: As from :func:`execute`, by the call itself.
         Exception: As from :func:`optimize_streaming`, after a last batch of the
-            finished results."""
+            finished results.
+
+    Options:
+        workers: How many tasks run at a time; -1 means all CPUs.
+        processes: True: worker processes; False: threads; ``"auto"`` finds out.
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger.
+        use_processes: Another word for *processes*."""
     ...
 
 @overload
@@ -1199,5 +1392,27 @@ def validate_optimization(
 
     Raises:
         ValueError: An option records a run, such as *report*.
-        Exception: As from :func:`execute`, with the first item that fails."""
+        Exception: As from :func:`execute`, with the first item that fails.
+
+    Options:
+        max_failures: End the call when this many tasks have failed.
+        retries: Run a failed task again, at most this many times.
+        timeout: Seconds that one task may run.
+        grace: Seconds that running tasks get to finish when the call ends early.
+        max_tasks_per_worker: Replace a worker process after this many tasks.
+        progress: True, or a name such as ``"Hashing"``: show a progress bar.
+        unit: What the bar calls one task, such as ``"file"``.
+        report: A file such as ``"run.html"`` that says what the run did.
+        journal: A file in which the call writes down how each task ends.
+        resume: Continue from what the *journal* says.
+        retry_failed: With *resume*, run failed tasks again.
+        dead_letters: A file that keeps the tasks that fail for good.
+        memory_limit: Memory that tasks in progress may take, such as ``"2GB"``.
+        memory_limit_mb: The same in megabytes (of 1,000,000 bytes).
+        rate: How many tasks may start in a second.
+        circuit_breaker: Fail tasks at once while the service they need is down.
+        context: Context variables whose values tasks on processes see.
+        initializer: Each worker calls it, with *initargs*, before its first task.
+        initargs: The arguments of *initializer*, in a tuple.
+        inline: Run everything in the calling thread, for a debugger."""
     ...

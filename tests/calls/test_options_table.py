@@ -104,7 +104,8 @@ CELLS = [
 
 def parameters(name: str) -> dict[str, inspect.Parameter]:
     """What the call *name* takes besides tasks and `Options`."""
-    found = dict(inspect.signature(getattr(front_door, name)).parameters)
+    function = getattr(front_door, name)
+    found = dict(inspect.signature(function, follow_wrapped=False).parameters)
     del found["tasks"], found["options"]
     return found
 

@@ -48,10 +48,12 @@ if TYPE_CHECKING:
     from ._process.advice.advise import Advice, advise
     from ._process.advice.task_words import should_use_processes
     from ._process.call.batches import process_in_batches
+    from ._process.call.declared import Options
     from ._process.call.functions import (
         execute_tasks_in_parallel,
         execute_tasks_in_parallel_streaming,
         execute_tasks_in_parallel_unordered,
+        run_tasks,
     )
     from ._process.call.functions_async import (
         execute_tasks_in_parallel_async,
@@ -60,8 +62,7 @@ if TYPE_CHECKING:
         iter_outcomes_async,
     )
     from ._process.call.functions_outcomes import iter_outcomes
-    from ._process.call.mapping import pmap, pmap_async, pmap_iter, run_tasks
-    from ._process.call.options import Options
+    from ._process.call.mapping import pmap, pmap_async, pmap_iter
     from ._process.call.parallel import ParallelFunction, parallel
     from ._process.call.replay import replay
     from ._process.durable.dead_letters.dead_letters import DeadLetters
@@ -161,7 +162,7 @@ LATER = {
     "Journal": "durable.journal.journal",
     "JournalError": "durable.files.errors",
     "JournalInUseError": "durable.files.errors",
-    "Options": "call.options",
+    "Options": "call.declared",
     "Outcome": "tasks.outcome",
     "ParallelFunction": "call.parallel",
     "Progress": "progress.snapshot",
@@ -195,7 +196,7 @@ LATER = {
     "pmap_iter": "call.mapping",
     "process_in_batches": "call.batches",
     "replay": "call.replay",
-    "run_tasks": "call.mapping",
+    "run_tasks": "call.functions",
     "share": "packing.share",
     "should_use_processes": "advice.task_words",
     "shutdown_workers": "workers.warm_pools",

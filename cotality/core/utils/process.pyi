@@ -55,10 +55,15 @@ from cotality.core.utils._process.advice.advise import Advice as Advice
 from cotality.core.utils._process.advice.task_words import (
     should_use_processes as should_use_processes,
 )
+from cotality.core.utils._process.call.declared import (
+    ExecutorName,
+    Function,
+    MapOptions,
+    UseProcesses,
+    Variable,
+)
+from cotality.core.utils._process.call.declared import Options as Options
 from cotality.core.utils._process.call.functions_async import Awaits, Tasks
-from cotality.core.utils._process.call.options import Function, MapOptions, Variable
-from cotality.core.utils._process.call.options import Options as Options
-from cotality.core.utils._process.call.words import ExecutorName, UseProcesses
 from cotality.core.utils._process.durable.dead_letters.dead_letters import (
     DeadLetters as DeadLetters,
 )
@@ -292,7 +297,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -325,7 +330,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -361,7 +366,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -400,7 +405,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *more: Iterable[Any],
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -430,7 +435,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[True],
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -440,7 +445,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: bool,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
@@ -531,7 +536,7 @@ class ParallelFunction(Generic[_P, _R]):
         *,
         unpack: Literal[False] = False,
         ordered: bool = True,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -567,7 +572,7 @@ class ParallelFunction(Generic[_P, _R]):
         *,
         unpack: Literal[False] = False,
         ordered: bool = True,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -606,7 +611,7 @@ class ParallelFunction(Generic[_P, _R]):
         *,
         unpack: Literal[False] = False,
         ordered: bool = True,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -648,7 +653,7 @@ class ParallelFunction(Generic[_P, _R]):
         *more: Iterable[Any],
         unpack: Literal[False] = False,
         ordered: bool = True,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -681,7 +686,7 @@ class ParallelFunction(Generic[_P, _R]):
         *,
         unpack: Literal[True],
         ordered: bool = True,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -692,7 +697,7 @@ class ParallelFunction(Generic[_P, _R]):
         *,
         unpack: bool,
         ordered: bool = True,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
@@ -780,7 +785,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
@@ -813,7 +818,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
@@ -849,7 +854,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
@@ -888,7 +893,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *more: Iterable[Any],
         unpack: Literal[False] = False,
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
@@ -918,7 +923,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: Literal[True],
-        on_error: OnError | None,
+        on_error: Literal["raise", "return", "group"] | None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
@@ -928,7 +933,7 @@ class ParallelFunction(Generic[_P, _R]):
         /,
         *,
         unpack: bool,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     def task(self, *args: _P.args, **kwargs: _P.kwargs) -> Task[_R]:
@@ -1983,7 +1988,7 @@ def pmap(
     max_workers: int | None = None,
     use_processes: UseProcesses | None = None,
 ) -> list[_R]:
-    """Call *function* with each of *items*, many at a time; return the results in order.
+    """Call *function* with each of *items*, many at a time; the results, in order.
 
     ``pmap(function, items)`` is ``[function(item) for item in items]``, as fast as the
     machine allows: it runs the first items in a loop, measures them, and moves the
@@ -2062,7 +2067,7 @@ def pmap(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2095,7 +2100,7 @@ def pmap(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2131,7 +2136,7 @@ def pmap(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2170,7 +2175,7 @@ def pmap(
     /,
     *more: Iterable[Any],
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2200,7 +2205,7 @@ def pmap(
     /,
     *,
     unpack: Literal[True],
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2210,7 +2215,7 @@ def pmap(
     /,
     *,
     unpack: bool,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> list[_R] | list[_R | Exception]: ...
 @overload
@@ -2308,7 +2313,7 @@ def pmap_async(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2341,7 +2346,7 @@ def pmap_async(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2377,7 +2382,7 @@ def pmap_async(
     /,
     *,
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2416,7 +2421,7 @@ def pmap_async(
     /,
     *more: Iterable[Any],
     unpack: Literal[False] = False,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2446,7 +2451,7 @@ def pmap_async(
     /,
     *,
     unpack: Literal[True],
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2456,7 +2461,7 @@ def pmap_async(
     /,
     *,
     unpack: bool,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
 @overload
@@ -2561,7 +2566,7 @@ def pmap_iter(
     *,
     unpack: Literal[False] = False,
     ordered: bool = True,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2597,7 +2602,7 @@ def pmap_iter(
     *,
     unpack: Literal[False] = False,
     ordered: bool = True,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2636,7 +2641,7 @@ def pmap_iter(
     *,
     unpack: Literal[False] = False,
     ordered: bool = True,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2678,7 +2683,7 @@ def pmap_iter(
     *more: Iterable[Any],
     unpack: Literal[False] = False,
     ordered: bool = True,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2711,7 +2716,7 @@ def pmap_iter(
     *,
     unpack: Literal[True],
     ordered: bool = True,
-    on_error: OnError | None,
+    on_error: Literal["raise", "return", "group"] | None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2722,7 +2727,7 @@ def pmap_iter(
     *,
     unpack: bool,
     ordered: bool = True,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
 @overload
@@ -2897,7 +2902,6 @@ def replay(
     journal: str | os.PathLike[str] | Journal | None = None,
     resume: bool = False,
     retry_failed: bool = False,
-    dead_letters: str | os.PathLike[str] | DeadLetters | None = None,
     chunksize: int | None = None,
     memory_limit: str | float | None = None,
     memory_limit_mb: float | None = None,

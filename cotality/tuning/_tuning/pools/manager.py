@@ -14,11 +14,13 @@ from cotality.core.calls import (
     OnError,
     Prepared,
     checked_seconds,
+    takes_options_without,
 )
 from cotality.core.machine import after_fork
 from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.choice import PARAMETERS, PLACES_SAID
 from cotality.tuning._tuning.work.options import WorkerOptions
 from cotality.tuning._tuning.work.work import Work
 
@@ -148,6 +150,7 @@ class PoolManager:
         on_error: Literal["return"],
         **options: Unpack[WorkerOptions],
     ) -> list[R | Exception]: ...
+    @takes_options_without(*PARAMETERS, *PLACES_SAID)
     def execute(
         self,
         func: Callable[..., R],
@@ -222,6 +225,7 @@ class PoolManager:
         on_error: Literal["return"],
         **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R | Exception]]: ...
+    @takes_options_without(*PARAMETERS, *PLACES_SAID)
     def execute_async(
         self,
         func: Callable[..., R],

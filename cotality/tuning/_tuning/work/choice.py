@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cotality._kit.safe_text import shortened
 from cotality.core.calls import (
@@ -25,13 +24,16 @@ if TYPE_CHECKING:
 NAMES = ("auto", "sequential", "threads", "processes")
 # What *processes* says, as the core has it.
 PLACES = {True: "processes", False: "threads", "auto": "auto"}
+# What functions of this package have as parameters of their own, or not at all.
+PARAMETERS = ("n_jobs", "max_workers", "chunksize", "executor")
+PLACES_SAID = ("processes", "use_processes")
+OF_PLANS = (*PARAMETERS, "workers", *PLACES_SAID)
 N_JOBS_VARIABLE = "COTALITY_N_JOBS"
 CHUNKSIZE_VARIABLE = "COTALITY_CHUNKSIZE"
 EXECUTOR_VARIABLE = "COTALITY_EXECUTOR"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Where items run, how many at a time, and how many travel together.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cotality.core.calls import check_function, marks_were_used
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 # Little of the core is imported here: a few trivial items need none of it.
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What is to be run, and how.
 
     Attributes:

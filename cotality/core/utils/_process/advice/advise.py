@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public
-from cotality.core.utils._process.call.options import Options
+from cotality.core.utils._process.call.declared import Options
 from cotality.core.utils._process.machine.cpus import checked_max_workers
 from cotality.core.utils._process.rules.where_to_run import (
     BUSY_PROGRAMS,

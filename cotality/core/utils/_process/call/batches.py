@@ -17,9 +17,8 @@ from cotality.core.utils._process.tasks.checks import (
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
+from .declared import Options, UseProcesses, takes_options
 from .face import BATCHES
-from .options import Options, takes_options
-from .words import UseProcesses
 
 R = TypeVar("R")
 

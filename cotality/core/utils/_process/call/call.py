@@ -31,10 +31,11 @@ from cotality.core.utils._process.tasks.from_data import total_of
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
+from .declared import Options, UseProcesses
 from .face import LISTS, Face
 from .open_backend import open_backend
-from .options import Checked, Options, checked_options
-from .words import Said, UseProcesses, place_said, where_to_run, workers_said
+from .options import Checked, checked_options
+from .words import Said, place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead

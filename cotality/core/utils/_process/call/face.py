@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .options import Options
-from .words import UseProcesses
+from .declared import Options, UseProcesses
 
 
 class Face(NamedTuple):

@@ -13,8 +13,13 @@ from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
 from cotality.core.utils._process.tasks.task import Task
 
-from .options import Options, takes_options
-from .words import UseProcesses
+from .declared import (
+    MapOptions,
+    Options,
+    UseProcesses,
+    takes_map_options,
+    takes_options,
+)
 
 R = TypeVar("R")
 
@@ -341,3 +346,35 @@ def execute_tasks_in_parallel_streaming(
         face=STREAMS,
     )
     return stream(call.blocking(), checked_flag("ordered", ordered))
+
+
+@public
+@takes_map_options
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R] | list[R | Exception]:
+    """Run *tasks*, many at a time; return their results in order.
+
+    As :func:`pmap`, for calls of several functions, or with arguments of their own::
+
+        run_tasks([Task.of(load_users, "eu"), Task.of(load_orders, since=2024)])
+
+    It is :func:`execute_tasks_in_parallel` in the words of :func:`pmap`, and finds out
+    by itself where tasks are done soonest.
+
+    Args:
+        tasks: What to run; any iterable of `Task`.
+        on_error: As for :func:`pmap`, like the *options*.
+
+    Raises:
+        TypeError: As from :func:`pmap`, or an element of *tasks* is no `Task`.
+        ValueError: As from :func:`pmap`.
+        Exception: As from :func:`pmap`.
+    """
+    from .face import RUNS
+    from .mapping import prepared
+
+    return prepared(tasks, on_error, options, face=RUNS).results()

@@ -6,18 +6,14 @@ when it is called.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
 
 from cotality._kit.public import public
 
-from .options import DEFAULTS, MapOptions, Options
-from .shown_options import showing
+from .declared import MapOptions, takes_map_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cotality.core.utils._process.tasks.checks import OnError
     from cotality.core.utils._process.tasks.from_data import TasksOver
     from cotality.core.utils._process.tasks.task import Task
 
@@ -28,17 +24,15 @@ R = TypeVar("R")
 # Any in this module: the items of any data, as arguments of any function. Stubs say
 # what they are for one to three iterables.
 
-takes_options = showing(MapOptions, DEFAULTS, of=Options)
-
 
 @public
-@takes_options
+@takes_map_options
 def pmap(
     function: Callable[..., R],
     items: Iterable[Any],
     *more: Iterable[Any],
     unpack: bool = False,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> list[R] | list[R | Exception]:
     """Call *function* with each of *items*, many at a time; the results, in order.
@@ -83,14 +77,14 @@ def pmap(
 
 
 @public
-@takes_options
+@takes_map_options
 def pmap_iter(
     function: Callable[..., R],
     items: Iterable[Any],
     *more: Iterable[Any],
     unpack: bool = False,
     ordered: bool = True,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> Generator[R, None, None] | Generator[R | Exception, None, None]:
     """Call *function* with each of *items*, and yield the results while others run.
@@ -117,13 +111,13 @@ def pmap_iter(
 
 
 @public
-@takes_options
+@takes_map_options
 def pmap_async(
     function: Callable[..., R],
     items: Iterable[Any],
     *more: Iterable[Any],
     unpack: bool = False,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "return", "group"] | None = None,
     **options: Unpack[MapOptions],
 ) -> Coroutine[Any, Any, list[R]] | Coroutine[Any, Any, list[R | Exception]]:
     """Call *function* with each of *items*, while the event loop goes on.
@@ -142,37 +136,6 @@ def pmap_async(
     return prepared(tasks, on_error, options).results_async()
 
 
-@public
-@takes_options
-def run_tasks(
-    tasks: Iterable[Task[R]],
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[MapOptions],
-) -> list[R] | list[R | Exception]:
-    """Run *tasks*, many at a time; return their results in order.
-
-    As :func:`pmap`, for calls of several functions, or with arguments of their own::
-
-        run_tasks([Task.of(load_users, "eu"), Task.of(load_orders, since=2024)])
-
-    It is :func:`execute_tasks_in_parallel` in the words of :func:`pmap`, and finds out
-    by itself where tasks are done soonest.
-
-    Args:
-        tasks: What to run; any iterable of `Task`.
-        on_error: As for :func:`pmap`, like the *options*.
-
-    Raises:
-        TypeError: As from :func:`pmap`, or an element of *tasks* is no `Task`.
-        ValueError: As from :func:`pmap`.
-        Exception: As from :func:`pmap`.
-    """
-    from .face import RUNS
-
-    return prepared(tasks, on_error, options, face=RUNS).results()
-
-
 def is_plain() -> bool:
     """Whether a loop may run the first items before there is a call."""
     from cotality.core.utils._process.tasks.task import marks_were_used
@@ -184,7 +147,7 @@ def is_plain() -> bool:
 
 def prepared(
     tasks: Iterable[Task[Any]],
-    on_error: OnError | None = None,
+    on_error: object = None,
     options: Any = None,
     *,
     is_stream: bool = False,

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from copyreg import __newobj__  # type: ignore[attr-defined]  # what pickle itself uses
 from functools import partial, update_wrapper
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Unpack,
+    cast,
+)
 
 from cotality._kit.public import public
 
-from .mapping import checked_function, pmap, pmap_async, pmap_iter, takes_options
-from .options import MapOptions
+from .declared import MapOptions, takes_map_options
+from .mapping import checked_function, pmap, pmap_async, pmap_iter
 from .words import SYNONYMS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from cotality.core.utils._process.tasks.checks import OnError
     from cotality.core.utils._process.tasks.task import Task
 
 P = ParamSpec("P")
@@ -99,13 +105,13 @@ class ParallelFunction(Generic[P, R]):
         """What tasks call: what travels best."""
         return self if self._is_importable else self.function
 
-    @takes_options
+    @takes_map_options
     def map(
         self,
         items: Iterable[Any],
         *more: Iterable[Any],
         unpack: bool = False,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> list[R] | list[R | Exception]:
         """The results of the function for each of *items*, in order.
@@ -118,14 +124,14 @@ class ParallelFunction(Generic[P, R]):
             self._called, items, *more, unpack=unpack, on_error=on_error, **given
         )
 
-    @takes_options
+    @takes_map_options
     def map_iter(
         self,
         items: Iterable[Any],
         *more: Iterable[Any],
         unpack: bool = False,
         ordered: bool = True,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> Generator[R, None, None] | Generator[R | Exception, None, None]:
         """The results one by one, while others run, as from :func:`pmap_iter`."""
@@ -140,13 +146,13 @@ class ParallelFunction(Generic[P, R]):
             **given,
         )
 
-    @takes_options
+    @takes_map_options
     def map_async(
         self,
         items: Iterable[Any],
         *more: Iterable[Any],
         unpack: bool = False,
-        on_error: OnError | None = None,
+        on_error: Literal["raise", "return", "group"] | None = None,
         **options: Unpack[MapOptions],
     ) -> Coroutine[Any, Any, list[R]] | Coroutine[Any, Any, list[R | Exception]]:
         """The results, to be awaited, as from :func:`pmap_async`."""
@@ -175,7 +181,7 @@ class ParallelFunction(Generic[P, R]):
 
 
 @public
-@takes_options
+@takes_map_options
 def parallel(
     function: Callable[P, R] | None = None, /, **options: Unpack[MapOptions]
 ) -> ParallelFunction[P, R] | Callable[[Callable[P, R]], ParallelFunction[P, R]]:

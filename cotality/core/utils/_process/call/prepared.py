@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .call import Call
+from .declared import Options
 from .face import LISTS, Face
-from .options import Options
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.tasks.outcome import Outcome

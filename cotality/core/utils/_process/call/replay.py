@@ -24,9 +24,8 @@ from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
+from .declared import Options, takes_options_without
 from .face import REPLAYS
-from .options import DEFAULTS, Options
-from .shown_options import showing
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.durable.dead_letters.store import Store
@@ -37,7 +36,7 @@ logger = logging.getLogger(LOGGER)
 
 
 @public
-@showing(Options, DEFAULTS, without=("dead_letters",))
+@takes_options_without("dead_letters")
 def replay(
     path: str | os.PathLike[str] | DeadLetters,
     *,

@@ -6,15 +6,13 @@ Each function takes all of them. Said twice, they have to say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from cotality.core.utils._process.tasks.checks import checked_use_processes
 
-# What says where tasks run.
-UseProcesses: TypeAlias = bool | Literal["auto"]
+from .declared import UseProcesses
 
-# The same in words, for the option *executor*.
-ExecutorName: TypeAlias = Literal["threads", "processes", "auto"]
+# What *executor* says in words.
 MEANINGS: dict[object, UseProcesses] = {
     "threads": False,
     "processes": True,
