@@ -122,7 +122,7 @@ def test_the_table_has_every_option_and_no_other() -> None:
 
 def test_not_every_call_takes_every_option() -> None:
     """The exceptions are those that the page names."""
-    usual = ["max_workers", "use_processes"]
+    usual = ["max_workers", "use_processes"]  # by position, too
     by_failures = ["return_exceptions", "on_error"]
 
     for call in LISTS:
@@ -240,6 +240,24 @@ def see_use_processes(calls: Calls, marks: Marks) -> bool:
     return report.kind == "processes"
 
 
+def see_workers(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), workers=WORKERS - 1, report=report)
+    return report.workers == WORKERS - 1
+
+
+def see_n_jobs(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), n_jobs=WORKERS - 1, report=report)
+    return report.workers == WORKERS - 1
+
+
+def see_processes(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), processes=True, report=report)
+    return report.kind == "processes"
+
+
 def see_return_exceptions(calls: Calls, marks: Marks) -> bool:
     failure, one = calls.all([failing(), *echoes(1)], return_exceptions=True)
     return isinstance(failure, Failure) and one == 0
@@ -299,6 +317,12 @@ def see_progress(calls: Calls, marks: Marks) -> bool:
     return (seen[-1].done, seen[-1].finished) == (5, True)
 
 
+def see_unit(calls: Calls, marks: Marks) -> bool:
+    seen: list[Progress] = []
+    calls.all(echoes(5), progress=seen.append, unit="file")
+    return seen[-1].unit == "file"
+
+
 def see_report(calls: Calls, marks: Marks) -> bool:
     report = RunReport()
     calls.all(echoes(5), report=report)
@@ -338,6 +362,19 @@ def see_chunksize(calls: Calls, marks: Marks) -> bool:
     report = RunReport()
     calls.all(echoes(200), chunksize=7, max_workers=2, report=report)
     return report.largest_portion == 7
+
+
+def see_memory_limit(calls: Calls, marks: Marks) -> bool:
+    """A text with a unit means the same as so many megabytes."""
+    report = RunReport()
+    calls.all(
+        [Task(bytes, positional=(100_000,))] * 60,
+        max_workers=2,
+        chunksize=20,
+        memory_limit="1 MB",
+        report=report,
+    )
+    return 1 < report.largest_portion <= 10
 
 
 def see_memory_limit_mb(calls: Calls, marks: Marks) -> bool:
