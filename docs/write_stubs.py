@@ -33,6 +33,8 @@ DOORS = {
     "cotality.tuning": "cotality.tuning",
     "cotality.jobs": "cotality",
     "cotality.flow": "cotality.flow",
+    "cotality.joblib": "cotality.joblib._joblib",
+    "cotality.web": "cotality.web._web",
 }
 ITEMS = ("A", "B", "C")  # variables for the items of one to three iterables
 NTH = ("second", "third", "fourth")
@@ -365,8 +367,8 @@ def arity(
     given = [("items", typed[0] if typed else "Any")]
     given += [(NTH[n - 1], typed[n] if typed else "Any") for n in range(1, count or 1)]
     if me:
-        owner = "[" + ", ".join(typed) + "]" if typed else "..."
-        me[0].annotation = expression(f"ParallelFunction[{owner}, R]")
+        # Not `ParallelFunction[[A], R]`: of its parameters mypy would want the names.
+        me[0].annotation = expression(f"Callable[{items}, R]")
     named = [] if me else [("function", f"Callable[{items}, R]")]
     named += [(name, f"Iterable[{kind}]") for name, kind in given]
     args.posonlyargs = [*me, *(ast.arg(n, expression(kind)) for n, kind in named)]

@@ -10,10 +10,10 @@ and go with any release.
   `results_with_head_start`, which makes a call if that pays, where
   `can_have_head_start`; `unwrapped`, for outcomes that are already known.
 * The tasks: `TasksOver` a function and data, `TasksAfter` others, `total_of` them,
-  `items_after` the first, which are gone if the data `can_be_read_once`;
+  `data_to_read`, `items_after` the first, gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
-  `checked_seconds`, `checked_use_processes`, `check_function`, `count_from` the
+  `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from` the
   environment; the report that is `filled_by` the option; all options
   together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
   messages may use: `Face`. A function that has options below its ``**`` shows them if
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .utils._process.report.option import filled_by
     from .utils._process.tasks.checks import (
         OnError,
-        check_function,
+        check_runs,
         checked_count,
         checked_flag,
         checked_seconds,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         TasksAfter,
         TasksOver,
         can_be_read_once,
+        data_to_read,
         items_after,
         total_of,
     )
@@ -84,7 +85,7 @@ __all__ = [
     "Variable",
     "can_be_read_once",
     "can_have_head_start",
-    "check_function",
+    "check_runs",
     "checked_count",
     "checked_flag",
     "checked_limits",
@@ -92,6 +93,7 @@ __all__ = [
     "checked_seconds",
     "checked_use_processes",
     "count_from",
+    "data_to_read",
     "filled_by",
     "items_after",
     "log_is_wanted",
@@ -124,7 +126,7 @@ LATER = {
     "Variable": "call.declared",
     "can_be_read_once": "tasks.from_data",
     "can_have_head_start": "call.loop_first",
-    "check_function": "tasks.checks",
+    "check_runs": "tasks.checks",
     "checked_count": "tasks.checks",
     "checked_flag": "tasks.checks",
     "checked_limits": "call.batches",
@@ -132,6 +134,7 @@ LATER = {
     "checked_seconds": "tasks.checks",
     "checked_use_processes": "tasks.checks",
     "count_from": "machine.environment",
+    "data_to_read": "tasks.from_data",
     "filled_by": "report.option",
     "items_after": "tasks.from_data",
     "log_is_wanted": "machine.environment",

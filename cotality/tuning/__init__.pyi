@@ -124,6 +124,8 @@ class DeadLetterQueue(DeadLetters):
         TypeError: An argument has the wrong type.
         ValueError: A limit is out of range."""
 
+    policy: DLQPolicy
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -42,6 +42,7 @@ else:
     print("pmap:", pmap is process.pmap)
 """
 USE = """
+from cotality import flow, joblib, jobs, tuning, web
 from cotality.core.utils.process import Task, execute_tasks_in_parallel, pmap
 from cotality.tuning import execute
 print(execute_tasks_in_parallel([Task.of(abs, -1)], processes=True))

@@ -211,7 +211,7 @@ class ParallelFunction(Generic[_P, _R]):
 
     @overload
     def map(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -282,7 +282,7 @@ class ParallelFunction(Generic[_P, _R]):
 
     @overload
     def map(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -292,7 +292,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -302,7 +302,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -313,7 +313,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -324,7 +324,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -335,7 +335,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -347,7 +347,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -359,7 +359,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -371,7 +371,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -384,7 +384,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -397,7 +397,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -410,7 +410,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -420,7 +420,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -430,7 +430,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -440,7 +440,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -450,7 +450,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> list[_R] | list[_R | Exception]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -519,7 +519,7 @@ class ParallelFunction(Generic[_P, _R]):
 
     @overload
     def map_iter(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -530,7 +530,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -541,7 +541,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -553,7 +553,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -565,7 +565,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -577,7 +577,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -590,7 +590,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -603,7 +603,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -616,7 +616,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -630,7 +630,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -644,7 +644,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -658,7 +658,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -669,7 +669,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -680,7 +680,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -691,7 +691,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_iter(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -702,7 +702,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Generator[_R, None, None] | Generator[_R | Exception, None, None]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -770,7 +770,7 @@ class ParallelFunction(Generic[_P, _R]):
 
     @overload
     def map_async(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -780,7 +780,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A], _R],
+        self: Callable[[_A], _R],
         items: Iterable[_A],
         /,
         *,
@@ -790,7 +790,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -801,7 +801,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -812,7 +812,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B], _R],
+        self: Callable[[_A, _B], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         /,
@@ -823,7 +823,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -835,7 +835,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -847,7 +847,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[[_A, _B, _C], _R],
+        self: Callable[[_A, _B, _C], _R],
         items: Iterable[_A],
         second: Iterable[_B],
         third: Iterable[_C],
@@ -859,7 +859,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -872,7 +872,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -885,7 +885,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         second: Iterable[Any],
         third: Iterable[Any],
@@ -898,7 +898,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -908,7 +908,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -918,7 +918,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -928,7 +928,7 @@ class ParallelFunction(Generic[_P, _R]):
     ) -> Coroutine[Any, Any, list[_R]] | Coroutine[Any, Any, list[_R | Exception]]: ...
     @overload
     def map_async(
-        self: ParallelFunction[..., _R],
+        self: Callable[..., _R],
         items: Iterable[Any],
         /,
         *,
@@ -1872,8 +1872,9 @@ def iter_outcomes_async(
         n_jobs: Another word for *workers*, as joblib has it."""
     ...
 
+@overload
 def parallel(
-    function: Callable[_P, _R] | None = None,
+    function: Callable[_P, _R],
     /,
     *,
     workers: int | None = None,
@@ -1903,7 +1904,7 @@ def parallel(
     n_jobs: int | None = None,
     max_workers: int | None = None,
     use_processes: UseProcesses | None = None,
-) -> ParallelFunction[_P, _R] | Callable[[Callable[_P, _R]], ParallelFunction[_P, _R]]:
+) -> ParallelFunction[_P, _R]:
     """Decorate a function, to call it with many items: ``f.map(items)``.
 
     ``f(item)`` stays a plain call. ``f.map(items)`` is ``pmap(f, items)`` with the
@@ -1952,6 +1953,10 @@ def parallel(
         use_processes: Another word for *processes*."""
     ...
 
+@overload
+def parallel(
+    function: None = None, /, **options: Unpack[MapOptions]
+) -> Callable[[Callable[_P, _R]], ParallelFunction[_P, _R]]: ...
 @overload
 def pmap(
     function: Callable[[_A], _R],
@@ -2964,12 +2969,13 @@ def replay(
         n_jobs: Another word for *workers*, as joblib has it."""
     ...
 
+@overload
 def run_tasks(
     tasks: Iterable[Task[_R]],
     *,
     workers: int | None = None,
     processes: UseProcesses | None = None,
-    on_error: OnError | None = None,
+    on_error: Literal["raise", "group"] | None = None,
     max_failures: int | None = None,
     retries: int | Retry | None = None,
     timeout: float | None = None,
@@ -2995,7 +3001,7 @@ def run_tasks(
     n_jobs: int | None = None,
     max_workers: int | None = None,
     use_processes: UseProcesses | None = None,
-) -> list[_R] | list[_R | Exception]:
+) -> list[_R]:
     """Run *tasks*, many at a time; return their results in order.
 
     As :func:`pmap`, for calls of several functions, or with arguments of their own::
@@ -3043,3 +3049,18 @@ def run_tasks(
         max_workers: Another word for *workers*.
         use_processes: Another word for *processes*."""
     ...
+
+@overload
+def run_tasks(
+    tasks: Iterable[Task[_R]],
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[MapOptions],
+) -> list[_R | Exception]: ...
+@overload
+def run_tasks(
+    tasks: Iterable[Task[_R]],
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[MapOptions],
+) -> list[_R] | list[_R | Exception]: ...

@@ -110,6 +110,8 @@ class DeadLetterQueue(DeadLetters):
         ValueError: A limit is out of range.
     """
 
+    policy: DLQPolicy
+
     def __init__(
         self,
         path: str | os.PathLike[str],

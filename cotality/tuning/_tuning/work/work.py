@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cotality.core.calls import check_function, marks_were_used
+from cotality.core.calls import check_runs, marks_were_used
 
 from .choice import Choice, checked_unpack, in_own_words
 
@@ -138,16 +138,13 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError(f"func must be a function to call, got {function!r}")
-    check_function(function, "func")
+    check_runs(function, "func")
     return function
 
 
 def checked_data(data: object) -> Iterable[Any]:
-    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
-        return cast("Iterable[Any]", data)
-    if hasattr(data, "__aiter__"):
-        raise TypeError(
-            f"data must be an iterable, got {data!r}, which only an event loop can "
-            f"read. Gather its items in a list first, [item async for item in data]."
-        )
-    raise TypeError(f"data must be an iterable, got {data!r:.80}")
+    if type(data) in (list, tuple, range):  # as mostly
+        return cast("list[Any]", data)
+    from cotality.core.calls import data_to_read
+
+    return data_to_read(data, "data")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import ref
 
@@ -26,15 +26,17 @@ from cotality.core.utils._process.tasks.checks import (
     checked_flag,
     checked_on_error,
     checked_tasks,
+    first_limited,
+    needs_processes,
 )
-from cotality.core.utils._process.tasks.from_data import total_of
+from cotality.core.utils._process.tasks.from_data import are_of_items, total_of
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
 from .declared import Options, UseProcesses
 from .face import LISTS, Face
 from .open_backend import open_backend
-from .options import Checked, checked_options
+from .options import Checked, checked_options, is_ours
 from .words import Said, place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
@@ -107,7 +109,9 @@ class Call(NamedTuple):
             word=place.word,
         )
         given = given._replace(way_out=face.threads)
-        if on_processes == "auto" and given.needs_processes:
+        checked = checked_tasks(tasks, may_be_async=may_be_async)
+        is_limited = not given.inline and has_limits(checked, on_processes, given, face)
+        if on_processes == "auto" and (given.needs_processes or is_limited):
             on_processes = True
         if policy == "raise" and given.max_failures is not None:
             raise ValueError(
@@ -122,7 +126,7 @@ class Call(NamedTuple):
             is_theirs = on_processes is True and has_enclosing_pool()
             workers = None if found_out or is_theirs else default
         return cls(
-            checked_tasks(tasks, may_be_async=may_be_async),
+            checked,
             workers,
             on_processes,
             policy,
@@ -181,7 +185,11 @@ class Call(NamedTuple):
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
         options = self.options
         observers = Observers(self.observers())
-        policy = ErrorPolicy(self.on_error, options.max_failures)
+        policy = ErrorPolicy(
+            self.on_error,
+            options.max_failures,
+            of_items=are_of_items(self.tasks),
+        )
         measure = Measure.CPU if self.detailed else observers.measure
         measure = max([measure, *(brake.measure for brake in options.brakes)])
         total = total_of(self.tasks)
@@ -231,6 +239,27 @@ class Call(NamedTuple):
             ended = EndedCall(decided_by="plan", reason=self.planned)
             return CallLog(ended), *each
         return CallLog(), *each
+
+
+def has_limits(
+    tasks: object, on_processes: UseProcesses, options: Checked, face: Face
+) -> bool:
+    """Whether one of *tasks* has a time limit of its own, as far as that is known.
+
+    Raises:
+        ValueError: It has, and that cannot be kept where they are going to run.
+    """
+    if not isinstance(tasks, list | tuple):
+        return False
+    each = cast("Sequence[Task[Any]]", tasks)  # Any: as above
+    place = first_limited(each)
+    if place is None:
+        return False
+    if options.executor is not None and not is_ours(options.executor):
+        raise needs_processes(each[place], "Leave out executor")
+    if options.executor is None and not on_processes:
+        raise needs_processes(each[place], f"Add {face.processes}")
+    return True
 
 
 def checked_number(number: Said, on_processes: UseProcesses) -> int:

@@ -348,6 +348,27 @@ def execute_tasks_in_parallel_streaming(
     return stream(call.blocking(), checked_flag("ordered", ordered))
 
 
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R]: ...
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[MapOptions],
+) -> list[R | Exception]: ...
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R] | list[R | Exception]: ...
 @public
 @takes_map_options
 def run_tasks(

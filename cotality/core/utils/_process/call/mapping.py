@@ -7,7 +7,7 @@ when it is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
 from cotality._kit.public import public
 
@@ -214,7 +214,7 @@ def common_length(data: list[Iterable[Any]]) -> int | None:
 
 
 def checked_function(function: object) -> None:
-    from cotality.core.utils._process.tasks.checks import check_function
+    from cotality.core.utils._process.tasks.checks import check_runs
 
     if not callable(function):
         from cotality.core.utils._process.tasks.from_data import what_for
@@ -222,10 +222,12 @@ def checked_function(function: object) -> None:
         raise TypeError(
             f"the first argument must be a function to call, got {what_for(function)}"
         )
-    check_function(function, "the function")
+    check_runs(function, "the function")
 
 
 def checked_items(items: object, name: str = "items") -> Iterable[Any]:
-    from cotality.core.utils._process.tasks.from_data import checked_data
+    if type(items) in (list, tuple, range):  # as mostly
+        return cast("list[Any]", items)
+    from cotality.core.utils._process.tasks.from_data import data_to_read
 
-    return checked_data(items, name)
+    return data_to_read(items, name)

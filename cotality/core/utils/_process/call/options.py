@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.machine.environment import MEMORY_VARIABLE
@@ -135,7 +135,8 @@ def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
     """What may keep the tasks of the call from starting."""
     found: list[Brake] = []
     limit, size = given.get("memory_limit_mb"), given.get("memory_limit")
-    if not limit is size is None or MEMORY_VARIABLE in os.environ:
+    is_given = limit is not None or size is not None
+    if is_given or MEMORY_VARIABLE in os.environ:
         from cotality.core.utils._process.engine.memory_limit import (
             MemoryLimit,
             limit_of,
@@ -277,8 +278,8 @@ def checked_retries(retries: object) -> Retry | None:
 def checked_initargs(initargs: Any) -> tuple[Any, ...]:  # Any: of any function
     if initargs is None:
         return ()
-    if isinstance(initargs, tuple | list):
-        return tuple(cast("list[Any]", initargs))  # Any: as above
+    if hasattr(initargs, "__iter__") and not isinstance(initargs, str | bytes):
+        return tuple(initargs)
     raise TypeError(
         f"initargs must be a tuple of arguments, got {initargs!r}. Write "
         f"initargs=({initargs!r},)."

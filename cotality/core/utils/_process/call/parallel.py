@@ -16,6 +16,7 @@ from typing import (
     TypeVar,
     Unpack,
     cast,
+    overload,
 )
 
 from cotality._kit.public import public
@@ -180,6 +181,14 @@ class ParallelFunction(Generic[P, R]):
         return cast("MapOptions", {**kept, **given})
 
 
+@overload
+def parallel(
+    function: Callable[P, R], /, **options: Unpack[MapOptions]
+) -> ParallelFunction[P, R]: ...
+@overload
+def parallel(
+    function: None = None, /, **options: Unpack[MapOptions]
+) -> Callable[[Callable[P, R]], ParallelFunction[P, R]]: ...
 @public
 @takes_map_options
 def parallel(

@@ -70,6 +70,8 @@ def prepare(
 class Prepared:
     """A call that is ready to run; each of its ways runs it, and it runs once."""
 
+    call: Call
+
     __slots__ = ("call",)
 
     def __init__(self, call: Call) -> None:

@@ -57,8 +57,13 @@ class Rate(Brake):
     It costs about 4 microseconds for each portion, and each task is timed.
     """
 
+    window: Window
+    interval: float
+    lock: threading.Lock
+    opens_at: float
+
     only_to_free_workers = True
-    longest_portion = MOST_LATE / 2
+    longest_portion: float = MOST_LATE / 2
     measure = Measure.TIMES
 
     def __init__(self, count: int, per: float = 1.0) -> None:
@@ -71,7 +76,9 @@ class Rate(Brake):
             )
         self.count = checked
         self.per = seconds
-        self.largest_portion = max(1, math.floor(checked / seconds * MOST_LATE))
+        self.largest_portion: int | None = max(
+            1, math.floor(checked / seconds * MOST_LATE)
+        )
         self.window = Window(checked, seconds)
         self.out: list[Out] = []  # of which nobody knows yet whether they have begun
         self.interval = max(LOOK_LEAST, min(seconds / 4, LOOK_MOST))

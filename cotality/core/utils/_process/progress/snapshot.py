@@ -42,3 +42,15 @@ class Progress:
     finished: bool
     name: str = ""
     unit: str = "task"
+
+    def __str__(self) -> str:
+        """In words, as the bar has it."""
+        from .sentence import titled
+
+        return titled(self)
+
+    def _repr_html_(self) -> str:
+        """A notebook shows a bar."""
+        from .sentence import in_html
+
+        return in_html(self)

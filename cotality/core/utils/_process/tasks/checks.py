@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterable, Iterable, Sequence
 from os import PathLike
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from .task import ASYNC, Task
+from .seconds import checked_seconds as checked_seconds  # with the others
+from .task import ASYNC, LATER, Task, marks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,32 +57,49 @@ def check_functions(
     for index, task in enumerate(tasks, first):
         function = task.callback_function
         if function is not last:  # mostly all tasks call the same
-            check_function(function, f"the function of tasks[{index}]")
+            check_runs(function, f"the function of tasks[{index}]")
             last = function
+
+
+def first_limited(
+    tasks: Sequence[Task[Any]],
+) -> int | None:  # Any: tasks of every result type
+    """The place of the first of *tasks* that has a time limit of its own."""
+    if not marks.timeout_was_used:
+        return None
+    for place, task in enumerate(tasks):
+        if task.timeout is not None:
+            return place
+    return None
+
+
+def needs_processes(task: Task[Any], way_out: str) -> ValueError:  # Any: any task
+    """What to say where the time limit of *task* cannot be kept."""
+    return ValueError(
+        f"{task!r} needs worker processes of ours for its timeout, because a thread "
+        f"cannot be stopped. {way_out}, or leave the timeout out."
+    )
 
 
 def check_function(function: object, what: str) -> None:
     """See that *function* is none that only an event loop can run."""
+    check_flags(function, what, ASYNC)
+
+
+def check_runs(function: object, what: str) -> None:
+    """See that a call of *function* runs it: it is no coroutine, and no generator."""
+    check_flags(function, what, LATER)
+
+
+def check_flags(function: object, what: str, wrong: int) -> None:
     if isinstance(function, FunctionType):
-        if not function.__code__.co_flags & ASYNC:
+        if not function.__code__.co_flags & wrong:
             return
     elif isinstance(function, BuiltinFunctionType | type):
         return
-    from .async_function import check_no_async
+    from .async_function import check_flags_of
 
-    check_no_async(function, what)
-
-
-def checked_seconds(name: str, seconds: object, *, zero: bool) -> float | None:
-    """*seconds* as a duration, or None for no limit."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} must be a number of seconds or None, got {seconds!r}")
-    if math.isnan(seconds) or seconds < 0 or (seconds == 0 and not zero):
-        least = "at least 0" if zero else "more than 0"
-        raise ValueError(f"{name} must be {least} seconds, got {seconds!r}")
-    return None if math.isinf(seconds) else float(seconds)
+    check_flags_of(function, what, wrong)
 
 
 def checked_count(name: str, count: object) -> int | None:

@@ -38,6 +38,9 @@ class TasksOver(CountedTasks[R]):
         total: How many there are; None takes the length of *data*, if it has one.
     """
 
+    is_plain: bool
+    total: int | None
+
     def __init__(
         self,
         function: Callable[..., R],
@@ -49,7 +52,11 @@ class TasksOver(CountedTasks[R]):
         super().__init__(total)
         self.function = function
         self.data = data
-        self.make = unpacked if unpack else single
+        self.unpack = unpack
+        # Any: as above
+        self.make: Callable[[Callable[..., Any], Any, int], Task[Any]] = (
+            unpacked if unpack else single
+        )
         # Whether any thread may read it: there is no code of others in that.
         self.is_plain = type(data) in (list, tuple, range)
         if total is None:
@@ -120,7 +127,7 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
     )
 
 
-def checked_data(data: object, name: str) -> Iterable[Any]:  # Any: as above
+def data_to_read(data: object, name: str) -> Iterable[Any]:  # Any: as above
     """*data*, whose items are to be arguments.
 
     Args:
@@ -129,8 +136,6 @@ def checked_data(data: object, name: str) -> Iterable[Any]:  # Any: as above
     Raises:
         TypeError: It has no items, or they are not what somebody means who gives it.
     """
-    if type(data) in (list, tuple, range):  # as mostly
-        return cast("list[Any]", data)
     given: object = data
     if isinstance(data, Mapping):
         raise TypeError(
@@ -176,6 +181,12 @@ def what_for(thing: object) -> str:
     if isinstance(thing, Iterable):
         return f"{shown}. It comes before the data."
     return shown
+
+
+def are_of_items(tasks: object) -> bool:
+    """Whether each of *tasks* has one argument, which is an item of some data."""
+    is_over = isinstance(tasks, TasksOver)
+    return is_over and not cast("TasksOver[object]", tasks).unpack
 
 
 def total_of(tasks: object) -> int | None:

@@ -58,6 +58,12 @@ class DeadLetters:
         ValueError: A limit is out of range.
     """
 
+    path: Path
+    max_entries: int | None
+    max_age: float | None
+    skip_damaged: bool
+    trust_others: bool
+
     def __init__(
         self,
         path: str | os.PathLike[str],
