@@ -20,7 +20,7 @@ from cotality.jobs.feeds import Feeds, Post
 FOLDER = Path(os.environ.get("COTALITY_SHOP", "."))
 FOLLOWERS = 10_000
 SMALL = 16  # pixels
-jobs = Jobs(f"sqlite:///{FOLDER.absolute()}/jobs.db")
+jobs: Jobs = Jobs(f"sqlite:///{FOLDER.absolute()}/jobs.db")
 
 # A mail server that is busy, or away for a minute, is worth another attempt.
 BUSY = Retry(4, on=(OSError, smtplib.SMTPException), backoff=0.2, max_delay=600)

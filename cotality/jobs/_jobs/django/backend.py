@@ -28,7 +28,7 @@ OPTIONS = {"url", "engine", "retries", "timeout", "keep", "runs_on"}
 
 
 @public
-class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
+class Backend(BaseTaskBackend):
     """Runs Django's tasks as jobs: stored, tried again, and never lost.
 
     ::
@@ -49,6 +49,9 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
     ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task says them itself:
     ``@task(retries=Retry(4, on=OSError))``.
     """
+
+    jobs: Jobs
+    tasks: TaskRegistry
 
     task_class = JobTask
     supports_defer = True

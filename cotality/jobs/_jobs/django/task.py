@@ -52,7 +52,7 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobTask(Task):  # type: ignore[misc]  # it is Any
+class JobTask(Task):
     """A task of Django, and what else can be said about a job.
 
     From Django 6.1 on ``@task`` takes these as well: ``@task(retries=Retry(4))``.

@@ -128,6 +128,12 @@ class SharedPool:
         TaskNotPicklableError: *initializer* cannot be sent to a process.
     """
 
+    plan: WorkerPlan
+    idle_limit: float
+    max_workers: int
+    is_shut_down: bool
+    number: int
+
     def __init__(
         self,
         max_workers: int | None = None,
