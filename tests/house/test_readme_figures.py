@@ -27,7 +27,8 @@ def table_of(text: str, column: str) -> Table:
         if not line.startswith("|"):
             break
         row, *values = cells_of(line)
-        found[row] = dict(zip(head[1:], values, strict=True))
+        # A case of speed has tables of time and of memory in one: the first counts.
+        found.setdefault(row, dict(zip(head[1:], values, strict=True)))
     return found
 
 

@@ -47,7 +47,7 @@ class Watching:
 
     came: asyncio.Event
     quick: int
-    is_closed: bool
+    is_closed: asyncio.Event
 
     def __init__(self, look: Look) -> None:
         self.look = look
