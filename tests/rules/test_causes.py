@@ -285,7 +285,7 @@ def test_a_slow_input(kind: Kind) -> None:
         warm_up()
     found = explained(slow_tasks(12), 4, kind)
 
-    assert found.first_is("The tasks did not come fast enough", 0.6)
+    assert found.first_is("Workers waited for input", 0.6)
 
 
 def test_a_slow_input_of_a_coroutine() -> None:
@@ -299,7 +299,7 @@ def test_a_slow_input_of_a_coroutine() -> None:
     report = RunReport()
     asyncio.run(execute_tasks_in_parallel_async(tasks(), 2, report=report))
 
-    assert Explained(report).first_is("The tasks did not come fast enough", 0.6)
+    assert Explained(report).first_is("Workers waited for input", 0.6)
 
 
 @on_all
@@ -313,7 +313,7 @@ def test_a_slow_consumer(kind: Kind) -> None:
     ):
         time.sleep(0.03)
 
-    assert Explained(report).first_is("The results were not taken fast enough", 0.6)
+    assert Explained(report).first_is("Workers waited for your loop", 0.6)
 
 
 @on_both
@@ -551,8 +551,8 @@ def test_the_larger_of_two_causes_comes_first(kind: Kind) -> None:
         ):
             time.sleep(taking)
         found = Explained(report)
-        order = ["The tasks did not come fast enough"]
-        order.append("The results were not taken fast enough")
+        order = ["Workers waited for input"]
+        order.append("Workers waited for your loop")
         if taking > reading:
             order.reverse()
         assert found.causes[:2] == order, found.known

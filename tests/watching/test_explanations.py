@@ -204,8 +204,8 @@ def test_the_input_is_too_slow() -> None:
             run.portion(worker, number + 0.9, [0.1])
 
     assert explained(run.end()).startswith(
-        "The tasks did not come fast enough: reading them took 9.0 s of 10.0 s, and "
-        "the workers waited for that. That is about 90 % of the run."
+        "Workers waited for input: your iterable took 9.0 s of the 10.0 s. That is "
+        "about 90 % of the run."
     )
 
 
@@ -218,8 +218,7 @@ def test_the_consumer_is_too_slow() -> None:
         run.driver(Doing.CALLER, number + 0.1, 0.85)
 
     assert explained(run.end()).startswith(
-        "The results were not taken fast enough: the loop over them took 8.5 s of "
-        "10.0 s,"
+        "Workers waited for your loop: it took 8.5 s of the 10.0 s,"
     )
 
 
@@ -271,7 +270,7 @@ def test_what_cost_most_comes_first() -> None:
     first, second = run.end().explain().split("\n\n")
 
     assert first.startswith("One task kept all others waiting")
-    assert second.startswith("The tasks did not come fast enough")
+    assert second.startswith("Workers waited for input")
 
 
 def test_nothing_stands_out() -> None:
@@ -318,7 +317,7 @@ def test_a_real_slow_input() -> None:
     report = RunReport()
     execute_tasks_in_parallel(tasks(), 2, report=report)
 
-    assert explained(report).startswith("The tasks did not come fast enough")
+    assert explained(report).startswith("Workers waited for input")
 
 
 def test_a_real_slow_consumer() -> None:
@@ -328,4 +327,4 @@ def test_a_real_slow_consumer() -> None:
     for _ in execute_tasks_in_parallel_streaming(tasks, 2, report=report):
         time.sleep(0.03)
 
-    assert explained(report).startswith("The results were not taken fast enough")
+    assert explained(report).startswith("Workers waited for your loop")

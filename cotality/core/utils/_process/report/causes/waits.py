@@ -119,11 +119,11 @@ def slow_input(case: Case) -> Finding | None:
     report = case.report
     return Finding(
         case.costs.idle_in(Doing.READING, Doing.INPUT_LATER),
-        f"The tasks did not come fast enough: reading them took "
-        f"{units.seconds(report.input_seconds)} of "
-        f"{units.seconds(report.wall_seconds)}, and the workers waited for that.",
-        "Make the iterable faster: let it only say what is to be done, and leave "
-        "reading and computing to the tasks.",
+        f"Workers waited for input: your iterable took "
+        f"{units.seconds(report.input_seconds)} of the "
+        f"{units.seconds(report.wall_seconds)}.",
+        "Let the iterable only say what is to be done, and leave reading and computing "
+        "to the tasks.",
     )
 
 
@@ -132,10 +132,10 @@ def slow_consumer(case: Case) -> Finding | None:
     report = case.report
     return Finding(
         case.costs.idle_in(Doing.CALLER),
-        f"The results were not taken fast enough: the loop over them took "
-        f"{units.seconds(report.consumer_seconds)} of "
-        f"{units.seconds(report.wall_seconds)}, and the workers, which run only a "
-        f"little ahead of it, waited for it.",
+        f"Workers waited for your loop: it took "
+        f"{units.seconds(report.consumer_seconds)} of the "
+        f"{units.seconds(report.wall_seconds)}, and workers run only a little ahead "
+        f"of it.",
         "Move work from the loop into the tasks.",
     )
 
