@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +23,7 @@ from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
+from tests.kit.rabbitmq import programs, shared_rabbit
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -52,9 +54,21 @@ def store(
         yield url
 
 
+@pytest.fixture(scope="module")
+def broker(engine: EngineName) -> Iterator[str | None]:
+    with ExitStack() as stack:
+        if engine != "rabbitmq":
+            yield None
+            return
+        pytest.importorskip("amqp")
+        if programs() is None:
+            pytest.skip("needs the programs of RabbitMQ, such as rabbitmq-server")
+        yield stack.enter_context(shared_rabbit())
+
+
 @pytest.fixture
-def base(store: str, engine: EngineName) -> Iterator[Base]:
-    made = Base(store, engine)
+def base(store: str, engine: EngineName, broker: str | None) -> Iterator[Base]:
+    made = Base(store, engine, broker)
     made.ready()
     yield made
     made.close()
@@ -341,18 +355,18 @@ def test_who_was_taken_for_dead_changes_nothing(base: Base, queue: str) -> None:
 
 
 def test_a_killed_worker_loses_nothing(
-    store: str, engine: EngineName, tmp_path: Path
+    store: str, engine: EngineName, broker: str | None, tmp_path: Path
 ) -> None:
     """From end to end, on each store."""
-    shop = Shop(store, engine)
+    shop = Shop(store, engine, broker)
     names: list[int] = [*range(20)]
     handles = shop.work.using(queue="all").enqueue_many_sync(
         [(0.05, number) for number in names]
     )
     options = ("--queue", "all=2")
     with (
-        WorkerProgram(store, tmp_path, *options, engine=engine) as first,
-        WorkerProgram(store, tmp_path, *options, engine=engine),
+        WorkerProgram(store, tmp_path, *options, engine=engine, broker=broker) as first,
+        WorkerProgram(store, tmp_path, *options, engine=engine, broker=broker),
     ):
         wait_until(lambda: shop.jobs.handle(handles[4].id).status_sync().is_over)
         first.kill()

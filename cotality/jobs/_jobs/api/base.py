@@ -17,10 +17,13 @@ from cotality.jobs._jobs.store.schema import has_tables, make_store
 class Base:
     """Where jobs are kept, and who hands them out."""
 
-    def __init__(self, url: str, engine: str = DEFAULT) -> None:
+    def __init__(
+        self, url: str, engine: str = DEFAULT, broker: str | None = None
+    ) -> None:
         self.database = Database(url)
-        self.engine_name = checked_engine(engine)
-        self.engine: JobEngine = engine_for(self.database, engine)
+        self.engine_name = checked_engine(engine, broker)
+        self.broker = broker
+        self.engine: JobEngine = engine_for(self.database, engine, broker)
         self.lock = threading.Lock()
         self.holds = threading.local()
         self.is_ready = False
@@ -77,7 +80,7 @@ class Base:
     def after_fork(self) -> None:
         """What a parent has open is not for its child."""
         if self.pid != os.getpid():
-            self.engine = engine_for(self.database, self.engine_name)
+            self.engine = engine_for(self.database, self.engine_name, self.broker)
             self.pid = os.getpid()
 
     def close(self) -> None:

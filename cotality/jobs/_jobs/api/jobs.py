@@ -59,7 +59,7 @@ R = TypeVar("R")
 Infos: TypeAlias = list[JobInfo]
 Queues: TypeAlias = list[QueueStats]
 Handles: TypeAlias = list[JobHandle[Any]]  # Any: of any function
-VARIABLE = "COTALITY_JOBS_URL"
+VARIABLE, BROKER_VARIABLE = "COTALITY_JOBS_URL", "COTALITY_JOBS_BROKER"
 public = public_in("cotality.jobs")
 
 
@@ -86,13 +86,18 @@ class Jobs:
             ``postgresql://user@host/name``.
         modules: Modules with more jobs, which a worker imports.
         engine: Who hands jobs out to workers: ``"tables"`` keeps that in the database
-            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``. It
-            belongs to the store: all who use it name the same.
+            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``; and with
+            ``"rabbitmq"`` a broker says whose turn it is, with
+            ``cotality[jobs-rabbitmq]``. It belongs to the store: all who use it name
+            the same.
+        broker: Where the broker is, for ``engine="rabbitmq"``:
+            ``amqp://user:password@host/vhost``, or ``amqps://``.
 
     Nothing is opened or read before the first job is enqueued.
 
     Raises:
-        ValueError: There is no engine for *url*, or of that name.
+        ValueError: There is no engine for *url*, or of that name; a broker is missing,
+            or is not for this engine.
     """
 
     def __init__(
@@ -101,8 +106,9 @@ class Jobs:
         *,
         modules: Iterable[str] = (),
         engine: EngineName = DEFAULT,
+        broker: str | None = None,
     ) -> None:
-        self.base = Base(url, engine)
+        self.base = Base(url, engine, broker)
         self.registry = Registry(modules)
         self.scheduled: dict[str, Scheduled] = {}
 
@@ -119,6 +125,8 @@ class Jobs:
     ) -> Jobs:
         """Jobs in the store that an environment *variable* names.
 
+        With ``engine="rabbitmq"``, ``COTALITY_JOBS_BROKER`` says where the broker is.
+
         Raises:
             ValueError: It is not set.
         """
@@ -127,7 +135,13 @@ class Jobs:
             raise ValueError(
                 f"{variable} is not set: where are the jobs? Such as sqlite:///jobs.db"
             )
-        return cls(url, modules=modules, engine=engine)
+        broker = os.environ.get(BROKER_VARIABLE) if engine == "rabbitmq" else None
+        if engine == "rabbitmq" and not broker:
+            raise ValueError(
+                f"{BROKER_VARIABLE} is not set: where is the broker? Such as "
+                f"amqp://user:password@host/vhost"
+            )
+        return cls(url, modules=modules, engine=engine, broker=broker)
 
     @property
     def url(self) -> str:

@@ -24,7 +24,7 @@ from .task import JobTask, TaskRegistry, definition_of
 
 public = public_in("cotality.jobs.django")
 
-OPTIONS = {"url", "engine", "retries", "timeout", "keep", "runs_on"}
+OPTIONS = {"url", "engine", "broker", "retries", "timeout", "keep", "runs_on"}
 
 
 @public
@@ -44,10 +44,10 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
     ``python -m cotality.jobs worker cotality.jobs.django:jobs`` runs them, with
     ``DJANGO_SETTINGS_MODULE`` set.
 
-    The options are ``url``, where jobs are kept, and ``engine``, as of `Jobs`; and what
-    holds for each task that says nothing else: ``retries``, ``timeout``, ``keep`` and
-    ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task says them itself:
-    ``@task(retries=Retry(5, on=OSError))``.
+    The options are ``url``, where jobs are kept, ``engine`` and ``broker``, as of
+    `Jobs`; and what holds for each task that says nothing else: ``retries``,
+    ``timeout``, ``keep`` and ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task
+    says them itself: ``@task(retries=Retry(5, on=OSError))``.
     """
 
     task_class = JobTask
@@ -70,7 +70,11 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
                 f"kept, such as 'sqlite:///jobs.db'"
             )
         try:
-            self.jobs = Jobs(options.pop("url"), engine=options.pop("engine", "tables"))
+            self.jobs = Jobs(
+                options.pop("url"),
+                engine=options.pop("engine", "tables"),
+                broker=options.pop("broker", None),
+            )
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"TASKS[{alias!r}]: {error}") from error
         self.tasks = self.jobs.registry = TaskRegistry(self)

@@ -11,10 +11,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_S = 30  # that a writer waits for another one
+
+Todo: TypeAlias = "list[Callable[[], None]]"
 
 
 class Database:
@@ -33,6 +35,8 @@ class Database:
         self.lock = threading.Lock()
         self.pid = os.getpid()
         self.made: Engine | None = None
+        # What to do once a transaction of `writing` is committed, by its connection.
+        self.afterwards: dict[Connection, Todo] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -61,13 +65,27 @@ class Database:
         engine = self.engine
         from sqlalchemy.exc import DBAPIError, TimeoutError
 
+        afterwards: Todo = []
         try:
             with engine.begin() as connection:
                 if self.is_sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
+                self.afterwards[connection] = afterwards
+                try:
+                    yield connection
+                finally:
+                    del self.afterwards[connection]
         except (DBAPIError, TimeoutError) as error:
             raise store_error(self.url, error) from error
+        for do in afterwards:
+            do()
+
+    def after_commit(self, connection: Connection) -> Todo | None:
+        """Where to add what is to be done once this transaction is committed.
+
+        None for a transaction of somebody else: nobody tells when that is.
+        """
+        return self.afterwards.get(connection)
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -139,6 +157,11 @@ def checked_url(url: object) -> str:
                 f"postgresql://user@host/name, with cotality[jobs-postgres]"
             )
         return checked_parts(f"postgresql+{driver}{colon}{url.partition('://')[2]}")
+    if base in ("amqp", "amqps"):
+        raise ValueError(
+            "a broker is no store: Jobs('postgresql://user@host/name', "
+            "engine='rabbitmq', broker='amqp://user:password@host/vhost')"
+        )
     raise ValueError(
         f"no engine for {scheme or url!r}: use sqlite:///jobs.db, or "
         f"postgresql://user@host/name with cotality[jobs-postgres]"

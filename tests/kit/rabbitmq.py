@@ -1,0 +1,234 @@
+"""A RabbitMQ of the tests' own: on loopback, in a folder of its own.
+
+It finds its own name by a little server (epmd), which it would leave running: it has
+one of its own too, on another port, which ends with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.kit.postgres import free_port
+
+PROGRAMS = (Path("/usr/lib/rabbitmq/bin"), Path("/usr/local/lib/rabbitmq/bin"))
+START_S = 120.0  # it takes some 5 s of a CPU, which others may have
+SETTINGS = """
+loopback_users = none
+default_user = test
+default_pass = test
+vm_memory_high_watermark.absolute = 1GB
+disk_free_limit.absolute = 1MB
+log.console = false
+"""
+
+
+def programs() -> Path | None:
+    """Where its programs are; None if there is none."""
+    found = [each for each in PROGRAMS if (each / "rabbitmq-server").exists()]
+    return found[0] if found and shutil.which("epmd") is not None else None
+
+
+class RabbitServer:
+    """One that runs between `start` and `stop`; it keeps what it has meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.names_port, self.own_port = free_port(), free_port()
+        self.url = f"amqp://test:test@127.0.0.1:{self.port}//"
+        self.started: list[subprocess.Popen[bytes]] = []
+        (folder / "rabbitmq.conf").write_text(SETTINGS, "ascii")
+        (folder / "plugins").write_text("[].", "ascii")
+        self.variables = {
+            **os.environ,
+            "HOME": f"{folder}",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": f"{self.names_port}",
+            "RABBITMQ_NODENAME": f"tests{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": f"{self.port}",
+            "RABBITMQ_DIST_PORT": f"{self.own_port}",
+            "RABBITMQ_MNESIA_BASE": f"{folder / 'data'}",
+            "RABBITMQ_LOG_BASE": f"{folder / 'log'}",
+            "RABBITMQ_CONF_ENV_FILE": f"{folder / 'none'}",
+            "RABBITMQ_CONFIG_FILE": f"{folder / 'rabbitmq'}",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder / 'plugins'}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +SDcpu 1:1 +SDio 2",
+            # It need not be told to end well by a shell: its process is the server.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def start(self) -> None:
+        """Begin, and wait until it takes connections."""
+        self.run("epmd", "-port", f"{self.names_port}")
+        self.wait_for(self.names_port)
+        folder = programs()
+        assert folder is not None
+        self.run(f"{folder / 'rabbitmq-server'}")
+        self.wait_for(self.port)
+
+    def run(self, *command: str) -> None:
+        with (self.folder / "output").open("ab") as output:
+            made = subprocess.Popen(
+                command,
+                env=self.variables,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.started.append(made)
+
+    def wait_for(self, port: int) -> None:
+        end = time.monotonic() + START_S
+        while not is_open(port):
+            assert self.started[-1].poll() is None, self.output()
+            assert time.monotonic() < end, self.output()
+            time.sleep(0.05)
+
+    def output(self) -> str:
+        return (self.folder / "output").read_text("utf-8", "replace")
+
+    def control(self, *command: str) -> None:
+        """Have ``rabbitmqctl`` tell it something."""
+        folder = programs()
+        assert folder is not None
+        done = subprocess.run(
+            [f"{folder / 'rabbitmqctl'}", "--quiet", *command],
+            env=self.variables,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def stop(self) -> None:
+        """End at once, as by a power cut; what is on the disk stays."""
+        for each in reversed(self.started):
+            each.kill()
+            each.wait()
+        self.started.clear()
+        # What it has started ends when it sees that it is gone.
+
+    def forget(self) -> None:
+        """Lose the disk."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as asked:
+        asked.settimeout(1.0)
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def rabbit_server() -> Iterator[RabbitServer]:
+    """A server that runs, and is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="cotality-rabbit-"))
+    server = RabbitServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# One for all tests of a run, whichever process they are in: to start one takes longer
+# than most tests. A program of its own has it, and ends it when nobody uses it.
+
+ROOT = Path(__file__).parents[2]
+LOOK_S = 0.2
+
+
+@contextmanager
+def shared_rabbit() -> Iterator[str]:
+    """The URL of a server that all tests share."""
+    digest = hashlib.sha256(f"{ROOT}".encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"cotality-rabbit-{os.getuid()}-{digest}"
+    (folder / "users").mkdir(parents=True, exist_ok=True)
+    me = folder / "users" / f"{os.getpid()}"
+    with locked(folder):
+        me.touch()
+        if not is_kept(folder):
+            start_keeper(folder)
+    try:
+        yield (folder / "url").read_text("ascii")
+    finally:
+        me.unlink()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    import fcntl
+
+    with (folder / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a keeper lives: it has a lock, which ends with it."""
+    import fcntl
+
+    with (folder / "kept").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def start_keeper(folder: Path) -> None:
+    (folder / "url").unlink(missing_ok=True)
+    command = shlex.join([sys.executable, "-m", __name__, f"{folder}"])
+    log = shlex.quote(f"{folder / 'log'}")
+    # No child of the tests, which look whether they have left one.
+    subprocess.run(
+        ["sh", "-c", f"setsid {command} > {log} 2>&1 < /dev/null &"],
+        cwd=ROOT,
+        check=True,
+    )
+    end = time.monotonic() + START_S
+    while not (folder / "url").exists():
+        assert time.monotonic() < end, (folder / "log").read_text()
+        time.sleep(LOOK_S)
+
+
+def keep(folder: Path) -> None:
+    """Have a server as long as somebody uses it."""
+    import fcntl
+
+    with (folder / "kept").open("a") as file, rabbit_server() as server:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (folder / "new-url").write_text(server.url, "ascii")
+        (folder / "new-url").rename(folder / "url")
+        while True:
+            time.sleep(LOOK_S)
+            with locked(folder):
+                if not any(map(is_user, (folder / "users").iterdir())):
+                    file.close()
+                    return
+
+
+def is_user(mark: Path) -> bool:
+    if Path(f"/proc/{mark.name}").exists():
+        return True
+    mark.unlink(missing_ok=True)
+    return False
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))
