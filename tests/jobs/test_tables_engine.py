@@ -187,5 +187,7 @@ def test_a_store_belongs_to_its_engine(url: str) -> None:
         pytest.raises(StoreError, match=r"use Jobs\(\.\.\., engine='dbos'\)"),
     ):
         jobs.prepare()
-    with pytest.raises(ValueError, match="must be one of 'tables', 'dbos', got 'x'"):
+    with pytest.raises(
+        ValueError, match="must be one of 'tables', 'dbos', 'rabbitmq', got 'x'"
+    ):
         Jobs(url, engine="x")  # type: ignore[arg-type]
