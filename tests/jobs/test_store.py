@@ -231,7 +231,7 @@ def test_what_cannot_be_made_inside_of_a_transaction(
                 job.using(connection=connection, queue="new").enqueue_sync(1)
         else:
             job.using(connection=connection, queue="new").enqueue_sync(1)
-    assert len(jobs.list()) == (engine_name == "tables")
+    assert len(jobs.list()) == (engine_name != "dbos")
     engine.dispose()
     jobs.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import timedelta, tzinfo
 from typing import (
@@ -25,10 +25,12 @@ from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.errors.errors import KeyTakenError
+from cotality.jobs._jobs.health.alert_rules import AlertRules
 from cotality.jobs._jobs.schedules.schedule import Missed, When, checked_schedule
 from cotality.jobs._jobs.states.info import JobInfo, JobStatus
-from cotality.jobs._jobs.stats import QueueStats
-from cotality.jobs._jobs.store import counting, moves, reading, sweeping
+from cotality.jobs._jobs.stats.job_times import JobTimes
+from cotality.jobs._jobs.stats.queue_stats import QueueStats
+from cotality.jobs._jobs.store import counting, moves, reading, sweeping, times
 from cotality.jobs._jobs.store.database import shown_url
 
 from .base import Base
@@ -49,6 +51,7 @@ from .options import (
 from .putting import put
 from .registry import Registry, module_of
 from .scheduled import Scheduled, checked_args
+from .watched import Tell, Watched, checked_rules, checked_tell
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,6 +61,7 @@ R = TypeVar("R")
 # In a class with a method of this name, `list` would be that.
 Infos: TypeAlias = list[JobInfo]
 Queues: TypeAlias = list[QueueStats]
+AllTimes: TypeAlias = list[JobTimes]
 Handles: TypeAlias = list[JobHandle[Any]]  # Any: of any function
 VARIABLE, BROKER_VARIABLE = "COTALITY_JOBS_URL", "COTALITY_JOBS_BROKER"
 public = public_in("cotality.jobs")
@@ -111,6 +115,7 @@ class Jobs:
         self.base = Base(url, engine, broker)
         self.registry = Registry(modules)
         self.scheduled: dict[str, Scheduled] = {}
+        self.watched: Watched | None = None
 
     def __repr__(self) -> str:
         return f"Jobs({shown_url(self.url)!r})"
@@ -319,6 +324,48 @@ class Jobs:
             )
         self.scheduled[name] = made
 
+    def watch(
+        self,
+        rules: AlertRules | None = None,
+        *,
+        queues: Mapping[str, AlertRules] | None = None,
+        tell: Iterable[Tell] = (),
+        every: float = 60.0,
+    ) -> None:
+        """Have one of the workers look whether the queues are well, and tell it once.
+
+        However many workers there are, one of them looks, and another one goes on when
+        it has ended. What it sees goes to the log ``cotality.jobs.health`` as well.
+        When there is no worker at all, none of them can tell: look from somewhere else
+        too, with `HealthWatch`.
+
+        Args:
+            rules: What is too much, for queues that have no rules of their own.
+            queues: Rules for queues by name.
+            tell: Called with each `Alert`, in a thread of the worker; what they raise
+                is logged. Each alert is told once when it begins and once when it is
+                over; again, if the worker is killed while it tells it.
+            every: Seconds between two looks, at least 1.
+
+        Raises:
+            TypeError: These are no rules, or nothing that can be called.
+            ValueError: The time is too short; this was said before.
+        """
+        if self.watched is not None:
+            raise ValueError(
+                "watch was called before: give queues their own rules by queues=..., "
+                "and all who are to be told by tell=[...]"
+            )
+        seconds = checked_seconds("every", every, zero=False)
+        if seconds is None or seconds < 1:
+            raise ValueError(f"every must be at least 1 second, got {every!r}")
+        self.watched = Watched(
+            checked_rules(AlertRules() if rules is None else rules),
+            {name: checked_rules(each) for name, each in (queues or {}).items()},
+            tuple(checked_tell(each) for each in tell),
+            seconds,
+        )
+
     @overload
     def on(self, event: str) -> Marks: ...
     @overload
@@ -469,6 +516,17 @@ class Jobs:
         with self.base.database.reading() as connection:
             return counting.counted(connection, self.base.database.now(connection))
 
+    def times(self) -> AllTimes:
+        """How long jobs wait and run, by the names of their functions.
+
+        It counts every run since the store was made. Workers add to it every two
+        seconds; of one that is killed the last ones are missing. Two hundred names are
+        known, and one that nobody has run for 30 days is forgotten.
+        """
+        self.base.ready()
+        with self.base.database.reading() as connection:
+            return times.read(connection)
+
     def sweep(self) -> int:
         """Forget jobs that are over and were kept long enough; how many.
 
@@ -484,6 +542,8 @@ class Jobs:
             count += len(gone)
             if len(gone) < sweeping.AT_A_TIME:
                 break
+        with self.base.database.writing() as connection:
+            times.forget(connection, self.base.database.now(connection))
         self.base.engine.clean()
         return count
 
