@@ -15,6 +15,7 @@ import pytest
 from cotality.jobs import Jobs, StoreError
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.engines.protocol import Limits
+from cotality.jobs._jobs.engines.rabbit import link
 from cotality.jobs._jobs.engines.rabbit.broker import broker_of
 from cotality.jobs._jobs.store.moves import Placed, Ticket
 from tests.jobs.chaos import chaos
@@ -303,6 +304,23 @@ def test_a_cable_is_pulled_out(shared: str, ready: Callable[..., Base]) -> None:
         wait_until(lambda: ran.count["after"] == 1)
         wait_until(lambda: line.passed > before and engine_of(base).giver.is_near())
     assert set(ran.count.values()) == {1}
+
+
+def test_signs_of_life_are_no_answer(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that is just starting gives them, and may answer late, or never."""
+    monkeypatch.setattr(link, "ANSWER_S", 0.2)
+    made = link.Link(broker_of(shared))
+
+    def give_sign(timeout: float | None) -> bool:
+        time.sleep(POLL_S)
+        return False
+
+    monkeypatch.setattr(made, "read_frame", give_sign)
+    with pytest.raises(TimeoutError, match="has not answered"):
+        made.declare("cotality.tests.never")
+    made.cut()
 
 
 def test_a_broker_without_memory_keeps_nobody_waiting(

@@ -35,7 +35,7 @@ exec 3<&0
     rm "$0"
 ) > /dev/null 2>&1 &
 """
-START_S = 120.0  # it takes some 5 s of a CPU, which others may have
+START_S = 240.0  # it takes some 5 s of a CPU, which others may have
 SETTINGS = """
 loopback_users = none
 default_user = test
@@ -189,16 +189,24 @@ def shared_rabbit() -> Iterator[str]:
     """The URL of a server that all tests share."""
     digest = hashlib.sha256(f"{ROOT}".encode()).hexdigest()[:8]
     folder = Path(tempfile.gettempdir()) / f"cotality-rabbit-{os.getuid()}-{digest}"
-    (folder / "users").mkdir(parents=True, exist_ok=True)
     me = folder / "users" / f"{os.getpid()}"
-    with locked(folder):
-        me.touch()
-        if not is_kept(folder):
-            start_keeper(folder)
+    while not is_joined(folder, me):
+        pass  # the last one has just put out the light
     try:
         yield (folder / "url").read_text("ascii")
     finally:
         me.unlink()
+
+
+def is_joined(folder: Path, me: Path) -> bool:
+    me.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if not (folder / "lock").exists():
+            return False
+        me.touch()
+        if not is_kept(folder):
+            start_keeper(folder)
+        return True
 
 
 @contextmanager
@@ -250,7 +258,7 @@ def keep(folder: Path) -> None:
             time.sleep(LOOK_S)
             with locked(folder):
                 if not any(map(is_user, (folder / "users").iterdir())):
-                    file.close()
+                    shutil.rmtree(folder)
                     return
 
 

@@ -60,11 +60,15 @@ class Histogram:
         if not self.count:
             return None
         sums = [0, *accumulate(self.counts)]
-        place = next(i for i, (_, most) in enumerate(pairwise(sums)) if most >= wanted)
+        place = next(
+            place
+            for place, (fewer, most) in enumerate(pairwise(sums))
+            if most > fewer and most >= wanted
+        )
         if place == len(BOUNDS):
             return BOUNDS[-1]
         low = BOUNDS[place - 1] if place else 0.0
-        share = (wanted - sums[place]) / max(1, self.counts[place])
+        share = (wanted - sums[place]) / self.counts[place]
         return low + (BOUNDS[place] - low) * share
 
     def to_json(self) -> dict[str, object]:

@@ -100,7 +100,7 @@ class Giver:
             channel.events["basic_return"].add(self.note_returned)
             channel.events["basic_ack"].add(self.note_confirmed)
             channel.events["basic_nack"].add(self.note_confirmed)
-            channel.confirm_select()
+            self.link.ask(channel.confirm_select)
             self.sent = 0
         return self.link
 

@@ -1,15 +1,18 @@
 """A connection to the broker: everything that is waited for has a limit.
 
 The package `amqp` speaks the protocol; it is what Celery's messages go by. It would
-wait for an answer for ever: so its socket has a limit of its own, and whatever does not
+wait for an answer for ever, and a broker that is just starting may give none while it
+gives signs of life. So the socket has a limit, and so has each call: whatever does not
 come in that time ends the connection.
 """
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
@@ -67,28 +70,49 @@ class Link:
             on_unblocked=unblocked,
             client_properties={"connection_name": "cotality.jobs"},
         )
+        self.until = math.inf  # until when something may be waited for
+        self.read_frame: Any = self.connection.blocking_read  # Any: likewise
+        self.connection.blocking_read = self.read_in_time
         try:
-            self.connection.connect()
+            self.ask(self.connection.connect)
             self.connection.sock.settimeout(ANSWER_S)
             # With this, each message that is published begins with a look for one from
             # the broker, which turns round and round while half a frame is there.
             told = self.connection.client_properties.get("capabilities", {})
             told.pop("connection.blocked", None)
-            self.channel: Any = self.connection.channel()  # Any: likewise
+            self.channel: Any = self.ask(self.connection.channel)  # Any: likewise
         except BaseException:
             self.cut()
             raise
         self.sock: socket.socket = self.connection.sock
 
+    def ask(self, call: Any, *args: Any, **kwargs: Any) -> Any:  # Any: of the package
+        """Make a *call* that waits for an answer.
+
+        Raises:
+            TimeoutError: None has come in time.
+        """
+        self.until = time.monotonic() + ANSWER_S
+        try:
+            return call(*args, **kwargs)
+        finally:
+            self.until = math.inf
+
+    def read_in_time(self, timeout: float | None = None) -> Any:  # Any: likewise
+        if time.monotonic() > self.until:
+            raise TimeoutError(f"the broker has not answered for {ANSWER_S:g} s")
+        return self.read_frame(timeout)
+
     def declare(self, name: str) -> None:
         """Make the queue *name*, unless it is there."""
+        declare = self.channel.queue_declare
         try:
-            self.channel.queue_declare(
-                name, durable=True, auto_delete=False, arguments=ARGUMENTS
+            self.ask(
+                *(declare, name), durable=True, auto_delete=False, arguments=ARGUMENTS
             )
         except speaks_amqp().PreconditionFailed:
             # Somebody has made it anew, of another kind: it will do.
-            self.channel.queue_declare(name, passive=True)
+            self.ask(declare, name, passive=True)
 
     def wait(self, others: Iterable[socket.socket], seconds: float) -> bool:
         """Whether something has come before one of *others* had something to say."""
@@ -100,9 +124,9 @@ class Link:
         """Do what the messages say that have come."""
         while self.wait((), 0.0):
             try:
-                self.connection.drain_events(timeout=PART_S)
+                self.read_frame(PART_S)
             except TimeoutError:
-                return  # a sign of life, or a part of something
+                return  # a part of something
 
     def beat(self) -> None:
         """Give a sign of life when it is time.
@@ -115,7 +139,7 @@ class Link:
     def close(self) -> None:
         """Say goodbye; whatever was not acknowledged goes back."""
         try:
-            self.connection.close()
+            self.ask(self.connection.close)
         except Exception:  # the broker is not there to hear it
             self.cut()
 

@@ -86,15 +86,16 @@ class Turns:
 
         self.listeners[queue] = made
         if places is not None:
-            self.link.channel.basic_qos(0, places, False)
-        made.tag = self.link.channel.basic_consume(
-            name, no_ack=places is None, callback=take, on_cancel=end
+            self.link.ask(self.link.channel.basic_qos, 0, places, False)
+        consume = self.link.channel.basic_consume
+        made.tag = self.link.ask(
+            *(consume, name), no_ack=places is None, callback=take, on_cancel=end
         )
 
     def leave(self, queue: str) -> None:
         """Listen no more, and give back what is not used."""
         listener = self.listeners.pop(queue)
-        self.link.channel.basic_cancel(listener.tag)
+        self.link.ask(self.link.channel.basic_cancel, listener.tag)
         for turn in listener.in_hand:
             self.link.channel.basic_reject(turn.tag, True)
 
