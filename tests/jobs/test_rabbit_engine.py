@@ -24,6 +24,7 @@ from tests.kit.cut_line import cut_line
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S, POLL_S
 from tests.kit.rabbitmq import RabbitServer, programs, rabbit_server, shared_rabbit
+from tests.kit.tls_line import has_openssl, tls_line
 
 pytest.importorskip("sqlalchemy")
 amqp: Any = pytest.importorskip("amqp")
@@ -304,6 +305,76 @@ def test_a_cable_is_pulled_out(shared: str, ready: Callable[..., Base]) -> None:
         wait_until(lambda: ran.count["after"] == 1)
         wait_until(lambda: line.passed > before and engine_of(base).giver.is_near())
     assert set(ran.count.values()) == {1}
+
+
+def test_a_broker_is_spoken_to_by_tls(
+    shared: str, store: str, ready: Callable[..., Base], tmp_path: Path
+) -> None:
+    """Whose certificate is known by the file that the URL names."""
+    if not has_openssl():
+        pytest.skip("needs openssl, which makes the certificate")
+    with tls_line(broker_of(shared).port, tmp_path) as (port, file):
+        url = f"amqps://test:test@localhost:{port}//?cacertfile={file}"
+        base, ran = ready(url), Ran()
+        serve(base, ran)
+        hand_over(base, *(f"{number}" for number in range(100)))
+        wait_until(lambda: len(ran.count) == 100)
+        wait_until(lambda: is_by_turn(base, ran))
+        base.engine.stop(1)
+        base.close()
+
+
+def test_a_stranger_is_no_broker(
+    shared: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a certificate that is known, nothing is said to it."""
+    if not has_openssl():
+        pytest.skip("needs openssl, which makes the certificate")
+    with tls_line(broker_of(shared).port, tmp_path) as (port, _):
+        url = f"amqps://test:test@localhost:{port}//"
+        base = Base(f"sqlite:///{tmp_path}/jobs.db", "rabbitmq", url)
+        base.ready()
+        base.close()
+    assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def test_limits_hold_for_all_workers(shared: str, ready: Callable[..., Base]) -> None:
+    """Turns of such a queue are but a bell: what may begin is counted in the table."""
+    bases, ran = [ready(shared) for _ in range(3)], Ran(0.05)
+    now, most, lock = 0, 0, threading.Lock()
+
+    def run(ticket: Ticket) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        ran(ticket)
+        with lock:
+            now -= 1
+
+    for number, base in enumerate(bases):
+        base.engine.limit("q", Limits(concurrency=2), 4, 0.05)
+        base.engine.serve(f"{number}", None, run, lambda name, held: 4 - held[name])
+    for number in range(30):
+        hand_over(bases[0], f"{number}")
+    wait_until(lambda: len(ran.count) == 30)
+    assert most <= 2
+    assert set(ran.count.values()) == {1}
+    with Operator(shared, bases[0]) as operator:
+        wait_until(lambda: operator.turns() == 0)
+
+
+def test_a_ticket_of_a_transaction_of_others_has_no_turn(
+    shared: str, ready: Callable[..., Base]
+) -> None:
+    """Nobody says when that is committed: whoever has places takes it."""
+    base, ran = ready(shared), Ran()
+    serve(base, ran)
+    with base.database.engine.begin() as connection:
+        base.engine.hand_over(connection, Placed(Ticket("a", 1), "q", 0), 0)
+    wait_until(lambda: ran.count["a"] == 1)
+    with Operator(shared, base) as operator:
+        assert operator.turns() == 0
 
 
 def test_signs_of_life_are_no_answer(
