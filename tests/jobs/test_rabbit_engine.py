@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -375,6 +376,30 @@ def test_a_ticket_of_a_transaction_of_others_has_no_turn(
     wait_until(lambda: ran.count["a"] == 1)
     with Operator(shared, base) as operator:
         assert operator.turns() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_fork_has_a_connection_of_its_own(shared: str, store: str) -> None:
+    """What its parent has open is not for it, and stays as it was."""
+    jobs = Jobs(store, engine="rabbitmq", broker=shared)
+    job = jobs.job(queue="q")(add)
+    job.enqueue_sync(1, 1)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            job.enqueue_sync(2, 2)
+            jobs.close()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    link = engine_of(jobs.base).giver.link
+    job.enqueue_sync(3, 3)
+    assert engine_of(jobs.base).giver.link is link
+    with Operator(shared, jobs.base) as operator:
+        wait_until(lambda: operator.turns() == 3)
+    jobs.close()
 
 
 def test_signs_of_life_are_no_answer(

@@ -29,7 +29,7 @@ from .broker import Broker
 from .giving import text_of
 from .link import wait_for
 from .rows import Times
-from .turns import Turn, Turns
+from .turns import HEARTBEAT_S, Turn, Turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -178,7 +178,9 @@ class TurnServing(Serving):
         if turns is None:
             wait_for(None, [self.bell.reader], seconds)
         else:
-            self.guarded(lambda: turns.wait([self.bell.reader], seconds))
+            # The broker wants a sign of life every few seconds, whatever `poll` is.
+            most = min(seconds, HEARTBEAT_S / 4)
+            self.guarded(lambda: turns.wait([self.bell.reader], most))
 
     def end(self) -> None:
         super().end()
