@@ -108,7 +108,7 @@ class RabbitEngine(TablesEngine):
     def serve(
         self, worker: str, queues: Iterable[str] | None, run: Run, free: Free
     ) -> None:
-        self.serving = TurnServing(self, worker, queues, run, free)
+        self.serving = TurnServing(self, self.prefix(), worker, queues, run, free)
         self.serving.thread.start()
 
     def close(self) -> None:

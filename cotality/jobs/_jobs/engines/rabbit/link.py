@@ -24,6 +24,7 @@ from .broker import Broker
 CONNECT_S = 2.0  # until the broker has to have answered
 ANSWER_S = 5.0
 PART_S = 1.0  # until the rest of a frame has to have come
+MOST_FRAMES = 1000  # that are read before something else is done
 FAR = 2**31 - 1
 # Copied to all nodes, and on the disk before it counts. How often a turn was given back
 # says nothing: without a limit of this kind RabbitMQ 4 drops it after 20 times.
@@ -121,8 +122,10 @@ class Link:
         return wait_for(self.sock, others, seconds)
 
     def read(self) -> None:
-        """Do what the messages say that have come."""
-        while self.wait((), 0.0):
+        """Do what the messages say that have come, and not all of them at once."""
+        for _ in range(MOST_FRAMES):
+            if not self.wait((), 0.0):
+                return
             try:
                 self.read_frame(PART_S)
             except TimeoutError:

@@ -29,7 +29,7 @@ from .broker import Broker
 from .giving import text_of
 from .link import wait_for
 from .rows import Times
-from .turns import HEARTBEAT_S, Turn, Turns
+from .turns import HEARTBEAT_S, Listener, Turn, Turns
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,23 +62,32 @@ class RabbitSource(Source, Protocol):
 
     broker: Broker
 
-    def prefix(self) -> str: ...
-
 
 class TurnServing(Serving):
-    """What one worker does, see `Serving`."""
+    """What one worker does, see `Serving`.
+
+    Args:
+        engine: Whose tickets.
+        prefix: With which the queues of this store begin.
+        worker: Who takes them.
+        queues: From which queues; None for all.
+        run: What to do with each.
+        free: For how many more of a queue there is a place.
+    """
 
     engine: RabbitSource
 
     def __init__(
         self,
         engine: RabbitSource,
+        prefix: str,
         worker: str,
         queues: Iterable[str] | None,
         run: Run,
         free: Free,
     ) -> None:
         super().__init__(engine, worker, queues, run, free)
+        self.prefix = prefix
         self.wake = self.bell = Bell()
         self.turns: Turns | None = None  # None while the broker is away
         self.connections = self.failures = 0
@@ -222,9 +231,7 @@ class TurnServing(Serving):
             if time.monotonic() < self.connect_at:
                 return
             self.connections += 1
-            self.turns = Turns(
-                self.engine.broker, self.engine.prefix(), self.connections
-            )
+            self.turns = Turns(self.engine.broker, self.prefix, self.connections)
         turns, held = self.turns, self.held_now()
         for queue in self.wanted():
             self.see_to(turns, queue, held)
@@ -245,13 +252,18 @@ class TurnServing(Serving):
         if listener is None:
             if is_bell or self.free(queue, held) > 0:
                 turns.listen(queue, None if is_bell else self.most(queue))
-        elif is_bell != (listener.places is None):
-            turns.leave(queue)
         elif listener.has_waited(HOLD_S) and self.free(queue, held) <= 0:
             self.short[queue] = 0
             turns.leave(queue)
-        elif not is_bell and self.most(queue) > (listener.places or 0):
+        elif is_bell != (listener.places is None) or self.needs_more(queue, listener):
             turns.leave(queue)  # and listens anew
+
+    def needs_more(self, queue: str, listener: Listener) -> bool:
+        """Whether turns are used up so quickly that there should be more in hand."""
+        places = listener.places
+        if places is None or self.short[queue] <= 2 * places:
+            return False
+        return self.most(queue) > places
 
     def most(self, queue: str) -> int:
         """How many turns it should have at once."""
