@@ -89,6 +89,8 @@ def ours(name: str, engine: str, url: str) -> Contender:
 def celery(name: str, broker: str) -> Contender:
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.jobs_celery", "worker"]
     command += ["--concurrency", "2", "--without-mingle", "--without-gossip"]
+    # With one name for both, RabbitMQ gives neither what the other one had.
+    command += ["-n", "worker-{number}@%h"]
 
     def put(job: Any, *args: object) -> object:  # Any: a task
         return job.delay(*args)
@@ -104,13 +106,13 @@ def workers(contender: Contender, count: int) -> Iterator[list[psutil.Popen]]:
     quiet = subprocess.DEVNULL
     started = [
         psutil.Popen(
-            contender.command,
+            [part.replace("{number}", f"{number}") for part in contender.command],
             env=environment,
             stdout=quiet,
             stderr=quiet,
             start_new_session=True,
         )
-        for _ in range(count)
+        for number in range(count)
     ]
     try:
         contender.put(contender.job("late"), time.time())
