@@ -407,6 +407,10 @@ def with_broker(url: str) -> Jobs:
         (lambda: Jobs("amqp://x"), "a broker is no store: Jobs"),
         (lambda: Jobs("sqlite:///j.db", engine="rabbitmq"), "needs a broker, such as"),
         (lambda: Jobs("sqlite:///j.db", broker="amqp://x"), "is for engine='rabbitmq'"),
+        (
+            lambda: Jobs.from_env("PATH", engine="rabbitmq"),
+            "COTALITY_JOBS_BROKER is not set",
+        ),
         (lambda: with_broker("redis://x"), "got a URL with 'redis'"),
         (lambda: with_broker("amqp:///x"), "has to name a host"),
         (lambda: with_broker("amqp://x:port"), "cannot be read"),
