@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
@@ -44,6 +44,20 @@ class Wake(Protocol):
     def clear(self) -> None: ...
 
 
+class Haul(NamedTuple):
+    """What was had in one go.
+
+    Attributes:
+        taken: The tickets.
+        fell_short: Queues of which fewer came than there was room for.
+        next_at: When the rates of queues may allow more.
+    """
+
+    taken: list[Taken]
+    fell_short: list[str]
+    next_at: list[float]
+
+
 class Serving:
     """A thread that takes tickets from the table, and a thread for each that it has.
 
@@ -69,6 +83,7 @@ class Serving:
         self.changes = Changes(engine.database)
         self.changed = threading.Condition()  # held while the following change
         self.held: dict[int, Taken] = {}  # by the number of its row
+        self.served_last = ""  # the queue that has its turn last
         self.through: list[int] = []  # rows that are to go
         self.idle = 0  # threads that wait for a ticket, and that nobody counts on
         self.for_idle: SimpleQueue[Taken | None] = SimpleQueue()  # None: it may end
@@ -122,14 +137,8 @@ class Serving:
         """How many of *most* tickets of *queue* may be taken that have a place here."""
         return most
 
-    def is_taken(
-        self,
-        through: Sequence[int],
-        wishes: Sequence[Wish],
-        taken: Sequence[Taken],
-        now: float,
-    ) -> None:
-        """Told what has just become of wishes, and which rows are gone."""
+    def is_taken(self, through: Sequence[int], haul: Haul, now: float) -> None:
+        """Told what was just taken, and which rows are gone."""
 
     def wait(self, seconds: float) -> None:
         """Until somebody wakes it, for so long at most."""
@@ -159,56 +168,68 @@ class Serving:
                 with self.database.reading() as connection:
                     now = self.database.now(connection)
                     due = self.due(connection, now)
-                if not self.wishes(due, now):
+                if not self.queues_with_room(due, now):
                     return self.next_look(due, now, [])
             with self.database.writing() as connection:
                 rows.let_go(connection, through)
                 now = self.database.now(connection)
                 due = self.due(connection, now)
-                wishes = self.wishes(due, now)
-                taken, next_at = self.take_from(connection, wishes, now)
+                queues = self.queues_with_room(due, now)
+                haul = self.take_from(connection, queues, now)
         except BaseException:
             with self.changed:
                 self.through += through
             raise
-        self.is_taken(through, wishes, taken, now)
-        for each in taken:
+        self.is_taken(through, haul, now)
+        for each in haul.taken:
             self.begin(each)
-        return self.next_look(due, now, next_at)
+        return self.next_look(due, now, haul.next_at)
 
-    def wishes(self, due: Mapping[str, float], now: float) -> list[Wish]:
-        held = self.held_now()
-        wishes: list[Wish] = []
-        for queue in (queue for queue, at in due.items() if at <= now):
-            most = self.free(queue, held)
-            most = self.allowed(queue, most) if most > 0 else 0
-            if most > 0:
-                limits = self.limits_of(queue)
-                wishes.append(Wish(queue, most, limits.concurrency, limits.rate))
-                held[queue] += most  # places that others of these do not have
-        return wishes
+    def queues_with_room(self, due: Mapping[str, float], now: float) -> list[str]:
+        """Queues of which something is due, and may begin here; in their turn.
 
-    def held_now(self) -> Counter[str]:
+        After the one that had something last comes the next by name, so that no queue
+        waits until those before it are empty.
+        """
+        held = self.count_held()
+        found = [queue for queue, at in due.items() if at <= now]
+        found.sort(key=lambda queue: (queue <= self.served_last, queue))
+        return [queue for queue in found if self.free(queue, held) > 0]
+
+    def count_held(self) -> Counter[str]:
         """How many of each queue it has."""
         with self.changed:
             return Counter(taken.queue for taken in self.held.values())
 
+    def take_from(
+        self, connection: Connection, queues: Sequence[str], now: float
+    ) -> Haul:
+        """What may be had."""
+        # By all workers in the same order, so that no two wait for each other.
+        for queue in sorted(queues):
+            rows.lock(connection, self.wish(queue, 0))
+        held = self.count_held()
+        haul = Haul([], [], [])
+        for queue in queues:
+            # What the limits of a queue keep from it are places that others may have.
+            most = self.free(queue, held)
+            wish = self.wish(queue, self.allowed(queue, most) if most > 0 else 0)
+            found = rows.take(connection, wish, self.worker, now)
+            haul.taken.extend(found)
+            held[queue] += len(found)
+            if found:
+                self.served_last = queue
+            if len(found) < wish.most:
+                haul.fell_short.append(queue)
+                haul.next_at.extend(rows.next_start(connection, wish))
+        return haul
+
+    def wish(self, queue: str, most: int) -> Wish:
+        limits = self.limits_of(queue)
+        return Wish(queue, most, limits.concurrency, limits.rate)
+
     def limits_of(self, queue: str) -> Limits:
         return self.engine.limits.get(queue, Limits())
-
-    def take_from(
-        self, connection: Connection, wishes: Sequence[Wish], now: float
-    ) -> tuple[list[Taken], list[float]]:
-        """What may be had, and when the rates of queues may allow more."""
-        taken: list[Taken] = []
-        next_at: list[float] = []
-        for wish in wishes:
-            rows.lock(connection, wish)
-            found = rows.take(connection, wish, self.worker, now)
-            taken += found
-            if len(found) < wish.most and wish.rate is not None:
-                next_at += rows.next_start(connection, wish)
-        return taken, next_at
 
     def next_look(
         self, due: Mapping[str, float], now: float, next_at: Sequence[float]

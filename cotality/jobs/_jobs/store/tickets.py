@@ -155,6 +155,8 @@ def take(connection: Connection, wish: Wish, worker: str, now: float) -> list[Ta
 
     The transaction has the right to write from its start.
     """
+    if wish.most <= 0:
+        return []
     places = free_places(connection, wish)
     most = min(wish.most, places, free_starts(connection, wish, now))
     if most <= 0:
@@ -217,9 +219,12 @@ def free_starts(connection: Connection, wish: Wish, now: float) -> int:
     limit, seconds = wish.rate
     execute(
         connection,
-        "DELETE FROM cotality_starts WHERE queue = :queue AND started_at <= :before",
+        # A start that is to come is one before the clock was set back.
+        "DELETE FROM cotality_starts WHERE queue = :queue "
+        "AND (started_at <= :before OR started_at > :now)",
         queue=wish.queue,
         before=now - seconds,
+        now=now,
     )
     started: int = execute(
         connection,
@@ -231,12 +236,14 @@ def free_starts(connection: Connection, wish: Wish, now: float) -> int:
 
 def next_start(connection: Connection, wish: Wish) -> list[float]:
     """When the rate of the queue lets another one start, if that is known."""
+    if wish.rate is None:
+        return []
     first: float | None = execute(
         connection,
         "SELECT MIN(started_at) FROM cotality_starts WHERE queue = :queue",
         queue=wish.queue,
     ).scalar()
-    return [] if first is None or wish.rate is None else [first + wish.rate[1]]
+    return [] if first is None else [first + wish.rate[1]]
 
 
 def let_go(connection: Connection, serials: Iterable[int]) -> None:

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.engines.protocol import Free, Limits, Run
-from cotality.jobs._jobs.engines.serving import Serving, Source
-from cotality.jobs._jobs.store.tickets import Taken, Wish
+from cotality.jobs._jobs.engines.serving import Haul, Serving, Source
 
 from . import rows
 from .bell import Bell
@@ -105,7 +104,7 @@ class TurnServing(Serving):
         turns = self.turns
         if turns is None:
             return False
-        held = self.held_now()
+        held = self.count_held()
         in_hand = turns.queues_in_hand()
         return bool(turns.rung) or any(self.free(each, held) > 0 for each in in_hand)
 
@@ -142,22 +141,16 @@ class TurnServing(Serving):
             return most
         return min(most, turns.in_hand(queue) or most)
 
-    def is_taken(
-        self,
-        through: Sequence[int],
-        wishes: Sequence[Wish],
-        taken: Sequence[Taken],
-        now: float,
-    ) -> None:
+    def is_taken(self, through: Sequence[int], haul: Haul, now: float) -> None:
         over = [*self.over(through)]
         turns = self.turns
         if turns is None:
             return
-        for each in taken:
+        for each in haul.taken:
             turn = turns.use(each.queue)
             if turn is not None:
                 self.used[each.serial] = Used(turn, time.monotonic())
-        over += self.for_nothing(turns, wishes, taken, now)
+        over += self.for_nothing(turns, haul, now)
         self.guarded(lambda: turns.are_done(over))
 
     def over(self, through: Sequence[int]) -> Iterator[Turn]:
@@ -170,12 +163,9 @@ class TurnServing(Serving):
                 self.short[queue] = (self.short[queue] + 1) * (now - used.at < SHORT_S)
                 yield used.turn
 
-    def for_nothing(
-        self, turns: Turns, wishes: Sequence[Wish], taken: Sequence[Taken], now: float
-    ) -> list[Turn]:
+    def for_nothing(self, turns: Turns, haul: Haul, now: float) -> list[Turn]:
         """Turns in hand for which there is no ticket; whoever had them was quicker."""
-        came = Counter(each.queue for each in taken)
-        empty = {wish.queue for wish in wishes if came[wish.queue] < wish.most}
+        empty = set(haul.fell_short)
         for queue in turns.queues_in_hand():
             times = self.times.get(queue)
             if times is None or times.due > now:
@@ -232,7 +222,7 @@ class TurnServing(Serving):
                 return
             self.connections += 1
             self.turns = Turns(self.engine.broker, self.prefix, self.connections)
-        turns, held = self.turns, self.held_now()
+        turns, held = self.turns, self.count_held()
         for queue in self.wanted():
             self.see_to(turns, queue, held)
         self.give_long_ones_up(turns)
