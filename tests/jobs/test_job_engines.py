@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
@@ -18,12 +17,12 @@ from cotality.jobs._jobs.store import moves, workers
 from cotality.jobs._jobs.store.moves import NewJob, Placed, Raised, Ticket
 from cotality.jobs._jobs.store.workers import DEAD_AFTER_S, WorkerRow
 from cotality.jobs._jobs.working.taking_over import bury_the_dead
+from tests.jobs.engines import broker_for
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
-from tests.kit.rabbitmq import programs, shared_rabbit
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -33,8 +32,6 @@ POLL_S = 0.05
 
 @pytest.fixture(scope="module", params=get_args(EngineName))
 def engine(request: pytest.FixtureRequest) -> EngineName:
-    if request.param == "dbos":
-        pytest.importorskip("dbos")
     name: EngineName = request.param
     return name
 
@@ -56,14 +53,8 @@ def store(
 
 @pytest.fixture(scope="module")
 def broker(engine: EngineName) -> Iterator[str | None]:
-    with ExitStack() as stack:
-        if engine != "rabbitmq":
-            yield None
-            return
-        pytest.importorskip("amqp")
-        if programs() is None:
-            pytest.skip("needs the programs of RabbitMQ, such as rabbitmq-server")
-        yield stack.enter_context(shared_rabbit())
+    with broker_for(engine) as url:
+        yield url
 
 
 @pytest.fixture

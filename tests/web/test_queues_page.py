@@ -116,6 +116,13 @@ def test_queues_jobs_and_dead_letters_are_shown(visit: Visit, site: Site) -> Non
     assert visit.count("#dead-list > li") == 4
     assert visit.count("#jobs-rows tr") == 6
     assert visit.text("#jobs-rows .chip.queued") == "○ queued"
+    times = visit.js(
+        "return [...document.querySelectorAll('#times-rows tr')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
+    runs = {name: int(count) for name, count, *_ in times}
+    assert runs == {site.shop.add.name: 1, site.shop.fail.name: 3}
+    assert all(cell.endswith("s") for row in times for cell in row[2:])
 
     visit.click("#queues-rows tr:first-child button")
     visit.until(lambda: visit.count("#dead-list > li") == 3)

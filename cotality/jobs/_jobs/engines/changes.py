@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from cotality.jobs._jobs.errors.errors import StoreError
@@ -13,10 +14,15 @@ logger = logging.getLogger("cotality.jobs")
 
 
 class Changes:
-    """Whether somebody has changed the database since the last time one asked."""
+    """Whether somebody has changed the database since the last time one asked.
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    Args:
+        database: The one.
+        anew: Called when its file is another one now.
+    """
+
+    def __init__(self, database: Database, anew: Callable[[], object]) -> None:
+        self.database, self.anew = database, anew
         self.link: Any = None  # Any: SQLAlchemy's, of SQLite
         self.version = -1
         self.inode: int | None = None
@@ -59,6 +65,7 @@ class Changes:
             logger.error("the file %s is another one now: jobs go on in that", file)
             self.close()
             self.database.close()
+            self.anew()
         self.inode = found
 
     def close(self) -> None:

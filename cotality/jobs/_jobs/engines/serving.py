@@ -80,7 +80,7 @@ class Serving:
         self.engine, self.worker, self.run, self.free = engine, worker, run, free
         self.queues = None if queues is None else set(queues)
         self.database = engine.database
-        self.changes = Changes(engine.database)
+        self.changes = Changes(engine.database, self.begin_anew)
         self.changed = threading.Condition()  # held while the following change
         self.held: dict[int, Taken] = {}  # by the number of its row
         self.served_last = ""  # the queue that has its turn last
@@ -115,6 +115,9 @@ class Serving:
                 logger.error("%s; once more in %g s", error, AGAIN_S)
             self.wait(min(pause, max(look_at - time.monotonic(), 0.0) or pause))
         self.end()
+
+    def begin_anew(self) -> None:
+        """The file of the store was removed, and is another one now."""
 
     # What an engine does otherwise that hears of tickets from elsewhere.
 
@@ -266,7 +269,8 @@ class Serving:
             finally:
                 with self.changed:
                     self.through.append(taken.serial)
-                    del self.held[taken.serial]
+                    # In a file that is another one now, one more may have this number.
+                    self.held.pop(taken.serial, None)
                     goes_on = goes_on and not self.is_stopping
                     self.idle += int(goes_on)
                     self.changed.notify_all()

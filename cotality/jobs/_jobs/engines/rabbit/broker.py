@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -58,7 +59,11 @@ def broker_of(url: object) -> Broker:
         )
     if parts.hostname is None:
         raise ValueError(f"the URL of a broker has to name a host: {parts.scheme}://?")
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    # Whoever changes the folder later finds the same files.
+    options = {
+        name: os.path.abspath(values[-1])
+        for name, values in parse_qs(parts.query).items()
+    }
     if unknown := sorted(options.keys() - set(OPTIONS)):
         raise ValueError(
             f"the URL of a broker has {', '.join(unknown)}, which nobody knows; there "

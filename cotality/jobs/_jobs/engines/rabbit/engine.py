@@ -80,13 +80,14 @@ class RabbitEngine(TablesEngine):
     def prefix(self) -> str:
         if self.known_prefix is None:
             with self.database.reading() as connection:
-                self.known_prefix = rows.prefix(connection)
-        return self.known_prefix
+                # One that is not there yet will be, and is asked for again.
+                self.known_prefix = rows.prefix(connection) or None
+        return self.known_prefix or ""
 
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
         if self.known_prefix is None:
             speaks_amqp()  # or nothing is stored
-            self.known_prefix = rows.prefix(connection)
+            self.known_prefix = rows.prefix(connection) or None
         due = self.database.now(connection) + delay_s
         has_turn = delay_s <= 0 and self.will_give(connection, placed.queue)
         open_at = due + PATIENCE_S if has_turn else due
@@ -108,7 +109,7 @@ class RabbitEngine(TablesEngine):
     def serve(
         self, worker: str, queues: Iterable[str] | None, run: Run, free: Free
     ) -> None:
-        self.serving = TurnServing(self, self.prefix(), worker, queues, run, free)
+        self.serving = TurnServing(self, worker, queues, run, free)
         self.serving.thread.start()
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.errors.errors import StoreError
 
 from .broker import Broker
@@ -143,8 +144,11 @@ class Link:
         """Say goodbye; whatever was not acknowledged goes back."""
         try:
             self.ask(self.connection.close)
-        except Exception:  # the broker is not there to hear it
+        except Exception as error:
             self.cut()
+            if is_of_a_signal(error):
+                raise
+            # Otherwise the broker is not there to hear it.
 
     def cut(self) -> None:
         """End it without a word."""

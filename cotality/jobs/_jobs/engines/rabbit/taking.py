@@ -60,6 +60,11 @@ class RabbitSource(Source, Protocol):
     """Whose tickets they are."""
 
     broker: Broker
+    known_prefix: str | None
+
+    def prefix(self) -> str:
+        """With which the queues of this store begin."""
+        ...
 
 
 class TurnServing(Serving):
@@ -67,7 +72,6 @@ class TurnServing(Serving):
 
     Args:
         engine: Whose tickets.
-        prefix: With which the queues of this store begin.
         worker: Who takes them.
         queues: From which queues; None for all.
         run: What to do with each.
@@ -79,15 +83,14 @@ class TurnServing(Serving):
     def __init__(
         self,
         engine: RabbitSource,
-        prefix: str,
         worker: str,
         queues: Iterable[str] | None,
         run: Run,
         free: Free,
     ) -> None:
         super().__init__(engine, worker, queues, run, free)
-        self.prefix = prefix
         self.wake = self.bell = Bell()
+        self.prefix = ""  # with which the queues of this store begin
         self.turns: Turns | None = None  # None while the broker is away
         self.connections = self.failures = 0
         self.connect_at = self.long_look_at = 0.0  # by `monotonic`
@@ -96,7 +99,16 @@ class TurnServing(Serving):
         self.seen: set[str] = set()  # queues in which something waited
         self.times: dict[str, Times] = {}
 
+    def begin_anew(self) -> None:
+        # Turns of the other file are for nothing here, and its rows had these numbers.
+        self.engine.known_prefix = None
+        self.used.clear()
+        turns, self.turns = self.turns, None
+        if turns is not None:
+            turns.cut()
+
     def has_news(self) -> bool:
+        self.prefix = self.engine.prefix()
         self.guarded(self.see_to_turns)
         return self.knows_of_some() or self.changes.have_come()
 
