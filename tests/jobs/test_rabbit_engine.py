@@ -72,24 +72,34 @@ def ready(store: str) -> Iterator[Callable[..., Base]]:
 
 
 class Ran:
-    """What was run, and how often."""
+    """What was run, how often, and what of it with a turn."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.lock = threading.Lock()
         self.count: Counter[str] = Counter()
         self.order: list[str] = []
+        self.serving: Any = None  # Any: of the engine, with what only it has
+        self.by_turn: set[str] = set()
 
     def __call__(self, ticket: Ticket) -> None:
         with self.lock:
+            if self.serving is not None and self.has_turn(ticket):
+                self.by_turn.add(ticket.job)
             self.count[ticket.job] += 1
             self.order.append(ticket.job)
         time.sleep(self.seconds)
+
+    def has_turn(self, ticket: Ticket) -> bool:
+        held, used = dict(self.serving.held), dict(self.serving.used)
+        return any(held[each].ticket == ticket for each in held.keys() & used.keys())
 
 
 def serve(base: Base, run: Callable[[Ticket], None], slots: int = 4) -> None:
     base.engine.limit("q", Limits(), slots, 0.05)
     base.engine.serve("it", ["q"], run, lambda name, held: slots - held[name])
+    if isinstance(run, Ran):
+        run.serving = engine_of(base).serving
 
 
 def hand_over(base: Base, *names: str, priority: int = 0) -> None:
@@ -468,15 +478,11 @@ def test_a_broker_dies_in_the_middle(
 
 
 def is_by_turn(base: Base, ran: Ran) -> bool:
-    """Whether the broker is in use again: the worker holds a turn for what it runs."""
+    """Whether the broker is in use again: the worker has a turn for what it runs."""
     name = f"{time.monotonic()}"
     hand_over(base, name)
-    serving = engine_of(base).serving
-    while not ran.count[name]:
-        if serving.used:
-            return True
-        time.sleep(POLL_S)
-    return False
+    wait_until(lambda: ran.count[name] == 1)
+    return name in ran.by_turn
 
 
 def test_killed_workers_lose_nothing(shared: str, store: str, tmp_path: Path) -> None:

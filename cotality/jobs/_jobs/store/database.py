@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_S = 30  # that a writer waits for another one
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.0002, 0.01  # until it looks again
+
+# Another one writes; or it has died, and somebody just clears up after it.
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
 
 Todo: TypeAlias = "list[Callable[[], None]]"
 
@@ -79,7 +83,7 @@ class Database:
         try:
             with engine.begin() as connection:
                 if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    self.begin(connection)
                 self.afterwards[connection] = afterwards
                 try:
                     yield connection
@@ -89,6 +93,33 @@ class Database:
             raise store_error(self.url, error) from error
         for do in afterwards:
             do()
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction of SQLite with the right to write.
+
+        SQLite itself would look again after 1 ms, then after 2, 5, 10 and more. A
+        transaction of ours takes less than half a millisecond, so whoever enqueues
+        while workers write would sleep for most of its time.
+        """
+        driver: Any = connection.connection.driver_connection  # Any: by the database
+        until, pause = time.monotonic() + BUSY_S, FIRST_PAUSE_S
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            while not self.has_begun(driver, until):
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+
+    def has_begun(self, driver: sqlite3.Connection, until: float) -> bool:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code not in BUSY or time.monotonic() > until:
+                raise store_error(self.url, error) from error
+            return False
+        return True
 
     def after_commit(self, connection: Connection) -> Todo | None:
         """Where to add what is to be done once this transaction is committed.
