@@ -26,12 +26,14 @@ from typing import Any
 
 import psutil
 
+from tests.kit import rabbitmq
 from tests.kit.postgres import binaries, postgres
 from tests.kit.redis_server import redis_server
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 60.0
 CELERY = "Celery, Redis"
+CELERY_RABBIT = "Celery, RabbitMQ"
 OURS = "tables, SQLite"
 BARS = {
     "jobs_per_second": ("jobs that do nothing, a second", 0.5),
@@ -84,15 +86,17 @@ def ours(name: str, engine: str, url: str) -> Contender:
     )
 
 
-def celery(broker: str) -> Contender:
+def celery(name: str, broker: str) -> Contender:
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.jobs_celery", "worker"]
     command += ["--concurrency", "2", "--without-mingle", "--without-gossip"]
+    # With one name for both, RabbitMQ gives neither what the other one had.
+    command += ["-n", "worker-{number}@%h"]
 
     def put(job: Any, *args: object) -> object:  # Any: a task
         return job.delay(*args)
 
     variables = {"BENCHMARK_BROKER": broker}
-    return Contender(CELERY, command, variables, "benchmarks.jobs_celery", put)
+    return Contender(name, command, variables, "benchmarks.jobs_celery", put)
 
 
 @contextmanager
@@ -102,13 +106,13 @@ def workers(contender: Contender, count: int) -> Iterator[list[psutil.Popen]]:
     quiet = subprocess.DEVNULL
     started = [
         psutil.Popen(
-            contender.command,
+            [part.replace("{number}", f"{number}") for part in contender.command],
             env=environment,
             stdout=quiet,
             stderr=quiet,
             start_new_session=True,
         )
-        for _ in range(count)
+        for number in range(count)
     ]
     try:
         contender.put(contender.job("late"), time.time())
@@ -227,11 +231,24 @@ def contenders(names: list[str]) -> Iterator[list[Contender]]:
         made = [
             ours(OURS, "tables", f"sqlite:///{folder}/tables.db"),
             ours("DBOS, SQLite", "dbos", f"sqlite:///{folder}/dbos.db"),
-            celery(os.environ["BENCHMARK_BROKER"].replace("unix:", "redis+socket:")),
+            celery(
+                CELERY,
+                os.environ["BENCHMARK_BROKER"].replace("unix:", "redis+socket:"),
+            ),
         ]
         if binaries() is not None:
             url = stack.enter_context(postgres())
             made.insert(1, ours("tables, Postgres", "tables", url))
+        if rabbitmq.programs() is not None:
+            broker = stack.enter_context(rabbitmq.rabbit_server()).url
+            os.environ["BENCHMARK_TURNS"] = broker
+            made.insert(
+                2, ours("rabbitmq, SQLite", "rabbitmq", f"sqlite:///{folder}/rabbit.db")
+            )
+            if binaries() is not None:
+                url = stack.enter_context(postgres())
+                made.insert(3, ours("rabbitmq, Postgres", "rabbitmq", url))
+            made.append(celery(CELERY_RABBIT, broker))
         yield [each for each in made if not names or each.name in names]
 
 
@@ -247,12 +264,12 @@ TITLES = {
 
 
 def table(figures: Figures) -> str:
-    lines = [f"{'':18}" + "".join(f"{title:>18}" for title in TITLES.values())]
+    lines = [f"{'':20}" + "".join(f"{title:>18}" for title in TITLES.values())]
     for name, rounds in figures.items():
         cells = (
             statistics.median(each[figure] for each in rounds) for figure in TITLES
         )
-        lines.append(f"{name:18}" + "".join(f"{cell:18.2f}" for cell in cells))
+        lines.append(f"{name:20}" + "".join(f"{cell:18.2f}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -40,11 +40,14 @@ if TYPE_CHECKING:
     from ._jobs.running.context import JobContext, current_job
     from ._jobs.schedules.crontab import crontab
     from ._jobs.states.info import Attempt, JobEvent, JobInfo, JobProgress, JobStatus
-    from ._jobs.stats import QueueStats
+    from ._jobs.stats.histogram import Histogram
+    from ._jobs.stats.job_times import JobTimes
+    from ._jobs.stats.queue_stats import QueueStats
 
 __all__ = [
     "AsyncJob",
     "Attempt",
+    "Histogram",
     "Job",
     "JobCancelledError",
     "JobContext",
@@ -54,6 +57,7 @@ __all__ = [
     "JobInfo",
     "JobProgress",
     "JobStatus",
+    "JobTimes",
     "Jobs",
     "JobsError",
     "KeyTakenError",
@@ -75,6 +79,7 @@ __all__ = [
 LATER = {
     "AsyncJob": "jobs._jobs.api.job",
     "Attempt": "jobs._jobs.states.info",
+    "Histogram": "jobs._jobs.stats.histogram",
     "Job": "jobs._jobs.api.job",
     "JobCancelledError": "jobs._jobs.errors.errors",
     "JobContext": "jobs._jobs.running.context",
@@ -84,12 +89,13 @@ LATER = {
     "JobInfo": "jobs._jobs.states.info",
     "JobProgress": "jobs._jobs.states.info",
     "JobStatus": "jobs._jobs.states.info",
+    "JobTimes": "jobs._jobs.stats.job_times",
     "Jobs": "jobs._jobs.api.jobs",
     "JobsError": "jobs._jobs.errors.errors",
     "KeyTakenError": "jobs._jobs.errors.errors",
     "LostWorkerError": "jobs._jobs.errors.errors",
     "NotStorableError": "jobs._jobs.errors.errors",
-    "QueueStats": "jobs._jobs.stats",
+    "QueueStats": "jobs._jobs.stats.queue_stats",
     "Rate": "core.utils.process",
     "Retry": "core.utils.process",
     "RetryLaterError": "jobs._jobs.errors.errors",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cotality.jobs import Jobs, Rate, Retry, current_job
+from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.jobs.shop import note
 from tests.kit.helpers import Gate, Marks
 from tests.kit.limits import POLL_S
@@ -91,8 +92,11 @@ def says_what_is_no_text() -> int:
 class Attacked:
     """These jobs, in the store at *url*."""
 
-    def __init__(self, url: str) -> None:
-        self.jobs = jobs = Jobs(url)
+    def __init__(
+        self, url: str, engine: EngineName = "tables", broker: str | None = None
+    ) -> None:
+        self.engine, self.broker = engine, broker
+        self.jobs = jobs = Jobs(url, engine=engine, broker=broker)
         self.held = jobs.job(runs_on="threads")(held)
         self.first_spins = jobs.job(first_spins)
         self.exits, self.answers = jobs.job(exits), jobs.job(answers)
@@ -116,6 +120,10 @@ class Attacked:
 
 
 URL = os.environ.get("COTALITY_JOBS_URL")
+ENGINE: Any = os.environ.get("ENGINE_OF_TESTS", "tables")  # Any: an EngineName
+BROKER = os.environ.get("BROKER_OF_TESTS")
 # Only in a worker, and in what it starts.
-attacked: Any = Attacked(URL) if URL else None  # Any: None, where nobody asks
+attacked: Any = (
+    Attacked(URL, ENGINE, BROKER) if URL else None
+)  # Any: None, where nobody asks
 jobs = attacked.jobs if attacked else None

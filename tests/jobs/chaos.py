@@ -1,7 +1,8 @@
 """Workers are killed while they work, and every job is done.
 
 The tests do it on a small scale; ``python -m tests.jobs.chaos`` with 600 jobs, three
-workers and six kills, on SQLite and, where there is one, on PostgreSQL.
+workers and six kills, on SQLite and, where there are such servers, on PostgreSQL and
+with RabbitMQ.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.jobs.shop import Shop
@@ -17,6 +19,7 @@ from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
+from tests.kit.rabbitmq import programs, rabbit_server
 
 
 def chaos(
@@ -24,25 +27,32 @@ def chaos(
 ) -> None:
     """Kill workers while jobs run: each job succeeds, and is finished once."""
     handles = shop.work.enqueue_many_sync((seconds, number) for number in range(jobs))
-    programs = [
-        WorkerProgram(shop.jobs.url, folder, "--queue", "default=4")
+    base = shop.jobs.base
+    started = [
+        WorkerProgram(
+            shop.jobs.url,
+            folder,
+            *("--queue", "default=4"),
+            engine=base.engine_name,
+            broker=base.broker,
+        )
         for _ in range(workers)
     ]
     choice = random.Random(f"{folder}")
     try:
-        for program in programs:
+        for program in started:
             program.start()
         for kill in range(kills):
             enough = (kill + 1) * jobs // (kills + 1)
             wait_until(lambda least=enough: succeeded(shop) >= least, LONG_S * 3)
-            victim = choice.choice(programs)
+            victim = choice.choice(started)
             victim.wait_until_ready()
             victim.kill()
             victim.start()
         wait_until(lambda: succeeded(shop) == jobs, LONG_S * 3)
         logs = [log.read_text("utf-8") for log in folder.glob("worker-*.log")]
     finally:
-        for program in programs:
+        for program in started:
             program.__exit__(None, None, None)
     assert [each.result_sync(0) for each in handles] == [*range(jobs)]
     assert not any("locked" in log for log in logs), logs
@@ -59,22 +69,29 @@ def succeeded(shop: Shop) -> int:
 
 
 def main() -> None:
-    """The large one, on each store."""
-    with tempfile.TemporaryDirectory() as folder:
-        run(f"sqlite:///{folder}/jobs.db", Path(folder))
-    if binaries() is not None:
-        with postgres() as url, tempfile.TemporaryDirectory() as folder:
-            run(url, Path(folder))
+    """The large one, on each store, and with turns of RabbitMQ."""
+    with ExitStack() as stack:
+        brokers: list[str | None] = [None]
+        if programs() is not None:
+            brokers.append(stack.enter_context(rabbit_server()).url)
+        for broker in brokers:
+            with tempfile.TemporaryDirectory() as folder:
+                run(f"sqlite:///{folder}/jobs.db", Path(folder), broker)
+            if binaries() is not None:
+                with postgres() as url, tempfile.TemporaryDirectory() as folder:
+                    run(url, Path(folder), broker)
 
 
-def run(url: str, folder: Path) -> None:
-    shop, start = Shop(url), time.monotonic()
+def run(url: str, folder: Path, broker: str | None) -> None:
+    shop = Shop(url, "tables" if broker is None else "rabbitmq", broker)
+    start = time.monotonic()
     chaos(shop, folder, jobs=600, workers=3, kills=6, seconds=0.05)
     took = time.monotonic() - start
     handles = shop.jobs.list(limit=1000)
     runs = [len(shop.jobs.handle(info.id).attempts_sync()) for info in handles]
     print(
-        f"{url.partition(':')[0]}: {len(runs)} of 600 succeeded, each finished once, "
+        f"{shop.jobs.base.engine_name}, {url.partition(':')[0]}: {len(runs)} of 600 "
+        f"succeeded, each finished once, "
         f"{sum(count > 1 for count in runs)} begun more than once, {took:.0f} s",
         flush=True,
     )

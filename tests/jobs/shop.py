@@ -148,8 +148,12 @@ def note(folder: str, text: str = "") -> None:
 class Shop:
     """The jobs of this module, in the store at *url*."""
 
-    def __init__(self, url: str, engine: EngineName = "tables") -> None:
-        self.jobs = jobs = Jobs(url, modules=["tests.jobs.broken"], engine=engine)
+    def __init__(
+        self, url: str, engine: EngineName = "tables", broker: str | None = None
+    ) -> None:
+        self.jobs = jobs = Jobs(
+            url, modules=["tests.jobs.broken"], engine=engine, broker=broker
+        )
         self.add = jobs.job(add)
         self.double = jobs.job(double)
         self.unstorable = jobs.job(unstorable)
@@ -180,5 +184,6 @@ class Shop:
 URL = os.environ.get("COTALITY_JOBS_URL")
 ENGINE: Any = os.environ.get("ENGINE_OF_TESTS", "tables")  # Any: an EngineName
 # Only in a worker: elsewhere each test has a store of its own.
-shop: Any = Shop(URL, ENGINE) if URL else None  # Any: None, where nobody asks
+BROKER = os.environ.get("BROKER_OF_TESTS")
+shop: Any = Shop(URL, ENGINE, BROKER) if URL else None  # Any: None, where nobody asks
 jobs = shop.jobs if shop else None

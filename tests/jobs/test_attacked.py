@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from cotality.jobs import JobFailedError, JobStatus
+from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.jobs.attacked import Attacked
+from tests.jobs.engines import OURS, broker_for
 from tests.jobs.workers import WorkerProgram, times_in
 from tests.kit.helpers import Marks, wait_until
 from tests.kit.limits import LONG_S
@@ -28,20 +30,38 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def shop(url: str) -> Iterator[Attacked]:
-    made = Attacked(url)
-    yield made
-    made.jobs.close()
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    name: EngineName = getattr(request, "param", "tables")
+    return name
+
+
+# For tests of what an engine has a part in.
+engines = pytest.mark.parametrize("engine", OURS, indirect=True)
+
+
+@pytest.fixture
+def shop(url: str, engine: EngineName) -> Iterator[Attacked]:
+    with broker_for(engine) as broker:
+        made = Attacked(url, engine, broker)
+        yield made
+        made.jobs.close()
 
 
 def worker(shop: Attacked, folder: Path, *options: str) -> WorkerProgram:
-    target = "tests.jobs.attacked:jobs"
-    return WorkerProgram(shop.jobs.url, folder, *options, target=target)
+    return WorkerProgram(
+        shop.jobs.url,
+        folder,
+        *options,
+        target="tests.jobs.attacked:jobs",
+        engine=shop.engine,
+        broker=shop.broker,
+    )
 
 
 # One id, two jobs.
 
 
+@engines
 def test_a_new_job_of_an_old_id_gets_its_own_result(
     shop: Attacked, tmp_path: Path, marks: Marks
 ) -> None:
@@ -63,6 +83,7 @@ def test_a_new_job_of_an_old_id_gets_its_own_result(
         assert [each.outcome for each in handle.attempts_sync()] == ["succeeded"]
 
 
+@engines
 def test_a_job_that_is_cancelled_and_requeued_at_once(
     shop: Attacked, tmp_path: Path
 ) -> None:
@@ -128,6 +149,7 @@ def test_a_body_that_blocks_the_loop_does_not_hold_the_worker(
 # Places.
 
 
+@engines
 def test_a_worker_takes_what_it_has_a_place_for(shop: Attacked, tmp_path: Path) -> None:
     """Jobs of another queue do not wait for its processes; an idle worker has them."""
     with worker(shop, tmp_path, "--slots", "2"):
@@ -151,6 +173,7 @@ def test_a_worker_takes_what_it_has_a_place_for(shop: Attacked, tmp_path: Path) 
             assert handle.cancel_sync()
 
 
+@engines
 def test_a_rate_counts_bodies(shop: Attacked, tmp_path: Path) -> None:
     """Not the moment at which a worker took what it had no place for."""
     with worker(shop, tmp_path, "--slots", "2"):
@@ -239,6 +262,7 @@ def test_a_body_may_go_to_another_folder(tmp_path: Path) -> None:
     shop.jobs.close()
 
 
+@engines
 def test_a_file_that_is_removed_is_noticed(shop: Attacked, tmp_path: Path) -> None:
     """And the worker goes on with the next one of that name."""
     with worker(shop, tmp_path) as program:
@@ -266,6 +290,7 @@ def test_progress_never_ends_a_job(shop: Attacked, tmp_path: Path) -> None:
 # Machines.
 
 
+@engines
 def test_machines_of_one_name_are_two(
     shop: Attacked, tmp_path: Path, marks: Marks
 ) -> None:
@@ -288,6 +313,7 @@ def test_machines_of_one_name_are_two(
         assert [each.outcome for each in handle.attempts_sync()] == ["succeeded"]
 
 
+@engines
 def test_a_worker_that_was_stopped_and_goes_on(
     shop: Attacked, tmp_path: Path, marks: Marks
 ) -> None:

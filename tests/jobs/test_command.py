@@ -89,7 +89,7 @@ def test_queues_that_nobody_serves_are_told(
     assert said(capsys, "stats") == "no jobs, and no workers\n"
     jobs.job(greet).using(queue="mail", delay=timedelta(hours=1)).enqueue_sync("Ada")
 
-    (found,) = json.loads(said(capsys, "stats", "--json"))
+    (found,) = json.loads(said(capsys, "stats", "--json"))["queues"]
 
     assert (found["queue"], found["delayed"], found["is_unserved"]) == ("mail", 1, True)
     assert "queue 'mail': jobs wait, and no worker serves it" in said(capsys, "stats")

@@ -17,6 +17,7 @@ from cotality.jobs._jobs.store import moves, workers
 from cotality.jobs._jobs.store.moves import NewJob, Placed, Raised, Ticket
 from cotality.jobs._jobs.store.workers import DEAD_AFTER_S, WorkerRow
 from cotality.jobs._jobs.working.taking_over import bury_the_dead
+from tests.jobs.engines import broker_for
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
@@ -31,8 +32,6 @@ POLL_S = 0.05
 
 @pytest.fixture(scope="module", params=get_args(EngineName))
 def engine(request: pytest.FixtureRequest) -> EngineName:
-    if request.param == "dbos":
-        pytest.importorskip("dbos")
     name: EngineName = request.param
     return name
 
@@ -52,9 +51,15 @@ def store(
         yield url
 
 
+@pytest.fixture(scope="module")
+def broker(engine: EngineName) -> Iterator[str | None]:
+    with broker_for(engine) as url:
+        yield url
+
+
 @pytest.fixture
-def base(store: str, engine: EngineName) -> Iterator[Base]:
-    made = Base(store, engine)
+def base(store: str, engine: EngineName, broker: str | None) -> Iterator[Base]:
+    made = Base(store, engine, broker)
     made.ready()
     yield made
     made.close()
@@ -341,18 +346,18 @@ def test_who_was_taken_for_dead_changes_nothing(base: Base, queue: str) -> None:
 
 
 def test_a_killed_worker_loses_nothing(
-    store: str, engine: EngineName, tmp_path: Path
+    store: str, engine: EngineName, broker: str | None, tmp_path: Path
 ) -> None:
     """From end to end, on each store."""
-    shop = Shop(store, engine)
+    shop = Shop(store, engine, broker)
     names: list[int] = [*range(20)]
     handles = shop.work.using(queue="all").enqueue_many_sync(
         [(0.05, number) for number in names]
     )
     options = ("--queue", "all=2")
     with (
-        WorkerProgram(store, tmp_path, *options, engine=engine) as first,
-        WorkerProgram(store, tmp_path, *options, engine=engine),
+        WorkerProgram(store, tmp_path, *options, engine=engine, broker=broker) as first,
+        WorkerProgram(store, tmp_path, *options, engine=engine, broker=broker),
     ):
         wait_until(lambda: shop.jobs.handle(handles[4].id).status_sync().is_over)
         first.kill()

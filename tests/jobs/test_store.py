@@ -342,7 +342,10 @@ def test_what_cannot_be_made_inside_of_a_transaction(
     """Is told at once, in place of waiting for the end of that transaction."""
     if engine_name == "dbos":
         pytest.importorskip("dbos")
-    jobs = Jobs(f"sqlite:///{tmp_path}/jobs.db", engine=engine_name)
+    # Nobody is at the broker, which need not be there.
+    broker = "amqp://127.0.0.1:9" if engine_name == "rabbitmq" else None
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    jobs = Jobs(url, engine=engine_name, broker=broker)
     job = jobs.job(send)
     import sqlalchemy
 
@@ -359,7 +362,7 @@ def test_what_cannot_be_made_inside_of_a_transaction(
                 job.using(connection=connection, queue="new").enqueue_sync(1)
         else:
             job.using(connection=connection, queue="new").enqueue_sync(1)
-    assert len(jobs.list()) == (engine_name == "tables")
+    assert len(jobs.list()) == (engine_name != "dbos")
     engine.dispose()
     jobs.close()
 
@@ -632,11 +635,25 @@ def test_sweeping_keeps_the_file_small(jobs: Jobs) -> None:
     assert sizes[2] <= sizes[0] * 1.1
 
 
+def with_broker(url: str) -> Jobs:
+    return Jobs("sqlite:///jobs.db", engine="rabbitmq", broker=url)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: Jobs("redis://x"), "no engine for 'redis': use sqlite:///jobs.db"),
-        (lambda: Jobs("amqp://x"), "no engine for 'amqp'"),
+        (lambda: Jobs("amqp://x"), "a broker is no store: Jobs"),
+        (lambda: Jobs("sqlite:///j.db", engine="rabbitmq"), "needs a broker, such as"),
+        (lambda: Jobs("sqlite:///j.db", broker="amqp://x"), "is for engine='rabbitmq'"),
+        (
+            lambda: Jobs.from_env("PATH", engine="rabbitmq"),
+            "COTALITY_JOBS_BROKER is not set",
+        ),
+        (lambda: with_broker("redis://x"), "got a URL with 'redis'"),
+        (lambda: with_broker("amqp:///x"), "has to name a host"),
+        (lambda: with_broker("amqp://x:port"), "cannot be read"),
+        (lambda: with_broker("amqp://x?beat=1"), "has beat, which nobody knows"),
         (lambda: Jobs("sqlite://"), "they need a file"),
         (lambda: Jobs("sqlite:///:memory:"), "they need a file"),
         (lambda: Jobs.from_env("NOT_SET_AT_ALL"), "NOT_SET_AT_ALL is not set"),

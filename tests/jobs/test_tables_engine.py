@@ -1,4 +1,4 @@
-"""The engine of our own, beyond what every engine keeps to."""
+"""Engines whose tickets are rows of our own, beyond what every engine keeps to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pytest
 
 from cotality.jobs import Jobs, StoreError
 from cotality.jobs._jobs.api.base import Base
+from cotality.jobs._jobs.engines.choosing import EngineName
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Placed, Ticket, execute
+from tests.jobs.engines import OURS, broker_for
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import Server, binaries, postgres_server
@@ -31,9 +33,21 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/jobs.db"
 
 
+@pytest.fixture(params=OURS)
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    name: EngineName = request.param
+    return name
+
+
 @pytest.fixture
-def base(url: str) -> Iterator[Base]:
-    made = ready(url)
+def broker(engine: EngineName) -> Iterator[str | None]:
+    with broker_for(engine) as made:
+        yield made
+
+
+@pytest.fixture
+def base(url: str, engine: EngineName, broker: str | None) -> Iterator[Base]:
+    made = ready(url, engine, broker)
     yield made
     made.engine.stop(1)
     made.close()
@@ -47,8 +61,8 @@ def server() -> Iterator[Server]:
         yield made
 
 
-def ready(url: str) -> Base:
-    base = Base(url, "tables")
+def ready(url: str, engine: EngineName = "tables", broker: str | None = None) -> Base:
+    base = Base(url, engine, broker)
     base.ready()
     base.engine.limit("q", Limits(), 4, POLL_S)
     return base
@@ -116,10 +130,12 @@ def test_a_server_that_was_away_is_served_again(server: Server) -> None:
     base.close()
 
 
-def test_many_workers_share_what_there_is(url: str) -> None:
+def test_many_workers_share_what_there_is(
+    url: str, engine: EngineName, broker: str | None
+) -> None:
     """Each ticket goes to one of them, and the limit of a queue holds for all."""
     ran, limited = Ran(), Ran(0.01)
-    bases = [ready(url) for _ in range(4)]
+    bases = [ready(url, engine, broker) for _ in range(4)]
 
     def run(ticket: Ticket) -> None:
         (limited if ticket.job.startswith("limited") else ran)(ticket)
@@ -137,7 +153,7 @@ def test_many_workers_share_what_there_is(url: str) -> None:
         base.close()
     assert {*ran.count.values(), *limited.count.values()} == {1}
     assert limited.most <= 3
-    assert not Base(url, "tables").engine.held_by_others([])
+    assert not Base(url, engine, broker).engine.held_by_others([])
 
 
 def two_places(queue: str, held: Mapping[str, int]) -> int:
@@ -292,5 +308,7 @@ def test_a_store_belongs_to_its_engine(url: str) -> None:
         pytest.raises(StoreError, match=r"use Jobs\(\.\.\., engine='dbos'\)"),
     ):
         jobs.prepare()
-    with pytest.raises(ValueError, match="must be one of 'tables', 'dbos', got 'x'"):
+    with pytest.raises(
+        ValueError, match="must be one of 'tables', 'dbos', 'rabbitmq', got 'x'"
+    ):
         Jobs(url, engine="x")  # type: ignore[arg-type]

@@ -35,9 +35,12 @@ class WorkerProgram:
         *options: str,
         target: str = TARGET,
         engine: str = "tables",
+        broker: str | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.variables = {"COTALITY_JOBS_URL": url, "ENGINE_OF_TESTS": engine}
+        if broker is not None:
+            self.variables["BROKER_OF_TESTS"] = broker
         self.variables |= variables or {}
         self.url, self.folder, self.options, self.target = url, folder, options, target
         self.process: psutil.Process | None = None

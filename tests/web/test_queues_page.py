@@ -52,6 +52,8 @@ class Site:
                 self.shop.fail.enqueue_sync(f"{NASTY} {number}")
             done = self.shop.add.enqueue_sync(1, 2)
             wait_until(lambda: len(jobs.dead()) == 4 and done.status_sync().is_over)
+            # The worker tells now and then how long they took.
+            wait_until(lambda: sum(each.run.count for each in jobs.times()) == 5)
         self.waiting = self.shop.add.using(queue="images").enqueue_sync(3, 4).id
         self.failed = [info.id for info in jobs.dead(queue="default")]
         app = FastAPI()
@@ -116,6 +118,14 @@ def test_queues_jobs_and_dead_letters_are_shown(visit: Visit, site: Site) -> Non
     assert visit.count("#dead-list > li") == 4
     assert visit.count("#jobs-rows tr") == 6
     assert visit.text("#jobs-rows .chip.queued") == "○ queued"
+    times = visit.js(
+        "return [...document.querySelectorAll('#times-rows tr')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
+    runs = {name: int(count) for name, count, *_ in times}
+    trap = NASTY.replace("\u202e", r"\u202e")
+    assert runs == {site.shop.add.name: 1, site.shop.fail.name: 3, trap: 1}
+    assert all(cell.endswith("s") for row in times for cell in row[2:])
 
     visit.click("#queues-rows tr:first-child button")
     visit.until(lambda: visit.count("#dead-list > li") == 3)
@@ -165,7 +175,7 @@ def test_a_dead_letter_is_retried(visit: Visit, site: Site) -> None:
     assert site.status(letter) is JobStatus.QUEUED
     assert visit.at() == "job-close"
     visit.press(ENTER)
-    assert visit.js("return location.hash") == ""
+    visit.until(lambda: visit.js("return location.hash") == "")
     visit.until(lambda: visit.count("#dead-list > li") == 3)
     visit.until_text("#dead-list", site.failed[1])
 

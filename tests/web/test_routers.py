@@ -366,6 +366,19 @@ def test_queues_say_how_they_are(client: Client, dead: list[str]) -> None:
     assert found["default"]["is_unserved"] is False
 
 
+def test_queues_say_how_long_jobs_take(client: Client, shop: Shop) -> None:
+    """By the names of their functions."""
+    assert shop.add.enqueue_sync(1, 2).result_sync(60) == 3
+    wait_until(lambda: ran_of(shop) > 0)
+
+    found = {each["name"]: each for each in run(client.get("/queues/times")).json}
+
+    durations = found[shop.add.name]["run"]
+    assert durations["count"] > 0
+    assert 0 < durations["p50"] <= durations["p95"]
+    assert max(durations["no_longer"].values()) == durations["count"]
+
+
 def test_dead_letters_come_in_portions(client: Client, dead: list[str]) -> None:
     """The newest first."""
 
@@ -708,6 +721,17 @@ def test_metrics_have_the_queues(client: Client, shop: Shop) -> None:
     found = figures_of(body)
     assert found["cotality_jobs_up"] == 1
     assert found['cotality_jobs_workers{queue="default"}'] == 1
+    wait_until(lambda: ran_of(shop) > 0)  # workers tell every two seconds
+    body = run(counting_app(RequestFigures(), shop.jobs).get("/metrics")).body
+    for kind in ("wait", "run"):
+        label = f'{{job="{shop.add.name}"}}'
+        assert figures_of(body)[f"cotality_job_{kind}_seconds_count{label}"] > 0
+
+
+def ran_of(shop: Shop) -> int:
+    """How many runs of one function were counted."""
+    found = {each.name: each.run.count for each in shop.jobs.times()}
+    return found.get(shop.add.name, 0)
 
 
 def test_metrics_are_there_while_the_store_is_away(tmp_path: Path) -> None:

@@ -4,6 +4,6 @@
   `options`, checked; where all of it is kept: `base`;
 * a function as a `job`, and its `definition`; how a call is put into the store:
   `putting`; a connection of the caller's: `outbox`;
-* jobs that come by the clock: `scheduled`;
+* jobs that come by the clock: `scheduled`; what workers look at meanwhile: `watched`;
 * one job: `handle`.
 """

@@ -30,15 +30,19 @@ class Base:
 
     database: Database
     engine_name: str
+    broker: str | None
     lock: threading.Lock
     holds: threading.local
     is_ready: bool
     pid: int
 
-    def __init__(self, url: str, engine: str = DEFAULT) -> None:
+    def __init__(
+        self, url: str, engine: str = DEFAULT, broker: str | None = None
+    ) -> None:
         self.database = Database(url)
-        self.engine_name = checked_engine(engine)
-        self.engine: JobEngine = engine_for(self.database, engine)
+        self.engine_name = checked_engine(engine, broker)
+        self.broker = broker
+        self.engine: JobEngine = engine_for(self.database, engine, broker)
         self.lock = threading.Lock()
         self.holds = threading.local()  # whether this thread has a transaction open
         # And whether this task of an event loop has, whose calls go to other threads.
@@ -114,7 +118,7 @@ class Base:
     def notice_fork(self) -> None:
         """What a parent has open, or has locked, is not for its child."""
         if self.pid != os.getpid():
-            self.engine = engine_for(self.database, self.engine_name)
+            self.engine = engine_for(self.database, self.engine_name, self.broker)
             self.lock, self.pid = threading.Lock(), os.getpid()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import timedelta, tzinfo
 from typing import (
@@ -19,16 +19,18 @@ from typing import (
 )
 
 from cotality._kit.public import public_in
-from cotality.core.calls import checked_count
+from cotality.core.calls import checked_count, checked_seconds
 from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
 from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.errors.errors import KeyTakenError
+from cotality.jobs._jobs.health.alert_rules import AlertRules
 from cotality.jobs._jobs.schedules.schedule import Missed, When, checked_schedule
 from cotality.jobs._jobs.states.info import JobInfo, JobStatus
-from cotality.jobs._jobs.stats import QueueStats
-from cotality.jobs._jobs.store import counting, moves, reading, sweeping
+from cotality.jobs._jobs.stats.job_times import JobTimes
+from cotality.jobs._jobs.stats.queue_stats import QueueStats
+from cotality.jobs._jobs.store import counting, moves, reading, sweeping, times
 from cotality.jobs._jobs.store.database import shown_url
 
 from .base import Base
@@ -50,6 +52,7 @@ from .options import (
 from .putting import put
 from .registry import Registry, module_of
 from .scheduled import Scheduled, checked_args
+from .watched import Tell, Watched, checked_rules, checked_tell
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,8 +62,9 @@ R = TypeVar("R")
 # In a class with a method of this name, `list` would be that.
 Infos: TypeAlias = list[JobInfo]
 Queues: TypeAlias = list[QueueStats]
+AllTimes: TypeAlias = list[JobTimes]
 Handles: TypeAlias = list[JobHandle[Any]]  # Any: of any function
-VARIABLE = "COTALITY_JOBS_URL"
+VARIABLE, BROKER_VARIABLE = "COTALITY_JOBS_URL", "COTALITY_JOBS_BROKER"
 public = public_in("cotality.jobs")
 
 
@@ -87,13 +91,18 @@ class Jobs:
             ``postgresql://user@host/name``.
         modules: Modules with more jobs, which a worker imports.
         engine: Who hands jobs out to workers: ``"tables"`` keeps that in the database
-            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``. It
-            belongs to the store: all who use it name the same.
+            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``; and with
+            ``"rabbitmq"`` a broker says whose turn it is, with
+            ``cotality[jobs-rabbitmq]``. It belongs to the store: all who use it name
+            the same.
+        broker: Where the broker is, for ``engine="rabbitmq"``:
+            ``amqp://user:password@host/vhost``, or ``amqps://``.
 
     Nothing is opened or read before the first job is enqueued.
 
     Raises:
-        ValueError: There is no engine for *url*, or of that name.
+        ValueError: There is no engine for *url*, or of that name; a broker is missing,
+            or is not for this engine.
     """
 
     base: Base
@@ -105,10 +114,12 @@ class Jobs:
         *,
         modules: Iterable[str] = (),
         engine: EngineName = DEFAULT,
+        broker: str | None = None,
     ) -> None:
-        self.base = Base(url, engine)
+        self.base = Base(url, engine, broker)
         self.registry = Registry(modules)
         self.scheduled: dict[str, Scheduled] = {}
+        self.watched: Watched | None = None
 
     def __repr__(self) -> str:
         return f"Jobs({shown_url(self.url)!r})"
@@ -123,6 +134,8 @@ class Jobs:
     ) -> Jobs:
         """Jobs in the store that an environment *variable* names.
 
+        With ``engine="rabbitmq"``, ``COTALITY_JOBS_BROKER`` says where the broker is.
+
         Raises:
             ValueError: It is not set.
         """
@@ -131,7 +144,13 @@ class Jobs:
             raise ValueError(
                 f"{variable} is not set: where are the jobs? Such as sqlite:///jobs.db"
             )
-        return cls(url, modules=modules, engine=engine)
+        broker = os.environ.get(BROKER_VARIABLE) if engine == "rabbitmq" else None
+        if engine == "rabbitmq" and not broker:
+            raise ValueError(
+                f"{BROKER_VARIABLE} is not set: where is the broker? Such as "
+                f"amqp://user:password@host/vhost"
+            )
+        return cls(url, modules=modules, engine=engine, broker=broker)
 
     @property
     def url(self) -> str:
@@ -302,6 +321,48 @@ class Jobs:
                 f"there is a schedule {name!r} already, of the job {known.job.name}"
             )
         self.scheduled[name] = made
+
+    def watch(
+        self,
+        rules: AlertRules | None = None,
+        *,
+        queues: Mapping[str, AlertRules] | None = None,
+        tell: Iterable[Tell] = (),
+        every: float = 60.0,
+    ) -> None:
+        """Have one of the workers look whether the queues are well, and tell it once.
+
+        However many workers there are, one of them looks, and another one goes on when
+        it has ended. What it sees goes to the log ``cotality.jobs.health`` as well.
+        When there is no worker at all, none of them can tell: look from somewhere else
+        too, with `HealthWatch`.
+
+        Args:
+            rules: What is too much, for queues that have no rules of their own.
+            queues: Rules for queues by name.
+            tell: Called with each `Alert`, in a thread of the worker; what they raise
+                is logged. Each alert is told once when it begins and once when it is
+                over; again, if the worker is killed while it tells it.
+            every: Seconds between two looks, at least 1.
+
+        Raises:
+            TypeError: These are no rules, or nothing that can be called.
+            ValueError: The time is too short; this was said before.
+        """
+        if self.watched is not None:
+            raise ValueError(
+                "watch was called before: give queues their own rules by queues=..., "
+                "and all who are to be told by tell=[...]"
+            )
+        seconds = checked_seconds("every", every, zero=False)
+        if seconds is None or seconds < 1:
+            raise ValueError(f"every must be at least 1 second, got {every!r}")
+        self.watched = Watched(
+            checked_rules(AlertRules() if rules is None else rules),
+            {name: checked_rules(each) for name, each in (queues or {}).items()},
+            tuple(checked_tell(each) for each in tell),
+            seconds,
+        )
 
     @overload
     def on(self, event: str) -> Marks: ...
@@ -482,6 +543,17 @@ class Jobs:
             now = self.base.database.now(connection)
             return counting.counted(connection, now, asked)
 
+    def times(self) -> AllTimes:
+        """How long jobs wait and run, by the names of their functions.
+
+        It counts every run since the store was made. Workers add to it every two
+        seconds; of one that is killed the last ones are missing. Two hundred names are
+        known, and one that nobody has run for 30 days is forgotten.
+        """
+        self.base.ready()
+        with self.base.database.reading() as connection:
+            return times.read(connection)
+
     def sweep(self) -> int:
         """Forget jobs that are over and were kept long enough; how many.
 
@@ -497,6 +569,8 @@ class Jobs:
             count += len(gone)
             if len(gone) < sweeping.AT_A_TIME:
                 break
+        with self.base.writing() as connection:
+            times.forget(connection, self.base.database.now(connection))
         self.base.engine.clean()
         return count
 

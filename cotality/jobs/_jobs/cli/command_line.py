@@ -28,6 +28,7 @@ from cotality.jobs._jobs.errors.errors import (
 )
 from cotality.jobs._jobs.running.body import jobs_named
 from cotality.jobs._jobs.states.info import JobStatus
+from cotality.jobs._jobs.stats.job_times import JobTimes
 from cotality.jobs._jobs.store import reading
 from cotality.jobs._jobs.working.worker import GRACE_S, Worker
 
@@ -49,6 +50,7 @@ WAKE_S = 1.0
 LONGEST_GRACE_S = 86_400.0
 TO_TELL_S = 15.0  # for a worker to tell the store that it ends, beyond its grace
 PAGE = 1000  # jobs that are read together
+TIMES = ("name", "runs", "wait p50", "wait p95", "run p50", "run p95")
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
 
@@ -342,11 +344,10 @@ def all_dead(jobs: Jobs, queue: str | None) -> list[str]:
 def stats(given: Given) -> int:
     """Say how the queues are."""
     with jobs_of(given) as jobs:
-        found = jobs.stats()
+        found, times = jobs.stats(), jobs.times()
     if given.json:
-        return as_json(
-            [as_plain(each) | {"is_unserved": each.is_unserved} for each in found]
-        )
+        queues = [as_plain(each) | {"is_unserved": each.is_unserved} for each in found]
+        return as_json({"queues": queues, "jobs": [each.to_json() for each in times]})
     if not found:
         print("no jobs, and no workers")
         return 0
@@ -355,7 +356,20 @@ def stats(given: Given) -> int:
     for each in found:
         if each.is_unserved:
             print(f"queue {each.queue!r}: jobs wait, and no worker serves it")
+    if times:
+        print()
+        table([TIMES, *map(as_times, times)])
     return 0
+
+
+def as_times(times: JobTimes) -> list[str]:
+    """A row of the table of times."""
+    parts = [
+        duration(each.quantile(part) or 0.0)
+        for each in (times.wait, times.run)
+        for part in (0.5, 0.95)
+    ]
+    return [times.name, f"{times.run.count}", *parts]
 
 
 def schedules(given: Given) -> int:

@@ -24,7 +24,7 @@ from .task import JobTask, TaskRegistry, definition_of
 
 public = public_in("cotality.jobs.django")
 
-OPTIONS = {"url", "engine", "retries", "timeout", "keep", "runs_on"}
+OPTIONS = {"url", "engine", "broker", "retries", "timeout", "keep", "runs_on"}
 
 
 @public
@@ -44,10 +44,10 @@ class Backend(BaseTaskBackend):
     ``python -m cotality.jobs worker cotality.jobs.django:jobs`` runs them, with
     ``DJANGO_SETTINGS_MODULE`` set.
 
-    The options are ``url``, where jobs are kept, and ``engine``, as of `Jobs`; and what
-    holds for each task that says nothing else: ``retries``, ``timeout``, ``keep`` and
-    ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task says them itself:
-    ``@task(retries=Retry(4, on=OSError))``.
+    The options are ``url``, where jobs are kept, ``engine`` and ``broker``, as of
+    `Jobs`; and what holds for each task that says nothing else: ``retries``,
+    ``timeout``, ``keep`` and ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task
+    says them itself: ``@task(retries=Retry(4, on=OSError))``.
     """
 
     jobs: Jobs
@@ -73,7 +73,11 @@ class Backend(BaseTaskBackend):
                 f"kept, such as 'sqlite:///jobs.db'"
             )
         try:
-            self.jobs = Jobs(options.pop("url"), engine=options.pop("engine", "tables"))
+            self.jobs = Jobs(
+                options.pop("url"),
+                engine=options.pop("engine", "tables"),
+                broker=options.pop("broker", None),
+            )
             checked_timeout(options.get("timeout"), options.get("runs_on"))
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"TASKS[{alias!r}]: {error}") from error

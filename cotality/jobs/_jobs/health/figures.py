@@ -1,8 +1,31 @@
-"""What there is to know of a queue, by those who watch it."""
+"""What there is to know of a queue, and of jobs, by those who watch them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+
+class Durations(Protocol):
+    """A part of `Histogram`."""
+
+    @property
+    def bounds(self) -> Sequence[float]: ...
+    @property
+    def counts(self) -> Sequence[int]: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class JobFigures(Protocol):
+    """A part of `JobTimes`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def wait(self) -> Durations: ...
+    @property
+    def run(self) -> Durations: ...
 
 
 class QueueFigures(Protocol):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from cotality._kit.public import public_in
-from cotality.jobs._jobs.health.figures import QueueFigures
+from cotality.jobs._jobs.health.figures import Durations, JobFigures, QueueFigures
 
 JOBS = "cotality_jobs"
+KINDS = {
+    "wait": "How long runs of a job waited that could have begun.",
+    "run": "How long runs of a job took.",
+}
 STATES = ("queued", "delayed", "running", "retrying", "dead")
 OTHERS = {
     "oldest_seconds": "For how long the oldest job that could start has waited.",
@@ -18,8 +23,15 @@ OTHERS = {
 
 
 @public_in("cotality.jobs.health")
-def prometheus_text(stats: Iterable[QueueFigures]) -> str:
-    """What to answer at ``/metrics``, as ``text/plain; version=0.0.4``."""
+def prometheus_text(
+    stats: Iterable[QueueFigures], times: Iterable[JobFigures] = ()
+) -> str:
+    """What to answer at ``/metrics``, as ``text/plain; version=0.0.4``.
+
+    Args:
+        stats: ``jobs.stats()``.
+        times: ``jobs.times()``, for histograms of how long jobs wait and run.
+    """
     queues = sorted(stats, key=lambda each: each.queue)
     lines = [f"# HELP {JOBS} Jobs of a queue.", f"# TYPE {JOBS} gauge"]
     for each in queues:
@@ -33,7 +45,24 @@ def prometheus_text(stats: Iterable[QueueFigures]) -> str:
             f'{metric}{{queue="{escaped(each.queue)}"}} {figure(each, name)}'
             for each in queues
         ]
+    lines += histograms([*times])
     return "\n".join(lines) + "\n"
+
+
+def histograms(times: Sequence[JobFigures]) -> Iterator[str]:
+    for kind, help_text in KINDS.items() if times else ():
+        metric = f"cotality_job_{kind}_seconds"
+        yield f"# HELP {metric} {help_text}"
+        yield f"# TYPE {metric} histogram"
+        for each in times:
+            durations: Durations = getattr(each, kind)
+            label = f'job="{escaped(each.name)}"'
+            no_longer = [*accumulate(durations.counts)]
+            bounds = [*(f"{bound:g}" for bound in durations.bounds), "+Inf"]
+            for bound, count in zip(bounds, no_longer, strict=True):
+                yield f'{metric}_bucket{{{label},le="{bound}"}} {count}'
+            yield f"{metric}_sum{{{label}}} {durations.seconds}"
+            yield f"{metric}_count{{{label}}} {no_longer[-1]}"
 
 
 def figure(stats: QueueFigures, name: str) -> float:

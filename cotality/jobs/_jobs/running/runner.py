@@ -21,6 +21,7 @@ from cotality.jobs._jobs.store.moves import Begun, Placed, Raised, Ticket, Waiti
 from .body import Answer, raised_of
 from .gates import Gates
 from .places import Places
+from .timing import Timing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -55,6 +56,7 @@ class Runner:
         self.lock = threading.Lock()  # held while `running` changes
         self.running: dict[Key, Running] = {}
         self.in_hand: set[Ticket] = set()  # which somebody here is at
+        self.timing = Timing()
         self.stopping = threading.Event()  # nothing more begins
         self.has_given_up = threading.Event()  # nor is anything waited for
         self.has_begun = threading.Event()  # somebody should look after what runs
@@ -167,12 +169,14 @@ class Runner:
             if is_late:
                 end()
 
+        start = time.monotonic()
         try:
             answer = self.places.run(self.found(begun.name), begun, tell)
         except Exception as error:
             if is_of_a_signal(error):
                 raise
             answer = Answer("hopeless", raised=raised_of(error))
+        self.timing.note(begun.name, "run", time.monotonic() - start)
         with self.lock:
             self.running.pop(key, None)
         return answer, entry.was_stopped
@@ -325,7 +329,13 @@ class Runner:
             return moves.look(connection, ticket)
 
     def begin(self, ticket: Ticket) -> Begun | None:
-        return self.write(lambda to, now: moves.begin(to, ticket, self.worker, now))
+        def write(to: Connection, now: float) -> tuple[Begun | None, float]:
+            return moves.begin(to, ticket, self.worker, now), now
+
+        begun, now = self.write(write) or (None, 0.0)
+        if begun is not None:
+            self.timing.note(begun.name, "wait", max(0.0, now - begun.due_at))
+        return begun
 
     def has(self, ticket: Ticket) -> bool:
         """Whether somebody here is at it, and be it to store what became of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cotality.jobs._jobs.stats import QueueStats
+from cotality.jobs._jobs.stats.queue_stats import QueueStats
 
 from .moves import execute
 from .workers import ALL, DEAD_AFTER_S, all_workers

@@ -11,10 +11,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.wal import set_up_wal
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_S = 30  # that a writer waits for another one
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.0002, 0.01  # until it looks again
+
+# Another one writes; or it has died, and somebody just clears up after it.
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY)
+
+Todo: TypeAlias = "list[Callable[[], None]]"
 
 
 class Database:
@@ -38,6 +44,8 @@ class Database:
         self.lock = threading.Lock()
         self.pid = os.getpid()
         self.made: Engine | None = None
+        # What to do once a transaction of `writing` is committed, by its connection.
+        self.afterwards: dict[Connection, Todo] = {}
         self.has_dbos = False  # which has to be told the time
 
     @property
@@ -75,13 +83,54 @@ class Database:
         engine = self.engine
         from sqlalchemy.exc import DBAPIError, TimeoutError
 
+        afterwards: Todo = []
         try:
             with engine.begin() as connection:
                 if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield connection
+                    self.begin(connection)
+                self.afterwards[connection] = afterwards
+                try:
+                    yield connection
+                finally:
+                    del self.afterwards[connection]
         except (DBAPIError, TimeoutError) as error:
             raise store_error(self.url, error) from error
+        for do in afterwards:
+            do()
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction of SQLite with the right to write.
+
+        SQLite itself would look again after 1 ms, then after 2, 5, 10 and more. A
+        transaction of ours takes less than half a millisecond, so whoever enqueues
+        while workers write would sleep for most of its time.
+        """
+        driver: Any = connection.connection.driver_connection  # Any: by the database
+        until, pause = time.monotonic() + BUSY_S, FIRST_PAUSE_S
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            while not self.has_begun(driver, until):
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+
+    def has_begun(self, driver: sqlite3.Connection, until: float) -> bool:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            if code not in BUSY or time.monotonic() > until:
+                raise store_error(self.url, error) from error
+            return False
+        return True
+
+    def after_commit(self, connection: Connection) -> Todo | None:
+        """Where to add what is to be done once this transaction is committed.
+
+        None for a transaction of somebody else: nobody tells when that is.
+        """
+        return self.afterwards.get(connection)
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -154,6 +203,11 @@ def checked_url(url: object) -> str:
                 f"postgresql://user@host/name, with cotality[jobs-postgres]"
             )
         return checked_parts(f"postgresql+{driver}{colon}{url.partition('://')[2]}")
+    if base in ("amqp", "amqps"):
+        raise ValueError(
+            "a broker is no store: Jobs('postgresql://user@host/name', "
+            "engine='rabbitmq', broker='amqp://user:password@host/vhost')"
+        )
     raise ValueError(
         f"no engine for {scheme or url!r}: use sqlite:///jobs.db, or "
         f"postgresql://user@host/name with cotality[jobs-postgres]"

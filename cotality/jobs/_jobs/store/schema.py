@@ -17,7 +17,7 @@ from .moves import execute, one
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-VERSION = 2
+VERSION = 3
 
 # `ticket` counts what was handed to the engine, `run` how often the body was begun: a
 # move of a job names both, so that whoever comes late changes nothing. The first ticket
@@ -92,6 +92,21 @@ CREATE TABLE IF NOT EXISTS cotality_workers (
     lock_file TEXT NOT NULL,
     started_at DOUBLE PRECISION NOT NULL,
     beat_at DOUBLE PRECISION NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cotality_leases (
+    name TEXT PRIMARY KEY,
+    worker TEXT NOT NULL,
+    until DOUBLE PRECISION NOT NULL,
+    note TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cotality_times (
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    count BIGINT NOT NULL,
+    seconds DOUBLE PRECISION NOT NULL,
+    seen_at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (name, kind, bucket)
 );
 """
 ADVISORY_LOCK = 7_203_914_554_081  # any number that nobody else takes

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS cotality_tickets (
     queue TEXT NOT NULL,
     priority INTEGER NOT NULL,
     due_at DOUBLE PRECISION NOT NULL,
+    {more}
     worker TEXT,
     UNIQUE (job_id, number)
 );
@@ -44,12 +45,13 @@ CREATE INDEX IF NOT EXISTS cotality_starts_lately
 """
 
 
-def tables(*, is_sqlite: bool) -> str:
+def tables(*, is_sqlite: bool, more: str = "") -> str:
+    """What makes them; an engine may have more columns."""
     # No number comes twice: whoever lets go of a row lets go of no other one.
     serial = (
         "INTEGER PRIMARY KEY AUTOINCREMENT" if is_sqlite else "BIGSERIAL PRIMARY KEY"
     )
-    return TABLES.format(serial=serial)
+    return TABLES.format(serial=serial, more=more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +79,26 @@ class Taken(NamedTuple):
     queue: str
 
 
-def add(connection: Connection, placed: Placed, due_at: float) -> None:
-    """Let *placed* wait until then."""
-    if not is_added(connection, placed, due_at):
+def add(connection: Connection, placed: Placed, due_at: float, **more: object) -> None:
+    """Let *placed* wait until then; *more* goes into the columns of these names."""
+    if not is_added(connection, placed, due_at, **more):
         # The id was that of a job which is purged, and a worker still has its ticket:
         # that one is no more, whatever becomes of it.
         drop(connection, [placed.ticket])
         withdraw(connection, [placed.ticket])
-        is_added(connection, placed, due_at)
+        is_added(connection, placed, due_at, **more)
 
 
-def is_added(connection: Connection, placed: Placed, due_at: float) -> bool:
+def is_added(
+    connection: Connection, placed: Placed, due_at: float, **more: object
+) -> bool:
+    columns = "".join(f", {name}" for name in more)
+    values = "".join(f", :{name}" for name in more)
     found = one(
         connection,
-        """
-        INSERT INTO cotality_tickets (job_id, number, queue, priority, due_at)
-        VALUES (:job, :number, :queue, :priority, :due)
+        f"""
+        INSERT INTO cotality_tickets (job_id, number, queue, priority, due_at{columns})
+        VALUES (:job, :number, :queue, :priority, :due{values})
         ON CONFLICT (job_id, number) DO NOTHING RETURNING serial
         """,
         job=placed.ticket.job,
@@ -100,6 +106,7 @@ def is_added(connection: Connection, placed: Placed, due_at: float) -> bool:
         queue=placed.queue,
         priority=placed.priority,
         due=due_at,
+        **more,
     )
     return found is not None
 
@@ -229,12 +236,14 @@ def free_starts(connection: Connection, wish: Wish, now: float) -> int:
 
 def next_start(connection: Connection, wish: Wish) -> list[float]:
     """When the rate of the queue lets another one start, if that is known."""
+    if wish.rate is None:
+        return []
     first: float | None = execute(
         connection,
         "SELECT MIN(started_at) FROM cotality_starts WHERE queue = :queue",
         queue=wish.queue,
     ).scalar()
-    return [] if first is None or wish.rate is None else [first + wish.rate[1]]
+    return [] if first is None else [first + wish.rate[1]]
 
 
 def let_go(connection: Connection, serials: Iterable[int]) -> None:

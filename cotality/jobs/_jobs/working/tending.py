@@ -15,8 +15,9 @@ from typing import TypeAlias
 from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.api.jobs import Jobs
+from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.running.runner import Runner
-from cotality.jobs._jobs.store import workers
+from cotality.jobs._jobs.store import times, workers
 from cotality.jobs._jobs.store.moves import Ticket
 from cotality.jobs._jobs.store.workers import BEAT_S, WorkerRow
 
@@ -31,6 +32,7 @@ ENGINE_S = 0.5
 DEAD_S = 1.0  # between two looks for dead workers
 THOROUGH_S = 30.0  # for tickets that nobody has
 SWEEP_S = 60.0
+TIMES_S = 2.0  # between two times at which it writes down how long jobs took
 
 
 class Tending:
@@ -59,6 +61,8 @@ class Tending:
         self.ending.set()
         self.runner.has_begun.set()
         self.thread.join()
+        self.due.clear()
+        self.every(TIMES_S, self.tell_times)
 
     def tend(self) -> None:
         start = time.monotonic()
@@ -72,6 +76,7 @@ class Tending:
             self.every(ENGINE_S, self.base.engine.tend)
             self.every(ENGINE_S, self.tell_limits)
             self.every(BEAT_S, self.beat)
+            self.every(TIMES_S, self.tell_times)
             self.every(DEAD_S, self.look_for_dead)
             self.every(THOROUGH_S, self.look_thoroughly)
             self.every(SWEEP_S, self.sweep)
@@ -110,6 +115,17 @@ class Tending:
                 # does for that counts no more; from here on it works as before.
                 logger.warning("worker %s was taken for dead, and goes on", self.row.id)
                 workers.join(connection, self.row)
+
+    def tell_times(self) -> None:
+        sums = self.runner.timing.taken()
+        if not sums:
+            return
+        try:
+            with self.base.database.writing() as connection:
+                times.add(connection, sums, self.base.database.now(connection))
+        except StoreError:
+            self.runner.timing.put_back(sums)
+            raise
 
     def look_for_dead(self) -> None:
         bury_the_dead(self.base, self.row.id, thorough=False)

@@ -30,6 +30,7 @@ from cotality.jobs._jobs.store.workers import ALL, WorkerRow
 
 from .taking_over import bury_the_dead, take_over
 from .tending import Tending
+from .watching import Watching
 
 logger = logging.getLogger("cotality.jobs")
 
@@ -105,6 +106,8 @@ class Worker:
         base.engine.serve(self.id, self.queues, self.runner.run, self.runner.free)
         self.clockwork = self.made_clockwork()
         self.clockwork.start()
+        self.watching = Watching(self.jobs, self.id)
+        self.watching.start()
 
     def tell_limits(self) -> None:
         """Tell the engine what is new: a module may be imported later than at first."""
@@ -154,6 +157,7 @@ class Worker:
             return
         self.runner.stopping.set()
         self.clockwork.stop()
+        self.watching.stop()
         timer = threading.Timer(grace_s, self.runner.stop_all)
         timer.start()
         try:

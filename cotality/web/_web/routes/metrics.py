@@ -65,11 +65,15 @@ def metrics_router(
 async def of_jobs(jobs: Jobs) -> str:
     try:
         async with asyncio.timeout(STORE_S):
-            stats = await asyncio.to_thread(jobs.stats)
+            text = await asyncio.to_thread(text_of, jobs)
     except (StoreError, TimeoutError) as error:
         logger.warning(
             "the store does not say how its queues are: %s",
             printable(class_and_text(error)),
         )
         return f"{UP}cotality_jobs_up 0\n"
-    return f"{UP}cotality_jobs_up 1\n{prometheus_text(stats)}"
+    return f"{UP}cotality_jobs_up 1\n{text}"
+
+
+def text_of(jobs: Jobs) -> str:
+    return prometheus_text(jobs.stats(), jobs.times())

@@ -15,6 +15,7 @@ from cotality.jobs import (
     Jobs,
     JobsError,
     JobStatus,
+    JobTimes,
     QueueStats,
     StoreError,
     UnknownJobError,
@@ -52,6 +53,26 @@ class Queue(BaseModel):
     slots: int = Field(description="How many of its jobs these can run at once.")
     waiting: int = Field(description="All that is not done and that nobody is at.")
     is_unserved: bool = Field(description="Whether jobs wait and no worker serves it.")
+
+
+class Durations(BaseModel):
+    """How long something took, of all that was counted."""
+
+    count: int
+    seconds: float = Field(description="All of them together.")
+    p50: float | None = Field(description="About how many seconds half took at most.")
+    p95: float | None = Field(description="The same of 95 %.")
+    no_longer: dict[str, int] = Field(
+        description="Of some times in seconds, how many took no longer."
+    )
+
+
+class Times(BaseModel):
+    """How long the jobs of one function wait, and run."""
+
+    name: str = Field(description="Of the function.")
+    wait: Durations = Field(description="From when a run could begin to when it did.")
+    run: Durations = Field(description="From there to its end, whatever that was.")
 
 
 class DeadLetter(BaseModel):
@@ -136,6 +157,11 @@ def add_queues(router: APIRouter, jobs: Jobs) -> None:
     async def queues() -> list[Queue]:
         """How each queue is that has jobs or workers, by name."""
         return [queue_of(each) for each in await in_thread(jobs.stats)]
+
+    @router.get("/times", responses=declared(503), summary="How long jobs take")
+    async def times() -> list[Times]:
+        """How long the jobs of each function wait, and run, since the first of them."""
+        return [times_of(each) for each in await in_thread(jobs.times)]
 
     @router.get("/dead", responses=declared(422, 503), summary="Dead letters")
     async def dead_letters(
@@ -272,6 +298,10 @@ def whole_letter(jobs: Jobs, job_id: str) -> WholeLetter:
 
 def queue_of(stats: QueueStats) -> Queue:
     return Queue.model_validate(stats, from_attributes=True)
+
+
+def times_of(times: JobTimes) -> Times:
+    return Times.model_validate(times.to_json())
 
 
 def letter_of(info: JobInfo) -> DeadLetter:

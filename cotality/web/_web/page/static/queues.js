@@ -9,6 +9,7 @@ import { JobLines } from "./joblines.js";
 import { Keeping } from "./keep.js";
 import { keepKey, unlocked } from "./key.js";
 import { Letters } from "./letters.js";
+import { Times } from "./times.js";
 import { chip, count, fine, seconds, whole } from "./words.js";
 
 const LOOK_MS = 5000;
@@ -101,10 +102,16 @@ const dialog = new JobDialog(changed);
 const open = (id) => dialog.open(id);
 const letters = new Letters(open, changed);
 const lines = new JobLines(open, changed);
+const times = new Times();
 const queues = new Queues([at("dead-queue"), at("jobs-queue")], letters);
 const keeping = new Keeping(
   async () => {
-    await Promise.all([queues.refresh(), letters.refresh(), lines.refresh()]);
+    await Promise.all([
+      queues.refresh(),
+      times.refresh(),
+      letters.refresh(),
+      lines.refresh(),
+    ]);
     document.body.dataset.state = "ready";
   },
   () => LOOK_MS,

@@ -1,0 +1,34 @@
+"""How long the jobs of one function wait, and run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cotality._kit.public import public_in
+
+from .histogram import Histogram
+
+
+@public_in("cotality.jobs")
+@dataclass(frozen=True, slots=True)
+class JobTimes:
+    """All runs of the jobs of one name.
+
+    Attributes:
+        name: Of the function; ``"(others)"`` for all that came when the store knew
+            enough names.
+        wait: From when a run could have begun to when it did.
+        run: From there to its end, whatever that was.
+    """
+
+    name: str
+    wait: Histogram
+    run: Histogram
+
+    def to_json(self) -> dict[str, object]:
+        """As other programs read it."""
+        return {
+            "name": self.name,
+            "wait": self.wait.to_json(),
+            "run": self.run.to_json(),
+        }
