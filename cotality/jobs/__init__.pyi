@@ -39,11 +39,14 @@ from cotality.jobs._jobs.states.info import JobEvent as JobEvent
 from cotality.jobs._jobs.states.info import JobInfo as JobInfo
 from cotality.jobs._jobs.states.info import JobProgress as JobProgress
 from cotality.jobs._jobs.states.info import JobStatus as JobStatus
-from cotality.jobs._jobs.stats import QueueStats as QueueStats
+from cotality.jobs._jobs.stats.histogram import Histogram as Histogram
+from cotality.jobs._jobs.stats.job_times import JobTimes as JobTimes
+from cotality.jobs._jobs.stats.queue_stats import QueueStats as QueueStats
 
 __all__ = [
     "AsyncJob",
     "Attempt",
+    "Histogram",
     "Job",
     "JobCancelledError",
     "JobContext",
@@ -53,6 +56,7 @@ __all__ = [
     "JobInfo",
     "JobProgress",
     "JobStatus",
+    "JobTimes",
     "Jobs",
     "JobsError",
     "KeyTakenError",

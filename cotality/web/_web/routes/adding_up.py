@@ -38,6 +38,7 @@ class RequestFigures:
     folder: Path | None
     name: str
     written: str
+    lock: threading.Lock
 
     def __init__(self, folder: Path | None = None) -> None:
         self.figures = Figures()
