@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 from cotality._kit.struck import is_of_a_signal
@@ -101,11 +101,8 @@ class Segment:
         """The pickle, and the buffers that belong to it, in memory as for `load`."""
         view = memoryview(self.memory())
         lengths = read_lengths(view)
-        begin = aligned(COUNT.size * (len(lengths) + 1))
-        parts: list[memoryview] = []
-        for length in lengths:
-            parts.append(view[begin : begin + length])
-            begin = aligned(begin + length)
+        places = zip(begins(lengths), lengths, strict=True)
+        parts = [view[begin : begin + length] for begin, length in places]
         return parts[0], parts[1:]
 
     def memory(self) -> mmap.mmap | bytearray:
@@ -388,6 +385,14 @@ def disk_file() -> Descriptor:
         tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file,
     ):
         return Descriptor(os.dup, file.fileno())
+
+
+def begins(lengths: Sequence[int]) -> Iterator[int]:
+    """From which byte on each of the parts of a segment is that have these *lengths*."""
+    begin = aligned(COUNT.size * (len(lengths) + 1))
+    for length in lengths:
+        yield begin
+        begin = aligned(begin + length)
 
 
 def aligned(size: int) -> int:

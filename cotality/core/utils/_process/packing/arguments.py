@@ -12,6 +12,13 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from cotality.core.utils._process.channel.assembled import (
+    Assembled,
+    Packed,
+    bytes_of,
+    loaded,
+    segments_in,
+)
 from cotality.core.utils._process.channel.segments import (
     MOST_SENT,
     Segment,
@@ -19,13 +26,15 @@ from cotality.core.utils._process.channel.segments import (
     pack,
 )
 from cotality.core.utils._process.machine.object_size import looks_large
-from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.tasks.task import Task
 
 from .argument_copies import Copies
 from .captured import Captured
-from .memos import Memo, dumped_plainly, noted
+from .columns import Arrays
+from .large_buffers import MOST_SEGMENTS
+from .memos import Memo, dumped_plainly
 from .packed_functions import PackedFunction
+from .parcels import Parcels
 from .patched import is_other, sendable_arguments
 from .share import Shared
 from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
@@ -37,8 +46,9 @@ Call: TypeAlias = tuple[
     dict[str, Any],
 ]
 
-# Of one task. A portion may hold nearly as many and then one more task like that.
-MOST_TAKEN_OUT = MOST_SENT // 2 - 2
+# Of one task, besides the buffers of its other arguments and of its function. A portion
+# may hold nearly as many and then one more task like that.
+MOST_TAKEN_OUT = MOST_SENT // 2 - 2 - MOST_SEGMENTS
 TOKEN = 4096  # bytes that stand for what a segment costs on its way
 
 
@@ -56,7 +66,7 @@ class Split:
         states: Likewise, what each worker has to make for itself.
     """
 
-    rest: bytes | Segment = b""
+    rest: Packed = b""
     large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
     places: dict[Key, int] = field(default_factory=dict[Key, int])
     shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
@@ -69,38 +79,41 @@ class Split:
 
     def segments(self) -> Iterator[Segment]:
         """What has to be sent along."""
-        if isinstance(self.rest, Segment):
-            yield self.rest
+        yield from segments_in(self.rest)
         yield from self.large.values()
         for _, packed in self.shared.values():
             if isinstance(packed, Segment):
                 yield packed
 
 
+# A task's; all in one piece if nothing is taken out.
+Arguments: TypeAlias = bytes | Segment | Assembled | Split
+
+
 class Packer:
     """Packs the arguments of one call's tasks.
 
     Args:
-        in_segments: Whether large ones may travel in segments, which only workers of
-            ours can receive.
+        parcels: Those of the call; they know whether large arguments may travel in
+            segments, which only workers of ours can receive.
     """
 
-    def __init__(self, in_segments: bool = True) -> None:
-        self.in_segments = in_segments
+    def __init__(self, parcels: Parcels) -> None:
+        self.parcels = parcels
+        self.in_segments = parcels.in_segments
         self.captured = Captured()
         self.ties = Ties()
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
         self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
-        self.written_once = 0  # bytes, into segments for one task alone
 
     @property
     def written(self) -> int:
         """Bytes, into segments."""
-        return self.captured.written + self.written_once
+        return self.captured.written + self.parcels.written
 
     def pack(
         self, task: Task[Any], function: PackedFunction
-    ) -> bytes | Split:  # Any: of any result type
+    ) -> Arguments:  # Any: of any result type
         """The arguments of *task* as they are now, but for large ones sent before.
 
         Args:
@@ -128,15 +141,15 @@ class Packer:
         whole: Any = (positional, given) if positional else given
         memo = function.memo
         if are_small or memo.is_alone or not memo.may_share():
-            return encode(whole)
-        if memo.is_code:
+            return self.parcels.pack(whole)
+        if memo.is_code and not self.parcels.to_look_at:
             plain = dumped_plainly(whole)
             if plain is not None:
                 return plain
-        data, pickler = noted(whole, None)
-        if Memo(pickler).shares_with(memo):
+        noted = self.parcels.noted(whole)
+        if Memo(noted.pickler).shares_with(memo):
             return self.split(task, function)
-        return data
+        return self.parcels.sealed(noted)
 
     def is_special(self, value: object) -> bool:
         if type(value) is Shared or type(value) is PerWorker:
@@ -148,7 +161,7 @@ class Packer:
     def split(
         self, task: Task[Any], function: PackedFunction
     ) -> Split:  # Any: of any result type
-        split, graph = Split(), TaskGraph(task, function, self.in_segments)
+        split, graph = Split(), TaskGraph(task, function)
         taken_out = 0
         for key, value in items_of(task):
             has_room = self.in_segments and taken_out < MOST_TAKEN_OUT
@@ -167,9 +180,7 @@ class Packer:
             else:
                 continue
             taken_out += 1
-        split.rest = graph.packed_rest(self.ties, self.captured)
-        if isinstance(split.rest, Segment):
-            self.written_once += split.rest.size
+        split.rest = graph.packed_rest(self.ties, self.captured, self.parcels)
         for part in graph.parts.values():
             if part.segment is not None:
                 split.large |= dict.fromkeys(part.keys, part.segment)
@@ -222,10 +233,11 @@ class Unpacker:
     def __init__(self) -> None:
         self.shared: dict[int, Any] = {}  # Any: what the caller shares
         self.copies = Copies()
+        self.columns: Arrays = {}
 
     def unpack(self, packed: Split) -> Call:
         """The arguments, and the function if it came with them."""
-        function, positional, named = call_of(unpack_one(packed.rest))
+        function, positional, named = call_of(loaded(packed.rest))
         places = list(positional)
         for key, value in self.taken_out(packed):
             if key == FUNCTION:
@@ -238,13 +250,13 @@ class Unpacker:
 
     def taken_out(self, split: Split) -> Iterator[tuple[Key, Any]]:  # Any: as above
         # Within one task the same is the same.
-        loaded = self.copies.for_a_task(split.large.values())
+        things = self.copies.for_a_task(split.large.values())
         for key, segment in split.large.items():
-            thing, place = loaded[segment.number], split.places.get(key)
+            thing, place = things[segment.number], split.places.get(key)
             yield key, thing if place is None else thing[place]
         for key, (number, packed) in split.shared.items():
             if number not in self.shared:
-                self.shared[number] = unpack_one(packed)
+                self.shared[number] = loaded(packed)
             yield key, self.shared[number]
         for key, (name, packed) in split.states.items():
             yield key, state_of(name, packed)
@@ -258,21 +270,20 @@ def call_of(given: Any) -> Call:  # Any: as above
     return function[0] if function else None, positional, named
 
 
-def size_of(packed: bytes | Split) -> int:
+def size_of(packed: Arguments) -> int:
     """Bytes that travel through the link, and a token for each segment."""
-    if not isinstance(packed, Split):
+    if isinstance(packed, bytes):
         return len(packed)
-    count = len(packed.large) + len(packed.shared)
-    if isinstance(packed.rest, Segment):
-        return TOKEN * (count + 1)
-    return len(packed.rest) + TOKEN * count
+    if isinstance(packed, Split):
+        count = len(packed.large) + len(packed.shared)
+        return TOKEN * count + size_of_one(packed.rest)
+    return size_of_one(packed)
 
 
-def has_function(packed: bytes | Split) -> bool:
+def size_of_one(packed: Packed) -> int:
+    count = sum(1 for _ in segments_in(packed))
+    return len(bytes_of(packed)) + TOKEN * count
+
+
+def has_function(packed: Arguments) -> bool:
     return isinstance(packed, Split) and packed.has_function
-
-
-def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed
-    if isinstance(packed, Segment):
-        return packed.load()
-    return decode(packed)

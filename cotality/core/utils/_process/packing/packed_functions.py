@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from pickle import PickleBuffer
 from time import perf_counter
 from types import FunctionType
 from typing import TYPE_CHECKING
 
-from cotality.core.utils._process.channel.segments import Segment, stored
+from cotality.core.utils._process.channel.assembled import Packed, bytes_of, segments_in
 from cotality.core.utils._process.machine.object_size import LARGE
 
 from . import patched
-from .memos import LastingMemo, is_found_by_name, noted
+from .memos import LastingMemo, is_found_by_name
+from .parcels import Noted, Parcels
 
 if TYPE_CHECKING:
     from .held import Held
@@ -47,8 +47,9 @@ class FunctionCosts:
         self.most_bytes, self.largest = 0, None
 
     def add(self, function: PackedFunction, seconds: float) -> None:
-        packed = function.stored
-        size = packed.size if isinstance(packed, Segment) else len(packed or b"")
+        packed = function.stored or b""
+        sizes = {each.number: each.size for each in segments_in(packed)}
+        size = len(bytes_of(packed)) + sum(sizes.values())
         self.seconds += seconds
         self.count += 1
         self.bytes += size
@@ -74,15 +75,15 @@ class PackedFunction:
     original: object
     number: int
     memo: LastingMemo
-    data: bytes
-    buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
+    noted: Noted | None  # None once it has been made into what is sent
+    parcels: Parcels
     is_stateful: bool
     costs: FunctionCosts
     held: Held | None
     portion: int
-    stored: bytes | Segment | None = field(default=None, init=False)
+    stored: Packed | None = field(default=None, init=False)
 
-    def packed(self) -> bytes | Segment:
+    def packed(self) -> Packed:
         """What is sent of it: made when it is first asked for.
 
         A function that travels with the arguments of its task, because they share
@@ -90,11 +91,9 @@ class PackedFunction:
         """
         if self.stored is None:
             began = perf_counter()
-            buffers, self.buffers = self.buffers, None
-            self.stored = self.data
-            if buffers is not None:
-                self.stored = stored(self.function, self.data, buffers)
-            self.data = b""
+            assert self.noted is not None
+            self.stored = self.parcels.sealed(self.noted)
+            self.noted = None
             self.costs.add(self, perf_counter() - began)
         return self.stored
 
@@ -102,8 +101,8 @@ class PackedFunction:
 class PackedFunctions:
     """The functions of a call; of many the latest."""
 
-    def __init__(self, in_segments: bool) -> None:
-        self.in_segments = in_segments
+    def __init__(self, parcels: Parcels) -> None:
+        self.parcels = parcels
         self.portion = 0  # which one is being packed
         self.numbers = itertools.count(1)
         # By identity; each entry keeps its function, so that no other gets its id.
@@ -148,8 +147,8 @@ class PackedFunctions:
 
             # Before it is packed: what changes meanwhile shows the next time.
             held = Held(function)
-        buffers: list[PickleBuffer] | None = [] if self.in_segments else None
-        data, pickler = noted(sent, buffers)
+        noted = self.parcels.noted(sent)
+        data = noted.data
         is_stateful = False
         if held is not None:
             from .stateful import NAME, holds_state
@@ -157,15 +156,15 @@ class PackedFunctions:
             is_stateful = holds_state(sent, data)
             if data.endswith(NAME):
                 held = None
-            elif is_stateful and size_of(data, buffers) < LARGE:
+            elif is_stateful and size_of(noted) < LARGE:
                 held.look_inside()
         return PackedFunction(
             sent,
             function,
             next(self.numbers),
-            LastingMemo(pickler),
-            data,
-            buffers,
+            LastingMemo(noted.pickler),
+            noted,
+            self.parcels,
             is_stateful,
             self.costs,
             held,
@@ -173,5 +172,5 @@ class PackedFunctions:
         )
 
 
-def size_of(data: bytes, buffers: list[PickleBuffer] | None) -> int:
-    return len(data) + sum(each.raw().nbytes for each in buffers or ())
+def size_of(noted: Noted) -> int:
+    return len(noted.data) + sum(each.raw().nbytes for each in noted.buffers)

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.channel.assembled import bytes_of, segments_in
 from cotality.core.utils._process.channel.segments import (
     NoRoomError,
     Segment,
@@ -20,6 +21,7 @@ from cotality.core.utils._process.channel.segments import (
 )
 from cotality.core.utils._process.packing.arguments import (
     MOST_TAKEN_OUT,
+    Arguments,
     Packer,
     Split,
     has_function,
@@ -29,6 +31,7 @@ from cotality.core.utils._process.packing.packed_functions import (
     PackedFunction,
     PackedFunctions,
 )
+from cotality.core.utils._process.packing.parcels import Parcels
 from cotality.core.utils._process.packing.plain_arguments import pack_together
 from cotality.core.utils._process.packing.share import without_marks
 from cotality.core.utils._process.pickling.encode import decode
@@ -80,8 +83,9 @@ class PortionPacker:
         # Unlike any other's: workers of an executor may serve programs on many
         # machines, one after the other or at once.
         self.call = os.urandom(12).hex()
-        self.packer = Packer(in_segments)
-        self.functions = PackedFunctions(in_segments)
+        self.parcels = Parcels(in_segments)
+        self.packer = Packer(self.parcels)
+        self.functions = PackedFunctions(self.parcels)
         self.script = Needed()
         self.script_count = 0  # of definitions that are packed
         self.script_packed: bytes | Segment | None = None
@@ -122,6 +126,7 @@ class PortionPacker:
 
     def pack_tasks(self, portion: Portion) -> tuple[PackedChunk, Portion]:
         tasks = portion.tasks
+        self.parcels.begin_portion(portion.turn)
         self.functions.begin_portion()
         functions: dict[int, PackedFunction] = {}
         failures: dict[int, Exception] = {}
@@ -180,14 +185,14 @@ class PortionPacker:
         failures: dict[int, Exception],
     ) -> Apart:
         """Each of *tasks* by itself, until there are enough bytes."""
-        calls: list[tuple[int, bytes | Split | None]] = []
+        calls: list[tuple[int, Arguments | None]] = []
         # Mostly all tasks of a portion call the same function.
         last: PackedFunction | None = None
         size = 0
         written_before = self.packer.written
         along: set[Segment] = set()
         for task in tasks:
-            data: bytes | Split | None
+            data: Arguments | None
             try:
                 if last is None or task.callback_function is not last.original:
                     last = self.functions.pack(task.callback_function)
@@ -195,13 +200,14 @@ class PortionPacker:
                 size += size_of(data)
                 if isinstance(data, Split):
                     along.update(data.segments())
+                elif not isinstance(data, bytes):
+                    along.update(segments_in(data))
                 if last.number not in functions and not has_function(data):
                     packed = last.packed()
                     functions[last.number] = last
-                    if isinstance(packed, Segment):
-                        along.add(packed)
-                    else:
-                        size += len(packed)
+                    if not isinstance(packed, bytes):
+                        along.update(segments_in(packed))
+                    size += len(bytes_of(packed))
             except BaseException as error:
                 if is_of_a_signal(error):
                     raise
@@ -219,8 +225,9 @@ class PortionPacker:
 
     def forget(self) -> None:
         """Let go of everything that was packed."""
-        self.packer = Packer(self.in_segments)
-        self.functions = PackedFunctions(self.in_segments)
+        self.parcels = Parcels(self.in_segments)
+        self.packer = Packer(self.parcels)
+        self.functions = PackedFunctions(self.parcels)
         self.script.forget()
         self.script_count, self.script_packed = 0, None
 

@@ -1,0 +1,199 @@
+"""Pickles of one call: each with what has changed, and with what has not only named.
+
+This is where it is found out what is large. A first pickling leaves the large buffers
+out, whoever holds them: a frame, a dictionary, an object behind a bound method. If it
+leaves none out and is small, that is all there is to it. Otherwise tasks are looked at
+from then on, for a while, see `noting`.
+"""
+
+from __future__ import annotations
+
+import errno
+import pickle
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.channel import segments
+from cotality.core.utils._process.channel.assembled import Assembled, Packed
+from cotality.core.utils._process.channel.segments import NoRoomError, Segment, written
+from cotality.core.utils._process.machine.object_size import LARGE
+from cotality.core.utils._process.pickling.encode import (
+    PROTOCOL,
+    dumped_by_value,
+    dumps,
+    encode,
+    is_for_all,
+)
+
+from .columns import Columns
+from .large_buffers import LargeBuffers
+from .memos import Probe, dumped_by
+from .memos import noted as plainly_noted
+from .noting import NotingPickler, Rule, noting_by_value
+
+LOOKED_AT = 64  # pickles, after one that was large
+# Without a descriptor, or a file of that size, a pickle goes through the link.
+PASSING = (errno.EMFILE, errno.ENFILE, errno.EFBIG)
+
+
+class LeftOut(list[pickle.PickleBuffer]):
+    """The large buffers of a pickle; those that are small stay in it."""
+
+    def append(self, buffer: pickle.PickleBuffer, /) -> bool:  # type: ignore[override]  # what a pickler wants
+        if memoryview(buffer).nbytes < LARGE:
+            return True
+        super().append(buffer)
+        return False
+
+
+class Noted(NamedTuple):
+    """A pickle, and what is known of it.
+
+    Attributes:
+        value: What was pickled.
+        pickler: Knows which objects are in it; None if nobody has asked.
+        buffers: Those that were left out of *data*.
+    """
+
+    value: object
+    data: bytes
+    pickler: Any  # Any: of either kind
+    buffers: Sequence[pickle.PickleBuffer]
+
+
+class Parcels:
+    """Those of one call.
+
+    Args:
+        in_segments: Whether what is large may travel in segments.
+
+    Attributes:
+        turn: The same one as long as nobody can have changed what is sent.
+        to_look_at: How many more pickles have to be looked at.
+        heads_written: Bytes, into segments for one pickle alone.
+    """
+
+    def __init__(self, in_segments: bool) -> None:
+        self.in_segments = in_segments
+        self.turn = object()
+        self.last_turn: object = None  # of the call
+        self.to_look_at = 0
+        self.large = LargeBuffers()
+        self.columns = Columns()
+        self.rules: dict[type, Rule | None] = {}
+        self.heads_written = 0
+
+    def begin_portion(self, turn: object) -> None:
+        """What is packed from now on is as it is in that *turn*; None if in a new one.
+
+        The turn is the same as before as long as nobody can have changed anything.
+        """
+        if turn is None or turn is not self.last_turn:
+            self.turn, self.last_turn = object(), turn
+
+    @property
+    def written(self) -> int:
+        """Bytes, into segments."""
+        return self.large.written + self.heads_written
+
+    def pack(self, value: object) -> Packed:
+        """*value* as `encode` packs it, with what is large in segments.
+
+        Raises:
+            Exception: What pickling *value* raised.
+        """
+        if not self.in_segments:
+            return encode(value)
+        if self.to_look_at:
+            return self.sealed(self.noted(value))
+        left_out = LeftOut()
+        try:
+            data: bytes = dumps(value, PROTOCOL, buffer_callback=left_out.append)
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            data = b""  # the other pickler may know a way
+        if not data or not is_for_all(data):
+            left_out.clear()
+            data = dumped_by_value(value, left_out)[0]
+        self.somebody_has_run()
+        if not left_out and len(data) < LARGE:
+            return data
+        return self.sealed(Noted(value, data, None, left_out))
+
+    def somebody_has_run(self) -> None:
+        """Code of the program's own may have changed anything."""
+        if self.large.bundles:
+            self.turn = object()
+
+    def noted(self, value: object) -> Noted:
+        """*value*, pickled, and which objects are in it.
+
+        Raises:
+            Exception: What pickling *value* raised.
+        """
+        if not self.in_segments:
+            return Noted(value, *plainly_noted(value, None), ())
+        left_out = LeftOut()
+        if self.to_look_at:
+            return Noted(value, *self.looked_at(value, left_out), left_out)
+        data, pickler = plainly_noted(value, left_out)
+        self.somebody_has_run()
+        return Noted(value, data, pickler, left_out)
+
+    def looked_at(
+        self, value: object, buffers: list[pickle.PickleBuffer]
+    ) -> tuple[bytes, Any]:  # Any: a pickler of either kind
+        try:
+            data, pickler = dumped_by(self.pickler, value, buffers.append)
+            is_done = is_for_all(data)
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            is_done = False
+        if not is_done:
+            buffers.clear()
+            data, pickler = dumped_by_value(value, buffers, self.pickler_by_value)
+        if not pickler.is_pure:
+            self.somebody_has_run()
+        return data, pickler if is_done else Probe(pickler.memo)
+
+    def pickler(self, *given: Any, **named: Any) -> Any:  # Any: as a pickler is made
+        return self.briefed(NotingPickler(*given, **named))
+
+    def pickler_by_value(self, *given: Any, **named: Any) -> Any:  # Any: as above
+        return self.briefed(noting_by_value()(*given, **named))
+
+    def briefed(self, pickler: Any) -> Any:  # Any: as above
+        pickler.rules, pickler.columns = self.rules, self.columns
+        return pickler
+
+    def sealed(self, noted: Noted) -> Packed:
+        """What is sent of a pickle.
+
+        Raises:
+            NoRoomError: There is none for what is large in it.
+            Exception: What pickling raised, where it has to be done again.
+        """
+        data, buffers = noted.data, noted.buffers
+        if not self.in_segments:
+            return data
+        if not buffers and len(data) < LARGE:
+            self.to_look_at = max(0, self.to_look_at - 1)
+            return data
+        self.to_look_at = LOOKED_AT
+        if segments.ARE_AVAILABLE:
+            try:
+                return Assembled(self.head(data), self.large.placed(buffers, self.turn))
+            except NoRoomError as error:
+                if error.errno not in PASSING:
+                    raise
+        return encode(noted.value) if buffers else data
+
+    def head(self, data: bytes) -> bytes | Segment:
+        if len(data) < LARGE:
+            return data
+        segment = written([memoryview(data)])
+        self.heads_written += segment.size
+        return segment
