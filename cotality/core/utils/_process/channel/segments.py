@@ -395,6 +395,23 @@ def begins(lengths: Sequence[int]) -> Iterator[int]:
         begin = aligned(begin + length)
 
 
+def same_content(one: memoryview, other: memoryview) -> bool:
+    """Whether the bytes of two views are the same.
+
+    Nothing else of Python's compares them so quickly: views are compared item by item.
+    """
+    if one.nbytes != other.nbytes:
+        return False
+    for begin in range(0, one.nbytes, COMPARED_AT_ONCE):
+        end = begin + COMPARED_AT_ONCE
+        if bytearray(one[begin:end]) != other[begin:end]:
+            return False
+    return True
+
+
+COMPARED_AT_ONCE = 256 * 1024  # bytes: those stay in the cache of a CPU
+
+
 def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 

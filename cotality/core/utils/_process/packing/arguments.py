@@ -26,15 +26,17 @@ from cotality.core.utils._process.channel.segments import (
     pack,
 )
 from cotality.core.utils._process.machine.object_size import looks_large
+from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.task import Task
 
 from .argument_copies import Copies
-from .captured import Captured
-from .columns import Arrays
+from .captured import Captured, Large
+from .heavy import Heavy
+from .kept_copies import Things
 from .large_buffers import MOST_SEGMENTS
 from .memos import Memo, dumped_plainly
 from .packed_functions import PackedFunction
-from .parcels import Parcels
+from .parcels import FRAMES, Parcels
 from .patched import is_other, sendable_arguments
 from .share import Shared
 from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
@@ -86,6 +88,20 @@ class Split:
                 yield packed
 
 
+CONTAINERS = frozenset([list, tuple, dict])
+FEW = 16  # items of one that are looked at
+
+
+class AreFrames(dict[type, bool]):
+    """Whether objects of a type are frames, of any make; found out when first asked."""
+
+    def __missing__(self, kind: type) -> bool:
+        module: object = kind.__module__
+        found = isinstance(module, str) and module.partition(".")[0] in FRAMES
+        self[kind] = found
+        return found
+
+
 # A task's; all in one piece if nothing is taken out.
 Arguments: TypeAlias = bytes | Segment | Assembled | Split
 
@@ -101,7 +117,9 @@ class Packer:
     def __init__(self, parcels: Parcels) -> None:
         self.parcels = parcels
         self.in_segments = parcels.in_segments
-        self.captured = Captured()
+        self.captured = Captured(parcels)
+        self.heavy = Heavy()
+        self.are_frames = AreFrames()
         self.ties = Ties()
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
         self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
@@ -120,7 +138,7 @@ class Packer:
             function: That of the task; it is packed with the arguments if need be.
         """
         named, positional = task.arguments, task.positional
-        are_small = True
+        are_small, looks = True, False
         for value in named.values():
             if type(value) not in SMALL:
                 if is_other(value):
@@ -128,6 +146,7 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
+                looks = looks or self.has_frames(value)
         for value in positional:
             if type(value) not in SMALL:
                 if is_other(value):
@@ -135,28 +154,56 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
+                looks = looks or self.has_frames(value)
         given: Any = named  # Any: arguments of any function, in one of two forms
         if type(named) is not dict:
             given = dict(named)
         whole: Any = (positional, given) if positional else given
         memo = function.memo
-        if are_small or memo.is_alone or not memo.may_share():
-            return self.parcels.pack(whole)
-        if memo.is_code and not self.parcels.to_look_at:
+        if are_small:
+            return encode(whole)
+        if memo.is_alone or not memo.may_share():
+            return self.seen(task, self.parcels.pack(whole, looks=looks))
+        if memo.is_code and not (looks or self.parcels.to_look_at):
             plain = dumped_plainly(whole)
             if plain is not None:
                 return plain
-        noted = self.parcels.noted(whole)
+        noted = self.parcels.noted(whole, looks=looks)
         if Memo(noted.pickler).shares_with(memo):
             return self.split(task, function)
-        return self.parcels.sealed(noted)
+        return self.seen(task, self.parcels.sealed(noted))
+
+    def seen(
+        self, task: Task[Any], packed: Packed
+    ) -> Packed:  # Any: of any result type
+        """*packed*, the arguments of *task*; they are remembered if they are large."""
+        if isinstance(packed, Assembled) and isinstance(packed.data, Segment):
+            self.heavy.saw(task, packed.data.size)
+        if again := self.parcels.forms.frames.again:
+            self.heavy.saw_again(task, again)
+            again.clear()
+        return packed
+
+    def has_frames(self, value: Any) -> bool:  # Any: an argument of any function
+        """Whether *value* is a frame, or a container of a few that holds one."""
+        if not self.parcels.frames_exist:
+            return False
+        kind = type(value)
+        if kind in CONTAINERS:
+            if len(value) > FEW:
+                return False
+            items = value.values() if kind is dict else value
+            return any(self.are_frames[type(item)] for item in items)
+        return self.are_frames[kind]
 
     def is_special(self, value: object) -> bool:
         if type(value) is Shared or type(value) is PerWorker:
             return True
         if not self.in_segments:
             return False
-        return looks_large(value) or self.captured.has(value)
+        if looks_large(value) or self.captured.has(value):
+            return True
+        return bool(self.heavy.things) and self.heavy.has(value)
 
     def split(
         self, task: Task[Any], function: PackedFunction
@@ -173,7 +220,7 @@ class Packer:
                 graph.take_out(key)
                 continue
             elif has_room and type(value) not in SMALL and self.is_special(value):
-                large = self.captured.pack(value)
+                large = self.capture(task, key, value)
                 if large is None:
                     continue
                 graph.take_out(key, large)
@@ -188,6 +235,20 @@ class Packer:
                 split.places |= dict.fromkeys(part.keys, part.place)
         split.has_function = FUNCTION in split.large or FUNCTION not in graph.parts
         return split
+
+    def capture(
+        self, task: Task[Any], key: Key, value: object
+    ) -> Large | None:  # Any: as above
+        captured = self.captured
+        if looks_large(value):
+            return captured.pack(value)
+        before = captured.watched_bytes
+        large = captured.pack(value, watched=True)
+        if large is None:
+            self.heavy.is_light(value)
+        elif size := captured.watched_bytes - before:
+            self.heavy.packed_again(task, key, value, size)
+        return large
 
     def pack_shared(
         self, thing: object, in_segment: bool
@@ -233,7 +294,7 @@ class Unpacker:
     def __init__(self) -> None:
         self.shared: dict[int, Any] = {}  # Any: what the caller shares
         self.copies = Copies()
-        self.columns: Arrays = {}
+        self.things: Things = {}  # see `kept_copies`
 
     def unpack(self, packed: Split) -> Call:
         """The arguments, and the function if it came with them."""

@@ -2,8 +2,8 @@
 
 A frame keeps a column of texts as an array of objects. To pickle and unpickle it takes
 a hundred times as long as to copy the array, and pickle does both for each task. Here
-the objects are packed once for a call, into a buffer. A worker that gets it for the
-second time keeps an array that no task ever sees, and gives each task a copy.
+the objects are packed once for a call, into a buffer, and a worker unpacks them once or
+twice and then copies the array.
 
 Two arrays are the same if they hold the same objects: the texts themselves are never
 compared.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -22,17 +21,16 @@ from cotality._kit.imported import imported
 from cotality.core.utils._process.machine.object_size import ATOMS
 from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps
 
+from .kept_copies import KEPT, KEPT_BYTES, Key, copy_of
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from cotality.core.utils._process.pickling.by_value import Form
 
 Array: TypeAlias = Any  # Any: numpy is not a dependency
-Key: TypeAlias = tuple[bytes, int]  # names a column: a call, and a number in it
 
 FEWEST = 4096  # items; a shorter column is pickled as usual
-KEPT = 64  # columns that are known on either side
-KEPT_BYTES = 256 * 1024 * 1024
 BY_US = 2  # hold an array if nobody else does: its `Column`, and who counts
 
 
@@ -93,6 +91,7 @@ class Columns:
         return made
 
     def make_room(self, size: int) -> None:
+        """Let go of what cannot come again, then of what was not used for longest."""
         for place, column in list(self.known.items()):
             if sys.getrefcount(column.array) <= BY_US and column.array.base is None:
                 del self.known[place]
@@ -142,44 +141,9 @@ def numpy() -> Any:  # Any: as above
 # In a worker.
 
 
-# What a worker has had of a call, by what names it, the last one last; None instead of
-# what has come once.
-Arrays: TypeAlias = "dict[Key, Array | None]"
-
-
-class Kept(threading.local):
-    """The columns of the call that this thread works for."""
-
-    def __init__(self) -> None:
-        self.arrays: Arrays = {}
-
-
-kept = Kept()
-
-
 def column_of(packed: Buffer, shape: tuple[int, ...], order: str, key: Key) -> Array:
     """An array of its own with the objects in *packed*."""
-    arrays = kept.arrays
-    is_new = key not in arrays
-    array = arrays.pop(key, None)
-    if array is None:
-        array = made(packed, shape, order)
-        if is_new:
-            remember(key, None)
-            return array
-    remember(key, array)
-    return array.copy(order="K")
-
-
-def remember(key: Key, array: Array | None) -> None:
-    arrays = kept.arrays
-    arrays[key] = array
-    size = sum(0 if each is None else int(each.nbytes) for each in arrays.values())
-    for oldest in list(arrays)[:-1]:
-        if len(arrays) <= KEPT and size <= KEPT_BYTES:
-            return
-        gone = arrays.pop(oldest)
-        size -= 0 if gone is None else int(gone.nbytes)
+    return copy_of(key, lambda: made(packed, shape, order), copied)
 
 
 def made(packed: Buffer, shape: tuple[int, ...], order: str) -> Array:
@@ -187,3 +151,7 @@ def made(packed: Buffer, shape: tuple[int, ...], order: str) -> Array:
     array = numpy().empty(len(items), object)
     array[:] = items
     return array.reshape(shape, order=order)
+
+
+def copied(array: Array) -> Array:
+    return array.copy(order="K")

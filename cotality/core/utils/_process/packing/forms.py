@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cotality.core.utils._process.machine.object_size import LARGE
 
 from .columns import Columns, numpy
+from .polars_frames import PolarsFrames
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.pickling.by_value import Form
@@ -18,14 +19,36 @@ if TYPE_CHECKING:
 # Any in this module: objects of libraries that need not be there.
 
 
-def array_form(array: Any, columns: Columns) -> Form:
-    """Of a numpy array whose own pickle would hold a copy of what is in it."""
-    kind = array.dtype.kind
-    if kind == "O":
-        return columns.form_of(array)
-    if kind in "mM" and array.nbytes >= LARGE:
-        return times_form(array)
-    return NotImplemented
+class Forms:
+    """What knows the forms of one call's data."""
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self.frames = PolarsFrames()
+
+    def of_array(self, array: Any) -> Form:
+        """Of a numpy array whose own pickle would hold a copy of what is in it."""
+        kind = array.dtype.kind
+        if kind == "O":
+            return self.columns.form_of(array)
+        if kind in "mM" and array.nbytes >= LARGE:
+            return times_form(array)
+        return NotImplemented
+
+    def of_mapped_array(self, array: Any) -> Form:
+        """Of an array in a file: of one in memory that says so, as usual."""
+        return as_mapped, (array.view(numpy().ndarray),)
+
+    def of_frame(self, frame: Any) -> Form:
+        return self.frames.form_of(frame)
+
+
+RULES = {
+    "numpy.ndarray": Forms.of_array,
+    "numpy.memmap": Forms.of_mapped_array,
+    "polars.dataframe.frame.DataFrame": Forms.of_frame,
+    "polars.series.series.Series": Forms.of_frame,
+}
 
 
 def times_form(array: Any) -> Form:
@@ -43,16 +66,5 @@ def times_of(numbers: Any, dtype: Any, shape: tuple[int, ...], order: str) -> An
     return times.reshape(shape, order=order)
 
 
-def mapped_form(array: Any, columns: Columns) -> Form:
-    """Of an array in a file: an array in memory that says it is in a file, as usual."""
-    return as_mapped, (array.view(numpy().ndarray),)
-
-
 def as_mapped(array: Any) -> Any:
     return array.view(numpy().memmap)
-
-
-RULES = {
-    "numpy.ndarray": array_form,
-    "numpy.memmap": mapped_form,
-}

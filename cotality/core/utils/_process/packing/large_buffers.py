@@ -23,7 +23,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
 from cotality.core.utils._process.channel.assembled import Piece
-from cotality.core.utils._process.channel.segments import Segment, begins, written
+from cotality.core.utils._process.channel.segments import (
+    Segment,
+    begins,
+    same_content,
+    written,
+)
 
 # Where a buffer is in this process, how long it is, and whether it is for reading only.
 Place: TypeAlias = tuple[int, int, bool]
@@ -35,7 +40,6 @@ KEPT_BYTES = 256 * 1024 * 1024
 # Segments that one pickle may have its buffers in. If they are in more than that, all
 # of them are written once more, into one: a message takes so many descriptors.
 MOST_SEGMENTS = 8
-COMPARED_AT_ONCE = 256 * 1024  # bytes: those stay in the cache of a CPU
 # How many hold the owner of a buffer if nobody else does: `Known` and the buffer, and
 # those who count.
 BY_EACH, BY_US = 2, 3
@@ -241,11 +245,4 @@ def is_same(
         return True
     if bundle.view is None:
         bundle.view = memoryview(segment.memory())
-    then = bundle.view[begin : begin + now.nbytes]
-    for start in range(0, now.nbytes, COMPARED_AT_ONCE):
-        end = start + COMPARED_AT_ONCE
-        # Nothing else of Python's compares so quickly: not two views, which are
-        # compared item by item.
-        if bytearray(then[start:end]) != now[start:end]:
-            return False
-    return True
+    return same_content(bundle.view[begin : begin + now.nbytes], now)

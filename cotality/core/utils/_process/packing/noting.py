@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality.core.utils._process.pickling.own_ways import has_own_way
 
+from .forms import RULES, Forms
+
 if TYPE_CHECKING:
     from cotality.core.utils._process.pickling.by_value import Form
 
-    from .columns import Columns
-
 # Any: each has its own kind of object.
-Rule: TypeAlias = Callable[[Any, "Columns"], "Form"]
+Rule: TypeAlias = Callable[[Forms, Any], "Form"]
 
 
 class Noting:
@@ -28,12 +28,12 @@ class Noting:
 
     Attributes:
         rules: By type, what gives its objects another form; None where that is usual.
-        columns: The columns of objects that are known.
+        forms: Those of the call.
         is_pure: Whether no code of the program's own has run.
     """
 
     rules: dict[type, Rule | None]
-    columns: Columns
+    forms: Forms
     is_pure = True
 
     def form_of(self, obj: object) -> Form:
@@ -47,19 +47,17 @@ class Noting:
         if rule is IMPURE:
             self.is_pure = False
             return NotImplemented
-        return rule(obj, self.columns)
+        return rule(self.forms, obj)
 
 
 def rule_for(kind: type) -> Rule | None:
-    from .forms import RULES
-
     if has_own_way(kind):
         return IMPURE
     name = f"{kind.__module__}.{kind.__qualname__}"
     return RULES.get(name)
 
 
-def no_rule(_obj: object, _columns: object) -> Form:
+def no_rule(_forms: object, _obj: object) -> Form:
     return NotImplemented
 
 

@@ -5,6 +5,9 @@ looked at again for each portion. If that has changed, the function is packed ag
 under another number. So it is packed as it is when its task is handed out, like a small
 argument. A large function stays as it was, like a large argument, for as long as it
 holds the same objects.
+
+``model.predict`` is a new function each time it is written down. As long as the model
+has not changed, all of these are one.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from types import FunctionType
-from typing import TYPE_CHECKING
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, TypeAlias
 
 from cotality.core.utils._process.channel.assembled import Packed, bytes_of, segments_in
 from cotality.core.utils._process.machine.object_size import LARGE
@@ -24,6 +27,8 @@ from .parcels import Noted, Parcels
 
 if TYPE_CHECKING:
     from .held import Held
+
+Identity: TypeAlias = int | tuple[int, int]
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
 
@@ -67,8 +72,10 @@ class PackedFunction:
         number: Its own for as long as the call lasts.
         memo: Which objects it holds.
         is_stateful: Whether each task needs one of its own, see `stateful`.
+        is_pure: Whether no code of the program's own has a say in how it is pickled.
         held: What it held, if that may change.
         portion: Number of the portion for which it was last looked at.
+        turn: The turn in which it was packed, see `Parcels`.
     """
 
     function: object
@@ -79,8 +86,10 @@ class PackedFunction:
     parcels: Parcels
     is_stateful: bool
     costs: FunctionCosts
+    is_pure: bool
     held: Held | None
     portion: int
+    turn: object
     stored: Packed | None = field(default=None, init=False)
 
     def packed(self) -> Packed:
@@ -105,8 +114,8 @@ class PackedFunctions:
         self.parcels = parcels
         self.portion = 0  # which one is being packed
         self.numbers = itertools.count(1)
-        # By identity; each entry keeps its function, so that no other gets its id.
-        self.known: dict[int, PackedFunction] = {}
+        # By identity; each entry keeps its function, so that no other gets its ids.
+        self.known: dict[Identity, PackedFunction] = {}
         self.costs = FunctionCosts()
 
     def take_costs(self) -> FunctionCosts:
@@ -121,18 +130,26 @@ class PackedFunctions:
         self.portion += 1
 
     def pack(self, function: object) -> PackedFunction:
-        found = self.known.get(id(function))
-        if found is not None and self.is_as_it_was(found):
+        identity = identity_of(function)
+        found = self.known.get(identity)
+        if found is not None and self.is_as_it_was(found, function):
             return found
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
         began = perf_counter()
         packed = self.packed(function)
         self.costs.seconds += perf_counter() - began
-        self.known[id(function)] = packed
+        self.known[identity] = packed
         return packed
 
-    def is_as_it_was(self, packed: PackedFunction) -> bool:
+    def is_as_it_was(self, packed: PackedFunction, function: object) -> bool:
+        if function is not packed.original:
+            # Another method like it: as if each was packed when its task goes out.
+            is_small = packed.held is not None and packed.held.is_looked_into
+            if not packed.is_pure:
+                return False
+            if not is_small and packed.turn is not self.parcels.turn:
+                return False
         if packed.portion != self.portion:
             packed.portion = self.portion
             return packed.held is None or packed.held.is_as_it_was(packed.original)
@@ -147,7 +164,8 @@ class PackedFunctions:
 
             # Before it is packed: what changes meanwhile shows the next time.
             held = Held(function)
-        noted = self.parcels.noted(sent)
+        is_method = type(function) is MethodType
+        noted = self.parcels.noted(sent, looks=is_method)
         data = noted.data
         is_stateful = False
         if held is not None:
@@ -167,9 +185,18 @@ class PackedFunctions:
             self.parcels,
             is_stateful,
             self.costs,
+            noted.is_pure,
             held,
             self.portion,
+            self.parcels.turn,
         )
+
+
+def identity_of(function: object) -> Identity:
+    """The same for methods that are one: of the same function and the same object."""
+    if type(function) is MethodType:
+        return id(function.__self__), id(function.__func__)
+    return id(function)
 
 
 def size_of(noted: Noted) -> int:

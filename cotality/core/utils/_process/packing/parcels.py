@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import pickle
-from collections.abc import Sequence
+import sys
 from typing import Any, NamedTuple
 
 from cotality._kit.struck import is_of_a_signal
@@ -26,12 +26,14 @@ from cotality.core.utils._process.pickling.encode import (
     is_for_all,
 )
 
-from .columns import Columns
+from .forms import Forms
 from .large_buffers import LargeBuffers
 from .memos import Probe, dumped_by
 from .memos import noted as plainly_noted
 from .noting import NotingPickler, Rule, noting_by_value
 
+# Libraries whose objects mostly are worth a look before they are pickled.
+FRAMES = frozenset(["pandas", "polars", "pyarrow", "xarray"])
 LOOKED_AT = 64  # pickles, after one that was large
 # Without a descriptor, or a file of that size, a pickle goes through the link.
 PASSING = (errno.EMFILE, errno.ENFILE, errno.EFBIG)
@@ -54,12 +56,14 @@ class Noted(NamedTuple):
         value: What was pickled.
         pickler: Knows which objects are in it; None if nobody has asked.
         buffers: Those that were left out of *data*.
+        is_pure: Whether it is known that no code of the program's own has run.
     """
 
     value: object
     data: bytes
     pickler: Any  # Any: of either kind
-    buffers: Sequence[pickle.PickleBuffer]
+    buffers: list[pickle.PickleBuffer]
+    is_pure: bool = False
 
 
 class Parcels:
@@ -78,9 +82,10 @@ class Parcels:
         self.in_segments = in_segments
         self.turn = object()
         self.last_turn: object = None  # of the call
+        self.frames_exist = False  # whether anything here can be one
         self.to_look_at = 0
         self.large = LargeBuffers()
-        self.columns = Columns()
+        self.forms = Forms()
         self.rules: dict[type, Rule | None] = {}
         self.heads_written = 0
 
@@ -89,6 +94,7 @@ class Parcels:
 
         The turn is the same as before as long as nobody can have changed anything.
         """
+        self.frames_exist = any(name in sys.modules for name in FRAMES)
         if turn is None or turn is not self.last_turn:
             self.turn, self.last_turn = object(), turn
 
@@ -97,16 +103,19 @@ class Parcels:
         """Bytes, into segments."""
         return self.large.written + self.heads_written
 
-    def pack(self, value: object) -> Packed:
+    def pack(self, value: object, *, looks: bool = False) -> Packed:
         """*value* as `encode` packs it, with what is large in segments.
+
+        Args:
+            looks: Whether to look at what is in it in any case.
 
         Raises:
             Exception: What pickling *value* raised.
         """
         if not self.in_segments:
             return encode(value)
-        if self.to_look_at:
-            return self.sealed(self.noted(value))
+        if self.to_look_at or looks:
+            return self.sealed(self.looked_at(value, LeftOut()))
         left_out = LeftOut()
         try:
             data: bytes = dumps(value, PROTOCOL, buffer_callback=left_out.append)
@@ -127,24 +136,31 @@ class Parcels:
         if self.large.bundles:
             self.turn = object()
 
-    def noted(self, value: object) -> Noted:
+    def noted(self, value: object, *, looks: bool = False) -> Noted:
         """*value*, pickled, and which objects are in it.
+
+        Args:
+            looks: Whether to look at what is in it in any case.
 
         Raises:
             Exception: What pickling *value* raised.
         """
         if not self.in_segments:
-            return Noted(value, *plainly_noted(value, None), ())
+            return Noted(value, *plainly_noted(value, None), [])
+        if self.to_look_at or looks:
+            return self.looked_at(value, LeftOut())
         left_out = LeftOut()
-        if self.to_look_at:
-            return Noted(value, *self.looked_at(value, left_out), left_out)
         data, pickler = plainly_noted(value, left_out)
         self.somebody_has_run()
         return Noted(value, data, pickler, left_out)
 
-    def looked_at(
-        self, value: object, buffers: list[pickle.PickleBuffer]
-    ) -> tuple[bytes, Any]:  # Any: a pickler of either kind
+    def looked_at(self, value: object, buffers: list[pickle.PickleBuffer]) -> Noted:
+        """The same, with all that there is to be known of it.
+
+        Args:
+            buffers: Takes those that are left out.
+        """
+        pickler: Any  # Any: of either kind
         try:
             data, pickler = dumped_by(self.pickler, value, buffers.append)
             is_done = is_for_all(data)
@@ -155,9 +171,11 @@ class Parcels:
         if not is_done:
             buffers.clear()
             data, pickler = dumped_by_value(value, buffers, self.pickler_by_value)
-        if not pickler.is_pure:
+        is_pure: bool = pickler.is_pure
+        if not is_pure:
             self.somebody_has_run()
-        return data, pickler if is_done else Probe(pickler.memo)
+        known = pickler if is_done else Probe(pickler.memo)
+        return Noted(value, data, known, buffers, is_pure)
 
     def pickler(self, *given: Any, **named: Any) -> Any:  # Any: as a pickler is made
         return self.briefed(NotingPickler(*given, **named))
@@ -166,7 +184,8 @@ class Parcels:
         return self.briefed(noting_by_value()(*given, **named))
 
     def briefed(self, pickler: Any) -> Any:  # Any: as above
-        pickler.rules, pickler.columns = self.rules, self.columns
+        pickler.rules, pickler.forms = self.rules, self.forms
+        self.forms.frames.turn = self.turn
         return pickler
 
     def sealed(self, noted: Noted) -> Packed:

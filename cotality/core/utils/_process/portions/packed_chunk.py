@@ -44,7 +44,7 @@ from cotality.core.utils._process.packing.arguments import (
     Unpacker,
     size_of,
 )
-from cotality.core.utils._process.packing.columns import kept as kept_columns
+from cotality.core.utils._process.packing.kept_copies import here as kept_here
 from cotality.core.utils._process.packing.packed_functions import FUNCTIONS_KEPT
 from cotality.core.utils._process.packing.plain_arguments import unpack_together
 from cotality.core.utils._process.packing.task_graph import SMALL
@@ -183,7 +183,7 @@ class PackedChunk:
             columns = outcomes.book.columns()
             watch = Stopwatch(outcomes.values, columns, self.measure)
         self.call_in = way_to_call(self.context, watch)
-        kept_columns.arrays = memory.of_call.unpacker.columns
+        kept_here.things = memory.of_call.unpacker.things
         began, cpu_began = perf_counter(), thread_time()
         if not (outcomes.book.is_halted or memory.of_call.has_lost):
             self.run_tasks(outcomes, began + time_box)
@@ -194,7 +194,7 @@ class PackedChunk:
         report.lost = outcomes.lost
         memory.of_call.has_lost |= bool(outcomes.lost) and self.gives_back
         memory.values = []
-        kept_columns.arrays = {}
+        kept_here.things = {}
         if process_state.current is not None:
             process_state.current.has_run = True
         if watch is not None:
