@@ -34,6 +34,8 @@ from cotality.core.utils._process.workers.requests import (
     Item,
 )
 
+NOTABLE = 0.001  # s
+
 
 class ProcessBackend:
     """Worker processes, whoever's they are."""
@@ -68,7 +70,11 @@ class ProcessBackend:
     def submit(
         self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        return self.send(*self.packer.pack(portion), time_box)
+        chunk, portion = self.packer.pack(portion)
+        # Tasks that hold much and may have been changed travel together the longer.
+        cost = self.packer.looking_cost
+        self.portion_cost = cost if cost > NOTABLE else None
+        return self.send(chunk, portion, time_box)
 
     def send(
         self, chunk: PackedChunk, portion: Portion, time_box: float

@@ -8,6 +8,7 @@ worker instead. `task_graph` keeps the objects of a task together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -25,11 +26,12 @@ from cotality.core.utils._process.channel.segments import (
     dumped,
     pack,
 )
-from cotality.core.utils._process.machine.object_size import looks_large
+from cotality.core.utils._process.machine.object_size import LARGE, looks_large
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.task import Task
 
 from .argument_copies import Copies
+from .blocks import is_block
 from .captured import Captured, Large
 from .heavy import Heavy
 from .kept_copies import Things
@@ -90,6 +92,8 @@ class Split:
 
 CONTAINERS = frozenset([list, tuple, dict])
 FEW = 16  # items of one that are looked at
+MANY_VALUES = LARGE // 8
+SEARCHED = 32  # tasks after which nobody expects a frame any more, if none has had one
 
 
 class AreFrames(dict[type, bool]):
@@ -100,6 +104,15 @@ class AreFrames(dict[type, bool]):
         found = isinstance(module, str) and module.partition(".")[0] in FRAMES
         self[kind] = found
         return found
+
+
+def is_worth_a_look(frame: Any) -> bool:  # Any: of any make
+    """Whether *frame* may be large: in all columns together it has many values."""
+    shape: object = getattr(frame, "shape", None)
+    if not isinstance(shape, tuple):
+        return True
+    sizes = cast("tuple[int, ...]", shape)
+    return math.prod(sizes) >= MANY_VALUES
 
 
 # A task's; all in one piece if nothing is taken out.
@@ -120,6 +133,7 @@ class Packer:
         self.captured = Captured(parcels)
         self.heavy = Heavy()
         self.are_frames = AreFrames()
+        self.to_search = SEARCHED
         self.ties = Ties()
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
         self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
@@ -139,6 +153,7 @@ class Packer:
         """
         named, positional = task.arguments, task.positional
         are_small, looks = True, False
+        has_frames = self.parcels.frames_exist and self.to_search
         for value in named.values():
             if type(value) not in SMALL:
                 if is_other(value):
@@ -146,7 +161,8 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
-                looks = looks or self.has_frames(value)
+                if has_frames and not looks:
+                    looks = self.has_frames(value)
         for value in positional:
             if type(value) not in SMALL:
                 if is_other(value):
@@ -154,7 +170,8 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
-                looks = looks or self.has_frames(value)
+                if has_frames and not looks:
+                    looks = self.has_frames(value)
         given: Any = named  # Any: arguments of any function, in one of two forms
         if type(named) is not dict:
             given = dict(named)
@@ -162,8 +179,13 @@ class Packer:
         memo = function.memo
         if are_small:
             return encode(whole)
+        if has_frames:
+            self.to_search = SEARCHED if looks else self.to_search - 1
         if memo.is_alone or not memo.may_share():
-            return self.seen(task, self.parcels.pack(whole, looks=looks))
+            packed = self.parcels.pack(whole, looks)
+            if type(packed) is bytes:
+                return packed
+            return self.seen(task, packed)
         if memo.is_code and not (looks or self.parcels.to_look_at):
             plain = dumped_plainly(whole)
             if plain is not None:
@@ -186,15 +208,15 @@ class Packer:
 
     def has_frames(self, value: Any) -> bool:  # Any: an argument of any function
         """Whether *value* is a frame, or a container of a few that holds one."""
-        if not self.parcels.frames_exist:
-            return False
         kind = type(value)
         if kind in CONTAINERS:
             if len(value) > FEW:
                 return False
-            items = value.values() if kind is dict else value
-            return any(self.are_frames[type(item)] for item in items)
-        return self.are_frames[kind]
+            for item in value.values() if kind is dict else value:
+                if self.are_frames[type(item)] and is_worth_a_look(item):
+                    return True
+            return False
+        return self.are_frames[kind] and is_worth_a_look(value)
 
     def is_special(self, value: object) -> bool:
         if type(value) is Shared or type(value) is PerWorker:
@@ -202,7 +224,7 @@ class Packer:
         if not self.in_segments:
             return False
         if looks_large(value) or self.captured.has(value):
-            return True
+            return not is_block(value)
         return bool(self.heavy.things) and self.heavy.has(value)
 
     def split(

@@ -8,6 +8,7 @@ import weakref
 from collections import Counter
 from dataclasses import dataclass
 from pickle import PickleBuffer
+from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
@@ -87,6 +88,7 @@ class Captured:
         self.has_groups = False  # whether anything is packed together with others
         self.written = 0  # bytes, into segments
         self.watched_bytes = 0  # of what was pickled because it is watched
+        self.seconds = 0.0  # that it took to see whether that has changed
 
     def has(self, thing: object) -> bool:
         """Whether *thing* is packed by itself."""
@@ -108,7 +110,9 @@ class Captured:
         noted: Noted | None = None
         large = self.found(ids)
         if large is not None and watched:
+            began = perf_counter()
             large, noted = self.seen_again(large)
+            self.seconds += perf_counter() - began
         if large is None:
             large = self.packed(ids, things, noted, watched=watched)
         if large is not None:

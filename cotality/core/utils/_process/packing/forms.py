@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.machine.object_size import LARGE
 
-from .columns import Columns, numpy
+from .blocks import memory_of_block
+from .columns import Columns, address_of, numpy
 from .polars_frames import PolarsFrames
 
 if TYPE_CHECKING:
@@ -31,9 +32,12 @@ class Forms:
         kind = array.dtype.kind
         if kind == "O":
             return self.columns.form_of(array)
-        if kind in "mM" and array.nbytes >= LARGE:
-            return times_form(array)
-        return NotImplemented
+        if array.nbytes < LARGE or array.dtype.hasobject:
+            return NotImplemented
+        memory = memory_of_block(array)
+        if memory is not None:
+            return block_form(array, memory)
+        return times_form(array) if kind in "mM" else NotImplemented
 
     def of_mapped_array(self, array: Any) -> Form:
         """Of an array in a file: of one in memory that says so, as usual."""
@@ -52,18 +56,40 @@ RULES = {
 
 
 def times_form(array: Any) -> Form:
-    """Of times, of which no buffer can be made: as the numbers that they are."""
+    """Of times: as numbers."""
     flags = array.flags
     if not (flags.c_contiguous or flags.f_contiguous):
         return NotImplemented
     order = "C" if flags.c_contiguous else "F"
-    numbers = pickle.PickleBuffer(array.view("i8"))
+    numbers = pickle.PickleBuffer(as_numbers(array))
     return times_of, (numbers, array.dtype, array.shape, order)
+
+
+def as_numbers(array: Any) -> Any:
+    """*array*, or the numbers that its times are: of times no buffer can be made."""
+    return array.view("i8") if array.dtype.kind in "mM" else array
 
 
 def times_of(numbers: Any, dtype: Any, shape: tuple[int, ...], order: str) -> Any:
     times = numpy().frombuffer(numbers, "i8").view(dtype)
     return times.reshape(shape, order=order)
+
+
+def block_form(array: Any, memory: Any) -> Form:
+    """Of a part of *memory*, which is sent as a whole, for all parts of it."""
+    offset = address_of(array) - address_of(memory)
+    buffer = pickle.PickleBuffer(as_numbers(memory))
+    return block_of, (buffer, array.dtype, array.shape, array.strides, offset)
+
+
+def block_of(
+    memory: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+) -> Any:
+    return numpy().ndarray(shape, dtype, memory, offset, strides)
 
 
 def as_mapped(array: Any) -> Any:

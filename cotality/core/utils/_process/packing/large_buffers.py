@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
+from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
@@ -37,6 +38,7 @@ Place: TypeAlias = tuple[int, int, bool]
 # Each bundle takes a descriptor, or two.
 KEPT = 64
 KEPT_BYTES = 256 * 1024 * 1024
+SWEPT, SWEPT_BYTES = KEPT // 4, KEPT_BYTES // 16  # when to see what cannot come again
 # Segments that one pickle may have its buffers in. If they are in more than that, all
 # of them are written once more, into one: a message takes so many descriptors.
 MOST_SEGMENTS = 8
@@ -81,6 +83,7 @@ class LargeBuffers:
 
     Attributes:
         written: Bytes, into segments.
+        seconds: How long it took to see whether buffers have changed.
     """
 
     def __init__(self) -> None:
@@ -89,6 +92,7 @@ class LargeBuffers:
         self.places: dict[Place, int] = {}  # the number of a bundle that may be gone
         self.kept: dict[int, Segment] = {}  # by number as well; last used, last
         self.written = 0
+        self.seconds = 0.0
 
     def placed(
         self, buffers: Sequence[PickleBuffer], turn: object
@@ -130,7 +134,10 @@ class LargeBuffers:
             return None
         begin = bundle.known[place].begin
         if bundle.turns[place] is not turn:
-            if not is_same(buffer, bundle, segment, begin):
+            began = perf_counter()
+            is_same = is_as_written(buffer, bundle, segment, begin)
+            self.seconds += perf_counter() - began
+            if not is_same:
                 self.forget(place, number, bundle)
                 return None
             bundle.turns[place] = turn
@@ -176,13 +183,15 @@ class LargeBuffers:
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what was not used for longest."""
+        size += sum(segment.size for segment in self.kept.values())
+        if len(self.kept) < SWEPT and size < SWEPT_BYTES:
+            return  # not each time: it takes as long as to write what is small
         bundles = list(self.bundles.values())
         inside = Counter(
             id(each.owner) for bundle in bundles for each in bundle.known.values()
         )
         for number in [n for n in self.kept if not self.has_others(n, inside)]:
-            del self.kept[number]
-        size += sum(segment.size for segment in self.kept.values())
+            size -= self.kept.pop(number).size
         for number in list(self.kept):
             if len(self.kept) < KEPT and size <= KEPT_BYTES:
                 return
@@ -236,7 +245,7 @@ def owner_of(buffer: PickleBuffer) -> object:
     return owner
 
 
-def is_same(
+def is_as_written(
     buffer: PickleBuffer, bundle: Bundle, segment: Segment, begin: int
 ) -> bool:
     """Whether *buffer* is as it was written to *segment*."""

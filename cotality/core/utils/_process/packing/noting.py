@@ -23,38 +23,18 @@ if TYPE_CHECKING:
 Rule: TypeAlias = Callable[[Forms, Any], "Form"]
 
 
-class Noting:
-    """What the two kinds of such picklers have in common.
+class Rules(dict[type, "Rule | None"]):
+    """By type, what gives its objects another form; None where that is usual."""
 
-    Attributes:
-        rules: By type, what gives its objects another form; None where that is usual.
-        forms: Those of the call.
-        is_pure: Whether no code of the program's own has run.
-    """
-
-    rules: dict[type, Rule | None]
-    forms: Forms
-    is_pure = True
-
-    def form_of(self, obj: object) -> Form:
-        kind = type(obj)
-        try:
-            rule = self.rules[kind]
-        except KeyError:
-            rule = self.rules[kind] = rule_for(kind)
-        if rule is None:
-            return NotImplemented
-        if rule is IMPURE:
-            self.is_pure = False
-            return NotImplemented
-        return rule(self.forms, obj)
+    def __missing__(self, kind: type) -> Rule | None:
+        rule = self[kind] = rule_for(kind)
+        return rule
 
 
 def rule_for(kind: type) -> Rule | None:
     if has_own_way(kind):
         return IMPURE
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    return RULES.get(name)
+    return RULES.get(f"{kind.__module__}.{kind.__qualname__}")
 
 
 def no_rule(_forms: object, _obj: object) -> Form:
@@ -64,11 +44,30 @@ def no_rule(_forms: object, _obj: object) -> Form:
 IMPURE: Rule = no_rule  # stands for kinds with code of their own
 
 
+class Noting:
+    """What the two kinds of such picklers have in common.
+
+    Attributes:
+        rules: Those of the call, as are the *forms*.
+        is_pure: Whether no code of the program's own has run.
+    """
+
+    rules: Rules
+    forms: Forms
+    is_pure = True
+
+    def form_of(self, rule: Rule, obj: object) -> Form:
+        if rule is IMPURE:
+            self.is_pure = False
+        return rule(self.forms, obj)
+
+
 class NotingPickler(Noting, pickle.Pickler):
     """Of the standard kind."""
 
     def reducer_override(self, obj: object) -> Form:
-        return self.form_of(obj)
+        rule = self.rules[type(obj)]
+        return NotImplemented if rule is None else self.form_of(rule, obj)
 
 
 @cache
@@ -80,7 +79,8 @@ def noting_by_value() -> Any:  # Any: cloudpickle has no types
 
     class NotingByValue(Noting, by_value):  # type: ignore[misc,valid-type]  # as above
         def reducer_override(self, obj: object) -> Form:
-            form = self.form_of(obj)
+            rule = self.rules[type(obj)]
+            form = NotImplemented if rule is None else self.form_of(rule, obj)
             if form is NotImplemented:
                 return by_value.reducer_override(self, obj)
             return form

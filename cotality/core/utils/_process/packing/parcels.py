@@ -30,7 +30,7 @@ from .forms import Forms
 from .large_buffers import LargeBuffers
 from .memos import Probe, dumped_by
 from .memos import noted as plainly_noted
-from .noting import NotingPickler, Rule, noting_by_value
+from .noting import NotingPickler, Rules, noting_by_value
 
 # Libraries whose objects mostly are worth a look before they are pickled.
 FRAMES = frozenset(["pandas", "polars", "pyarrow", "xarray"])
@@ -84,9 +84,11 @@ class Parcels:
         self.last_turn: object = None  # of the call
         self.frames_exist = False  # whether anything here can be one
         self.to_look_at = 0
+        self.left_out = LeftOut()
+        self.leave_out = self.left_out.append
         self.large = LargeBuffers()
         self.forms = Forms()
-        self.rules: dict[type, Rule | None] = {}
+        self.rules = Rules()
         self.heads_written = 0
 
     def begin_portion(self, turn: object) -> None:
@@ -103,7 +105,7 @@ class Parcels:
         """Bytes, into segments."""
         return self.large.written + self.heads_written
 
-    def pack(self, value: object, *, looks: bool = False) -> Packed:
+    def pack(self, value: object, looks: bool = False) -> Packed:
         """*value* as `encode` packs it, with what is large in segments.
 
         Args:
@@ -112,23 +114,28 @@ class Parcels:
         Raises:
             Exception: What pickling *value* raised.
         """
-        if not self.in_segments:
-            return encode(value)
-        if self.to_look_at or looks:
+        if looks or self.to_look_at or not self.in_segments:
+            if not self.in_segments:
+                return encode(value)
             return self.sealed(self.looked_at(value, LeftOut()))
-        left_out = LeftOut()
+        # The loop over tiny tasks comes through here: no more steps than it takes.
+        left_out = self.left_out
         try:
-            data: bytes = dumps(value, PROTOCOL, buffer_callback=left_out.append)
+            data: bytes = dumps(value, PROTOCOL, buffer_callback=self.leave_out)
         except Exception as raised:
+            left_out.clear()
             if is_of_a_signal(raised):
                 raise
             data = b""  # the other pickler may know a way
         if not data or not is_for_all(data):
             left_out.clear()
             data = dumped_by_value(value, left_out)[0]
-        self.somebody_has_run()
+        if self.large.bundles:
+            self.turn = object()  # code of the program's own may have run
         if not left_out and len(data) < LARGE:
             return data
+        self.left_out = LeftOut()
+        self.leave_out = self.left_out.append
         return self.sealed(Noted(value, data, None, left_out))
 
     def somebody_has_run(self) -> None:

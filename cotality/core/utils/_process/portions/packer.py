@@ -86,6 +86,9 @@ class PortionPacker:
         self.parcels = Parcels(in_segments)
         self.packer = Packer(self.parcels)
         self.functions = PackedFunctions(self.parcels)
+        # Seconds that it took, for the last portion and for all of them, to see whether
+        # what was sent before has changed.
+        self.looking_cost = self.looked = 0.0
         self.script = Needed()
         self.script_count = 0  # of definitions that are packed
         self.script_packed: bytes | Segment | None = None
@@ -101,6 +104,8 @@ class PortionPacker:
         with collected_in(self.script):
             chunk, packed = self.pack_tasks(portion)
         chunk.script = self.packed_script()
+        looked = self.packer.captured.seconds + self.parcels.large.seconds
+        self.looking_cost, self.looked = looked - self.looked, looked
         if self.measure >= Measure.CPU:
             packed.packing = self.packing_since(began)
         return chunk, packed
@@ -228,6 +233,7 @@ class PortionPacker:
         self.parcels = Parcels(self.in_segments)
         self.packer = Packer(self.parcels)
         self.functions = PackedFunctions(self.parcels)
+        self.looked = 0.0
         self.script.forget()
         self.script_count, self.script_packed = 0, None
 
