@@ -18,6 +18,11 @@ from cotality.core.utils._process.tasks.checks import checked_count
 T = TypeVar("T")
 
 BLOCKS_PER_CPU = 4
+# What frames of pandas are made of. Their `__reduce_ex__` makes copies of parts.
+PANDAS_BLOCKS = frozenset(
+    f"pandas.core.internals.blocks.{name}Block"
+    for name in ("Numpy", "Numeric", "Object")
+)
 
 # Any in this module: frames and arrays of any library.
 
@@ -164,4 +169,7 @@ class Finder(pickle.Pickler):
         if isinstance(obj, self.array):
             self.found.append(obj)
             return list, ()
+        kind = type(obj)
+        if f"{kind.__module__}.{kind.__qualname__}" in PANDAS_BLOCKS:
+            return obj.__reduce__()
         return NotImplemented

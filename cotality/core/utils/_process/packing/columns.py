@@ -125,9 +125,7 @@ def holds_same(one: Array, other: Array) -> bool:
     if one.shape != other.shape or one.strides != other.strides:
         return False
     asarray = numpy().asarray
-    same: bool = numpy().array_equal(
-        asarray(Addresses(one)), asarray(Addresses(other))
-    )
+    same: bool = numpy().array_equal(asarray(Addresses(one)), asarray(Addresses(other)))
     return same
 
 

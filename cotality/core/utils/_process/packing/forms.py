@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.machine.object_size import LARGE
 
-from .blocks import memory_of_block
+from .blocks import PANDAS_BLOCKS, memory_of_block
 from .columns import Columns, address_of, numpy
 from .polars_frames import PolarsFrames
 
@@ -39,6 +39,12 @@ class Forms:
             return block_form(array, memory)
         return times_form(array) if kind in "mM" else NotImplemented
 
+    def of_pandas_block(self, block: Any) -> Form:
+        """Of what a frame of pandas is made of, which would pickle a copy of a part."""
+        values = block.values
+        is_part = hasattr(values, "flags") and memory_of_block(values) is not None
+        return block.__reduce__() if is_part else NotImplemented
+
     def of_mapped_array(self, array: Any) -> Form:
         """Of an array in a file: of one in memory that says so, as usual."""
         return as_mapped, (array.view(numpy().ndarray),)
@@ -50,6 +56,7 @@ class Forms:
 RULES = {
     "numpy.ndarray": Forms.of_array,
     "numpy.memmap": Forms.of_mapped_array,
+    **dict.fromkeys(PANDAS_BLOCKS, Forms.of_pandas_block),
     "polars.dataframe.frame.DataFrame": Forms.of_frame,
     "polars.series.series.Series": Forms.of_frame,
 }

@@ -123,7 +123,9 @@ class Heavy:
         self.light.intersection_update(self.things)
 
 
-def arguments_of(task: Task[Any]) -> Iterator[tuple[int | str, object]]:  # Any: as above
+def arguments_of(
+    task: Task[Any],
+) -> Iterator[tuple[int | str, object]]:  # Any: as above
     yield from enumerate(task.positional)
     yield from task.arguments.items()
 

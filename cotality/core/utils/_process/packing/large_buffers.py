@@ -32,7 +32,8 @@ from cotality.core.utils._process.channel.segments import (
 )
 
 # Where a buffer is in this process, how long it is, and whether it is for reading only.
-Place: TypeAlias = tuple[int, int, bool]
+# Or a number of its own, if nobody can tell where it is.
+Place: TypeAlias = tuple[int | None, int, bool, int]
 
 # Of what is written, and held for it, that is kept although no task is out that has it.
 # Each bundle takes a descriptor, or two.
@@ -158,12 +159,20 @@ class LargeBuffers:
         lengths = [part.nbytes for part in parts]
         self.make_room(sum(lengths))
         segment = written(parts)
+        places = list(zip(new, begins(lengths), strict=True))
+        # Nobody can tell where the others are, so they cannot be met again. While they
+        # are held, a program could not resize what they are of.
         known = {
-            place: Known(buffer, owner_of(buffer), begin)
-            for (place, buffer), begin in zip(
-                new.items(), begins(lengths), strict=True
-            )
+            place: Known(new[place], owner_of(new[place]), begin)
+            for place, begin in places
+            if place[0] is not None
         }
+        if known:
+            self.know(known, segment, turn)
+        self.written += segment.size
+        return {place: (segment, begin, place[1]) for place, begin in places}
+
+    def know(self, known: dict[Place, Known], segment: Segment, turn: object) -> None:
         number = next(self.numbers)
         # In one step, in whichever thread the last task lets go of it. Not by this
         # object, which would then keep itself alive, and all that is held.
@@ -176,10 +185,6 @@ class LargeBuffers:
             self.places = {p: n for p, n in self.places.items() if n in bundles}
         self.places |= dict.fromkeys(known, number)
         self.kept[number] = segment
-        self.written += segment.size
-        return {
-            place: (segment, each.begin, place[1]) for place, each in known.items()
-        }
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what was not used for longest."""
@@ -216,11 +221,12 @@ class LargeBuffers:
 
 def place_of(buffer: PickleBuffer) -> Place:
     view = memoryview(buffer)
-    return address_of(view, buffer), view.nbytes, view.readonly
+    address = address_of(view)
+    return address, view.nbytes, view.readonly, 0 if address else id(buffer)
 
 
-def address_of(view: memoryview, buffer: PickleBuffer) -> int:
-    """Where *view* begins; a negative number that stands for it if nobody says."""
+def address_of(view: memoryview) -> int | None:
+    """Where *view* begins, or a negative number that stands for it; None if unknown."""
     exporter: Any = view.obj  # Any: of any library
     numpy = imported("numpy")
     if numpy is not None and isinstance(exporter, numpy.ndarray):
@@ -230,8 +236,9 @@ def address_of(view: memoryview, buffer: PickleBuffer) -> int:
     if arrow is not None and isinstance(exporter, arrow.Buffer):
         address = exporter.address
         return address
-    is_whole = isinstance(exporter, bytes) and len(exporter) == view.nbytes
-    return -id(exporter if is_whole else buffer)
+    if isinstance(exporter, bytes) and len(exporter) == view.nbytes:
+        return -id(exporter)
+    return None
 
 
 def owner_of(buffer: PickleBuffer) -> object:
