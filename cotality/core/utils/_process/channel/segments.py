@@ -388,7 +388,7 @@ def disk_file() -> Descriptor:
 
 
 def begins(lengths: Sequence[int]) -> Iterator[int]:
-    """From which byte on each of the parts of a segment is that have these *lengths*."""
+    """From which byte on each part of a segment is, which have these *lengths*."""
     begin = aligned(COUNT.size * (len(lengths) + 1))
     for length in lengths:
         yield begin
@@ -398,13 +398,15 @@ def begins(lengths: Sequence[int]) -> Iterator[int]:
 def same_content(one: memoryview, other: memoryview) -> bool:
     """Whether the bytes of two views are the same.
 
-    Nothing else of Python's compares them so quickly: views are compared item by item.
+    Nothing else of Python's compares them so quickly: views are compared item by item,
+    but a bytearray with any bytes at once.
     """
     if one.nbytes != other.nbytes:
         return False
     for begin in range(0, one.nbytes, COMPARED_AT_ONCE):
         end = begin + COMPARED_AT_ONCE
-        if bytearray(one[begin:end]) != other[begin:end]:
+        part: object = other[begin:end]
+        if bytearray(one[begin:end]) != part:
             return False
     return True
 

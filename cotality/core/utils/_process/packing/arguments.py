@@ -208,7 +208,7 @@ class Packer:
 
     def has_frames(self, value: Any) -> bool:  # Any: an argument of any function
         """Whether *value* is a frame, or a container of a few that holds one."""
-        kind = type(value)
+        kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of Any
         if kind in CONTAINERS:
             if len(value) > FEW:
                 return False

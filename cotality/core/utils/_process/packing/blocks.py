@@ -6,7 +6,8 @@ import io
 import pickle
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, TypeVar, cast
 
 from cotality._kit.imported import imported
 from cotality._kit.public import public
@@ -57,7 +58,7 @@ def split(data: T, blocks: int | None = None) -> list[T]:
     count = max(1, min(wanted, rows))
     cut = cutter(data)
     ends = [rows * number // count for number in range(count + 1)]
-    found = [cut(begin, end) for begin, end in zip(ends, ends[1:], strict=False)]
+    found = [cut(begin, end) for begin, end in pairwise(ends)]
     if count > 1:
         note_memory(data)
     return found
@@ -66,7 +67,8 @@ def split(data: T, blocks: int | None = None) -> list[T]:
 def rows_of(data: Any) -> int:
     shape = getattr(data, "shape", None)
     if isinstance(shape, tuple) and shape:
-        return int(shape[0])  # also of what is sparse, which has no length
+        (rows, *_) = cast("tuple[int, ...]", shape)
+        return rows  # also of what is sparse, which has no length
     try:
         return len(data)
     except TypeError:

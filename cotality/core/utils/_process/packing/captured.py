@@ -134,7 +134,7 @@ class Captured:
         return entry is not None and entry.watch is not None
 
     def seen_again(self, large: Large) -> tuple[Large | None, Noted | None]:
-        """*large* if it is as it was captured; else its objects, pickled as they are."""
+        """*large* if it is as it was; else its objects, pickled as they are now."""
         entry = self.entries[large.number]
         watch, turn = entry.watch, self.parcels.turn
         if watch is None or (watch.is_pure and watch.turn is turn):
@@ -153,8 +153,7 @@ class Captured:
 
     def look_at(self, things: tuple[object, ...]) -> Noted:
         """*things*, pickled, with all that is to be known of them."""
-        whole = things if len(things) > 1 else things[0]
-        noted = self.parcels.looked_at(whole, [])
+        noted = self.parcels.looked_at(in_one(things), [])
         self.watched_bytes += len(noted.data)
         return noted
 
@@ -173,9 +172,8 @@ class Captured:
             watch = Watch(noted.is_pure, self.parcels.turn)
             if len(things) == 1 and len(noted.data) < LARGE:
                 return None
-        elif is_slow(things[0]):
-            whole = things if len(things) > 1 else things[0]
-            noted = self.parcels.looked_at(whole, [])
+        elif any(map(is_slow, things)):
+            noted = self.parcels.looked_at(in_one(things), [])
         segment, memo = packed_with_memo(things, noted)
         if segment is None:
             return None
@@ -224,11 +222,19 @@ class Captured:
         )
 
 
+def in_one(things: tuple[object, ...]) -> object:
+    """What is pickled of *things*: the only one by itself."""
+    if len(things) == 1:
+        (thing,) = things
+        return thing
+    return things
+
+
 def packed_with_memo(
     things: tuple[object, ...], noted: Noted | None
 ) -> tuple[Segment | None, Memo]:
     """The segment of *things*, if they are large, and which objects are in it."""
-    whole = things if len(things) > 1 else things[0]
+    whole = in_one(things)
     if noted is None:
         buffers: list[PickleBuffer] = []
         data, pickler = plainly_noted(whole, buffers)

@@ -23,7 +23,8 @@ from cotality.core.utils._process.tasks.task import Task, name_of_function
 logger = logging.getLogger(LOGGER)
 
 KEPT = 16  # things that are remembered
-# Hold one if nobody else does: who remembers it, the list, who goes through, who counts.
+# Hold one if nobody else does: who remembers it, a list, who goes through that, and who
+# counts.
 BY_US = 4
 WORTH_A_WORD = 10_000_000  # bytes that are packed again
 OFTEN = 3  # times until that is worth one
@@ -66,7 +67,7 @@ class Heavy:
         thing: object,
         size: int,
     ) -> None:
-        """*thing*, the argument *key* of *task*, was packed, which took *size* bytes."""
+        """*thing*, the argument *key* of *task*, was packed: so many bytes."""
         self.remember(thing)
         self.tell(task, key, thing, size)
 
@@ -132,11 +133,10 @@ def arguments_of(
 
 def items_of(thing: Any) -> Iterable[object]:  # Any: an argument of any function
     """What is in *thing*, if it is a container of a few."""
-    if type(thing) is dict and len(thing) <= FEW:
-        return cast("Iterable[object]", thing.values())
-    if type(thing) in (list, tuple) and len(thing) <= FEW:
-        return cast("Iterable[object]", thing)
-    return ()
+    kind: type[object] = type(thing)  # pyright: ignore[reportUnknownVariableType]  # of Any
+    if kind not in (dict, list, tuple) or len(thing) > FEW:
+        return ()
+    return cast("Iterable[object]", thing.values() if kind is dict else thing)
 
 
 def named(task: Task[Any], key: int | str, *, is_inside: bool) -> str:  # Any: as above

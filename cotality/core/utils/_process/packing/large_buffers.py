@@ -178,9 +178,7 @@ class LargeBuffers:
         # object, which would then keep itself alive, and all that is held.
         bundles = self.bundles
         watch = weakref.ref(segment, lambda _: bundles.pop(number, None))
-        bundles[number] = Bundle(
-            watch, known, segment.size, dict.fromkeys(known, turn)
-        )
+        bundles[number] = Bundle(watch, known, segment.size, dict.fromkeys(known, turn))
         if len(self.places) > 2 * sum(len(b.known) for b in list(bundles.values())):
             self.places = {p: n for p, n in self.places.items() if n in bundles}
         self.places |= dict.fromkeys(known, number)
@@ -230,12 +228,10 @@ def address_of(view: memoryview) -> int | None:
     exporter: Any = view.obj  # Any: of any library
     numpy = imported("numpy")
     if numpy is not None and isinstance(exporter, numpy.ndarray):
-        address: int = exporter.__array_interface__["data"][0]
-        return address
+        return int(exporter.__array_interface__["data"][0])
     arrow = imported("pyarrow")
     if arrow is not None and isinstance(exporter, arrow.Buffer):
-        address = exporter.address
-        return address
+        return int(exporter.address)
     if isinstance(exporter, bytes) and len(exporter) == view.nbytes:
         return -id(exporter)
     return None

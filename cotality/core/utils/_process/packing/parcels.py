@@ -167,21 +167,22 @@ class Parcels:
         Args:
             buffers: Takes those that are left out.
         """
-        pickler: Any  # Any: of either kind
+        pickler: Any = None  # Any: of either kind
+        data = b""
         try:
             data, pickler = dumped_by(self.pickler, value, buffers.append)
-            is_done = is_for_all(data)
         except Exception as raised:
             if is_of_a_signal(raised):
                 raise
-            is_done = False
-        if not is_done:
+            # The other pickler may know a way; if not, its error is the one to raise.
+        known = pickler
+        if pickler is None or not is_for_all(data):
             buffers.clear()
             data, pickler = dumped_by_value(value, buffers, self.pickler_by_value)
+            known = Probe(pickler.memo)
         is_pure: bool = pickler.is_pure
         if not is_pure:
             self.somebody_has_run()
-        known = pickler if is_done else Probe(pickler.memo)
         return Noted(value, data, known, buffers, is_pure)
 
     def pickler(self, *given: Any, **named: Any) -> Any:  # Any: as a pickler is made

@@ -36,7 +36,7 @@ def has_own_way(kind: Kind) -> bool:
 
 
 def maker_of(kind: Kind, way: str) -> object:
-    """What *way* comes from, a class or a function of another; None if there is none."""
+    """A function that is *way*, or the class it comes from; None if there is none."""
     for each in kind.__mro__:
         made = vars(each).get(way)
         if made is None:

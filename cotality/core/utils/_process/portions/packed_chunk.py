@@ -21,6 +21,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import ledger
+from cotality.core.utils._process.channel.assembled import (
+    Packed,
+    bytes_of,
+)
+from cotality.core.utils._process.channel.assembled import loaded as loaded_from
 from cotality.core.utils._process.channel.ledger import (
     FAILED,
     FALSE,
@@ -31,11 +36,6 @@ from cotality.core.utils._process.channel.ledger import (
     TRUE,
     Ledger,
 )
-from cotality.core.utils._process.channel.assembled import (
-    Packed,
-    bytes_of,
-)
-from cotality.core.utils._process.channel.assembled import loaded as loaded_from
 from cotality.core.utils._process.channel.segments import NoRoomError, Segment, pack
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.packing.arguments import (
