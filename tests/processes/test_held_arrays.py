@@ -22,9 +22,6 @@ from cotality.core.utils._process.packing.large_buffers import (
     MOST_SEGMENTS,
     LargeBuffers,
 )
-from cotality.core.utils._process.portions.packer import PortionPacker
-from cotality.core.utils._process.tasks.outcome import Portion
-from cotality.core.utils._process.tasks.times import Measure
 from cotality.core.utils.process import (
     Progress,
     Task,
@@ -53,6 +50,7 @@ from tests.kit.holders import (
     times,
     with_data,
 )
+from tests.kit.sent import Sent
 
 # They ask what calls give, whichever workers do it.
 pytestmark = [pytest.mark.one_python, pytest.mark.warm]
@@ -246,29 +244,6 @@ def test_what_writes_into_its_array_when_it_is_pickled() -> None:
 
 
 # What is sent.
-
-
-class Sent:
-    """What the tasks of a call put into segments, without workers."""
-
-    def __init__(self) -> None:
-        self.packer = PortionPacker(
-            until_failure=False, measure=Measure.NOTHING, context=None
-        )
-
-    def bytes_for(self, tasks: list[Task[Any]], turn: object) -> int:
-        before, left, chunks = self.written, tasks, []
-        while left:
-            chunk, portion = self.packer.pack(Portion(0, left, turn=turn))
-            assert not portion.failures
-            left = left[len(portion.tasks) :]
-            chunks.append(chunk.size)
-        self.through_the_link = sum(chunks)
-        return self.written - before
-
-    @property
-    def written(self) -> int:
-        return self.packer.packer.written
 
 
 TURN = object()

@@ -240,7 +240,7 @@ def packed_with_memo(
         data, pickler = plainly_noted(whole, buffers)
     else:
         _, data, pickler, buffers, _ = noted
-    packed = stored(whole, data, buffers)
+    packed = stored(data, buffers)
     return packed if isinstance(packed, Segment) else None, Memo(pickler)
 
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 Array: TypeAlias = Any  # Any: numpy is not a dependency
 
 FEWEST = 4096  # items; a shorter column is pickled as usual
-BY_US = 2  # hold an array if nobody else does: its `Column`, and who counts
+# Hold an array if nobody else does: its `Column`, a list, and who counts.
+BY_US = 3
 
 
 class Column(NamedTuple):
@@ -92,8 +93,10 @@ class Columns:
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what was not used for longest."""
-        for place, column in list(self.known.items()):
-            if sys.getrefcount(column.array) <= BY_US and column.array.base is None:
+        arrays = [column.array for column in self.known.values()]
+        counts = list(map(sys.getrefcount, arrays))
+        for place, array, count in zip(list(self.known), arrays, counts, strict=True):
+            if count <= BY_US and array.base is None:
                 del self.known[place]
         size += sum(column.size for column in self.known.values())
         for place in list(self.known):

@@ -23,9 +23,7 @@ from cotality.core.utils._process.tasks.task import Task, name_of_function
 logger = logging.getLogger(LOGGER)
 
 KEPT = 16  # things that are remembered
-# Hold one if nobody else does: who remembers it, a list, who goes through that, and who
-# counts.
-BY_US = 4
+BY_US = 2  # hold one if nobody else does: who remembers it, and who counts
 WORTH_A_WORD = 10_000_000  # bytes that are packed again
 OFTEN = 3  # times until that is worth one
 FEW = 16  # items of an argument that are looked at as well
@@ -115,8 +113,9 @@ class Heavy:
 
     def make_room(self) -> None:
         """Let go of what cannot come again, and of what has come first."""
-        for number, thing in list(self.things.items()):
-            if sys.getrefcount(thing) <= BY_US:
+        counts = list(map(sys.getrefcount, self.things.values()))
+        for number, count in zip(list(self.things), counts, strict=True):
+            if count <= BY_US:
                 del self.things[number]
         while len(self.things) > KEPT:
             del self.things[next(iter(self.things))]

@@ -43,9 +43,9 @@ SWEPT, SWEPT_BYTES = KEPT // 4, KEPT_BYTES // 16  # when to see what cannot come
 # Segments that one pickle may have its buffers in. If they are in more than that, all
 # of them are written once more, into one: a message takes so many descriptors.
 MOST_SEGMENTS = 8
-# How many hold the owner of a buffer if nobody else does: `Known` and the buffer, and
-# those who count.
-BY_EACH, BY_US = 2, 3
+# How many hold the owner of a buffer if nobody else does: `Known` and the buffer, and a
+# list and who counts what is in it.
+BY_EACH, BY_US = 2, 2
 
 
 class Known(NamedTuple):
@@ -210,10 +210,10 @@ class LargeBuffers:
         if bundle is None:
             return False
         owners = [each.owner for each in bundle.known.values()]
+        counts = list(map(sys.getrefcount, owners))
         return any(
-            owner is None
-            or sys.getrefcount(owner) > BY_US + BY_EACH * inside[id(owner)]
-            for owner in owners
+            owner is None or count > BY_US + BY_EACH * inside[id(owner)]
+            for owner, count in zip(owners, counts, strict=True)
         )
 
 

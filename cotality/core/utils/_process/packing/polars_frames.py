@@ -38,7 +38,8 @@ SAME_IN_ARROW = frozenset(
 )
 # Bytes from which on it is worth an import of Arrow, here and in each worker.
 WORTH_AN_IMPORT = 8_000_000
-BY_US = 2  # hold a frame if nobody else does: its `Packed`, and who counts
+# Hold a frame if nobody else does: its `PackedFrame`, a list, and who counts.
+BY_US = 3
 
 
 class PackedFrame(NamedTuple):
@@ -100,8 +101,10 @@ class PolarsFrames:
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what was not used for longest."""
-        for number, each in list(self.known.items()):
-            if sys.getrefcount(each.frame) <= BY_US:
+        frames = [each.frame for each in self.known.values()]
+        counts = list(map(sys.getrefcount, frames))
+        for number, count in zip(list(self.known), counts, strict=True):
+            if count <= BY_US:
                 del self.known[number]
         size += sum(len(each.packed) for each in self.known.values())
         for number in list(self.known):
