@@ -11,10 +11,10 @@ compared.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import sys
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
@@ -60,7 +60,7 @@ class Columns:
 
     def __init__(self) -> None:
         self.call = os.urandom(12)
-        self.numbers = count(1)
+        self.numbers = itertools.count(1)
         self.known: dict[tuple[Any, ...], Column] = {}  # Any: where it is, its shape
 
     def form_of(self, array: Array) -> Form:

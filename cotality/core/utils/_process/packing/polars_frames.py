@@ -8,11 +8,11 @@ gives each task a clone: what clones share, nobody can change.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import sys
 from importlib import import_module
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
@@ -68,7 +68,7 @@ class PolarsFrames:
 
     def __init__(self) -> None:
         self.call = os.urandom(12)
-        self.numbers = count(1)
+        self.numbers = itertools.count(1)
         self.turn: object = None
         self.known: dict[int, PackedFrame] = {}  # by id
         self.again: list[tuple[Frame, int]] = []
