@@ -11,7 +11,7 @@ from time import monotonic, perf_counter
 from cotality.core.utils._process.channel.ledger import Entry
 from cotality.core.utils._process.channel.segments import Segment, sent_along
 from cotality.core.utils._process.engine.ticket import Ticket
-from cotality.core.utils._process.pickling.encode import encode
+from cotality.core.utils._process.pickling.encode import encode_own
 from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk
 from cotality.core.utils._process.portions.packed_chunk import PackedChunk
 from cotality.core.utils._process.portions.packer import (
@@ -87,7 +87,7 @@ class ProcessBackend:
         chunk.beside = pool.users.beside(self.packer.call, self)
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
-            body = encode((run_chunk, (chunk, time_box), {}))
+            body = encode_own((run_chunk, (chunk, time_box), {}))
         portion.sent_bytes = len(body) + self.size_of_new(segments)
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start

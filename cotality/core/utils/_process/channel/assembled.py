@@ -17,6 +17,9 @@ from .segments import Segment
 
 # Where a buffer is: in which segment, from which byte on, and how long it is.
 Piece: TypeAlias = tuple[Segment, int, int]
+# Where one of a pickle's buffers is; itself, if it is small; None if it is the next one
+# of those that are in the segment of the pickle.
+Place: TypeAlias = Piece | bytes | bytearray | None
 Packed: TypeAlias = "bytes | Segment | Assembled"
 
 
@@ -26,45 +29,52 @@ class Assembled:
 
     Attributes:
         data: The pickle, in a segment if it is large.
-        pieces: Its buffers, in order.
+        places: Where its buffers are, in order.
     """
 
     data: bytes | Segment
-    pieces: Sequence[Piece] = ()
+    places: Sequence[Place] = ()
 
     def __reduce__(self) -> tuple[Callable[..., Assembled], tuple[Any, ...]]:
-        return Assembled, (self.data, self.pieces)  # Any: what pickle wants
+        return Assembled, (self.data, self.places)  # Any: what pickle wants
 
     def segments(self) -> Iterator[Segment]:
         """Those that have to be sent along; one may come several times."""
         if isinstance(self.data, Segment):
             yield self.data
-        for segment, _, _ in self.pieces:
-            yield segment
+        for place in self.places:
+            if isinstance(place, tuple):
+                yield place[0]
 
     def load(self) -> Any:  # Any: whatever was packed
         """The object, in memory of its own, see `Segment.load`."""
-        return pickle.loads(self.head(), buffers=self.buffers())
-
-    def head(self) -> bytes | memoryview:
         if isinstance(self.data, bytes):
-            return self.data
-        return self.data.parts()[0]
+            return pickle.loads(self.data, buffers=self.buffers(iter(())))
+        data, own = self.data.parts()
+        return pickle.loads(data, buffers=self.buffers(iter(own)))
 
-    def buffers(self) -> list[memoryview]:
-        """The buffers, each in memory that no other has, as pickle makes them."""
+    def buffers(self, own: Iterator[memoryview]) -> Iterator[Any]:
+        """The buffers, each in memory that no other has, as pickle makes them.
+
+        Args:
+            own: Those that are in the segment of the pickle.
+        """
         memories: dict[int, memoryview] = {}
         given: set[tuple[int, int]] = set()
-        found: list[memoryview] = []
-        for segment, begin, size in self.pieces:
-            number = segment.number
-            if number not in memories or (number, begin) in given:
-                # Two arrays of one memory are two after the journey.
-                memories[number] = memoryview(segment.memory())
-                given = {place for place in given if place[0] != number}
-            given.add((number, begin))
-            found.append(memories[number][begin : begin + size])
-        return found
+        for place in self.places:
+            if place is None:
+                yield next(own)
+            elif not isinstance(place, tuple):
+                yield place
+            else:
+                segment, begin, size = place
+                number = segment.number
+                if number not in memories or (number, begin) in given:
+                    # Two arrays of one memory are two after the journey.
+                    memories[number] = memoryview(segment.memory())
+                    given = {each for each in given if each[0] != number}
+                given.add((number, begin))
+                yield memories[number][begin : begin + size]
 
 
 def loaded(packed: Packed) -> Any:  # Any: whatever was packed
@@ -79,8 +89,20 @@ def segments_in(packed: Packed) -> Iterator[Segment]:
         yield from packed.segments()
 
 
-def bytes_of(packed: Packed) -> bytes:
+def bytes_of(packed: Packed) -> Iterator[bytes | bytearray]:
     """What of *packed* travels through the link."""
-    if isinstance(packed, Assembled):
-        packed = packed.data
-    return packed if isinstance(packed, bytes) else b""
+    if isinstance(packed, bytes):
+        yield packed
+    elif isinstance(packed, Assembled):
+        if isinstance(packed.data, bytes):
+            yield packed.data
+        for place in packed.places:
+            if isinstance(place, bytes | bytearray):
+                yield place
+
+
+def length_of(packed: Packed) -> int:
+    """How many bytes those are."""
+    if isinstance(packed, bytes):
+        return len(packed)
+    return sum(map(len, bytes_of(packed)))

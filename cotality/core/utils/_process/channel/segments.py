@@ -234,7 +234,7 @@ def stored(data: bytes, buffers: list[pickle.PickleBuffer]) -> bytes | Segment:
     return joined(data, buffers) if packed is None else packed
 
 
-def joined(data: bytes, buffers: list[pickle.PickleBuffer]) -> bytes:
+def joined(data: bytes, buffers: Sequence[pickle.PickleBuffer]) -> bytes:
     """A pickle with the *buffers* in it that belong to it.
 
     To pickle the object once more would take a frame of ten rows a tenth of a
@@ -246,7 +246,7 @@ def joined(data: bytes, buffers: list[pickle.PickleBuffer]) -> bytes:
 class Joined:
     """Becomes, when it is read, what *data* and *buffers* are the pickle of."""
 
-    def __init__(self, data: bytes, buffers: list[pickle.PickleBuffer]) -> None:
+    def __init__(self, data: bytes, buffers: Sequence[pickle.PickleBuffer]) -> None:
         self.data = data
         self.buffers = buffers
 

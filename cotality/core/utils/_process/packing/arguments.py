@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, cast
 from cotality.core.utils._process.channel.assembled import (
     Assembled,
     Packed,
-    bytes_of,
+    length_of,
     loaded,
     segments_in,
 )
@@ -365,7 +365,7 @@ def size_of(packed: Arguments) -> int:
 
 def size_of_one(packed: Packed) -> int:
     count = sum(1 for _ in segments_in(packed))
-    return len(bytes_of(packed)) + TOKEN * count
+    return length_of(packed) + TOKEN * count
 
 
 def has_function(packed: Arguments) -> bool:

@@ -18,7 +18,11 @@ from time import perf_counter
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, TypeAlias
 
-from cotality.core.utils._process.channel.assembled import Packed, bytes_of, segments_in
+from cotality.core.utils._process.channel.assembled import (
+    Packed,
+    length_of,
+    segments_in,
+)
 from cotality.core.utils._process.machine.object_size import LARGE
 
 from . import patched
@@ -54,7 +58,7 @@ class FunctionCosts:
     def add(self, function: PackedFunction, seconds: float) -> None:
         packed = function.stored or b""
         sizes = {each.number: each.size for each in segments_in(packed)}
-        size = len(bytes_of(packed)) + sum(sizes.values())
+        size = length_of(packed) + sum(sizes.values())
         self.seconds += seconds
         self.count += 1
         self.bytes += size

@@ -11,12 +11,18 @@ from __future__ import annotations
 import errno
 import pickle
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import segments
-from cotality.core.utils._process.channel.assembled import Assembled, Packed
-from cotality.core.utils._process.channel.segments import NoRoomError, Segment, written
+from cotality.core.utils._process.channel.assembled import Assembled, Packed, Place
+from cotality.core.utils._process.channel.segments import (
+    NoRoomError,
+    Segment,
+    joined,
+    written,
+)
 from cotality.core.utils._process.machine.object_size import LARGE
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
@@ -35,15 +41,16 @@ from .noting import NotingPickler, Rules, noting_by_value
 # Libraries whose objects mostly are worth a look before they are pickled.
 FRAMES = frozenset(["pandas", "polars", "pyarrow", "xarray"])
 LOOKED_AT = 64  # pickles, after one that was large
+TINY = 4096  # bytes of a buffer; with less it is quicker to leave it in its pickle
 # Without a descriptor, or a file of that size, a pickle goes through the link.
 PASSING = (errno.EMFILE, errno.ENFILE, errno.EFBIG)
 
 
 class LeftOut(list[pickle.PickleBuffer]):
-    """The large buffers of a pickle; those that are small stay in it."""
+    """The buffers of a pickle; those that are tiny stay in it."""
 
     def append(self, buffer: pickle.PickleBuffer, /) -> bool:  # type: ignore[override]  # what a pickler wants
-        if memoryview(buffer).nbytes < LARGE:
+        if memoryview(buffer).nbytes < TINY:
             return True
         super().append(buffer)
         return False
@@ -206,21 +213,42 @@ class Parcels:
         data, buffers = noted.data, noted.buffers
         if not self.in_segments:
             return data
-        if not buffers and len(data) < LARGE:
+        sizes = [memoryview(each).nbytes for each in buffers]
+        size = len(data) + sum(each for each in sizes if each < LARGE)
+        if size < LARGE and max(sizes, default=0) < LARGE:
             self.to_look_at = max(0, self.to_look_at - 1)
-            return data
+            return joined(data, buffers) if buffers else data
         self.to_look_at = LOOKED_AT
         if segments.ARE_AVAILABLE:
             try:
-                return Assembled(self.head(data), self.large.placed(buffers, self.turn))
+                return self.assembled(data, buffers, with_small=size)
             except NoRoomError as error:
                 if error.errno not in PASSING:
                     raise
-        return encode(noted.value) if buffers else data
+        return joined(data, buffers) if buffers else data
 
-    def head(self, data: bytes) -> bytes | Segment:
-        if len(data) < LARGE:
-            return data
-        segment = written([memoryview(data)])
-        self.heads_written += segment.size
-        return segment
+    def assembled(
+        self, data: bytes, buffers: Sequence[pickle.PickleBuffer], *, with_small: int
+    ) -> Assembled:
+        """A pickle whose large *buffers* are sent once; the small ones go with it.
+
+        Args:
+            with_small: The bytes of the pickle with the small ones.
+        """
+        raw = [each.raw() for each in buffers]
+        small = [each for each in raw if each.nbytes < LARGE]
+        large = [each for each in buffers if memoryview(each).nbytes >= LARGE]
+        head: bytes | Segment = data
+        if with_small >= LARGE:
+            head = written([memoryview(data), *small])
+            self.heads_written += head.size
+        pieces = iter(self.large.placed(large, self.turn))
+        places: list[Place] = []
+        for each in raw:
+            if each.nbytes >= LARGE:
+                places.append(next(pieces))
+            elif isinstance(head, Segment):
+                places.append(None)
+            else:
+                places.append(bytes(each) if each.readonly else bytearray(each))
+        return Assembled(head, places)

@@ -23,7 +23,7 @@ from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.assembled import (
     Packed,
-    bytes_of,
+    length_of,
 )
 from cotality.core.utils._process.channel.assembled import loaded as loaded_from
 from cotality.core.utils._process.channel.ledger import (
@@ -152,7 +152,7 @@ class PackedChunk:
     def size(self) -> int:
         """The bytes of what it holds, where nothing of that is in a segment."""
         parts = [*self.functions.values(), self.script or b""]
-        size = sum(len(bytes_of(part)) for part in parts)
+        size = sum(map(length_of, parts))
         if isinstance(self.content, Together):
             return size + len(self.content.data)
         packed = [arguments for _, arguments in self.content.packed]

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.channel.assembled import bytes_of, segments_in
+from cotality.core.utils._process.channel.assembled import length_of, segments_in
 from cotality.core.utils._process.channel.segments import (
     NoRoomError,
     Segment,
@@ -212,7 +212,7 @@ class PortionPacker:
                     functions[last.number] = last
                     if not isinstance(packed, bytes):
                         along.update(segments_in(packed))
-                    size += len(bytes_of(packed))
+                    size += length_of(packed)
             except BaseException as error:
                 if is_of_a_signal(error):
                     raise
