@@ -21,6 +21,7 @@ WITHOUT_PEERS = {
     "flow": "benchmarks.flows",
     "drills": "benchmarks.drills",
     "jobs": "benchmarks.jobs",
+    "joblib": "benchmarks.joblib_backend",
 }
 
 # Words that stand for all cases of a group, by where these are.
@@ -90,8 +91,9 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "how often an estimated speed-up is right; costs, what imports and small calls "
         "take; health, how soon a web service answers while it computes; flow, how "
         "fast items pass a flow; drills, how soon a flow is over what happens to it; "
-        "jobs, how fast jobs are stored and run. The word frames stands for all cases "
-        "with data frames and with what else holds arrays.",
+        "jobs, how fast jobs are stored and run; joblib, its calls on our workers and "
+        "on its own. The word frames stands for all cases with data frames and with "
+        "what else holds arrays.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

@@ -49,8 +49,10 @@ class Floor:
 
 
 FLOORS = {
+    "cotality.web._web": "cotality.web: a service for heavy work, over HTTP",
     "cotality.flow._flow": "cotality.flow: one set of workers for all callers",
     "cotality.jobs._jobs": "cotality.jobs: calls that are stored, and run until done",
+    "cotality.joblib._joblib": "cotality.joblib: what uses joblib, on our workers",
     "cotality.tuning._tuning": "cotality.tuning: function and data in, results out",
     "cotality.core.utils._process": "cotality.core.utils.process: tasks and workers",
 }

@@ -161,6 +161,9 @@ def of_the_house() -> tuple[set[int], set[int]]:
     if getattr(module, "server", None) is not None:
         pids.add(module.server.pid)
         fds.add(module.server.link)
+    for driver in getattr(sys.modules.get("tests.kit.browser"), "kept", ()):
+        browser = psutil.Process(driver)
+        pids.update({driver, *(each.pid for each in browser.children(recursive=True))})
     return pids, fds
 
 

@@ -8,5 +8,6 @@
   is a signal's: `struck`;
 * what is in a set of weak references that other threads change: `weak_sets`;
 * a module, if it is imported by now: `imported`;
-* how a command ends: `command_line`.
+* a SQLite file whose readers wait for nobody: `wal`;
+* how a command ends: `command_line`; what it is given the name of: `named_thing`.
 """

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .safe_text import class_and_text, printable
+from .safe_text import printable
 
 
 class CannotDoError(Exception):
@@ -36,7 +36,5 @@ def exit_code(do: Callable[[], int], *known: type[Exception]) -> int:
     except Exception as error:
         if not isinstance(error, (CannotDoError, OSError, ValueError, *known)):
             raise
-        # The text of an import alone does not say that it was one.
-        text = class_and_text(error) if isinstance(error, ImportError) else f"{error}"
-        print(printable(text, lines=True), file=sys.stderr)
+        print(printable(f"{error}", lines=True), file=sys.stderr)
         return 1

@@ -10,7 +10,11 @@ from importlib import import_module
 
 
 def front_door(
-    names: dict[str, object], rooms: str, places: Mapping[str, str]
+    names: dict[str, object],
+    rooms: str,
+    places: Mapping[str, str],
+    *,
+    extra: str | None = None,
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The ``__getattr__`` and the ``__dir__`` of a module.
 
@@ -18,6 +22,8 @@ def front_door(
         names: Its ``globals()``, where a name stays once it was asked for.
         rooms: The package whose modules have the names.
         places: In which of these each name is.
+        extra: What has to be installed for them, such as ``cotality[web]``: said when
+            a package of others is missing.
     """
 
     def get(name: str) -> object:
@@ -25,7 +31,17 @@ def front_door(
             raise AttributeError(
                 f"module {names['__name__']!r} has no attribute {name!r}"
             )
-        thing: object = getattr(import_module(f"{rooms}.{places[name]}"), name)
+        try:
+            module = import_module(f"{rooms}.{places[name]}")
+        except ModuleNotFoundError as error:
+            if extra is None or (error.name or "").partition(".")[0] == "cotality":
+                raise
+            raise ModuleNotFoundError(
+                f"{names['__name__']}.{name} needs {error.name}, which is missing: "
+                f"pip install {extra}",
+                name=error.name,
+            ) from error
+        thing: object = getattr(module, name)
         names[name] = thing
         return thing
 

@@ -15,6 +15,7 @@ import pytest
 
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.functions_async import in_order_of_tasks
+from cotality.core.utils._process.engine import closed_loops
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.workers import pool_state
 from cotality.core.utils.process import (
@@ -336,3 +337,11 @@ def test_who_watches_is_told_once(pending: Pending) -> None:
 
     (error,) = ends.errors
     assert isinstance(error, asyncio.CancelledError)
+
+
+def test_the_thread_that_leaves_a_call_is_forgotten() -> None:
+    """Also where somebody has asked for it, as a log record does."""
+    asked: list[threading.Thread] = []
+    closed_loops.start_bare(lambda: asked.append(threading.current_thread()))
+
+    wait_until(lambda: bool(asked) and not {*asked} & {*threading.enumerate()})

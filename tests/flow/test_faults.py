@@ -705,7 +705,7 @@ def test_a_handler_that_is_a_coroutine_is_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["serve", "made_up:flo"], "made_up:flo: there is no 'flo' in <module"),
+        (["serve", "made_up:flo"], "made_up has no 'flo': did you mean 'flow'?"),
         (["serve", "made_up.py:flow"], "given by its name: made_up"),
         (["serve", "mad_up:flow"], "No module named 'mad_up'. It was looked for in"),
         (["status", "--socket", "/no/where"], "nobody answers at /no/where"),

@@ -194,7 +194,7 @@ def test_the_command_line_says_what_is_wrong(folder: Path) -> None:
     environment = environment_of_scripts() | {"XDG_RUNTIME_DIR": str(folder)}
     for arguments, complaint in (
         (["serve", "os:sep"], "os:sep is no Flow, and makes none: '/'"),
-        (["serve", "os"], "a flow is given as module:name, got 'os'"),
+        (["serve", "os"], "a flow is given as module:name, such as"),
         (["serve", "no_such_module:flow"], "No module named 'no_such_module'"),
     ):
         ended = subprocess.run(

@@ -19,14 +19,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import pytest
 
 import cotality
+from cotality import joblib as joblib_door
 from cotality import jobs, tuning
 from cotality.core.utils import process as front_door
 from cotality.jobs import feeds, health, webhooks
@@ -212,7 +215,7 @@ def test_what_is_marked_as_printed_follows_a_script() -> None:
 @pytest.mark.parametrize("block", COMMANDS, ids=where)
 def test_a_command_names_things_that_exist(block: Block) -> None:
     """A shell command of a page uses modules, sessions and files that there are."""
-    for line in block.content.splitlines():
+    for line in block.content.replace("\\\n", " ").splitlines():
         for command in re.split(r"&&|\|\|", line.partition("#")[0]):
             if command.strip():
                 check(shlex.split(command))
@@ -234,6 +237,11 @@ def check(words: list[str]) -> None:
             assert (ROOT / file).is_file(), words
         case ["uvicorn" | "gunicorn", *_, "--chdir" | "--app-dir", folder, target]:
             assert (ROOT / folder / f"{target.partition(':')[0]}.py").is_file(), words
+        case ["gunicorn", "-k", kind, "-w", _, application]:
+            for name in (kind.rpartition(".")[0], application.partition(":")[0]):
+                assert importlib.util.find_spec(name), words
+        case ["curl", *_]:
+            check_asked(words)
         case ["nox"]:
             pass
         case ["nox", "-s", session, *_]:
@@ -242,9 +250,30 @@ def check(words: list[str]) -> None:
             pytest.fail(f"no rule says how to check the command {words}")
 
 
+def check_asked(words: list[str]) -> None:
+    """Fail unless the service has such a route, with such a method."""
+    from cotality.web import Settings, create_app
+
+    (url,) = [word for word in words if word.startswith("http://")]
+    if url == "http://...":
+        return  # a service of somebody's own
+    asked = urlsplit(url).path
+    method = words[words.index("-X") + 1].lower() if "-X" in words else "get"
+    paths: dict[str, dict[str, object]] = create_app(Settings()).openapi()["paths"]
+    fitting = [
+        each
+        for path, each in paths.items()
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), asked)
+    ]
+    assert any(method in each for each in fitting), words
+
+
 def check_installable(what: list[str]) -> None:
     """Fail unless pip can install *what*: this package, or nox to run the checks."""
-    assert {word for word in what if not word.startswith("-")} <= {".", "nox"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {f"cotality[{each}]" for each in project["optional-dependencies"]}
+    known = {".", "nox", *extras}
+    assert {word for word in what if not word.startswith("-")} <= known
 
 
 def nox_sessions() -> set[str]:
@@ -270,7 +299,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [front_door, tuning, system, jobs, feeds, health, webhooks],
+    [front_door, tuning, system, jobs, feeds, health, webhooks, joblib_door],
     ids=lambda m: m.__name__,
 )
 def test_the_reference_has_every_public_name(module: ModuleType) -> None:

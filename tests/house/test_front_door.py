@@ -11,7 +11,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from cotality import jobs, tuning
+from cotality import joblib as joblib_door
+from cotality import jobs, tuning, web
 from cotality.core.utils import process
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
@@ -30,7 +31,7 @@ EXPENSIVE = {
 }
 
 
-FRONT_DOORS = [process, tuning, jobs]
+FRONT_DOORS = [process, tuning, jobs, joblib_door, web]
 NAMES = [
     pytest.param(door, name, id=f"{door.__name__.rpartition('.')[2]}-{name}")
     for door in FRONT_DOORS

@@ -12,12 +12,17 @@ import pytest
 from cotality import _kit
 from cotality.core.utils import _process, process_examples
 from cotality.flow import _flow
+from cotality.joblib import _joblib
 from cotality.jobs import _jobs
 from cotality.tuning import _tuning
+from cotality.web import _web
 
 MAPS = [
     file
-    for package in (_kit, _process, process_examples, _tuning, _flow, _jobs)
+    for package in (
+        *(_kit, _process, process_examples),
+        *(_tuning, _flow, _jobs, _joblib, _web),
+    )
     for file in sorted(Path(package.__path__[0]).rglob("__init__.py"))
 ]
 

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
 
@@ -33,10 +34,10 @@ from cotality.core.calls import (
     run_in_loop,
     unwrapped,
 )
-from cotality.core.pools import SharedPool
+from cotality.core.pools import Calls, Crew, SharedPool
 from cotality.core.utils.process import Outcome, Task, iter_outcomes, share
 from tests.house.test_front_door import loaded_by
-from tests.kit.helpers import Failure, echo
+from tests.kit.helpers import Failure, Gate, echo
 from tests.kit.limits import LONG_S
 
 HOUSE = Path(cotality.__path__[0])
@@ -306,6 +307,44 @@ def test_calls_share_the_workers_of_a_pool() -> None:
     assert pool.status().is_shut_down
     with pytest.raises(RuntimeError, match="closed for today"), pool.use():
         pass
+
+
+def test_a_scheduler_of_others_has_a_crew() -> None:
+    """Which runs what it is handed, gives back the rest, and names what has failed."""
+    pool = SharedPool(1)
+    crew = Crew(pool, 1)
+    calls = Calls([(abs, (-1,), {}), (fail_on, (5, 5), {}), (abs, (-3,), {})])
+    arrived: SimpleQueue[Any] = SimpleQueue()
+    try:
+        crew.check()
+        portion, future = crew.hand_over(70, calls, LONG_S)
+        future.add_done_callback(arrived.put)
+        report = crew.report(portion, arrived.get(timeout=LONG_S))
+    finally:
+        crew.close(all_ended=True)
+        pool.shut_down(None)
+
+    assert report.values[:1] == [1]
+    assert len(report.values) == 2
+    assert report.errors[1].__notes__ == ["Raised by task 71: fail_on(5, 5)"]
+
+
+def test_a_call_can_be_taken_from_a_crew(gate: Gate) -> None:
+    """What it runs is ended; the pool goes on."""
+    pool = SharedPool(1)
+    crew = Crew(pool, 1)
+    arrived: SimpleQueue[Any] = SimpleQueue()
+    try:
+        _, future = crew.hand_over(0, Calls([(gate.wait, (), {})]), LONG_S)
+        future.add_done_callback(arrived.put)
+        crew.close(all_ended=False)
+        ended = arrived.get(timeout=LONG_S)
+        with pool.use():
+            assert prepare([Task(abs, positional=(-4,))], use_processes=True).results()
+    finally:
+        pool.shut_down(None)
+
+    assert ended.cancelled() or ended.exception() is not None
 
 
 def test_marks_are_seen_by_whoever_runs_items_alone() -> None:

@@ -273,3 +273,16 @@ def test_a_class_that_was_renamed_is_told() -> None:
     text = '{"order": {"$of": "Purchase", "fields": {}}}'
     with pytest.raises(NotStorableError, match=r"holds a Purchase.*Color, Line, Order"):
         codec(take).arguments_of(text)
+
+
+def test_parameters_that_take_them_in_another_way_are_told() -> None:
+    """In place of a call that means something else, while a release is rolled out."""
+
+    def before(first: int, *rest: int, **named: int) -> None: ...
+    def after(first: int, new: int = 1, *rest: int, **named: int) -> None: ...
+
+    text = codec(before).arguments_text((1, 2, 3), {"key": 4})
+    with pytest.raises(NotStorableError, match="take them in another way now"):
+        codec(after).arguments_of(text)
+    text = codec(before).arguments_text((1,), {"key": 4})
+    assert codec(after).arguments_of(text) == ((1,), {"key": 4})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -77,7 +79,6 @@ def test_jobs_are_cancelled(jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> N
 
     assert said(capsys, "cancel", handle.id) == "cancelled 1 of 1\n"
     assert said(capsys, "cancel", handle.id, code=1) == "cancelled 0 of 1\n"
-    assert "there is no job 'x'" in said(capsys, "cancel", "x", code=1)
     assert "name jobs by their ids" in said(capsys, "cancel", code=1)
 
 
@@ -97,8 +98,8 @@ def test_queues_that_nobody_serves_are_told(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["list", "nonsense"], "jobs are given as module:name"),
-        (["list", "no_such_module:jobs"], "ModuleNotFoundError: No module named"),
+        (["list", "nonsense"], "a queue of jobs is given as module:name"),
+        (["list", "no_such_module:jobs"], "No module named 'no_such_module'"),
         (["list", "math:pi"], "math:pi is no Jobs"),
         (["worker", "math:pi", "--queue", "a=x"], "math:pi is no Jobs"),
     ],
@@ -130,10 +131,53 @@ def test_a_job_is_shown_by_the_begin_of_its_id(
         job.using(job_id=id).enqueue_sync("Ada")
 
     assert "abc1" in said(capsys, "show", "abc1")
-    assert "no job 'abc'" in said(capsys, "show", "abc", code=1)
+    assert "begin with 'abc'" in said(capsys, "show", "abc", code=1)
+    assert "no job 'x'" in said(capsys, "show", "x", code=1)
+    job.using(job_id="abc").enqueue_sync("Ada")
+    assert "abc\n" in said(capsys, "show", "abc")
+    jobs.cancel("abc")
+    jobs.purge(["abc"])
     jobs.cancel("abc2")
     jobs.purge(["abc2"])
     assert "abc1" in said(capsys, "show", "ab")
+    assert "must have 1 to 500" in said(capsys, "show", "", code=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [("cancel", "cancelled"), ("retry", "requeued"), ("purge", "purged")],
+)
+def test_jobs_are_named_by_the_begins_of_their_ids(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str], command: str, word: str
+) -> None:
+    """Likewise; one that there is not is told, and the others go on."""
+    jobs.job(greet).using(job_id="abc1").enqueue_sync("Ada")
+    if command != "cancel":
+        kill(jobs)
+
+    assert command_line.main([command, "shop:jobs", "x", "ab", "--json"]) == 1
+
+    out, error = capsys.readouterr()
+    assert json.loads(out) == {word: ["abc1"], "left": ["x"]}
+    assert ("no job 'x'" in error) == (command != "purge")
+
+
+def test_nothing_is_the_begin_of_no_id(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as a variable of a script that is empty: it means no job at all."""
+    jobs.job(greet).enqueue_sync("Ada")
+    kill(jobs)
+
+    assert said(capsys, "purge", "", code=1) == "purged 0 of 1\n"
+    assert len(jobs.dead()) == 1
+
+
+def test_the_first_thing_that_is_asked_of_a_store(
+    jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables are made, and there is no such job."""
+    assert "there is no job 'x'" in said(capsys, "show", "x", code=1)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +194,19 @@ def test_slots_are_a_number(text: str) -> None:
     """At least one."""
     with pytest.raises((command_line.CannotDoError, ValueError)):
         command_line.queues_in([text])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="has no SIGHUP")
+def test_who_ignores_a_closed_terminal_goes_on() -> None:
+    """As ``nohup`` has it."""
+    names = ("SIGTERM", "SIGINT", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names]
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        for ignored in (True, False):
+            signal.signal(numbers[2], signal.SIG_IGN if ignored else signal.SIG_DFL)
+            command_line.stop_on_signals(threading.Event())
+            assert (signal.getsignal(numbers[2]) is signal.SIG_IGN) == ignored
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

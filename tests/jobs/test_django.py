@@ -41,6 +41,7 @@ TASKS = """
 from pathlib import Path
 from django.tasks import task
 from cotality.core.utils.process import Retry
+from cotality.jobs import RetryLaterError, current_job
 
 @task
 def add(a, b=1):
@@ -68,6 +69,20 @@ def fail_once(folder):
         mark.touch()
         raise OwnError("once")
     return "well"
+
+@task
+def come_later():
+    if current_job().attempt < 3:
+        raise RetryLaterError("busy", retry_in=0.01)
+    return "well"
+
+@task
+def come_never():
+    raise RetryLaterError("gone", retry_in=None)
+
+@task(takes_context=True)
+def given(context, query):
+    return context.task_result.args
 
 def no_task():
     pass
@@ -162,6 +177,37 @@ print(which.return_value == [which.id, 1, 5])
     ]
 
 
+def test_arguments_are_those_that_were_given(served: Project) -> None:
+    """Whatever their keys are, as those of some databases are."""
+    printed = served.does(
+        """
+query = {"$gt": 5, "a": {"$in": [1]}}
+result = tasks.given.enqueue(query)
+print(result.args == [query], until_finished(result).return_value == [query])
+result = until_finished(tasks.add.enqueue([], b=[query]))
+print(result.kwargs == {"b": [query]}, result.return_value == [query])
+"""
+    )
+
+    assert printed.splitlines() == ["True True", "True True"]
+
+
+def test_what_is_no_id_is_none_of_a_task(project: Project) -> None:
+    """As it comes in the address of a page."""
+    printed = project.does(
+        """
+from django.tasks.exceptions import TaskResultDoesNotExist
+for id in ("nope", "", "x" * 1000, "a\\0"):
+    try:
+        tasks.add.get_result(id)
+    except TaskResultDoesNotExist:
+        print("none")
+"""
+    )
+
+    assert printed.splitlines() == ["none"] * 4
+
+
 def test_a_task_that_fails_says_why(served: Project) -> None:
     """With its class, which can be imported, and its traceback."""
     printed = served.does(
@@ -242,11 +288,23 @@ def note(sender, task_result, **more):
     )
     with served.worker:  # one that knows of it
         served.does("until_finished(tasks.add.enqueue(1))")
+    said = said_in(notes)
+    assert (said[0], said[-1]) == ("READY", "SUCCESSFUL")
 
+    notes.unlink()
+    with served.worker:
+        served.does("until_finished(tasks.come_later.enqueue())")
+        assert said_in(notes).count("FAILED") == 0
+        assert said_in(notes)[-1] == "SUCCESSFUL"
+        served.does("until_finished(tasks.come_never.enqueue())")
+        assert said_in(notes)[-1] == "FAILED"
+
+
+def said_in(notes: Path) -> list[str]:
+    """How it stood each time; all of it by the backend."""
     said = [json.loads(line) for line in notes.read_text("utf-8").splitlines()]
-    statuses = [status for _, status in said]
-    assert (statuses[0], statuses[-1]) == ("READY", "SUCCESSFUL")
     assert {sender for sender, _ in said} == {"Backend"}
+    return [status for _, status in said]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +314,10 @@ def note(sender, task_result, **more):
         ("{}", "needs a url, which says where jobs are kept"),
         ('{"url": "mysql://x"}', "no engine for 'mysql'"),
         ('{"url": "sqlite:///jobs.db", "engine": "x"}', "engine must be one of"),
+        (
+            '{"url": "sqlite:///jobs.db", "runs_on": "threads", "timeout": 1}',
+            "a thread cannot be ended",
+        ),
     ],
 )
 def test_settings_that_are_wrong_are_told(
@@ -312,11 +374,15 @@ backend = task_backends["default"]
 def plain():
     pass
 
-made = task(retries=4, timeout=2.5, runs_on="threads")(plain)
+made = task(retries=4, timeout=2.5, runs_on="auto")(plain)
 options = definition_of(backend, made).options
 print(options.retry.attempts, options.timeout, options.runs_on)
 print(definition_of(backend, made.using(priority=3)).options.retry.attempts)
+try:
+    task(timeout=2.5, runs_on="threads")(plain).enqueue()
+except ValueError as error:
+    print(str(error).partition(":")[0])
 """
     )
 
-    assert printed.splitlines() == ["5 2.5 threads", "5"]
+    assert printed.splitlines() == ["5 2.5 auto", "5", "a thread cannot be ended"]

@@ -15,7 +15,7 @@ import pytest
 from cotality.jobs import JobFailedError, JobStatus
 from tests.jobs.chaos import chaos
 from tests.jobs.shop import Shop
-from tests.jobs.workers import WorkerProgram, times_in
+from tests.jobs.workers import TARGET, WorkerProgram, times_in
 from tests.kit.helpers import Gate, Marks, environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
 
@@ -114,15 +114,16 @@ def test_a_slot_has_one_worker(shop: Shop, tmp_path: Path) -> None:
             assert second.is_alive
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_a_worker_that_is_stopped_lets_jobs_finish(
-    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+    shop: Shop, tmp_path: Path, marks: Marks, gate: Gate, name: str
 ) -> None:
     """It takes nothing new meanwhile."""
     with WorkerProgram(shop.jobs.url, tmp_path, "--queue", "default=1") as worker:
         running = shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "it")
         marks.wait_for(1)
         waiting = shop.add.enqueue_sync(1, 2)
-        os.kill(worker.pid, signal.SIGTERM)
+        os.kill(worker.pid, getattr(signal, name))
         time.sleep(0.3)  # in which it would have taken it
         gate.open()
         worker.wait()
@@ -173,3 +174,44 @@ def test_a_job_that_ends_its_workers_is_given_up(
     ):
         handle.result_sync(LONG_S)
     assert [each.outcome for each in handle.attempts_sync()] == ["lost"] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are handed on by fork")
+def test_a_worker_ends_with_who_holds_the_other_end(
+    url: str, shop: Shop, tmp_path: Path, marks: Marks, gate: Gate
+) -> None:
+    """A pipe tells it, however that has ended; what has not finished goes back."""
+    handle = shop.hold.enqueue_sync(f"{marks.folder}", f"{gate.path}", "it")
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "cotality.jobs", "worker", TARGET, "--grace", "0"]
+    worker = subprocess.Popen(
+        [*command, "--while-open", f"{ours}"],
+        env={**environment_of_scripts(), "COTALITY_JOBS_URL": url},
+        stdout=subprocess.DEVNULL,
+        pass_fds=[ours],
+        cwd=tmp_path,
+    )
+    os.close(ours)
+    marks.wait_for(1)
+    assert worker.poll() is None
+
+    os.close(theirs)
+
+    assert worker.wait(LONG_S) == 0
+    assert handle.status_sync() == JobStatus.QUEUED
+
+
+def test_a_descriptor_that_is_none_is_told(url: str, tmp_path: Path) -> None:
+    """Before the worker begins."""
+    command = [sys.executable, "-m", "cotality.jobs", "worker", TARGET]
+    ended = subprocess.run(
+        [*command, "--while-open", "777"],
+        env={**environment_of_scripts(), "COTALITY_JOBS_URL": url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+    )
+
+    assert ended.returncode == 1
+    assert "--while-open is a file descriptor" in ended.stderr

@@ -413,6 +413,41 @@ def test_after_a_fork(tmp_path: Path) -> None:
         assert ids(feeds.read("u")) == ["p3", "p2", "p1"]
 
 
+def test_a_file_is_where_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a process that goes to another folder before it is opened."""
+    world = World(("u", "a"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with world.feeds("sqlite:///feeds.db") as feeds:
+        monkeypatch.chdir(elsewhere)
+        feeds.deliver(post(1))
+    with world.feeds(f"sqlite:///{tmp_path}/feeds.db") as feeds:
+        assert ids(feeds.read("u")) == ["p1"]
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_new_file_that_somebody_else_is_at(tmp_path: Path) -> None:
+    """Is waited for: others make it at the same moment."""
+    file = tmp_path / "feeds.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("CREATE TABLE theirs (number)")
+    other.execute("BEGIN IMMEDIATE")
+    feeds = World(("u", "a")).feeds(f"sqlite:///{file}")
+    delivered: list[int] = []
+    thread = threading.Thread(target=lambda: delivered.append(feeds.deliver(post(1))))
+    thread.start()
+    thread.join(0.3)  # in which it has looked
+    other.execute("COMMIT")
+    other.close()
+    thread.join(LONG_S)
+
+    assert delivered == [1]
+    feeds.close()
+
+
 def test_closed_feeds_open_again(url: str) -> None:
     """To close them gives back what is open, no more."""
     world = World(("u", "a"))

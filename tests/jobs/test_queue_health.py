@@ -171,6 +171,61 @@ def test_whoever_cannot_be_told(clock: Clock, caplog: pytest.LogCaptureFixture) 
     assert "could not be told: ConnectionError: no network" in caplog.text
 
 
+def test_whoever_would_have_to_be_awaited(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Has not been told, and that is said."""
+
+    async def told(alert: Alert) -> None:
+        raise AssertionError(alert)
+
+    HealthWatch(tell=[told], now=clock).look([Figures(queued=10_001)])
+
+    assert "could not be told: TypeError: what is told is asynchronous" in caplog.text
+
+
+def test_a_memory_that_fails_loses_no_alert(clock: Clock) -> None:
+    """What was noted before has been told, and the rest is told the next time."""
+    told = list[Alert]()
+    calls = iter([True, OSError("locked"), True, OSError("locked"), True, True])
+
+    class Memory:
+        def begin(self, key: str) -> bool:
+            answer = next(calls)
+            if isinstance(answer, OSError):
+                raise answer
+            return answer
+
+        def end(self, key: str) -> bool:
+            return self.begin(key)
+
+    rules = AlertRules(depth=1, oldest_s=None, dead=None, no_worker_s=None)
+    watch = HealthWatch(rules, tell=[told.append], memory=Memory(), now=clock)
+    for queued in (5, 0):
+        both = [Figures("a", queued=queued), Figures("b", queued=queued)]
+        with pytest.raises(OSError, match="locked"):
+            watch.look(both)
+        watch.look(both)
+
+    assert [(each.queue, each.is_over) for each in told] == [
+        *(("a", False), ("b", False)),
+        *(("a", True), ("b", True)),
+    ]
+
+
+def test_dead_letters_are_told_by_one_who_looks_seldom(clock: Clock) -> None:
+    """More seldom than within the time that the rule is about."""
+    watch = HealthWatch(AlertRules(dead=5, dead_within_s=600), now=clock)
+
+    assert watch.look([Figures(dead=3)]) == []
+    clock.time += 3600
+    assert texts(watch.look([Figures(dead=9)])) == [
+        "queue 'mail': 6 dead letters have come lately; the limit is 5"
+    ]
+    clock.time += 3600
+    assert [each.is_over for each in watch.look([Figures(dead=9)])] == [True]
+
+
 def test_several_who_look(clock: Clock, tmp_path: Path) -> None:
     """At the same time, each with its own eyes: one of them tells."""
     told = list[Alert]()
@@ -208,6 +263,20 @@ def test_a_restart(clock: Clock, tmp_path: Path, is_bad_meanwhile: bool) -> None
     restarted().look([Figures(queued=0)])
     restarted().look([Figures(queued=10_001)])
     assert [each.is_over for each in told] == [False, True, False]
+
+
+def test_a_file_is_where_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a process that goes to another folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    memory = AlertFile("alerts.db")
+    monkeypatch.chdir(elsewhere)
+    assert memory.begin("depth: mail")
+
+    assert not AlertFile(tmp_path / "alerts.db").begin("depth: mail")
 
 
 @given(st.lists(st.integers(0, 30), max_size=50))

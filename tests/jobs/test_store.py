@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -27,9 +28,12 @@ from cotality.jobs import (
     UnknownJobError,
     current_job,
 )
+from cotality.jobs._jobs.api import base
 from cotality.jobs._jobs.engines.choosing import EngineName
+from cotality.jobs._jobs.store import database, workers
+from cotality.jobs._jobs.store.slots import folder_of
 from tests.jobs.tickets import ticket_of
-from tests.kit.helpers import environment_of_scripts
+from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
 
 pytest.importorskip("sqlalchemy")
@@ -150,6 +154,35 @@ def test_many_are_stored_together_or_not_at_all(jobs: Jobs) -> None:
     assert len(job.enqueue_many_sync([(1,), {"user": 2}])) == 2
 
 
+@pytest.mark.parametrize("using", [{"job_id": "x"}, {"key": "x"}])
+def test_several_calls_have_no_one_id(jobs: Jobs, using: dict[str, Any]) -> None:
+    """All but the first would be lost without a word."""
+    job = jobs.job(send).using(**using)
+
+    with pytest.raises(ValueError, match=f"{next(iter(using))}='x' .*of 2 calls"):
+        job.enqueue_many_sync([(1,), (2,)])
+    assert jobs.list() == []
+    assert len(job.enqueue_many_sync([(1,)])) == 1
+
+
+def test_any_number_is_purged(jobs: Jobs) -> None:
+    """More than a database takes in one statement."""
+    from sqlalchemy import event
+
+    handles = jobs.job(send).enqueue_many_sync((number,) for number in range(1200))
+    jobs.close()
+
+    def limit(connection: sqlite3.Connection, record: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1100)
+
+    event.listen(jobs.base.database.engine, "connect", limit)
+    with jobs.transaction() as connection:
+        connection.exec_driver_sql("UPDATE cotality_jobs SET state = 'CANCELLED'")
+
+    assert jobs.purge(handle.id for handle in handles) == 1200
+    assert jobs.list() == []
+
+
 @pytest.mark.parametrize("ends_well", [True, False])
 def test_a_job_in_a_transaction_of_the_caller(jobs: Jobs, ends_well: bool) -> None:
     """It is there with the rest of it, or not at all."""
@@ -188,6 +221,78 @@ def test_a_transaction_of_the_store_itself(jobs: Jobs) -> None:
     assert jobs.list() == []
 
 
+def test_the_sql_of_the_caller_means_what_it_did(jobs: Jobs) -> None:
+    """Its functions of time stay those of SQLite, of which a schema may be made."""
+    import sqlalchemy
+
+    ask = "SELECT typeof(strftime('%s', 'now'))"
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (at TEXT)")
+        connection.exec_driver_sql("CREATE INDEX years ON mine (strftime('%Y', at))")
+    try:
+        with engine.begin() as connection:
+            job.using(connection=connection).enqueue_sync(1)
+            assert connection.exec_driver_sql(ask).scalar() == "text"
+    finally:
+        engine.dispose()
+    jobs.close()
+    with jobs.transaction() as connection:
+        assert connection.exec_driver_sql(ask).scalar() == "text"
+        connection.exec_driver_sql("INSERT INTO mine VALUES ('2026-11-30')")
+        job.using(connection=connection).enqueue_sync(2)
+    assert len(jobs.list()) == 2
+
+
+def test_a_connection_that_commits_by_itself_is_refused(jobs: Jobs) -> None:
+    """A job could be there without its ticket, and wait for ever."""
+    import sqlalchemy
+
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url, isolation_level="AUTOCOMMIT")
+    try:
+        with (
+            engine.connect() as connection,
+            pytest.raises(ValueError, match="AUTOCOMMIT"),
+        ):
+            job.using(connection=connection).enqueue_sync(1)
+    finally:
+        engine.dispose()
+    assert jobs.list() == []
+
+
+def test_a_transaction_that_is_begun_by_hand_is_one(jobs: Jobs) -> None:
+    """As SQLAlchemy tells people to do on SQLite, for savepoints that are true."""
+    import sqlalchemy
+    from sqlalchemy import event
+
+    job = jobs.job(send)
+    jobs.prepare()
+    engine = sqlalchemy.create_engine(jobs.url)
+
+    def by_hand(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None
+
+    def begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "connect", by_hand)
+    event.listen(engine, "begin", begin)
+    try:
+        for ends_well in (False, True):
+            with engine.connect() as connection, connection.begin() as transaction:
+                with connection.begin_nested():
+                    job.using(connection=connection).enqueue_sync(1)
+                if not ends_well:
+                    transaction.rollback()
+            assert len(jobs.list()) == int(ends_well)
+    finally:
+        engine.dispose()
+
+
 def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     """One transaction has one database."""
     import sqlalchemy
@@ -202,6 +307,32 @@ def test_a_transaction_elsewhere_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     engine.dispose()
     with pytest.raises(TypeError, match="must be a Connection or a Session"):
         jobs.job(send).using(connection=sqlite3).enqueue_sync(1)
+
+
+def test_a_transaction_imports_nothing_that_others_would_stumble_over(
+    tmp_path: Path,
+) -> None:
+    """While one thread imports `sqlalchemy.orm`, no other can bind a parameter."""
+    program = (
+        "import sys\n"
+        "from cotality.jobs import Jobs\n"
+        f"jobs = Jobs({f'sqlite:///{tmp_path}/jobs.db'!r})\n"
+        "job = jobs.job(print)\n"
+        "with jobs.transaction() as connection:\n"
+        "    job.using(connection=connection).enqueue_sync('x')\n"
+        "print(len(jobs.list()), 'sqlalchemy.orm' in sys.modules)\n"
+        "jobs.close()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment_of_scripts(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+        check=True,
+    )
+
+    assert ended.stdout == "1 False\n"
 
 
 @pytest.mark.parametrize("engine_name", get_args(EngineName))
@@ -309,15 +440,123 @@ def test_a_status_is_asked_for_in_the_store(jobs: Jobs) -> None:
         jobs.purge(late.id)
 
 
-def test_a_thread_does_not_wait_for_its_own_transaction(jobs: Jobs) -> None:
+def test_a_list_goes_on_where_the_last_part_of_it_ended(jobs: Jobs) -> None:
+    """Whatever has come meanwhile, and however many came at the same moment."""
+    job = jobs.job(send)
+    ids = [each.id for each in job.enqueue_many_sync([(each,) for each in range(5)])]
+    ids += [job.enqueue_sync(5).id]
+    first = jobs.list(limit=2)
+    job.enqueue_sync(6)
+    second = jobs.list(limit=3, before=first[-1].id)
+    third = jobs.list(limit=3, before=second[-1].id)
+
+    assert first[0].id == ids[-1]
+    assert sorted(each.id for each in [*first, *second, *third]) == sorted(ids)
+    assert jobs.list(before=third[-1].id) == []
+    with pytest.raises(UnknownJobError, match="there is no job 'x'"):
+        jobs.list(before="x")
+
+
+def test_some_jobs_are_asked_for_by_their_ids(jobs: Jobs) -> None:
+    """As many as are there, in one go."""
+    job = jobs.job(send)
+    one, _, other = job.enqueue_many_sync([(each,) for each in range(3)])
+
+    found = jobs.list(ids=[one.id, "x", other.id])
+
+    assert {each.id for each in found} == {one.id, other.id}
+    assert jobs.list(ids=[]) == []
+    with pytest.raises(TypeError, match="ids are several"):
+        jobs.list(ids=one.id)
+
+
+def test_jobs_of_several_queues_are_one_list(jobs: Jobs) -> None:
+    """And those of one, or of none."""
+    job = jobs.job(send)
+    ids = [job.using(queue=queue).enqueue_sync(1).id for queue in ("a", "b", "c")]
+
+    assert [each.id for each in jobs.list(queue=["a", "c"])] == [ids[2], ids[0]]
+    assert [each.id for each in jobs.list(queue="b")] == [ids[1]]
+    assert jobs.list(queue=[]) == []
+
+
+def test_queues_that_are_asked_for_are_counted(jobs: Jobs) -> None:
+    """Although they have neither a job nor a worker of their own."""
+    assert jobs.stats() == []
+    jobs.job(send).using(queue="a").enqueue_sync(1)
+
+    found = jobs.stats(queues=["a", "b"])
+
+    assert [(each.queue, each.queued, each.workers) for each in found] == [
+        ("a", 1, 0),
+        ("b", 0, 0),
+    ]
+    with pytest.raises(ValueError, match="a queue's name"):
+        jobs.stats(queues=[" "])
+
+
+def test_what_was_written_beside_the_jobs_is_read(jobs: Jobs) -> None:
+    """While somebody else writes, too."""
+    with jobs.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (number INTEGER)")
+        connection.exec_driver_sql("INSERT INTO mine VALUES (7)")
+
+    with jobs.transaction(), jobs.reading() as other:
+        assert other.exec_driver_sql("SELECT number FROM mine").scalar() == 7
+
+
+async def awaited(jobs: Jobs) -> None:
+    await jobs.job(send).enqueue(1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda jobs: jobs.job(send).enqueue_sync(1),
+        lambda jobs: asyncio.run(awaited(jobs)),
+        lambda jobs: jobs.transaction().__enter__(),
+        lambda jobs: jobs.cancel("x"),
+        lambda jobs: jobs.requeue("x"),
+        lambda jobs: jobs.purge(["x"]),
+        lambda jobs: jobs.sweep(),
+    ],
+    ids=["enqueue", "await", "nested", "cancel", "requeue", "purge", "sweep"],
+)
+def test_a_thread_does_not_wait_for_its_own_transaction(
+    jobs: Jobs, call: Callable[[Jobs], object]
+) -> None:
     """It is told so at once, and how to enqueue there."""
     job = jobs.job(send)
+    job.using(job_id="x").enqueue_sync(1)
     with (
         jobs.transaction(),
         pytest.raises(StoreError, match=r"job\.using\(connection=connection\)"),
     ):
-        job.enqueue_sync(1)
+        call(jobs)
     assert job.enqueue_sync(2).status_sync() is JobStatus.QUEUED
+
+
+def test_a_task_that_was_begun_in_a_transaction_outlives_it(jobs: Jobs) -> None:
+    """Then it may enqueue as anybody may, and so may other tasks meanwhile."""
+    job = jobs.job(send)
+
+    async def main() -> list[str]:
+        over = asyncio.Event()
+
+        async def later() -> str:
+            await over.wait()
+            return (await job.enqueue(1)).id
+
+        other = asyncio.create_task(job.enqueue(2))
+        with jobs.transaction() as connection:
+            inside = await job.using(connection=connection).enqueue(3)
+            task = asyncio.create_task(later())
+            await asyncio.sleep(0)
+        over.set()
+        return [inside.id, await task, (await other).id]
+
+    ids = asyncio.run(main())
+    assert sorted(info.id for info in jobs.list()) == sorted(ids)
 
 
 @pytest.mark.parametrize(
@@ -567,3 +806,84 @@ def test_a_forked_process_has_connections_of_its_own(jobs: Jobs) -> None:
     job.enqueue_sync(3)
 
     assert len(jobs.list()) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # likewise
+@pytest.mark.parametrize("what", ["cotality_version", "connection"])
+def test_a_fork_while_a_thread_waits_for_the_store(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The child does not wait for a thread that it does not have."""
+    job = jobs.job(send)
+    jobs.prepare()
+    jobs.close()
+    is_there, go_on = threading.Event(), threading.Event()
+    module, name = {
+        "cotality_version": (base, "has_tables"),
+        "connection": (database, "made_engine"),
+    }[what]
+    right = getattr(module, name)
+
+    def slow(*args: Any, **kwargs: Any) -> Any:  # Any: as the right one
+        is_there.set()
+        assert go_on.wait(LONG_S)
+        return right(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, slow)
+    thread = threading.Thread(target=job.enqueue_sync, args=[1])
+    thread.start()
+    assert is_there.wait(LONG_S)
+    monkeypatch.setattr(module, name, right)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            job.enqueue_sync(2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        ended.extend(each for each in os.waitpid(pid, os.WNOHANG) if each)
+        return bool(ended)
+
+    try:
+        wait_until(has_ended)
+    finally:
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        go_on.set()
+        thread.join()
+    assert ended == [pid]
+    assert len(jobs.list()) == 2
+
+
+def test_a_user_without_a_name_has_a_place_for_locks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container that is given any number for its user."""
+    if sys.platform == "win32":
+        pytest.skip("users have names there")
+
+    def unknown() -> str:
+        raise KeyError(f"getpwuid(): uid not found: {os.getuid()}")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    folder = folder_of(database.Database("postgresql://user@host/name"))
+    assert folder.parent.name == f"cotality-{os.getuid()}"
+
+
+def test_who_serves_all_queues_serves_those_that_others_name(jobs: Jobs) -> None:
+    """Also while no job is in them, and whoever came first."""
+    jobs.prepare()
+    with jobs.base.database.writing() as connection:
+        now = jobs.base.database.now(connection)
+        for slot, queues in (("0", {workers.ALL: 4}), ("1", {"mail": 2})):
+            row = workers.WorkerRow(slot, slot, "here", 1, queues, "", now, now)
+            workers.join(connection, row)
+
+    [mail] = jobs.stats()
+
+    assert (mail.queue, mail.workers, mail.slots) == ("mail", 2, 6)

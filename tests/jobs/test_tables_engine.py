@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotality.jobs import Jobs, StoreError
 from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.engines.protocol import Limits
+from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Placed, Ticket, execute
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
@@ -136,6 +138,109 @@ def test_many_workers_share_what_there_is(url: str) -> None:
     assert {*ran.count.values(), *limited.count.values()} == {1}
     assert limited.most <= 3
     assert not Base(url, "tables").engine.held_by_others([])
+
+
+def two_places(queue: str, held: Mapping[str, int]) -> int:
+    """Places that all queues have together."""
+    return 2 - sum(held.values())
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(rate=(1, 600.0)), Limits(concurrency=1)], ids=["rate", "count"]
+)
+def test_what_a_limit_keeps_back_takes_no_place(base: Base, limits: Limits) -> None:
+    """Of the two there are, the other queue has the one that is left."""
+    ran, end = Ran(), threading.Event()
+
+    def run(ticket: Ticket) -> None:
+        ran(ticket)
+        if ticket.job == "held":
+            end.wait(LONG_S)
+
+    base.engine.limit("a", limits, 4, POLL_S)
+    hand_over(base, "held", "later", "much later", queue="a")
+    base.engine.serve("me", None, run, two_places)
+    wait_until(lambda: ran.count["held"] == 1)
+
+    hand_over(base, "other", queue="b")
+    try:
+        wait_until(lambda: ran.count["other"] == 1)
+    finally:
+        end.set()
+
+
+def test_a_rate_goes_on_after_the_clock_was_set_back(base: Base) -> None:
+    """What has started before, by a clock that was an hour ahead, does not count."""
+    ran = Ran()
+    base.engine.limit("q", Limits(rate=(1, 60.0)), 4, POLL_S)
+    with base.database.writing() as connection:
+        execute(
+            connection,
+            "INSERT INTO cotality_starts (queue, started_at) VALUES ('q', :at)",
+            at=time.time() + 3600,
+        )
+    hand_over(base, "a", "b")
+    base.engine.serve("me", ["q"], ran, four)
+
+    wait_until(lambda: ran.count["a"] == 1)
+    assert ran.count == {"a": 1}
+
+
+def test_many_keys_in_any_order(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who write the same ones do not wait for each other for ever."""
+    jobs = Jobs(server.url)
+    job = jobs.job(unique=lambda number: f"{number}")(work)
+    jobs.prepare()
+    both, errors = threading.Barrier(2), list[Exception]()
+    right = moves.add
+
+    def add(*args: Any) -> bool:
+        added = right(*args)
+        try:
+            both.wait(1)  # for the other one to have its first one as well, if it can
+        except threading.BrokenBarrierError:
+            pass
+        return added
+
+    def enqueue(numbers: list[int]) -> None:
+        try:
+            job.enqueue_many_sync([(number,) for number in numbers])
+        except StoreError as error:
+            errors.append(error)
+
+    monkeypatch.setattr(moves, "add", add)
+    threads = [
+        threading.Thread(target=enqueue, args=[numbers]) for numbers in ([1, 2], [2, 1])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    assert len(jobs.list()) == 2
+    jobs.close()
+
+
+def work(number: int) -> None: ...
+
+
+def test_queues_take_turns(base: Base) -> None:
+    """The one whose name comes last does not wait until the others are empty."""
+    order: list[str] = []
+
+    def run(ticket: Ticket) -> None:
+        order.append(ticket.job)
+        time.sleep(POLL_S)
+
+    hand_over(base, *(f"a{number}" for number in range(50)), queue="a")
+    hand_over(base, "z", queue="z")
+    base.engine.serve("me", None, run, two_places)
+
+    wait_until(lambda: len(order) == 51)
+    assert order.index("z") <= 5
 
 
 def test_a_new_job_may_have_the_id_of_one_that_was_purged(base: Base) -> None:

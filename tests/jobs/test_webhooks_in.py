@@ -211,6 +211,30 @@ def test_a_time_that_is_none(name: str, stamp: str) -> None:
         Receiver(make(secrets=[NEW], **more)).receive(headers, BODY)
 
 
+@pytest.mark.parametrize("event_id", ["m\u00fc", "\ud800", "\u0661"])
+def test_an_id_that_no_header_has(event_id: str) -> None:
+    """Is that of nobody, whatever a server makes of strange bytes."""
+    headers = {**standard(), "Webhook-Id": event_id}
+    receiver = Receiver(StandardWebhook([NEW], now=now), print)
+
+    assert receiver.answer(headers, BODY).status == 401
+
+
+@pytest.mark.parametrize("age", [0, -1, float("nan"), "300", None, True])
+@pytest.mark.parametrize("kind", [StandardWebhook, StripeSignature])
+def test_an_age_that_is_none(kind: Any, age: Any) -> None:
+    """Is refused at once: with some of them any age would be right."""
+    with pytest.raises((TypeError, ValueError), match="max_age_s must be"):
+        kind([NEW], max_age_s=age)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "5", None, True])
+def test_a_size_that_is_none(signature: Signature, size: Any) -> None:
+    """Likewise."""
+    with pytest.raises(ValueError, match="max_body must be a number of bytes"):
+        Receiver(signature, max_body=size)
+
+
 def test_a_body_that_is_too_large(receiver: Receiver, sign: Sign) -> None:
     """Is not even looked at; the limit itself is accepted."""
     body = b'{"id": "evt_1", "data": "' + b"x" * 999_973 + b'"}'
@@ -338,6 +362,18 @@ def test_stored_in_an_event_loop(signature: Signature, sign: Sign) -> None:
 
     assert [each.status for each in asyncio.run(main())] == [200, 200, 401]
     assert len(stored) == 2
+
+
+def test_a_store_that_nobody_awaits_is_not_answered_with_200(
+    signature: Signature, sign: Sign
+) -> None:
+    """It has stored nothing: the sender comes again."""
+
+    async def store(event: Event) -> None:
+        raise AssertionError(event)
+
+    with pytest.raises(TypeError, match=r"await receiver\.answer_async"):
+        Receiver(signature, store).answer(sign(), BODY)
 
 
 @pytest.mark.parametrize(

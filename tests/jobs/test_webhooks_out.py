@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -232,6 +233,15 @@ def test_how_long_the_receiver_wants_to_be_left_alone(
     assert retry_after(answer, 1_800_000_000) == seconds
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["Fri, 31 Dec 1999 23:59:59 +99999999999999999", f"0 Dec {'9' * 30} 23:59:59"],
+)
+def test_a_pause_that_no_calendar_has(value: str) -> None:
+    """Is none, whatever a stranger writes there."""
+    assert retry_after(Response(503, {"retry-after": value}, b""), 1_800_000_000) == 0
+
+
 def test_a_longer_pause_that_is_asked_for(sender: WebhookSender, clock: Clock) -> None:
     """Counts; a shorter one does not."""
     longer = [(429, {"Retry-After": "600"}), (503, {"Retry-After": "1"}), (200, {})]
@@ -239,6 +249,81 @@ def test_a_longer_pause_that_is_asked_for(sender: WebhookSender, clock: Clock) -
         _, pauses = send_until_settled(sender, endpoint(listener.url), clock)
 
     assert pauses == [600, 300]
+
+
+# What is known of endpoints is not to be had.
+
+
+class Broken(FileStates):
+    """States in a file that is locked, or full, or gone."""
+
+    reads = False
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        if not self.reads:
+            raise sqlite3.OperationalError("database is locked")
+        self.reads = False  # the next one fails
+        with super().opened() as database:
+            yield database
+
+
+def test_states_that_cannot_be_read_cost_an_attempt(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """And not the message, which has not been sent."""
+    sender = WebhookSender(Broken(tmp_path / "x"), now=clock, jitter=lambda: 0.5)
+    to = endpoint("https://partner.example/hook")
+
+    for attempt, pause in ((1, 5), (len(SCHEDULE), None)):
+        with pytest.raises(DeliveryError, match=r"cannot be read: .*locked") as caught:
+            sender.send(Message.of("a", 1), to, attempt)
+        assert (caught.value.retry_in, caught.value.is_attempt) == (pause, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_in"), [(200, None), (500, 5), (400, None), (410, None)]
+)
+def test_states_that_cannot_be_written_change_no_answer(
+    tmp_path: Path,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    retry_in: float | None,
+) -> None:
+    """What has arrived has arrived."""
+    states = Broken(tmp_path / "endpoints.db")
+    sender = WebhookSender(
+        states, transport=Transport(**HERE), now=clock, jitter=lambda: 0.5
+    )
+
+    def pause(endpoint_id: str, now: float) -> float:
+        return 0.0
+
+    states.reads, states.pause = True, pause  # type: ignore[method-assign]
+    with hook([(status, {})]) as listener:
+        to = endpoint(listener.url)
+        if status == 200:
+            assert sender.send(Message.of("a", 1), to, 1).status == 200
+        else:
+            with pytest.raises(DeliveryError, match=f"answered {status}") as caught:
+                sender.send(Message.of("a", 1), to, 1)
+            assert caught.value.retry_in == retry_in
+    assert "is not noted: OperationalError: database is locked" in caplog.text
+
+
+def test_states_are_where_they_were_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a process that goes to another folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    states = FileStates("endpoints.db")
+    monkeypatch.chdir(elsewhere)
+    states.disable("7", "gone")
+
+    assert FileStates(tmp_path / "endpoints.db").disabled("7") == "gone"
 
 
 # An endpoint that fails all the time.
@@ -716,7 +801,11 @@ def test_a_proxy_that_does_not_want_to(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://10.0.0.1/", "https://[::1]/", "http://a.test/"]
+    "url",
+    [
+        *("https://10.0.0.1/", "https://[::1]/", "http://a.test/", "https://127.1/"),
+        *("https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1./"),
+    ],
 )
 def test_what_a_proxy_is_not_asked_for(url: str) -> None:
     """An address that is seen to be none of the outside, and what is not encrypted."""

@@ -46,7 +46,12 @@ class WorkerProgram:
         if sys.platform == "win32":
             pytest.skip("the workers of tests are started by a shell")
         self.start()
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            # It would go on, with whatever stands at the place of its store later on.
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def start(self) -> None:

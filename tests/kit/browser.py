@@ -32,6 +32,11 @@ SWITCHES = (
 )
 
 
+# Pids of drivers that are there for all tests of a module: their browsers have other
+# processes at each moment.
+kept: set[int] = set()
+
+
 def missing() -> str:
     """What keeps us from starting a browser; empty if nothing does."""
     try:
@@ -51,9 +56,20 @@ def found() -> str | None:
 
 @contextmanager
 def browser(
-    profile: Path, *, size: tuple[int, int] = (1280, 1000), dark: bool = False
+    profile: Path,
+    *,
+    size: tuple[int, int] = (1280, 1000),
+    dark: bool = False,
+    is_kept: bool = False,
 ) -> Iterator[WebDriver]:
-    """A browser with nothing but the empty folder *profile*; gone afterwards."""
+    """A browser with nothing but the empty folder *profile*; gone afterwards.
+
+    Args:
+        profile: Where it keeps what it has to.
+        size: Of its window.
+        dark: Whether the system is dark.
+        is_kept: Whether several tests have it one after the other.
+    """
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
@@ -65,13 +81,18 @@ def browser(
     options.set_capability(
         "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
     )
-    driver = Chrome(options, Service(shutil.which("chromedriver")))
+    service = Service(shutil.which("chromedriver"))
+    driver = Chrome(options, service)
+    pid = service.process.pid
+    if is_kept:
+        kept.add(pid)
     try:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         yield driver
     finally:
         driver.quit()
+        kept.discard(pid)
 
 
 def complaints(driver: WebDriver) -> list[str]:
@@ -79,14 +100,14 @@ def complaints(driver: WebDriver) -> list[str]:
     return [entry["message"] for entry in driver.get_log("browser")]
 
 
-def requests(driver: WebDriver) -> list[str]:
-    """What pages from files have asked for, by address; can be read once."""
+def requests(driver: WebDriver, pages: str = "file:") -> list[str]:
+    """What pages whose address begins so have asked for; can be read once."""
     found: list[str] = []
     for entry in driver.get_log("performance"):
         message: dict[str, Any] = json.loads(entry["message"])["message"]  # Any: JSON
         if message["method"] != "Network.requestWillBeSent":
             continue
         # Not what the browser itself asks for when it starts.
-        if message["params"]["documentURL"].startswith("file:"):
+        if message["params"]["documentURL"].startswith(pages):
             found.append(message["params"]["request"]["url"])
     return found

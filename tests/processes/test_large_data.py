@@ -121,6 +121,18 @@ def segment_files(pid: int | str = "self") -> list[str]:
     return [name for name in found if name == SEGMENT]
 
 
+def files_in_shm(pid: int) -> set[Path]:
+    """What a process has open or mapped in there; others have files there as well."""
+    maps = Path(f"/proc/{pid}/maps").read_text("utf-8").splitlines()
+    names = [line.split(maxsplit=5)[-1] for line in maps if "/dev/shm/" in line]
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            names.append(os.readlink(fd))
+        except FileNotFoundError:
+            continue
+    return {Path(name) for name in names if name.startswith("/dev/shm/")}
+
+
 @pytest.fixture
 def counted() -> list[object]:
     Counted.pickled = 0
@@ -771,11 +783,11 @@ def full_file() -> Descriptor:
 
 
 def test_without_room_in_memory_a_disk_file_is_used(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Where no file in memory can be made or filled, the temporary folder serves."""
     disk_files: list[int] = []
-    before = set(Path(tempfile.gettempdir()).glob("cotality-*"))
+    monkeypatch.setattr(tempfile, "tempdir", f"{tmp_path}")
 
     def disk_file() -> Descriptor:
         disk_files.append(1)
@@ -790,7 +802,7 @@ def test_without_room_in_memory_a_disk_file_is_used(
         assert execute_tasks_in_parallel(tasks, 2, True) == [MANY + 1] * 10
 
     assert len(disk_files) == 2
-    assert set(Path(tempfile.gettempdir()).glob("cotality-*")) <= before
+    assert [*tmp_path.glob("cotality-*")] == []
 
 
 def test_an_argument_without_room_costs_its_task(
@@ -978,12 +990,12 @@ def test_a_worker_that_dies_around_its_answer_loses_nothing_else() -> None:
 
 @linux
 def test_nothing_is_left_when_the_caller_is_killed(
-    tmp_path: Path, marks: Marks, gate: Gate
+    tmp_path: Path, marks: Marks, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGKILL of the caller leaves no file, no process and no word."""
-    shm = Path("/dev/shm")  # to look, not to write
-    folder = Path(tempfile.gettempdir())
-    before = set(shm.iterdir()) | set(folder.glob("cotality-*"))
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", f"{folder}")
     source = """
 import numpy as np
 big = np.zeros(2_000_000)
@@ -1000,12 +1012,15 @@ execute_tasks_in_parallel(
         marks.wait_for(2)
         children = psutil.Process(program.process.pid).children(recursive=True)
         assert any(segment_files(child.pid) for child in children)
+        pids = [program.process.pid, *(child.pid for child in children)]
+        in_shm = set[Path]().union(*map(files_in_shm, pids))
         program.process.kill()
         program.process.wait(LONG_S)
         _, alive = psutil.wait_procs(children, timeout=LONG_S)
 
     assert not alive
-    assert set(shm.iterdir()) | set(folder.glob("cotality-*")) <= before
+    assert [*folder.iterdir()] == []
+    assert [file for file in in_shm if file.exists()] == []
 
 
 def test_a_script_with_large_data_ends_quietly(tmp_path: Path) -> None:

@@ -450,6 +450,7 @@ OTHERS = {
         *("thread_team.py", "threads.py", "watcher.py", "settling.py"),
         *("head_start.py", "arrivals_async.py", "starts.py"),
         *("keeper.py", "starter.py", "supervisor.py", "in_thread.py"),  # of a flow
+        "running.py",  # of joblib's calls
     },
     "it raises later what it caught, or asks in another function": {
         *("desk.py", "local_chunk.py"),

@@ -154,9 +154,12 @@ def test_bench_says_what_cannot_be_done_one_way(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "work", "--data", "-"), "write module:function, such as math:sqrt"),
-        (("run", "nothing:at", "--data", "-"), "cannot import 'nothing'"),
-        (("run", "work:nothing", "--data", "-"), "module 'work' has no 'nothing'"),
+        (("run", "work", "--data", "-"), "given as module:name, such as math:sqrt"),
+        (
+            ("run", "nothing:at", "--data", "-"),
+            "No module named 'nothing'. It was",
+        ),
+        (("run", "work:nothing", "--data", "-"), "work has no 'nothing'"),
         (("run", "work:__name__", "--data", "-"), "work:__name__ is no function"),
         (("run", "work:double", "--data", "none"), "there is no file 'none'"),
         (("run", "work:double", "--data", "work.py"), "line 2 of work.py is no JSON"),

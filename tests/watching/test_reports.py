@@ -205,8 +205,7 @@ def spans_of(count: int, seed: int) -> Iterator[Span]:
 def test_a_timeline_has_a_limit_and_loses_nothing(seed: int) -> None:
     """However many tasks there are, spans are few and count every one, in order."""
     timeline = Timeline(limit=500)
-    timeline.add_row()
-    timeline.add_row()
+    timeline.have_rows(2)
     given = list(spans_of(5_000, seed))
     for span in given:
         timeline.add(0, span)
@@ -224,7 +223,7 @@ def test_a_timeline_has_a_limit_and_loses_nothing(seed: int) -> None:
 def test_long_tasks_are_never_merged() -> None:
     """A task that can be seen stays a span of its own among thousands of tiny ones."""
     timeline = Timeline(limit=200)
-    timeline.add_row()
+    timeline.have_rows(1)
     at = 0.0
     for index in range(3_000):
         length = 1.0 if index == 1_500 else 1e-5
@@ -240,7 +239,7 @@ def test_a_timeline_may_have_more_rows_than_spans() -> None:
     """A limit below the number of rows leaves one span in each."""
     timeline = Timeline(limit=10)
     for row in range(50):
-        timeline.add_row()
+        timeline.have_rows(row + 1)
         for number in range(3):
             timeline.add(row, Span(number, number + 0.5, number, 1, 0.5, "f", "w"))
 

@@ -23,7 +23,8 @@ class QueueStats:
         cancelled: Jobs that were cancelled, as far as they are kept.
         oldest_s: For how many seconds the oldest job that could start has waited; None
             if there is none.
-        done_per_minute: Jobs that have succeeded within the last minute.
+        done_per_minute: Jobs that have succeeded within the last minute, as far as they
+            are kept.
         workers: Workers that are alive and serve this queue.
         slots: How many of its jobs these can run at once.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import logging
 import os
 import signal
@@ -18,6 +17,7 @@ from types import FrameType
 from typing import Any, cast
 
 from cotality._kit.command_line import CannotDoError, exit_code
+from cotality._kit.named_thing import thing_named
 from cotality._kit.safe_text import class_and_text
 from cotality.core.hosting import LinkEnd
 from cotality.core.utils.process import WorkerStartError
@@ -208,35 +208,13 @@ def path_of(given: Given) -> Path:
 
 def flow_named(text: str) -> Flow[Any, Any]:  # Any: of any type
     """The flow that ``module:name`` is, or makes."""
-    module_name, colon, name = text.partition(":")
-    if not (module_name and colon and name):
-        raise CannotDoError(f"a flow is given as module:name, got {text!r}")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        thing: Any = importlib.import_module(module_name)  # Any: what it has
-    except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise  # it is there, and something that it needs is not
-        raise CannotDoError(f"{error}{hint_for(module_name)}") from error
-    for part in name.split("."):
-        if not hasattr(thing, part):
-            raise CannotDoError(f"{text}: there is no {part!r} in {thing!r}")
-        thing = getattr(thing, part)
+    thing = thing_named(text, "a flow", "service:flow")
     flow: Flow[Any, Any] | None = as_flow(thing)
     if flow is None and callable(thing):
         flow = as_flow(thing())
     if flow is None:
         raise CannotDoError(f"{text} is no Flow, and makes none: {thing!r}")
     return flow
-
-
-def hint_for(module_name: str) -> str:
-    """What to do where a file was meant."""
-    if module_name.endswith(".py"):
-        plain = module_name.removesuffix(".py").replace("/", ".")
-        return f". A module is given by its name: {plain}"
-    return f". It was looked for in {os.getcwd()} as well"
 
 
 def as_flow(thing: object) -> Flow[Any, Any] | None:

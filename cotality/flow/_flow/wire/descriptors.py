@@ -43,7 +43,8 @@ class Descriptors:
                 os.close(fd)
 
     def __del__(self) -> None:
-        self.close()
+        if hasattr(self, "fds"):  # else an exception struck while this was made
+            self.close()
 
 
 class Kept:

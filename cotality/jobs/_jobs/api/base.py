@@ -6,12 +6,23 @@ import os
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from cotality.jobs._jobs.engines.choosing import DEFAULT, checked_engine, engine_for
 from cotality.jobs._jobs.engines.protocol import JobEngine
 from cotality.jobs._jobs.errors.errors import StoreError
 from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.schema import has_tables, make_store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Holding:
+    """A transaction that is open; whoever was begun meanwhile sees when it ends."""
+
+    is_open = True
 
 
 class Base:
@@ -22,7 +33,9 @@ class Base:
         self.engine_name = checked_engine(engine)
         self.engine: JobEngine = engine_for(self.database, engine)
         self.lock = threading.Lock()
-        self.holds = threading.local()
+        self.holds = threading.local()  # whether this thread has a transaction open
+        # And whether this task of an event loop has, whose calls go to other threads.
+        self.holding: ContextVar[Holding | None] = ContextVar("holding", default=None)
         self.is_ready = False
         self.pid = os.getpid()
 
@@ -34,32 +47,49 @@ class Base:
             may_write: Whether nobody in this thread holds a transaction open, which
                 would be waited for in vain.
         """
+        self.notice_fork()
         with self.lock:
-            self.after_fork()
             if not self.is_ready:
                 self.check(may_write)
                 self.is_ready = True
             self.engine.know_queues(queues, may_write=may_write)
 
     @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction of the store, of one who has none open.
+
+        Raises:
+            StoreError: This thread, or task, has one, and would wait for itself.
+        """
+        self.check_free()
+        with self.database.writing() as connection:
+            yield connection
+
+    @contextmanager
     def is_in_transaction(self) -> Generator[None]:
         """Meanwhile this thread holds a transaction of the store."""
+        holding = Holding()
+        self.holding.set(holding)
         self.holds.any = True
         try:
             yield
         finally:
-            self.holds.any = False
+            holding.is_open = self.holds.any = False
+
+    def is_held(self) -> bool:
+        """Whether this thread, or task, has the file to itself, so that others wait."""
+        holding = self.holding.get()
+        is_held = holding is not None and holding.is_open
+        return self.database.is_sqlite and (
+            is_held or bool(getattr(self.holds, "any", False))
+        )
 
     def check_free(self) -> None:
-        """See that this thread does not wait for itself.
-
-        Raises:
-            StoreError: It holds a transaction, and is about to begin another one.
-        """
-        if self.database.is_sqlite and getattr(self.holds, "any", False):
+        if self.is_held():
             raise StoreError(
                 "this thread is in jobs.transaction(), which another transaction would "
-                "wait for in vain: enqueue in it, by job.using(connection=connection)"
+                "wait for in vain: enqueue in it, by job.using(connection=connection), "
+                "and do everything else before or after it"
             )
 
     def check(self, may_write: bool) -> None:
@@ -74,13 +104,14 @@ class Base:
         self.engine.prepare()
         make_store(self.database, self.engine_name)
 
-    def after_fork(self) -> None:
-        """What a parent has open is not for its child."""
+    def notice_fork(self) -> None:
+        """What a parent has open, or has locked, is not for its child."""
         if self.pid != os.getpid():
             self.engine = engine_for(self.database, self.engine_name)
-            self.pid = os.getpid()
+            self.lock, self.pid = threading.Lock(), os.getpid()
 
     def close(self) -> None:
+        self.notice_fork()
         with self.lock:
             self.engine.close()
             self.database.close()

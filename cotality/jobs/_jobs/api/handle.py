@@ -119,7 +119,7 @@ class JobHandle(Generic[R]):
         """
         base = self._base
         base.ready()
-        with base.database.writing() as connection:
+        with base.writing() as connection:
             now = base.database.now(connection)
             found = moves.cancel(connection, self.id, now, kill=kill)
         if found is None:

@@ -70,12 +70,25 @@ class Enqueues(Generic[P, R]):
 
         Args:
             calls: The arguments of each: a tuple, or a dict of named ones.
+
+        Raises:
+            ValueError: They are several, and all would have one *key* or *job_id*.
         """
         orders: list[NewJob] = []
         for call in calls:
             args, kwargs = arguments_in(call)
             orders.append(self._job.definition.order(self._call, args, kwargs))
+        self._check_several(len(orders))
         return self._put(orders)
+
+    def _check_several(self, count: int) -> None:
+        for name in ("job_id", "key"):
+            value = getattr(self._call, name)
+            if value is not None and count > 1:
+                raise ValueError(
+                    f"{name}={value!r} is that of one job: of {count} calls only the "
+                    f"first would be there. Enqueue each with its own"
+                )
 
     def _put(self, orders: list[NewJob]) -> list[JobHandle[R]]:
         job = self._job

@@ -19,7 +19,7 @@ from typing import (
 )
 
 from cotality._kit.public import public_in
-from cotality.core.calls import checked_count, checked_seconds
+from cotality.core.calls import checked_count
 from cotality.core.utils.process import Rate, Retry
 from cotality.jobs._jobs.codec.calls import Codec
 from cotality.jobs._jobs.engines.choosing import DEFAULT, EngineName
@@ -33,7 +33,7 @@ from cotality.jobs._jobs.store.database import shown_url
 
 from .base import Base
 from .definition import Definition
-from .handle import JobHandle
+from .handle import JobHandle, unknown
 from .job import AnyJob, AsyncJob, BaseJob, Job
 from .options import (
     KEEP,
@@ -45,6 +45,7 @@ from .options import (
     checked_queue,
     checked_runs_on,
     checked_text,
+    checked_timeout,
 )
 from .putting import put
 from .registry import Registry, module_of
@@ -192,17 +193,11 @@ class Jobs:
                 can run code in the workers.
         """
         place = checked_runs_on(runs_on)
-        seconds = checked_seconds("timeout", timeout, zero=False)
-        if seconds is not None and place == "threads":
-            raise ValueError(
-                "a thread cannot be ended: timeout needs runs_on='processes', or an "
-                "async def function"
-            )
         options = JobOptions(
             checked_queue(queue),
             checked_priority(priority),
             Retry.of(retries),
-            seconds,
+            checked_timeout(timeout, place),
             checked_keep(keep),
             place,
         )
@@ -351,8 +346,18 @@ class Jobs:
         or not at all.
         """
         self.prepare()
-        database = self.base.database
-        with database.writing() as connection, self.base.is_in_transaction():
+        with self.base.writing() as connection, self.base.is_in_transaction():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A connection to the store that waits for nobody who writes.
+
+        For what `transaction` has written beside the jobs; rows of theirs are read by
+        the methods of this class.
+        """
+        self.base.ready()
+        with self.base.database.reading() as connection:
             yield connection
 
     def prepare(self) -> None:
@@ -367,8 +372,10 @@ class Jobs:
         self,
         *,
         status: JobStatus | str | Iterable[JobStatus] | None = None,
-        queue: str | None = None,
+        queue: str | Iterable[str] | None = None,
         name: str | None = None,
+        ids: Iterable[str] | None = None,
+        before: str | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> Infos:
@@ -376,28 +383,38 @@ class Jobs:
 
         Args:
             status: Only those that stand so; None for all.
-            queue: Only those of this queue.
+            queue: Only those of this queue, or of one of these.
             name: Only those of this function.
+            ids: Only these, as far as they are there.
+            before: Only those that are older than the one of this id: the last one of
+                a list gives the next part of it, however many have come meanwhile.
             limit: How many at most.
             offset: How many of the newest to leave out.
 
         Raises:
             ValueError: There is no such status; a negative number.
+            UnknownJobError: The one that was given as *before* was swept or purged.
         """
         asked = [status] if isinstance(status, str) else (status or ())
         wanted = {JobStatus(each) for each in asked}
         for what, number in (("limit", limit), ("offset", offset)):
             if number < 0:
                 raise ValueError(f"{what} must not be negative, got {number}")
+        if isinstance(ids, str):
+            raise TypeError(f"ids are several, got a text: ids=[{ids!r}]")
         self.base.ready()
         with self.base.database.reading() as connection:
             now = self.base.database.now(connection)
+            if before is not None and moves.name_of(connection, before) is None:
+                raise unknown(before)
             rows = reading.listed(
                 connection,
                 wanted=wanted,
                 now=now,
-                queue=queue,
+                queues=[queue] if isinstance(queue, str) else queue,
                 name=name,
+                ids=ids,
+                before=before,
                 limit=limit,
                 offset=offset,
             )
@@ -420,7 +437,7 @@ class Jobs:
         """
         queue = self.handle(id).info_sync().queue
         self.base.ready({queue})
-        with self.base.database.writing() as connection:
+        with self.base.writing() as connection:
             now = self.base.database.now(connection)
             other = moves.who_has_key_of(connection, id)
             if other is not None:
@@ -446,14 +463,21 @@ class Jobs:
         if isinstance(ids, str):
             raise TypeError(f"purge takes several ids, got a text: purge([{ids!r}])")
         self.base.ready()
-        with self.base.database.writing() as connection:
+        with self.base.writing() as connection:
             return moves.purge(connection, [*ids])
 
-    def stats(self) -> Queues:
-        """How each queue is that has jobs or workers, by name."""
+    def stats(self, *, queues: Iterable[str] = ()) -> Queues:
+        """How each queue is that has jobs or workers, by name.
+
+        Args:
+            queues: Those that are to be among them in any case. A worker that serves
+                all queues is counted in each that is.
+        """
+        asked = [checked_queue(each) for each in queues]
         self.base.ready()
         with self.base.database.reading() as connection:
-            return counting.counted(connection, self.base.database.now(connection))
+            now = self.base.database.now(connection)
+            return counting.counted(connection, now, asked)
 
     def sweep(self) -> int:
         """Forget jobs that are over and were kept long enough; how many.
@@ -463,7 +487,7 @@ class Jobs:
         self.base.ready()
         count = 0
         while True:
-            with self.base.database.writing() as connection:
+            with self.base.writing() as connection:
                 gone = sweeping.sweep_some(
                     connection, self.base.database.now(connection)
                 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from cotality.core.calls import checked_seconds
 from cotality.core.utils.process import Retry
 from cotality.jobs._jobs.errors.errors import seconds_of
 from cotality.jobs._jobs.store.texts import storable
@@ -118,3 +119,18 @@ def checked_runs_on(runs_on: object) -> RunsOn | None:
     if runs_on is not None and runs_on not in PLACES:
         raise ValueError(f"runs_on must be one of {PLACES}, got {runs_on!r}")
     return runs_on  # type: ignore[return-value]  # which is what was checked
+
+
+def checked_timeout(timeout: object, runs_on: RunsOn | None) -> float | None:
+    """In seconds.
+
+    Raises:
+        ValueError: It is no time, or for what cannot be ended.
+    """
+    seconds = checked_seconds("timeout", timeout, zero=False)
+    if seconds is not None and runs_on == "threads":
+        raise ValueError(
+            "a thread cannot be ended: timeout needs runs_on='processes', or an "
+            "async def function"
+        )
+    return seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from cotality._kit.imported import imported
 from cotality.jobs._jobs.store.database import Database, set_up_clock
 
 if TYPE_CHECKING:
@@ -18,15 +19,17 @@ def connection_of(given: Any, database: Database) -> Connection:  # Any: checked
 
     Raises:
         TypeError: It is neither.
-        ValueError: It goes to another database.
+        ValueError: It goes to another database, or has no transaction.
     """
     from sqlalchemy import Connection
     from sqlalchemy.engine import make_url
-    from sqlalchemy.orm import Session
 
-    connection = (
-        cast("Any", given.connection()) if isinstance(given, Session) else given
-    )
+    connection = given
+    # Nobody has a session who has not imported this. We do not: while it is imported,
+    # other threads cannot use what is there of SQLAlchemy.
+    orm = imported("sqlalchemy.orm")
+    if not isinstance(given, Connection) and orm is not None:
+        connection = given.connection() if isinstance(given, orm.Session) else given
     if not isinstance(connection, Connection):
         raise TypeError(
             f"connection must be a Connection or a Session of SQLAlchemy, got "
@@ -38,9 +41,26 @@ def connection_of(given: Any, database: Database) -> Connection:  # Any: checked
             f"one transaction has one database: the connection goes to "
             f"{theirs.render_as_string()}, the jobs are in {ours.render_as_string()}"
         )
-    if database.is_sqlite:
+    if commits_by_itself(connection, database):
+        raise ValueError(
+            "the connection commits each statement by itself (AUTOCOMMIT), so a job "
+            "could be there by half: give one with a transaction, or none"
+        )
+    if database.is_sqlite and database.has_dbos:
         set_up_clock(cast("Any", connection.connection.driver_connection))
     return connection
+
+
+def commits_by_itself(connection: Connection, database: Database) -> bool:
+    driver: Any = connection.connection.driver_connection  # Any: by the database
+    if not database.is_sqlite:
+        return bool(driver.autocommit)
+    if driver.isolation_level is not None:
+        return False
+    # Then either nobody begins a transaction, or who made the engine does so by hand,
+    # which SQLAlchemy has done by its first statement.
+    connection.exec_driver_sql("SELECT 1")
+    return not driver.in_transaction
 
 
 def place_of(url: Any) -> tuple[object, ...]:  # Any: a URL

@@ -35,11 +35,13 @@ def put(base: Base, jobs: Sequence[NewJob], connection: Any) -> list[str]:
         base.check_free()
     base.ready({job.queue for job in jobs}, may_write=connection is None)
     scope: AbstractContextManager[Connection] = (
-        base.database.writing()
+        base.writing()
         if connection is None
         else nullcontext(connection_of(connection, base.database))
     )
     with scope as given:
+        if connection is None and sum(job.key is not None for job in jobs) > 1:
+            moves.lock_keys(given)
         now = base.database.now(given)
         return [put_one(base, given, job, now) for job in jobs]
 

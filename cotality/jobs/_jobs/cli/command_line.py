@@ -21,7 +21,11 @@ from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
 from cotality.jobs._jobs.api.scheduled import Scheduled, Ticks
-from cotality.jobs._jobs.errors.errors import JobsError, KeyTakenError
+from cotality.jobs._jobs.errors.errors import (
+    JobsError,
+    KeyTakenError,
+    UnknownJobError,
+)
 from cotality.jobs._jobs.running.body import jobs_named
 from cotality.jobs._jobs.states.info import JobStatus
 from cotality.jobs._jobs.store import reading
@@ -30,7 +34,7 @@ from cotality.jobs._jobs.working.worker import GRACE_S, Worker
 DESCRIPTION = """\
 Run the jobs of `name` in the module `module`, and look after them.
 
-  worker    run jobs, until SIGTERM or Ctrl-C; a second one ends it at once
+  worker    run jobs, until SIGTERM, SIGHUP or Ctrl-C; a second one ends it at once
   list      the jobs, the newest first; --dead for dead letters
   show      all about one job
   retry     let dead letters begin anew
@@ -39,8 +43,11 @@ Run the jobs of `name` in the module `module`, and look after them.
   stats     how the queues are
   schedules what comes by the clock, and when
 """
+logger = logging.getLogger("cotality.jobs")
+
 WAKE_S = 1.0
 LONGEST_GRACE_S = 86_400.0
+TO_TELL_S = 15.0  # for a worker to tell the store that it ends, beyond its grace
 PAGE = 1000  # jobs that are read together
 TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 
@@ -48,7 +55,7 @@ TABLE = ("id", "status", "queue", "name", "attempt", "enqueued", "error_type")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked for; the exit code."""
     given = parser().parse_args(arguments)
-    return exit_code(lambda: given.do(given), JobsError, ImportError)
+    return exit_code(lambda: given.do(given), JobsError)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,6 +102,12 @@ def add_worker_options(command: argparse.ArgumentParser) -> None:
         default=GRACE_S,
         help="seconds that jobs get to finish when it is stopped",
     )
+    command.add_argument(
+        "--while-open",
+        type=int,
+        metavar="FD",
+        help="stop when nobody is at the other end of this pipe",
+    )
 
 
 Given = argparse.Namespace
@@ -120,21 +133,46 @@ def worker(given: Given) -> int:
         )
     asked = threading.Event()
     stop_on_signals(asked)
+    if given.while_open is not None:
+        stop_with_other_end(given.while_open, asked)
     made.start()
     assert made.slot is not None
     served = (
         ", ".join(f"{k}={v}" for k, v in (made.queues or {}).items()) or "all queues"
     )
-    print(f"worker {made.id} in slot {made.slot.name} serves {served}", flush=True)
+    tell(f"worker {made.id} in slot {made.slot.name} serves {served}")
     # Python's part of a handler waits for this thread. If the system gave the signal to
     # another one, nothing but the time wakes it up.
     while not asked.wait(WAKE_S):
         pass
+    end_within(given.grace + TO_TELL_S)
     made.stop(given.grace)
-    print(f"worker {made.id} has ended", flush=True)
-    sys.stdout.flush()
+    tell(f"worker {made.id} has ended")
     # A body on a thread that did not end in time must not hold up the program.
     os._exit(0)
+
+
+def tell(text: str) -> None:
+    """Print *text*, if there is still somebody who reads."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        pass  # its terminal is closed, and it has to end all the same
+
+
+def end_within(seconds: float) -> None:
+    """End this process after that, whatever still waits: a store may never answer.
+
+    It is as if it were killed then: others take over what it has not given back.
+    """
+
+    def end() -> None:
+        logger.error("the worker could not end within %g s, and ends now", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def at_least_one(name: str, count: int | None) -> int | None:
@@ -151,6 +189,30 @@ def stop_on_signals(asked: threading.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    # Its terminal is closed. Whoever ignores that (nohup) wants it to go on.
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        signal.signal(hang_up, stop)
+
+
+def stop_with_other_end(descriptor: int, asked: threading.Event) -> None:
+    """Ask to stop when the other end of a pipe is closed, also by a death."""
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError as error:
+        raise CannotDoError(
+            f"--while-open is a file descriptor that this program was given, got "
+            f"{descriptor}: {error.strerror}"
+        ) from error
+
+    def watch() -> None:
+        try:
+            while os.read(descriptor, 1024):
+                pass  # what is written says nothing
+        finally:
+            asked.set()
+
+    threading.Thread(target=watch, name="jobs-other-end", daemon=True).start()
 
 
 def queues_in(texts: list[str]) -> dict[str, int | None] | None:
@@ -206,10 +268,19 @@ def show(given: Given) -> int:
 
 
 def whole_id(jobs: Jobs, begin: str) -> str:
-    """The id that begins so, if there is just one; otherwise what was given."""
+    """The id that begins so, if there is just one; what was given if there is none.
+
+    Raises:
+        CannotDoError: There are several.
+    """
+    jobs.base.ready()
     with jobs.base.database.reading() as connection:
         found = reading.ids_beginning(connection, begin)
-    return found[0] if len(found) == 1 and begin not in found else begin
+    if begin in found or not (begin and found):
+        return begin
+    if len(found) > 1:
+        raise CannotDoError(f"several jobs have ids that begin with {begin!r}")
+    return found[0]
 
 
 def duration_of(start: datetime, end: datetime) -> str:
@@ -233,7 +304,7 @@ def purge(given: Given) -> int:
 
 def for_each(given: Given, do: Callable[[Jobs, str], bool], word: str) -> int:
     with jobs_of(given) as jobs:
-        ids: list[str] = [*given.ids]
+        ids = [whole_id(jobs, each) for each in given.ids]
         if getattr(given, "dead", False):
             ids += all_dead(jobs, given.queue)
         if not ids:
@@ -252,7 +323,7 @@ def is_done(do: Callable[[Jobs, str], bool], jobs: Jobs, job: str) -> bool:
     """Whether it was; what keeps one from it is told, and the others go on."""
     try:
         return do(jobs, job)
-    except KeyTakenError as error:
+    except (KeyTakenError, UnknownJobError) as error:
         print(printable(f"{error}"), file=sys.stderr)
         return False
 

@@ -133,7 +133,10 @@ class CallCodec:
         for name in self.signature.parameters:
             if name in values:
                 bound.arguments[name] = values[name]
-        self.signature.bind(*bound.args, **bound.kwargs)
+        again = self.signature.bind(*bound.args, **bound.kwargs)
+        if again.arguments.keys() != values.keys():
+            # A new parameter before `*rest` would have it passed by name, to `**more`.
+            raise NotStorableError("its parameters take them in another way now")
         return bound.args, bound.kwargs
 
     def result_text(self, value: object) -> str:

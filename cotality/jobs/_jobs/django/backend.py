@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from cotality._kit.public import public_in
 from cotality.jobs._jobs.api.jobs import Jobs
-from cotality.jobs._jobs.api.options import CallOptions
+from cotality.jobs._jobs.api.options import CallOptions, checked_timeout
 from cotality.jobs._jobs.api.putting import put
 from cotality.jobs._jobs.errors.errors import UnknownJobError
 from cotality.jobs._jobs.states.info import JobStatus
@@ -71,6 +71,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
             )
         try:
             self.jobs = Jobs(options.pop("url"), engine=options.pop("engine", "tables"))
+            checked_timeout(options.get("timeout"), options.get("runs_on"))
         except (TypeError, ValueError) as error:
             raise ImproperlyConfigured(f"TASKS[{alias!r}]: {error}") from error
         self.tasks = self.jobs.registry = TaskRegistry(self)
@@ -96,11 +97,11 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
         Raises:
             TaskResultDoesNotExist: Nobody has enqueued it, or it was swept.
         """
-        handle = self.jobs.handle(result_id)
         try:
+            handle = self.jobs.handle(result_id)
             info = handle.info_sync()
             attempts = handle.attempts_sync()
-        except UnknownJobError as error:
+        except (UnknownJobError, TypeError, ValueError) as error:  # or no id at all
             raise TaskResultDoesNotExist(result_id) from error
         task = self.tasks.task(info.name).using(
             priority=info.priority, queue_name=info.queue

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from cotality.jobs._jobs.codec.values import unpacked
 from cotality.jobs._jobs.states.info import Attempt, JobInfo, JobStatus
 
 from .names import TaskError, TaskResult, TaskResultStatus
@@ -26,7 +27,7 @@ def result_of(
     attempts: list[Attempt],
     value: Any,  # Any: of any task
 ) -> Any:  # Any: likewise
-    arguments: dict[str, Any] = json.loads(info.arguments)
+    arguments: dict[str, Any] = unpacked(json.loads(info.arguments), {})
     found: Any = TaskResult(
         task=task,
         id=info.id,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from cotality.core.calls import checked_seconds
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils.process import Retry
 from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.options import (
@@ -16,9 +16,15 @@ from cotality.jobs._jobs.api.options import (
     RunsOn,
     checked_keep,
     checked_runs_on,
+    checked_timeout,
 )
 from cotality.jobs._jobs.api.registry import Registry
-from cotality.jobs._jobs.errors.errors import UnknownJobError
+from cotality.jobs._jobs.errors.errors import (
+    JobCancelledError,
+    NotStorableError,
+    RetryLaterError,
+    UnknownJobError,
+)
 from cotality.jobs._jobs.running.context import current_job
 
 from .names import (
@@ -117,15 +123,14 @@ def definition_of(backend: Backend, task: Any) -> Definition:  # Any: likewise
         return run_task(backend, task, args, kwargs, options.retry)
 
     given = backend.job_options
+    runs_on = checked_runs_on(option(task, "runs_on", given.get("runs_on")))
     options = JobOptions(
         queue=task.queue_name,
         priority=task.priority,
         retry=Retry.of(option(task, "retries", given.get("retries"))),
-        timeout=checked_seconds(
-            "timeout", option(task, "timeout", given.get("timeout")), zero=False
-        ),
+        timeout=checked_timeout(option(task, "timeout", given.get("timeout")), runs_on),
         keep_s=checked_keep(option(task, "keep", given.get("keep", KEEP))),
-        runs_on=checked_runs_on(option(task, "runs_on", given.get("runs_on"))),
+        runs_on=runs_on,
     )
     return Definition(
         run,
@@ -161,13 +166,27 @@ def run_task(
     try:
         value = normalize_json(task.call(*args, **kwargs))
     except Exception as error:
-        if job.attempt >= retry.attempts or not retry.is_retryable(error):
+        if is_end(error, retry, job.attempt):
             finish(backend, result, TaskResultStatus.FAILED)
         raise
     finally:
         close_old_connections()
     finish(backend, result, TaskResultStatus.SUCCESSFUL, value)
     return value
+
+
+def is_end(error: Exception, retry: Retry, attempt: int) -> bool:
+    """Whether the job is not tried again, by the rules of a worker."""
+    if isinstance(error, RetryLaterError):
+        return error.retry_in is None
+    if isinstance(error, (JobCancelledError, NotStorableError, UnknownJobError)):
+        return True
+    try:
+        return attempt >= retry.attempts or not retry.is_retryable(error)
+    except Exception as broken:
+        if is_of_a_signal(broken):
+            raise
+        return True  # which the worker tells
 
 
 def finish(backend: Backend, result: Any, status: Any, value: Any = None) -> None:

@@ -44,6 +44,7 @@ class DbosEngine:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        database.has_dbos = True
         self.lock = threading.Lock()
         self.made: DBOSClient | None = None
         self.made_on: Engine | None = None
@@ -134,7 +135,9 @@ class DbosEngine:
         # DBOS counts what runs, and then takes what may run besides. On SQLite it does
         # the first before its transaction has begun (seen in 3.4.0): two workers that
         # count at the same time take too much. So its transactions begin with the lock.
-        self.serving_on = made_engine(self.database.url, locks_first=True)
+        self.serving_on = made_engine(
+            self.database.url, has_dbos=True, locks_first=True
+        )
         config: DBOSConfig = {
             "name": NAME,
             "system_database_engine": self.serving_on,

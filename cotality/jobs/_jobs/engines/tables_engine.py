@@ -122,6 +122,7 @@ class Serving:
         self.changes = Changes(engine.database)
         self.changed = threading.Condition()  # held while the following change
         self.held: dict[int, Taken] = {}  # by the number of its row
+        self.served_last = ""  # the queue that has its turn last
         self.through: list[int] = []  # rows that are to go
         self.idle = 0  # threads that wait for a ticket, and that nobody counts on
         self.for_idle: SimpleQueue[Taken | None] = SimpleQueue()  # None: it may end
@@ -171,13 +172,14 @@ class Serving:
                 with self.database.reading() as connection:
                     now = self.database.now(connection)
                     due = self.due(connection)
-                if not self.wishes(due, now):
+                if not self.queues_with_room(due, now):
                     return self.next_look(due, now, [])
             with self.database.writing() as connection:
                 rows.let_go(connection, through)
                 now = self.database.now(connection)
                 due = self.due(connection)
-                taken, next_at = self.take_from(connection, self.wishes(due, now), now)
+                queues = self.queues_with_room(due, now)
+                taken, next_at = self.take_from(connection, queues, now)
         except BaseException:
             with self.changed:
                 self.through += through
@@ -193,31 +195,46 @@ class Serving:
             return found
         return {queue: at for queue, at in found.items() if queue in self.queues}
 
-    def wishes(self, due: Mapping[str, float], now: float) -> list[Wish]:
+    def queues_with_room(self, due: Mapping[str, float], now: float) -> list[str]:
+        """Queues of which something is due, and may begin here; in their turn.
+
+        After the one that had something last comes the next by name, so that no queue
+        waits until those before it are empty.
+        """
+        held = self.count_held()
+        found = [queue for queue, at in due.items() if at <= now]
+        found.sort(key=lambda queue: (queue <= self.served_last, queue))
+        return [queue for queue in found if self.free(queue, held) > 0]
+
+    def count_held(self) -> Counter[str]:
         with self.changed:
-            held = Counter(taken.queue for taken in self.held.values())
-        wishes: list[Wish] = []
-        for queue in (queue for queue, at in due.items() if at <= now):
-            most = self.free(queue, held)
-            if most > 0:
-                limits = self.engine.limits.get(queue, Limits())
-                wishes.append(Wish(queue, most, limits.concurrency, limits.rate))
-                held[queue] += most  # places that others of these do not have
-        return wishes
+            return Counter(taken.queue for taken in self.held.values())
 
     def take_from(
-        self, connection: Connection, wishes: Sequence[Wish], now: float
+        self, connection: Connection, queues: Sequence[str], now: float
     ) -> tuple[list[Taken], list[float]]:
         """What may be had, and when the rates of queues may allow more."""
+        # By all workers in the same order, so that no two wait for each other.
+        for queue in sorted(queues):
+            rows.lock(connection, self.wish(queue, 0))
+        held = self.count_held()
         taken: list[Taken] = []
         next_at: list[float] = []
-        for wish in wishes:
-            rows.lock(connection, wish)
+        for queue in queues:
+            # What the limits of a queue keep from it are places that others may have.
+            wish = self.wish(queue, self.free(queue, held))
             found = rows.take(connection, wish, self.worker, now)
             taken += found
+            held[queue] += len(found)
+            if found:
+                self.served_last = queue
             if len(found) < wish.most and wish.rate is not None:
                 next_at += rows.next_start(connection, wish)
         return taken, next_at
+
+    def wish(self, queue: str, most: int) -> Wish:
+        limits = self.engine.limits.get(queue, Limits())
+        return Wish(queue, most, limits.concurrency, limits.rate)
 
     def next_look(
         self, due: Mapping[str, float], now: float, next_at: Sequence[float]

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from zlib import crc32
 
+from cotality._kit.wal import set_up_wal
 from cotality.jobs._jobs.feeds.post import Place, Post
 
 BUSY_S = 30.0  # that a writer waits for another one
@@ -54,7 +55,7 @@ class SqliteFeeds:
     """
 
     def __init__(self, path: str, keep: int) -> None:
-        self.path = path
+        self.path = os.path.abspath(path)  # whoever changes the folder has it still
         self.keep = keep
         self.lock = threading.Lock()
         self.pid = os.getpid()
@@ -114,10 +115,11 @@ class SqliteFeeds:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
+                database.execute("COMMIT")
             except BaseException:
-                database.execute("ROLLBACK")
+                if database.in_transaction:  # SQLite may have ended it by itself
+                    database.execute("ROLLBACK")
                 raise
-            database.execute("COMMIT")
 
     @contextmanager
     def opened(self) -> Generator[sqlite3.Connection]:
@@ -144,7 +146,7 @@ class SqliteFeeds:
             self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
         try:
-            database.execute("PRAGMA journal_mode = WAL")
+            set_up_wal(database, BUSY_S)
             # What a power cut takes is delivered again, as the job was not done.
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute(TABLE)

@@ -33,7 +33,7 @@ class AlertFile:
     """Keeps them in the SQLite file *path*, over restarts and for all processes."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = os.path.abspath(path)  # whoever changes the folder has it still
 
     def begin(self, key: str) -> bool:
         return self.has_changed("INSERT OR IGNORE INTO cotality_alert VALUES (?)", key)

@@ -16,7 +16,8 @@ class AlertRules:
     Args:
         depth: More jobs than that could start, and no worker is free for them.
         oldest_s: The oldest of them has waited for so many seconds.
-        dead: More dead letters than that have come within *dead_within_s* seconds.
+        dead: More dead letters than that have come within *dead_within_s* seconds, or
+            since the look before this one if that is longer ago.
         dead_within_s: See there.
         no_worker_s: Jobs wait, and for so many seconds no worker serves their queue.
         over_below: Which part of a limit a figure has to be below for the alert to be

@@ -5,7 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass, field
 
 from cotality._kit.public import public_in
@@ -28,7 +35,8 @@ class Past:
 
     def growth(self, dead: int, now: float, within_s: float) -> int:
         """By how much the dead letters have become more within so many seconds."""
-        while self.dead and self.dead[0][0] < now - within_s:
+        # The last look before that stays: it says how many there were at its begin.
+        while len(self.dead) > 1 and self.dead[1][0] <= now - within_s:
             self.dead.popleft()
         self.dead.append((now, dead))
         # From the fewest: those that were requeued meanwhile make none of them good.
@@ -84,17 +92,21 @@ class HealthWatch:
             stats: One for each queue. One that is missing, and was there before, is
                 empty.
         """
-        now, told = self.now(), list[Alert]()
+        told = list[Alert]()
+        # One at a time: what is remembered as told has been, whatever fails next.
+        for alert in self.changes(stats, self.now()):
+            self.say(alert)
+            told.append(alert)
+        return told
+
+    def changes(self, stats: Iterable[QueueFigures], now: float) -> Iterator[Alert]:
         seen = set[str]()
         for each in stats:
             seen.add(each.queue)
-            told += self.judged(each.queue, self.measured(each, now))
+            yield from self.judged(each.queue, self.measured(each, now))
         for queue in self.pasts.keys() - seen:
-            told += self.judged(queue, {})
+            yield from self.judged(queue, {})
             self.pasts[queue] = Past()
-        for alert in told:
-            self.say(alert)
-        return told
 
     def rules_of(self, queue: str) -> AlertRules:
         return self.queues.get(queue, self.rules)
@@ -129,14 +141,16 @@ class HealthWatch:
         key = (alert.kind, alert.queue)
         was_bad = self.bad.get(key)
         if alert.value > alert.limit:
-            self.bad[key] = True
-            if not was_bad and self.memory.begin(alert.key):
+            is_new = not was_bad and self.memory.begin(alert.key)
+            self.bad[key] = True  # only now: where the memory fails, it is asked again
+            if is_new:
                 yield alert
         elif was_bad is not False and is_well(alert, rules):
             # Also when it is seen for the first time: it may have been told before a
             # restart, and be over since.
+            is_new = self.memory.end(alert.key)
             self.bad[key] = False
-            if self.memory.end(alert.key):
+            if is_new:
                 yield Alert(alert.queue, alert.kind, alert.value, alert.limit, True)
 
     def say(self, alert: Alert) -> None:
@@ -146,11 +160,21 @@ class HealthWatch:
             logger.error("%s", alert.text)
         for each in self.tell:
             try:
-                each(alert)
+                check_called(each(alert))
             except Exception as error:
                 if is_of_a_signal(error):
                     raise
                 logger.error("an alert could not be told: %s", class_and_text(error))
+
+
+def check_called(said: object) -> None:
+    """Raise if what was called waits to be awaited, which nobody will do."""
+    if isinstance(said, Awaitable):
+        if isinstance(said, Coroutine):
+            said.close()
+        raise TypeError(
+            "what is told is asynchronous: tell=[lambda alert: ...enqueue_sync]"
+        )
 
 
 def is_well(alert: Alert, rules: AlertRules) -> bool:

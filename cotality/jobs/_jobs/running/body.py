@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from cotality._kit.named_thing import thing_named
 from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.traceback_text import traceback_text_of
@@ -22,7 +20,6 @@ from cotality.jobs._jobs.errors.errors import (
     RetryLaterError,
     UnknownJobError,
 )
-from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.moves import Begun, Raised
 from cotality.jobs._jobs.store.texts import storable
 
@@ -66,17 +63,9 @@ def jobs_named(target: str) -> Jobs:
         ValueError: It is something else, or nothing.
         Exception: What the import raises.
     """
-    module_name, colon, name = target.partition(":")
-    if not (module_name and colon and name):
-        raise ValueError(f"jobs are given as module:name, got {target!r}")
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
-    thing: Any = importlib.import_module(module_name)  # Any: what it has
-    for part in name.split("."):
-        thing = getattr(thing, part, None)
+    thing = thing_named(target, "a queue of jobs", "shop.jobs:jobs")
     if not isinstance(thing, Jobs):
-        raise ValueError(f"{target} is no Jobs: it is {thing!r}")
+        raise ValueError(f"{target} is no Jobs: it is {thing!r:.80}")
     return thing
 
 
@@ -107,7 +96,7 @@ def run_body(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun)
+    saying = Saying(jobs.base, begun)
     token = running.set(context_of(begun, saying))
     cpu, wall = time.thread_time(), time.perf_counter()
     try:
@@ -134,7 +123,7 @@ async def run_in_loop(jobs: Jobs, begun: Begun) -> Answer:
     if isinstance(prepared, Answer):
         return prepared
     job, call = prepared
-    saying = Saying(database_here(jobs), begun)
+    saying = Saying(jobs.base, begun)
     running.set(context_of(begun, saying))  # of this task's own context
     timeout = job.options.timeout
     limit, wall = asyncio.timeout(timeout), time.perf_counter()
@@ -191,10 +180,6 @@ def context_of(begun: Begun, saying: Saying) -> JobContext:
         saying.say,
         saying.is_asked_to_end,
     )
-
-
-def database_here(jobs: Jobs) -> Database:
-    return jobs.base.database
 
 
 def answer_of(

@@ -139,7 +139,7 @@ def run_on(loop: asyncio.AbstractEventLoop) -> None:
     while True:
         try:
             loop.run_forever()
-        except BaseException as error:
+        except (SystemExit, KeyboardInterrupt) as error:
             logger.error("a task in the worker's event loop raised %r", error)
         else:
             return

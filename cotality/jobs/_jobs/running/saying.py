@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from typing import Protocol
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.jobs._jobs.api.base import Base
 from cotality.jobs._jobs.store import progress, reading
-from cotality.jobs._jobs.store.database import Database
 from cotality.jobs._jobs.store.moves import Begun
 from cotality.jobs._jobs.store.texts import storable
 
@@ -28,8 +29,9 @@ class Says(Protocol):
 class Saying:
     """The progress of one run of a job."""
 
-    def __init__(self, database: Database, begun: Begun) -> None:
-        self.database, self.begun = database, begun
+    def __init__(self, base: Base, begun: Begun) -> None:
+        self.base, self.begun = base, begun
+        self.writing = threading.Lock()  # held by who writes: the last word comes last
         self.lock = threading.Lock()  # held while what follows changes
         self.written = -EVERY_S
         self.waits: Words | None = None
@@ -40,10 +42,23 @@ class Saying:
         with self.lock:
             self.waits = (done, total, message)
             left = self.written + EVERY_S - time.monotonic()
-            if left > 0:
-                self.later(left)
+            if left > 0 or self.must_not_wait():
+                self.later(max(left, 0.0))
                 return
         self.flush()
+
+    def must_not_wait(self) -> bool:
+        """Whether this thread should leave it to another one to wait for the store.
+
+        It has a transaction open itself, or has an event loop to run.
+        """
+        if self.base.is_held():
+            return True
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
 
     def later(self, seconds: float) -> None:
         if self.timer is None:
@@ -53,17 +68,20 @@ class Saying:
 
     def flush(self) -> None:
         """Write down what was said last."""
-        with self.lock:
-            self.timer = None
-            words, self.waits = self.waits, None
-            self.written = time.monotonic()
-        if words is None:
-            return
-        done, total, message = words
+        with self.writing:
+            with self.lock:
+                self.timer = None
+                words, self.waits = self.waits, None
+                self.written = time.monotonic()
+            if words is not None:
+                self.write(*words)
+
+    def write(self, done: float, total: float | None, message: str) -> None:
         ticket, run = self.begun.ticket, self.begun.run
+        database = self.base.database
         try:
-            with self.database.writing() as connection:
-                now = self.database.now(connection)
+            with database.writing() as connection:
+                now = database.now(connection)
                 progress.say(
                     *(connection, ticket.job, ticket.number, run),
                     *(done, total, storable(message), now),
@@ -84,7 +102,7 @@ class Saying:
     def is_asked_to_end(self) -> bool:
         if not self.is_to_end and time.monotonic() - self.looked > EVERY_S:
             self.looked = time.monotonic()
-            with self.database.reading() as connection:
+            with self.base.database.reading() as connection:
                 row = reading.row_of(connection, self.begun.ticket.job)
             self.is_to_end = (
                 row is None

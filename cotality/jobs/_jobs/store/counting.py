@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cotality.jobs._jobs.stats import QueueStats
@@ -22,9 +23,11 @@ FIELDS = {
 }
 
 
-def counted(connection: Connection, now: float) -> list[QueueStats]:
-    """All queues that have jobs or workers, by name."""
-    found: dict[str, dict[str, float | None]] = {}
+def counted(
+    connection: Connection, now: float, asked: Iterable[str] = ()
+) -> list[QueueStats]:
+    """All queues that have jobs or workers or are *asked* for, by name."""
+    found: dict[str, dict[str, float | None]] = {queue: {} for queue in asked}
     rows = execute(
         connection,
         """
@@ -49,12 +52,16 @@ def counted(connection: Connection, now: float) -> list[QueueStats]:
             fields["oldest_s"] = max(age, fields.get("oldest_s") or 0.0)
         if row["state"] == "SUCCEEDED":
             fields["done_per_minute"] = float(row["lately"])
-    for worker in all_workers(connection):
-        if worker.beat_at < now - DEAD_AFTER_S:
-            continue
-        served = worker.queues
+    alive = [
+        worker.queues
+        for worker in all_workers(connection)
+        if worker.beat_at >= now - DEAD_AFTER_S
+    ]
+    # Those that serve all queues serve those that only another one names.
+    named = {queue for served in alive for queue in served if queue != ALL}
+    for served in alive:
         if ALL in served:
-            served = dict.fromkeys([*found], served[ALL])
+            served = dict.fromkeys([*found, *named], served[ALL])
         for queue, slots in served.items():
             fields = found.setdefault(queue, {})
             fields["workers"] = (fields.get("workers") or 0) + 1

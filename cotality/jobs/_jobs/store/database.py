@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_of_a_signal
+from cotality._kit.wal import set_up_wal
 from cotality.jobs._jobs.errors.errors import StoreError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Database:
         self.lock = threading.Lock()
         self.pid = os.getpid()
         self.made: Engine | None = None
+        self.has_dbos = False  # which has to be told the time
 
     @property
     def is_sqlite(self) -> bool:
@@ -47,13 +49,21 @@ class Database:
 
     @property
     def engine(self) -> Engine:
+        self.notice_fork()
         with self.lock:
-            if self.made is None or self.pid != os.getpid():
-                # A connection of a parent belongs to that: it is left as it is.
-                if self.made is not None:
-                    self.made.dispose(close=False)
-                self.made, self.pid = made_engine(self.url), os.getpid()
+            if self.made is None:
+                self.made = made_engine(self.url, has_dbos=self.has_dbos)
             return self.made
+
+    def notice_fork(self) -> None:
+        """Leave alone what belongs to a parent, of which this process was forked.
+
+        The lock as well: a thread that was not forked may have held it.
+        """
+        if self.pid != os.getpid():
+            if self.made is not None:
+                self.made.dispose(close=False)
+            self.made, self.lock, self.pid = None, threading.Lock(), os.getpid()
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
@@ -90,9 +100,10 @@ class Database:
         return float(found)
 
     def close(self) -> None:
+        self.notice_fork()
         with self.lock:
             if self.made is not None:
-                self.made.dispose(close=self.pid == os.getpid())
+                self.made.dispose()
             self.made = None
 
 
@@ -160,11 +171,14 @@ def checked_parts(url: str) -> str:
     return url
 
 
-def made_engine(url: str, *, locks_first: bool = False) -> Engine:
+def made_engine(
+    url: str, *, has_dbos: bool = False, locks_first: bool = False
+) -> Engine:
     """An engine on the database at *url*.
 
     Args:
         url: A checked one.
+        has_dbos: Whether DBOS is there as well, which asks SQLite for the time.
         locks_first: Whether every transaction on SQLite begins with the right to write,
             for code that reads, decides and writes as if that were so.
     """
@@ -184,6 +198,8 @@ def made_engine(url: str, *, locks_first: bool = False) -> Engine:
         from sqlalchemy import event
 
         event.listen(engine, "connect", set_up_sqlite)
+        if has_dbos:
+            event.listen(engine, "connect", set_up_clock)
         if locks_first:
             event.listen(engine, "connect", begin_by_hand)
             event.listen(engine, "begin", begin_with_lock)
@@ -205,9 +221,8 @@ def set_up_sqlite(connection: sqlite3.Connection, record: object) -> None:
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
     connection.execute("PRAGMA foreign_keys=ON")
-    set_up_wal(connection)
+    set_up_wal(connection, BUSY_S)
     connection.execute("PRAGMA synchronous=NORMAL")
-    set_up_clock(connection)
 
 
 def begin_by_hand(connection: sqlite3.Connection, record: object) -> None:
@@ -218,26 +233,11 @@ def begin_with_lock(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def set_up_wal(connection: sqlite3.Connection) -> None:
-    """Have readers and a writer not wait for each other; it is a mark in the file.
-
-    Two processes that both want to set it at once get in each other's way, and the one
-    that loses is told "locked" at once, whatever its time limit is.
-    """
-    end = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-
-
 # DBOS asks SQLite for the time in milliseconds by a function that is there from SQLite
 # 3.42 on, and on Python 3.11 in whole seconds, by which its rate limits go wrong.
-def set_up_clock(connection: sqlite3.Connection) -> None:
+# Without DBOS nobody's functions are touched: a schema that has `strftime` in an index
+# could not even be read with one that is not SQLite's own.
+def set_up_clock(connection: sqlite3.Connection, record: object = None) -> None:
     """Give *connection* the functions of time that DBOS calls, to the millisecond."""
     connection.create_function("unixepoch", 1, unix_time)
     connection.create_function("strftime", 2, formatted_time)

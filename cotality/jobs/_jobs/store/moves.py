@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
 
 Row = Mapping[str, Any]  # Any: what a column holds
+AT_ONCE = 1000  # ids in one statement; databases have a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,18 @@ def add(connection: Connection, job: NewJob, now: float, ticket: int = 1) -> boo
         due=due,
     )
     return found is not None
+
+
+def lock_keys(connection: Connection) -> None:
+    """Have others wait who write several keys, whatever the order of these is.
+
+    Two of them would wait for each other at a key that the other one has.
+    """
+    if connection.dialect.name != "sqlite":
+        execute(
+            connection,
+            "SELECT pg_advisory_xact_lock(hashtextextended('cotality keys', 0))",
+        )
 
 
 def id_of_key(connection: Connection, key: str) -> str | None:
@@ -479,10 +492,9 @@ def forget_more(connection: Connection, jobs: list[str]) -> None:
     """What belongs to jobs that are gone."""
     from sqlalchemy import bindparam, text
 
-    if not jobs:
-        return
     for table in ("cotality_attempts", "cotality_progress"):
         statement = text(f"DELETE FROM {table} WHERE job_id IN :ids").bindparams(
             bindparam("ids", expanding=True)
         )
-        connection.execute(statement, {"ids": jobs})
+        for begin in range(0, len(jobs), AT_ONCE):
+            connection.execute(statement, {"ids": jobs[begin : begin + AT_ONCE]})

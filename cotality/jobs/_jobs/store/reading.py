@@ -21,10 +21,11 @@ def row_of(connection: Connection, job: str) -> Row | None:
 
 
 def ids_beginning(connection: Connection, begin: str) -> list[str]:
-    """At most two ids that begin so."""
+    """At most two ids that begin so, the one that is so first."""
     found = execute(
         connection,
-        "SELECT id FROM cotality_jobs WHERE substr(id, 1, :length) = :begin LIMIT 2",
+        "SELECT id FROM cotality_jobs WHERE substr(id, 1, :length) = :begin "
+        "ORDER BY length(id) LIMIT 2",
         length=len(begin),
         begin=begin,
     )
@@ -73,18 +74,34 @@ IS_SO = {
     JobStatus.QUEUED: "(state = 'QUEUED' AND due_at <= :now)",
 }
 
+# In the order of a list: the newest first, and by their ids where that is equal.
+IS_OLDER = """
+EXISTS (
+    SELECT 1 FROM cotality_jobs AS last WHERE last.id = :before AND (
+        cotality_jobs.enqueued_at < last.enqueued_at OR (
+            cotality_jobs.enqueued_at = last.enqueued_at
+            AND cotality_jobs.id > last.id
+        )
+    )
+)
+"""
+
 
 def listed(
     connection: Connection,
     *,
     wanted: Iterable[JobStatus],
     now: float,
-    queue: str | None,
+    queues: Iterable[str] | None,
     name: str | None,
+    ids: Iterable[str] | None,
+    before: str | None,
     limit: int,
     offset: int,
 ) -> list[Row]:
     """The newest first."""
+    from sqlalchemy import String, bindparam, text
+
     conditions = ["1 = 1"]
     values: dict[str, object] = {"limit": limit, "offset": offset}
     either = [IS_SO.get(each, f"state = '{each}'") for each in wanted]
@@ -92,18 +109,30 @@ def listed(
         values["now"] = now
     if either:
         conditions.append(f"({' OR '.join(either)})")
-    if queue is not None:
-        conditions.append("queue = :queue")
-        values["queue"] = queue
+    several: list[str] = []
+    if queues is not None:
+        conditions.append("queue IN :queues")
+        values["queues"] = [*queues]
+        several.append("queues")
     if name is not None:
         conditions.append("name = :name")
         values["name"] = name
-    found = execute(
-        connection,
+    if before is not None:
+        conditions.append(IS_OLDER)
+        values["before"] = before
+    if ids is not None:
+        conditions.append("id IN :ids")
+        values["ids"] = [*ids]
+        several.append("ids")
+    statement = text(
         f"SELECT * FROM cotality_jobs WHERE {' AND '.join(conditions)} "
-        f"ORDER BY enqueued_at DESC, id LIMIT :limit OFFSET :offset",
-        **values,
+        f"ORDER BY enqueued_at DESC, id LIMIT :limit OFFSET :offset"
     )
+    for each in several:
+        # With its type: Postgres takes an empty list for numbers.
+        them = bindparam(each, expanding=True, type_=String)
+        statement = statement.bindparams(them)
+    found = connection.execute(statement, values)
     return [dict(row) for row in found.mappings()]
 
 

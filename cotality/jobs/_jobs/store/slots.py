@@ -105,7 +105,15 @@ def folder_of(database: Database) -> Path:
     if file is not None:
         return file.with_name(f"{file.name}.slots")
     digest = hashlib.sha256(database.url.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"cotality-{getpass.getuser()}" / digest
+    return Path(tempfile.gettempdir()) / f"cotality-{user_name()}" / digest
+
+
+def user_name() -> str:
+    """The name of this user, or the number of one that has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # by the release of Python
+        return f"{os.getuid()}"
 
 
 def has_ended(lock_file: str, worker: str) -> bool | None:

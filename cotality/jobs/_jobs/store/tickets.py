@@ -148,6 +148,8 @@ def take(connection: Connection, wish: Wish, worker: str, now: float) -> list[Ta
 
     The transaction has the right to write from its start.
     """
+    if wish.most <= 0:
+        return []
     places = free_places(connection, wish)
     most = min(wish.most, places, free_starts(connection, wish, now))
     if most <= 0:
@@ -210,9 +212,12 @@ def free_starts(connection: Connection, wish: Wish, now: float) -> int:
     limit, seconds = wish.rate
     execute(
         connection,
-        "DELETE FROM cotality_starts WHERE queue = :queue AND started_at <= :before",
+        # A start that is to come is one before the clock was set back.
+        "DELETE FROM cotality_starts WHERE queue = :queue "
+        "AND (started_at <= :before OR started_at > :now)",
         queue=wish.queue,
         before=now - seconds,
+        now=now,
     )
     started: int = execute(
         connection,

@@ -79,7 +79,7 @@ class FileStates:
         failures: int = FAILURES,
         pause_s: float = PAUSE_S,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path = os.path.abspath(path)  # whoever changes the folder has it still
         self.failures = failures
         self.pause_s = pause_s
 

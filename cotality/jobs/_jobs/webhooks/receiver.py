@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -105,7 +105,7 @@ class Receiver:
     ) -> None:
         self.signature = signature
         self.store = store
-        self.max_body = max_body
+        self.max_body = checked_size(max_body)
 
     def receive(self, headers: Headers, body: bytes) -> Event:
         """The event in a request.
@@ -146,11 +146,21 @@ class Receiver:
         """Store the event in a request, and say what to answer.
 
         A repeated event is answered as the first one was.
+
+        Raises:
+            TypeError: *store* is asynchronous, so that nothing would be stored.
         """
         event = self.received(headers, body)
         if isinstance(event, Answer):
             return event
-        self.checked_store()(event)
+        stored = self.checked_store()(event)
+        if isinstance(stored, Awaitable):
+            if isinstance(stored, Coroutine):
+                stored.close()
+            raise TypeError(
+                "store is asynchronous and was not awaited, so the event is not "
+                "stored: await receiver.answer_async(...), or enqueue_sync in store"
+            )
         return RECEIVED
 
     async def answer_async(self, headers: Headers, body: bytes) -> Answer:
@@ -181,6 +191,12 @@ class Receiver:
                 "store=...), or use receive()"
             )
         return self.store
+
+
+def checked_size(max_body: object) -> int:
+    if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
+        raise ValueError(f"max_body must be a number of bytes, got {max_body!r}")
+    return max_body
 
 
 def data_of(body: bytes) -> object:

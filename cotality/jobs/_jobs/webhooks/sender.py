@@ -16,7 +16,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from cotality._kit.public import public_in
-from cotality._kit.safe_text import printable
+from cotality._kit.safe_text import class_and_text, printable
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs._jobs.webhooks.endpoint_states import EndpointStates, FileStates
 from cotality.jobs._jobs.webhooks.messages import Endpoint, Message
 from cotality.jobs._jobs.webhooks.transport import Response, Transport
@@ -33,6 +34,7 @@ logger = logging.getLogger("cotality.jobs.webhooks")
 SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.2  # of each pause, so that what has failed together does not come together
 LONGEST_RETRY_AFTER = 86_400.0  # s
+GONE = "it answered 410 Gone"
 
 AGAIN = {
     HTTPStatus.REQUEST_TIMEOUT,
@@ -100,7 +102,7 @@ class WebhookSender:
                 try again, and is None where nothing will help: the endpoint has refused
                 it, is disabled, or this was the last attempt.
         """
-        self.check_endpoint(endpoint)
+        self.check_endpoint(endpoint, attempt)
         began = time.monotonic()
         try:
             answer = self.transport.post(
@@ -111,24 +113,46 @@ class WebhookSender:
         except BlockedError as error:
             raise DeliveryError(str(error)) from error
         except UnreachableError as error:
-            self.states.note_failure(endpoint.id, self.now())
+            self.note(endpoint, lambda id: self.states.note_failure(id, self.now()))
             raise DeliveryError(str(error), self.pause_after(attempt)) from error
         if 200 <= answer.status < 300:
-            self.states.note_success(endpoint.id)
+            self.note(endpoint, self.states.note_success)
             return Delivered(answer.status, time.monotonic() - began)
         raise self.refused(endpoint, attempt, answer)
 
-    def check_endpoint(self, endpoint: Endpoint) -> None:
-        reason = self.states.disabled(endpoint.id)
+    def check_endpoint(self, endpoint: Endpoint, attempt: int) -> None:
+        try:
+            reason = self.states.disabled(endpoint.id)
+            pause = 0.0 if reason else self.states.pause(endpoint.id, self.now())
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            raise DeliveryError(
+                f"what is known of the endpoint {endpoint.id!r} cannot be read: "
+                f"{class_and_text(error)}",
+                self.pause_after(attempt),
+            ) from error
         if reason is not None:
             raise DeliveryError(f"the endpoint {endpoint.id!r} is disabled: {reason}")
-        pause = self.states.pause(endpoint.id, self.now())
         if pause > 0:
             raise DeliveryError(
                 f"the endpoint {endpoint.id!r} fails all the time, and is left alone "
                 f"for {pause:.0f} s",
                 pause * self.spread(),
                 is_attempt=False,
+            )
+
+    def note(self, endpoint: Endpoint, note: Callable[[str], object]) -> None:
+        """Note how it answered. What cannot be noted changes nothing of the answer."""
+        try:
+            note(endpoint.id)
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            logger.error(
+                "how the webhook endpoint %r answered is not noted: %s",
+                endpoint.id,
+                class_and_text(error),
             )
 
     def refused(
@@ -138,13 +162,15 @@ class WebhookSender:
         said = printable(answer.excerpt[:200].decode("utf-8", "replace")).strip()
         text = f"{endpoint.id!r} answered {answer.status}: {said}".removesuffix(": ")
         if answer.status == HTTPStatus.GONE:
-            self.states.disable(endpoint.id, "it answered 410 Gone")
+            self.note(endpoint, lambda id: self.states.disable(id, GONE))
             logger.warning("the webhook endpoint %r is gone, and disabled", endpoint.id)
             return DeliveryError(text)
         if not should_try_again(answer.status):
-            self.states.note_success(endpoint.id)  # it is there, and does not want it
+            self.note(
+                endpoint, self.states.note_success
+            )  # it is there, and does not want it
             return DeliveryError(text)
-        self.states.note_failure(endpoint.id, self.now())
+        self.note(endpoint, lambda id: self.states.note_failure(id, self.now()))
         pause = self.pause_after(attempt)
         if pause is not None:
             pause = max(pause, retry_after(answer, self.now()))
@@ -187,7 +213,7 @@ def retry_after(answer: Response, now: float) -> float:
     else:
         try:
             moment = parsedate_to_datetime(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):  # by what is wrong with it
             return 0.0
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)

@@ -80,7 +80,7 @@ class StandardWebhook:
             count as well.
 
     Raises:
-        ValueError: No secret, or one that is not base64.
+        ValueError: No secret, or one that is not base64; an age of nothing.
     """
 
     secrets: Sequence[str] = field(repr=False)
@@ -90,11 +90,14 @@ class StandardWebhook:
 
     def __post_init__(self) -> None:
         check_secrets(self.secrets)
+        check_age(self.max_age_s)
         for each in self.secrets:
             standard_signature(each, "id", 0, "")
 
     def verify(self, headers: Headers, body: bytes) -> Signed:
         found = values_of(headers, "webhook-id", "webhook-timestamp")
+        if not found["webhook-id"].isascii():
+            raise SignatureError("the header webhook-id has strange characters")
         stamp = checked_stamp(found["webhook-timestamp"], self.max_age_s, self.now())
         try:
             text = body.decode("utf-8")
@@ -130,6 +133,7 @@ class StripeSignature:
 
     def __post_init__(self) -> None:
         check_secrets(self.secrets)
+        check_age(self.max_age_s)
 
     def verify(self, headers: Headers, body: bytes) -> Signed:
         parts = [
@@ -246,6 +250,14 @@ def check_secrets(secrets: object) -> None:
             raise ValueError(
                 "one of the secrets is empty, or has a space or a line end around it"
             )
+
+
+def check_age(max_age_s: object) -> None:
+    """Raise unless it is a number of seconds: with another one, any age would do."""
+    if isinstance(max_age_s, bool) or not isinstance(max_age_s, (int, float)):
+        raise TypeError(f"max_age_s must be a number of seconds, got {max_age_s!r}")
+    if not max_age_s > 0:  # nor is it "not a number"
+        raise ValueError(f"max_age_s must be more than 0 seconds, got {max_age_s!r}")
 
 
 def value_of(headers: Headers, name: str) -> str:

@@ -113,8 +113,9 @@ class Transport:
         if self.proxy is None:
             addresses = self.checked_addresses(target)
             return self.connected(target, addresses, deadline)
-        if is_address(target.host):
-            self.check_address(target, target.host)
+        address = address_in(target.host)
+        if address is not None:
+            self.check_address(target, address)
         elif not target.is_tls:
             raise BlockedError(f"http://{target.named} is not encrypted; use https")
         plain = self.connect(self.proxy.address, deadline.left())
@@ -189,12 +190,17 @@ class Transport:
         return self.tls
 
 
-def is_address(host: str) -> bool:
+def address_in(host: str) -> str | None:
+    """The address that *host* is; None if it is a name."""
     try:
-        ip_address(host)
+        return str(ip_address(host))
     except ValueError:
-        return False
-    return True
+        pass
+    try:
+        # As systems read "127.1", or "0x7f000001", which a proxy would ask one about.
+        return socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
+    except OSError:
+        return None
 
 
 def check_peer(stream: socket.socket, address: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import sys
@@ -13,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from cotality._kit.command_line import CannotDoError
+from cotality._kit.named_thing import thing_named
 from cotality._kit.safe_text import printable, said_by_system
 from cotality.core.calls import NotUnpackableError
 from cotality.tuning._tuning.plans.plan import Plan
@@ -35,10 +36,6 @@ Ends with 0 if all went well, 1 if an item has failed, and 2 for what cannot be 
 """
 
 Given = argparse.Namespace
-
-
-class CannotDoError(Exception):
-    """What was asked for cannot be done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,21 +167,7 @@ def bench(given: Given) -> int:
 
 def function_named(name: str) -> Callable[..., Any]:  # Any: of any function
     """The function that ``module:function`` names."""
-    module_name, _, path = name.partition(":")
-    if not module_name or not path:
-        raise CannotDoError(
-            f"{name!r} names no function: write module:function, such as math:sqrt"
-        )
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as for `python -m`
-    try:
-        found: Any = importlib.import_module(module_name)  # Any: whatever it has
-    except ImportError as error:
-        raise CannotDoError(f"cannot import {module_name!r}: {error}") from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            raise CannotDoError(f"module {module_name!r} has no {path!r}")
-        found = getattr(found, part)
+    found = thing_named(name, "a function", "math:sqrt")
     if not callable(found):
         raise CannotDoError(f"{name} is no function, but {found!r:.80}")
     function: Callable[..., Any] = found

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from time import monotonic, perf_counter
+from typing import Protocol
 
 from cotality.core.utils._process.channel.ledger import Entry
 from cotality.core.utils._process.channel.segments import Segment, sent_along
 from cotality.core.utils._process.engine.ticket import Ticket
 from cotality.core.utils._process.pickling.encode import encode_own
-from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk
+from cotality.core.utils._process.portions.chunk import Chunk, ChunkReport, run_chunk
 from cotality.core.utils._process.portions.packed_chunk import PackedChunk
 from cotality.core.utils._process.portions.packer import (
     MOST_PACKED,
@@ -37,6 +38,14 @@ from cotality.core.utils._process.workers.requests import (
 NOTABLE = 0.001  # s
 
 
+class Runs(Protocol):
+    """What is called in a worker to have a portion run; it travels with each."""
+
+    def __call__(self, chunk: Chunk, time_box: float, /) -> ChunkReport:
+        """Run what there is time for, by `run_chunk`."""
+        ...
+
+
 class ProcessBackend:
     """Worker processes, whoever's they are."""
 
@@ -44,6 +53,7 @@ class ProcessBackend:
     look_at = math.inf
     portion_cost: float | None = None
     ready_per_worker: int | None
+    runs: Runs = staticmethod(run_chunk)
 
     def __init__(
         self,
@@ -87,7 +97,8 @@ class ProcessBackend:
         chunk.beside = pool.users.beside(self.packer.call, self)
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
-            body = encode_own((run_chunk, (chunk, time_box), {}))
+            # All that is not ours is bytes in there, and may name what it likes.
+            body = encode_own((self.runs, (chunk, time_box), {}))
         portion.sent_bytes = len(body) + self.size_of_new(segments)
         item = Item(future, body, segments, self.timeout)
         item.first_task = portion.start

@@ -11,11 +11,12 @@ from __future__ import annotations
 import _thread
 import asyncio
 import logging
+import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, ParamSpec, Protocol
 
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
@@ -24,6 +25,7 @@ from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.this_process import after_fork
 
 logger = logging.getLogger(LOGGER)
+P = ParamSpec("P")
 
 
 class Leavable(Protocol):
@@ -107,7 +109,7 @@ def leave_all(*, wait: bool = False) -> None:
         return
     done: SimpleQueue[None] = SimpleQueue()
     try:
-        _thread.start_new_thread(leave_each, (found, done))
+        start_bare(leave_each, found, done)
     except RuntimeError:
         if not wait:
             return  # there is no room for a thread now; the next look finds them
@@ -135,9 +137,38 @@ def leave_dropped(run: Leavable) -> None:
     takes no lock.
     """
     try:
-        _thread.start_new_thread(leave, (run,))
+        start_bare(leave, run)
     except RuntimeError:
         pass  # the program ends, and with it its workers
+
+
+def start_bare(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Run *function* in a thread that is started without a lock.
+
+    Raises:
+        RuntimeError: There is no room for one.
+    """
+
+    def run() -> None:
+        try:
+            function(*args, **kwargs)
+        finally:
+            forget_this_thread()
+
+    _thread.start_new_thread(run, ())
+
+
+def forget_this_thread() -> None:
+    """Have `threading` forget the thread that runs here, which it has not started.
+
+    Whoever asks for the current thread, as a log record does, gets it a stand-in. Up to
+    Python 3.12 that stays in `threading.enumerate()` for good.
+    """
+    lock: Any = getattr(threading, "_active_limbo_lock", None)  # Any: private
+    active: Any = getattr(threading, "_active", None)
+    if lock is not None and active is not None:
+        with lock:
+            active.pop(_thread.get_ident(), None)
 
 
 def leave(run: Leavable) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
@@ -19,6 +19,7 @@ from cotality.core.utils._process.machine.object_size import ATOMS, LARGE
 from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
 from cotality.core.utils._process.tasks.task import Task
 
+DICT = frozenset([dict])
 TEXTS = frozenset([str, bytes])
 values_of: Callable[[Any], Iterable[object]]  # Any: it refuses all but a dict
 values_of = dict[str, object].values
@@ -47,7 +48,24 @@ def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
     try:
         named = [task.arguments for task in tasks]
         positional = [task.positional for task in tasks]
-        values = [*chain.from_iterable(map(values_of, named))]
+        return pack_columns(positional, named, limit)
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        return None  # as below
+
+
+def pack_columns(
+    positional: Positional,
+    named: Sequence[Mapping[str, Any]],  # Any: arguments of any function
+    limit: int,
+) -> bytes | None:
+    """The same for arguments that were taken out of their tasks."""
+    try:
+        values: list[object] = []
+        # For any of them but a dict this raises, also if it is empty.
+        if any(named) or not DICT.issuperset(map(type, named)):
+            values += chain.from_iterable(map(values_of, named))
         if any(positional):
             values += chain.from_iterable(positional)
         if not are_small_atoms(values, limit):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -163,8 +163,17 @@ class PortionPacker:
         data = pack_together(tasks, PACKED_LIMIT)
         if data is None:
             return None
-        first = tasks[0].callback_function
         called = [task.callback_function for task in tasks]
+        return self.with_functions(data, called, functions)
+
+    def with_functions(
+        self,
+        data: bytes,
+        called: Sequence[Callable[..., Any]],  # Any: functions of any tasks
+        functions: dict[int, PackedFunction],
+    ) -> Together | None:
+        """The arguments, packed as *data*, of tasks with what is *called* by them."""
+        first = called[0]
         others = [function for function in called if function is not first]
         if len(set(map(id, others))) >= FEW_FUNCTIONS:
             return None

@@ -194,8 +194,7 @@ class Recorder(Observer):
         """Add what ran to the sums, to its worker's row and to the timeline."""
         place = self.rows.place_of(ran.worker, ran.start_of(0))
         report, row = self.report, self.rows.each[place]
-        if place == len(report.timeline.rows):
-            report.timeline.add_row()
+        report.timeline.have_rows(len(self.rows.each))
         add_to_row(row, ran)
         if ran.clues is not None:
             row.is_thread = ran.clues.in_thread
@@ -308,6 +307,8 @@ class Recorder(Observer):
     def put_rows_in_order(self) -> None:
         """Order rows by name: they came in the order in which work came back."""
         report = self.report
+        # An exception may have struck between a new row here and its row there.
+        report.timeline.have_rows(len(report.rows))
         names = [name_to_sort_by(row.name) for row in report.rows]
         order = sorted(range(len(names)), key=names.__getitem__)
         report.rows = [report.rows[place] for place in order]

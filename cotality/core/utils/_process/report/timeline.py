@@ -84,8 +84,10 @@ class Timeline:
         # each such time: that is what bounds their number.
         self.resolution = 0.0
 
-    def add_row(self) -> None:
-        self.rows.append([])
+    def have_rows(self, count: int) -> None:
+        """Have so many rows, or more."""
+        while len(self.rows) < count:
+            self.rows.append([])
 
     def add(self, row: int, span: Span) -> None:
         """Put *span* at the end of *row*."""

@@ -1,6 +1,7 @@
 """The nouns: a task, what it ends in, and when. Stands on the kit alone.
 
-* what is called: `task`; tasks made of a function and data: `from_data`;
+* what is called: `task`; tasks made of a function and data: `from_data`, or of `calls`
+  of another library;
 * what the arguments of public functions must be: `checks`, which refuse an
   `async_function`;
 * what became of a task, and the portions that go out and come back: `outcome`, with

@@ -47,7 +47,7 @@ from cotality.core.utils._process.starting import launch, nesting
 
 from .endings import Ending
 from .requests import Item
-from .worker_main import Initializer, Setup, worker_main
+from .worker_main import Initializer, Setup, fixed_threads, worker_main
 
 if TYPE_CHECKING:
     from .django_databases import Databases, Told
@@ -85,6 +85,7 @@ class WorkerPlan:
     databases: Databases | None = None  # of a Django program, when the pool was opened
     told: Told | None = None  # what the workers are told about these databases
     puts_back: bool = False  # whether workers undo what tasks set: see `process_state`
+    numeric_threads: int | None = None  # of each; None shares out the CPUs
 
 
 class WorkerHandle:
@@ -162,7 +163,9 @@ class WorkerHandle:
             rules = filters.current()
             setup = Setup(
                 slot=lent,
-                environment=environment_now() | nesting.told_to(workers),
+                environment=environment_now()
+                | nesting.told_to(workers)
+                | fixed_threads(plan.numeric_threads),
                 threads_for_each=max(1, available_cpus() // workers),
                 initializer=plan.initializer,
                 max_tasks=plan.max_tasks,

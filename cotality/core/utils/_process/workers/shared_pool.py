@@ -31,6 +31,7 @@ from cotality.core.utils._process.machine.this_process import after_fork, notice
 from cotality.core.utils._process.starting import loading
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.tasks.checks import (
+    checked_count,
     checked_max_workers,
     checked_seconds,
 )
@@ -40,6 +41,7 @@ from .enclosures import enclosed_by
 from .executor import checked_initializer
 from .handle import WorkerPlan
 from .pool import Pool
+from .warm_pools import kept_warm
 
 IDLE_SECONDS = 60.0
 MOST_NICE = 19  # the least urgent that there is
@@ -111,6 +113,9 @@ class SharedPool:
             until the end.
         niceness: By how much they give way to others that want a CPU, 0 to 19.
         initializer: Called with *initargs* in each worker before its first task.
+        numeric_threads: How many threads numeric libraries use in each worker, at least
+            1; None shares out the CPUs, unless the environment says how many.
+        is_kept: Whether `shutdown_workers` ends the workers while no call uses them.
         initargs: Its arguments.
         closed: What a call hears that comes after :meth:`shut_down`.
 
@@ -129,6 +134,8 @@ class SharedPool:
         niceness: int = 0,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),  # Any: arguments of any function
+        numeric_threads: int | None = None,
+        is_kept: bool = False,
         closed: str = SHUT_DOWN,
     ) -> None:
         if max_workers is None:
@@ -140,6 +147,7 @@ class SharedPool:
             checked_initializer(initializer, initargs),
             niceness=checked_niceness(niceness),
             puts_back=True,
+            numeric_threads=checked_count("numeric_threads", numeric_threads),
         )
         limit = checked_seconds("idle_seconds", idle_seconds, zero=False)
         self.idle_limit = inf if limit is None else limit
@@ -148,14 +156,17 @@ class SharedPool:
         self.is_shut_down = False
         self.forget()
         keepers.add(self)
+        if is_kept:
+            kept_warm.add(self)
 
     def forget(self) -> None:
         """Start without a pool; also in a forked child, whose parent has it."""
-        self.lent: dict[int, LentPool] = {}  # by number; the last one is lent
         self.number = 0  # of the last one
         self.replaced: list[Pool] = []  # that calls may still use
         self.loans: weakref.WeakSet[Loan] = weakref.WeakSet()
         self.returned: SimpleQueue[None] = SimpleQueue()  # for who waits for loans
+        # The last of all: by it `__del__` knows that the others are there.
+        self.lent: dict[int, LentPool] = {}  # by number; the last one is lent
 
     # What its owner does with it.
 
@@ -326,6 +337,21 @@ class SharedPool:
         if "lent" in self.__dict__:
             for pool in self.all_pools():
                 pool.let_go()
+
+    def rest(self) -> Pool | None:
+        """End the workers if no call uses them; the pool that ends, if any.
+
+        The next call gets new ones.
+        """
+        pool = self.pool
+        try:
+            if pool is not None:
+                pool.parked.pop()  # from here on no call can have it
+        except IndexError:
+            return None
+        if pool is not None:
+            pool.close(wait=False, cancel=True)
+        return pool
 
     def all_pools(self) -> set[Pool]:
         return {*self.replaced, *(each.pool for each in self.lent.copy().values())}

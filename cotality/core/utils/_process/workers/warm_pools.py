@@ -20,7 +20,7 @@ import sys
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from cotality._kit.around import around
 from cotality._kit.public import public
@@ -70,7 +70,8 @@ class Warm:
         )
 
     def __del__(self) -> None:
-        self.pool.let_go()
+        if hasattr(self, "pool"):  # else an exception struck while this was made
+            self.pool.let_go()
 
 
 waiting: list[Warm] = []  # taken out and put in by one step each
@@ -150,6 +151,17 @@ def leave(user: object, warm: Warm) -> bool:
     return True
 
 
+class Keeper(Protocol):
+    """Who keeps a pool between calls as well, see `shared_pool`."""
+
+    def rest(self) -> Pool | None:
+        """End its workers if no call uses them; the pool that ends, if any."""
+        ...
+
+
+kept_warm: weakref.WeakSet[Keeper] = weakref.WeakSet()
+
+
 def take_waiting(place: int = -1) -> Warm | None:
     """The pool that waits at *place*; nobody else gets it."""
     try:
@@ -184,7 +196,8 @@ def shutdown_workers() -> None:
     if this_process.leave_closed_loops is not None:
         this_process.leave_closed_loops(wait=True)
     pools = all_in(at_exit.open_pools)
-    killed = [each for each in pools if each.for_calls and each.is_killed]
+    ended = [each for each in pools if each.for_calls and each.is_killed]
+    ended += filter(None, [keeper.rest() for keeper in all_in(kept_warm)])
     ending: list[Warm] = []
     while (warm := take_waiting()) is not None:
         ending.append(warm)
@@ -192,7 +205,7 @@ def shutdown_workers() -> None:
         each.pool.close(wait=False, cancel=True)
     for each in ending:
         each.pool.close(wait=True, cancel=True)
-    for pool in killed:
+    for pool in ended:
         pool.join()
 
 

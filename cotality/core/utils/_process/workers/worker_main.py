@@ -241,6 +241,17 @@ def limit_numeric_threads(share: int) -> None:
             os.environ.setdefault(name, str(share))
 
 
+def fixed_threads(count: int | None) -> dict[str, str]:
+    """The variables by which numeric libraries use *count* threads, whoever says what.
+
+    None fixes nothing.
+    """
+    if count is None:
+        return {}
+    # Numba refuses a program that asks for more than that, so it is not told by itself.
+    return dict.fromkeys((*THREAD_LIMITS, "NUMBA_NUM_THREADS"), f"{count}")
+
+
 def release_fork_server() -> None:
     """Do not keep the fork server alive, which ends when nobody holds its pipe."""
     module = sys.modules.get("multiprocessing.forkserver")

@@ -1,0 +1,1 @@
+"""``python -m cotality.web``: its `command_line`."""

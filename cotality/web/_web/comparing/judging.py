@@ -1,0 +1,185 @@
+"""What follows from samples for all items, and which method is best.
+
+What a sample took is an overhead, and so many times what was reckoned for its items.
+The same ratio holds for all items, of which there are more: that is the estimate.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cotality._kit.units import seconds as duration
+from cotality.web._web.methods.order import Done, Order
+from cotality.web._web.models.comparisons import MethodFigures
+from cotality.web._web.models.kinds import TaskType
+from cotality.web._web.parts import checksum
+
+from .figures import Figures, Pace
+from .reckoning import reckoned
+
+# Methods that differ by less are about as quick: what else the machine does makes more
+# of a difference. The one that needs least comes first.
+ABOUT_AS_QUICK = 1.2
+SIMPLEST_FIRST = (
+    TaskType.SEQUENTIAL,
+    TaskType.THREADING,
+    TaskType.BATCH_ASYNC,
+    TaskType.MULTIPROCESSING,
+    TaskType.CONCURRENT_FUTURES,
+    TaskType.AUTO,
+    TaskType.BACKGROUND,
+)
+MARGIN = 0.05  # beyond what was seen
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some of the items, done by one method.
+
+    Attributes:
+        items: How many, from the first one on.
+        seconds: What that took.
+        expected: What was reckoned for it, without an overhead.
+        done: What became of them.
+    """
+
+    items: int
+    seconds: float
+    expected: float
+    done: Sequence[Done] = ()
+
+
+def pace_of(overheads: Iterable[float], samples: Sequence[Sample]) -> Pace:
+    """How a method does beside what is reckoned.
+
+    Args:
+        overheads: Seconds of runs that had next to nothing to do, beyond that.
+        samples: The others.
+    """
+    overhead = max(0.0, min(overheads, default=0.0))
+    return Pace(overhead, statistics.median(ratios(overhead, samples)))
+
+
+def ratios(overhead: float, samples: Sequence[Sample]) -> list[float]:
+    """Of each sample; what is left of it without its overhead is never nothing."""
+    return [
+        max(sample.seconds - overhead, sample.seconds / 10) / sample.expected
+        for sample in samples
+    ]
+
+
+def figures_of(
+    method: TaskType,
+    pace: Pace,
+    samples: Sequence[Sample],
+    whole: float,
+    total: int,
+    checked: int,
+) -> MethodFigures:
+    """What is told of a method.
+
+    Args:
+        method: Which one.
+        pace: As `pace_of` has found it.
+        samples: What it was found from.
+        whole: What was reckoned for all items.
+        total: How many these are.
+        checked: How many of them all methods have done.
+    """
+    full = [sample.seconds for sample in samples if sample.items == total]
+    if full:
+        low, middle, high = min(full), statistics.median(full), max(full)
+    else:
+        found = ratios(pace.overhead_s, samples)
+        low, high = (pace.overhead_s + each(found) * whole for each in (min, max))
+        middle = pace.overhead_s + pace.ratio * whole
+    items = sum(sample.items for sample in samples)
+    seconds = sum(sample.seconds for sample in samples)
+    return MethodFigures(
+        method=method,
+        measured_items=items,
+        measured_seconds=seconds,
+        items_per_second=items / seconds,
+        estimated_seconds=middle,
+        estimated_low=low * (1 - MARGIN),
+        estimated_high=high * (1 + MARGIN),
+        checksum=checksum_of(samples[-1].done, checked),
+        is_estimate=not full,
+    )
+
+
+def checksum_of(done: Iterable[Done], checked: int) -> str:
+    """Over the items up to the index *checked*."""
+    sums = [
+        checksum.sum_of(each.item, each.value) for each in done if each.item < checked
+    ]
+    return checksum.as_text(checksum.added(sums))
+
+
+def in_order(
+    takes: Mapping[TaskType, float],
+    ranges: Mapping[TaskType, tuple[float, float]] | None = None,
+) -> list[TaskType]:
+    """The quickest first; among those that are about as quick the simplest.
+
+    Args:
+        takes: Seconds that each takes.
+        ranges: From where to where these may be. Where two overlap, nobody knows which
+            is quicker.
+    """
+    left = sorted(takes, key=lambda method: takes[method])
+    ranked: list[TaskType] = []
+    while left:
+        tied = about_as_quick(left, takes, ranges)
+        ranked += sorted(tied, key=SIMPLEST_FIRST.index)
+        left = [method for method in left if method not in tied]
+    return ranked
+
+
+def about_as_quick(
+    left: Sequence[TaskType],
+    takes: Mapping[TaskType, float],
+    ranges: Mapping[TaskType, tuple[float, float]] | None = None,
+) -> list[TaskType]:
+    """Those that may be as quick as the first of them, which is the quickest."""
+    first = left[0]
+    limit = takes[first] * ABOUT_AS_QUICK
+    if ranges is None:
+        return [method for method in left if takes[method] <= limit]
+    high = ranges[first][1]
+    return [
+        method for method in left if takes[method] <= limit or ranges[method][0] <= high
+    ]
+
+
+def reason(
+    takes: Mapping[TaskType, float],
+    ranges: Mapping[TaskType, tuple[float, float]],
+    ranked: Sequence[TaskType],
+) -> str:
+    """Why the first one is the best."""
+    by_time = sorted(takes, key=lambda method: takes[method])
+    quickest = set(about_as_quick(by_time, takes, ranges))
+    best, *others = ranked
+    text = f"{best} takes about {duration(takes[best])} for all items"
+    tied = [method for method in others if method in quickest]
+    if tied:
+        names = ", ".join(f"{method} ({duration(takes[method])})" for method in tied)
+        text += (
+            f"; {names}: as far as was measured no quicker for sure, and {best} needs "
+            f"less"
+        )
+    slower = [method for method in others if method not in quickest]
+    if slower:
+        text += (
+            f"; the next one is {slower[0]} with {duration(takes[slower[0]])}, and "
+            f"{slower[-1]} takes longest, {duration(takes[slower[-1]])}"
+        )
+    return text
+
+
+def expected(method: TaskType, figures: Figures, order: Order) -> float:
+    """What is reckoned for a sample, and never nothing."""
+    return max(1e-6, reckoned(method, figures, order))

@@ -1,0 +1,115 @@
+"""A comparison: all methods on the same items, in rounds, within a budget of time.
+
+In each round every method does as many items as its part of the budget allows, always
+from the first one on. The rounds begin with another method each, so that what else the
+machine does at a time is not to the cost of one of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from cotality.web._web.methods.order import Done, Order
+from cotality.web._web.models.kinds import METHODS, TaskType
+
+from .figures import Figures, Pace
+from .judging import Sample, expected, pace_of
+from .reckoning import items_within
+
+LEAST_ROUNDS, MOST_ROUNDS = 2, 5
+ROUNDS = 4  # for which the budget is divided; others may turn out to fit
+FIRST = 0.25  # of a share, for the first samples
+MEASUREMENTS = ROUNDS * len(METHODS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a method has done, and what that took, in seconds."""
+
+    seconds: float
+    done: Sequence[Done]
+
+
+# Does an order by its method.
+Run: TypeAlias = Callable[[Order], Awaitable[Ran]]
+# Is told the round and the method that begins, and how many measurements are over.
+Tell: TypeAlias = Callable[[int, TaskType, int], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was measured of one method."""
+
+    overheads: list[float] = field(default_factory=list[float])
+    samples: list[Sample] = field(default_factory=list[Sample])
+
+    @property
+    def pace(self) -> Pace:
+        return pace_of(self.overheads, self.samples)
+
+
+@dataclass(slots=True)
+class Sampling:
+    """Measures all methods on *order* within *budget_s* seconds, about."""
+
+    order: Order
+    figures: Figures
+    budget_s: float
+    runs: Mapping[TaskType, Run]
+    tell: Tell
+    found: dict[TaskType, Measured] = field(
+        default_factory=lambda: {method: Measured() for method in METHODS}
+    )
+    rounds: int = 0
+
+    async def measure(self) -> None:
+        """Do rounds as long as the next one fits, and at least two if any fits."""
+        start = time.monotonic()
+        for number in range(MOST_ROUNDS):
+            begun = time.monotonic()
+            await self.round(number)
+            self.rounds += 1
+            now = time.monotonic()
+            left = self.budget_s - (now - start)
+            is_enough = self.rounds >= LEAST_ROUNDS
+            if left < (now - begun) * (1.0 if is_enough else 0.5):
+                return
+
+    async def round(self, number: int) -> None:
+        shift = number % len(METHODS)
+        for place, method in enumerate([*METHODS[shift:], *METHODS[:shift]]):
+            await self.tell(number, method, number * len(METHODS) + place)
+            measured, run = self.found[method], self.runs[method]
+            measured.overheads.append(await self.overhead(method, run))
+            measured.samples.append(await self.sample(method, run))
+
+    async def overhead(self, method: TaskType, run: Run) -> float:
+        """Seconds that a run takes beyond what its few items do, which do not wait."""
+        recipe = replace(self.order.recipe, db_delay_s=0.0, lookup_delay_s=0.0)
+        few = min(self.order.workers, self.order.total)
+        order = replace(self.order, recipe=recipe, total=few)
+        ran = await run(order)
+        return ran.seconds - expected(method, self.figures, order)
+
+    async def sample(self, method: TaskType, run: Run) -> Sample:
+        measured = self.found[method]
+        share = self.budget_s / MEASUREMENTS
+        if measured.samples:
+            figures = replace(self.figures, paces={method: measured.pace})
+        else:
+            # What else the machine does is not known yet: this is to find out.
+            figures, share = self.figures, share * FIRST
+        many = items_within(method, figures, self.order, share)
+        order = replace(self.order, total=many)
+        ran = await run(order)
+        return Sample(
+            many, ran.seconds, expected(method, self.figures, order), ran.done
+        )
+
+    @property
+    def checked(self) -> int:
+        """How many items all methods have done; each of them in its last sample."""
+        return min(each.samples[-1].items for each in self.found.values())

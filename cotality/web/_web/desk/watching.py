@@ -1,0 +1,104 @@
+"""Who waits for a change of a task. One look at the store is for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from cotality.jobs import StoreError
+
+from .standing import Standing
+
+logger = logging.getLogger("cotality.web")
+
+# Seconds between two looks: soon after somebody has come, as most tasks are short, and
+# later on.
+QUICK_S, SLOW_S = 0.03, 0.2
+QUICK_LOOKS = 30
+AWAY_S = 1.0  # where the store refuses
+
+Look: TypeAlias = Callable[[Iterable[str]], Awaitable[Mapping[str, Standing]]]
+# None: there is no such task.
+Seen: TypeAlias = "asyncio.Queue[Standing | None]"
+
+
+class Watching:
+    """Looks at tasks as long as somebody waits for one; all in one event loop."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self.watchers: dict[str, set[Seen]] = {}
+        self.came = asyncio.Event()
+        self.quick = 0  # looks that come soon
+        self.task: asyncio.Task[None] | None = None
+        self.is_closed = False
+
+    async def watch(self, task_id: str) -> AsyncGenerator[Standing | None]:
+        """How it stands now, and each change of that; None if there is no such task.
+
+        It ends when this is closed.
+        """
+        if self.is_closed:
+            return
+        seen: Seen = asyncio.Queue()
+        self.watchers.setdefault(task_id, set()).add(seen)
+        self.quick = QUICK_LOOKS
+        self.came.set()
+        if self.task is None:
+            self.task = asyncio.create_task(self.run())
+        last: Standing | None = None
+        try:
+            while not self.is_closed:
+                now = await seen.get()
+                if now is None or now != last:
+                    last = now
+                    if not self.is_closed:
+                        yield now
+        finally:
+            others = self.watchers[task_id]
+            others.discard(seen)
+            if not others:
+                del self.watchers[task_id]
+
+    async def run(self) -> None:
+        while True:
+            if not self.watchers:
+                self.came.clear()
+                await self.came.wait()
+            await self.pause(await self.tell())
+
+    async def tell(self) -> float:
+        """Tell all who wait how their tasks stand; seconds until the next look."""
+        asked = [*self.watchers]
+        try:
+            found = await self.look(asked)
+        except StoreError as error:
+            logger.error("%s", error)
+            return AWAY_S
+        for task_id in asked:
+            for seen in self.watchers.get(task_id, ()):
+                seen.put_nowait(found.get(task_id))
+        self.quick = max(0, self.quick - 1)
+        return QUICK_S if self.quick else SLOW_S
+
+    async def pause(self, seconds: float) -> None:
+        """Less if somebody comes meanwhile."""
+        self.came.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.came.wait()
+        except TimeoutError:
+            pass  # nobody has
+
+    async def close(self) -> None:
+        """All who wait hear nothing more."""
+        self.is_closed = True
+        for several in self.watchers.values():
+            for seen in several:
+                seen.put_nowait(None)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None

@@ -1,0 +1,129 @@
+"""What the service is told from outside, by arguments or by the environment."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cotality._kit.public import public_in
+
+
+@public_in("cotality.web")
+class Settings(BaseSettings):
+    """All that can be set, each also by ``COTALITY_WEB_`` and its name in capitals.
+
+    Without any of it the service needs no server and listens to this machine alone.
+
+    Attributes:
+        state_dir: The folder of all that the service keeps in files.
+        store_url: Where tasks and their results are: ``sqlite:///tasks.db``, or
+            ``postgresql://user@host/name``; None for a file in *state_dir*.
+        db_url: The database that each item asks, any that SQLAlchemy knows; None for a
+            SQLite file in *state_dir* that the service fills itself.
+        redis_url: The cache; None for one in each process.
+        workers: ``"inside"``: the service starts and keeps the worker of its tasks.
+            ``"outside"``: somebody else runs
+            ``python -m cotality.jobs worker cotality.web.work:jobs``.
+        tasks_at_once: How many tasks run at a time; others wait.
+        queue_limit: How many tasks may be there that are not over.
+        tasks_per_owner: How many of these may be of one owner.
+        keep_s: For how many seconds a task is known after it was over.
+        sync_limit_s: For how many seconds a request waits for the end of its task.
+        db_delay_s: Seconds that a query takes in addition, if a task does not say.
+        compare_budget_s: Seconds in which a comparison measures, if it does not say.
+        grace_s: Seconds that tasks get to end when their worker is stopped; what has
+            not ended then goes on with the next one.
+        host: The address to listen to.
+        port: The port to listen to.
+        api_keys: Keys of which a request has to bring one, each as ``name:secret``;
+            in the environment with commas between them. Without any, only requests
+            from this machine are answered.
+        allowed_hosts: Names of the service in URLs, besides ``localhost`` and addresses
+            of this machine. Without keys no others are answered, and with keys none but
+            these, if there are any.
+        rate_per_minute: How many requests of one key are answered in a minute.
+        rate_url: Where requests are counted, such as ``redis://host``; None for a count
+            in each process.
+        body_limit: Bytes that the body of a request may have.
+        body_limit_s: Seconds within which it has to be there.
+        streams: How many streams of events one process serves at a time.
+        stream_s: Seconds after which a stream ends, and its client connects again.
+        heartbeat_s: Seconds after which a stream of events says that it is alive.
+        webhook_secrets: Secrets by which incoming webhooks are checked, by source.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="COTALITY_WEB_", extra="forbid", frozen=True
+    )
+
+    state_dir: Path = Path("cotality-web")
+    store_url: str | None = None
+    db_url: str | None = None
+    redis_url: str | None = None
+    workers: Literal["inside", "outside"] = "inside"
+    tasks_at_once: int = Field(default=4, ge=1, le=64)
+    queue_limit: int = Field(default=100, ge=1, le=10_000)
+    tasks_per_owner: int = Field(default=20, ge=1, le=10_000)
+    keep_s: float = Field(default=7 * 86_400.0, ge=0, allow_inf_nan=False)
+    sync_limit_s: float = Field(default=10.0, ge=0, le=3600)
+    db_delay_s: float = Field(default=1.0, ge=0, le=60)
+    compare_budget_s: float = Field(default=20.0, gt=0, le=3600)
+    grace_s: float = Field(default=0.5, ge=0, le=3600)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8001, ge=0, le=65_535)
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    rate_per_minute: int = Field(default=100, ge=1)
+    rate_url: str | None = None
+    body_limit: int = Field(default=65_536, ge=1)
+    body_limit_s: float = Field(default=10.0, gt=0, le=3600)
+    streams: int = Field(default=200, ge=1, le=10_000)
+    stream_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
+    heartbeat_s: float = Field(default=15.0, gt=0, le=3600)
+    webhook_secrets: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+    @field_validator("api_keys", "allowed_hosts", mode="before")
+    @classmethod
+    def between_commas(cls, given: object) -> object:
+        """What stands in one text, as the environment has it."""
+        if not isinstance(given, str):
+            return given
+        return tuple(part for each in given.split(",") if (part := each.strip()))
+
+    @property
+    def store(self) -> str:
+        """The URL of the store, also where none was given."""
+        if self.store_url is not None:
+            return self.store_url
+        return sqlite_url(self.state_dir / "tasks.db")
+
+    @property
+    def store_file(self) -> Path | None:
+        """The file of the store; None if it is a server."""
+        scheme, _, name = self.store.partition(":///")
+        return Path(name).absolute() if scheme.startswith("sqlite") else None
+
+    @property
+    def database(self) -> str:
+        """The URL of the database that items ask, also where none was given."""
+        if self.db_url is not None:
+            return self.db_url
+        return sqlite_url(self.state_dir / "measurements.db")
+
+    @property
+    def worker_lock(self) -> Path:
+        """The file whose lock the one worker of this store on this machine holds."""
+        file = self.store_file
+        if file is not None:
+            return file.with_name(f"{file.name}.worker.lock")
+        digest = hashlib.sha256(self.store.encode()).hexdigest()[:16]
+        return self.state_dir.absolute() / f"{digest}.worker.lock"
+
+
+def sqlite_url(file: Path) -> str:
+    return f"sqlite:///{file.absolute().as_posix()}"

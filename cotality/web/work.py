@@ -1,0 +1,18 @@
+"""The jobs of the service, for a worker that somebody else keeps.
+
+::
+
+    COTALITY_WEB_WORKERS=outside python -m cotality.web
+    python -m cotality.jobs worker cotality.web.work:jobs
+
+The settings are read from the environment, ``COTALITY_WEB_...``: give both the same.
+All other commands of :mod:`cotality.jobs` look after these jobs as well.
+"""
+
+from ._web.settings.settings import Settings
+from ._web.work.functions import TaskJobs
+
+tasks = TaskJobs(Settings())
+jobs = tasks.jobs
+
+__all__ = ["jobs"]
