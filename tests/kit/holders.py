@@ -55,6 +55,14 @@ class Stamping:
         return Stamping, (self.data,)
 
 
+class StampingItems(dict[str, Any]):
+    """Likewise, when it is asked for its items."""
+
+    def items(self) -> Any:
+        self["data"][0] += 1
+        return super().items()
+
+
 class Model:
     """Its method is a task, and holds what it holds."""
 

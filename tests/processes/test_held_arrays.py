@@ -38,6 +38,7 @@ from tests.kit.holders import (
     Job,
     Model,
     Stamping,
+    StampingItems,
     Tickets,
     array,
     change,
@@ -232,15 +233,17 @@ def drawn(ticket: Tickets) -> int:
     return ticket.drawn
 
 
-def test_what_writes_into_its_array_when_it_is_pickled() -> None:
+@pytest.mark.parametrize("kind", [Stamping, StampingItems])
+def test_what_writes_into_its_array_when_it_is_pickled(kind: Any) -> None:
     """Each task has the array as it was when that was done for it."""
-    stamping = Stamping(np.zeros(ROWS))
+    data = np.zeros(ROWS)
+    stamping = StampingItems(data=data) if kind is StampingItems else Stamping(data)
     tasks = [Task(first_of, {"holder": stamping}) for _ in range(20)]
 
     found = execute_tasks_in_parallel(tasks, 2, True)
 
     assert len(set(found)) == 20
-    assert max(found) <= stamping.data[0]
+    assert max(found) <= data[0]
 
 
 # What is sent.

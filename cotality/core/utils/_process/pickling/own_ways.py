@@ -21,6 +21,8 @@ WAYS = (
     *("__getnewargs_ex__", "__getnewargs__"),
     *("__getattribute__", "__getattr__", "__dict__"),
 )
+# Likewise, of one that is a list or a dictionary: where its items come from.
+ITEMS = ("__iter__", "items")
 TRUSTED = sys.stdlib_module_names | {
     *("numpy", "pandas", "polars", "pyarrow", "xarray", "scipy", "sklearn"),
     *("cloudpickle", "cotality"),
@@ -32,7 +34,8 @@ def has_own_way(kind: Kind) -> bool:
     rule = copyreg.dispatch_table.get(kind)
     if rule is not None and not is_trusted(rule):
         return True
-    return any(not is_trusted(maker_of(kind, way)) for way in WAYS)
+    ways = WAYS + ITEMS if issubclass(kind, list | dict) else WAYS
+    return any(not is_trusted(maker_of(kind, way)) for way in ways)
 
 
 def maker_of(kind: Kind, way: str) -> object:
