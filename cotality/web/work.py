@@ -6,7 +6,8 @@
     python -m cotality.jobs worker cotality.web.work:jobs
 
 The settings are read from the environment, ``COTALITY_WEB_...``: give both the same.
-All other commands of :mod:`cotality.jobs` look after these jobs as well.
+``--queue tasks=8 --queue comparisons=1 --queue samples=2`` says how many tasks run at a
+time. All other commands of :mod:`cotality.jobs` look after these jobs as well.
 """
 
 from ._web.settings.settings import Settings

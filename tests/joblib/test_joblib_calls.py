@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -22,12 +25,14 @@ from cotality.core.utils.process import (
 )
 from cotality.joblib import CotalityBackend, register
 from cotality.joblib._joblib import running
+from cotality.tuning import execute
 from tests.joblib.work import (
     die_at,
     fail_at,
     fail_once_begun,
     meet,
     negated,
+    parallel_negated,
     pid_of,
     power,
     say,
@@ -383,6 +388,39 @@ def test_one_parallel_makes_many_calls() -> None:
             assert parallel(delayed(power)(n) for n in range(size)) == [
                 n**2 for n in range(size)
             ]
+
+
+def test_results_that_are_cached_by_joblib_are_found(tmp_path: Path) -> None:
+    """By calls of joblib, and by calls of ours."""
+    memory = joblib.Memory(tmp_path, verbose=0)
+    cached = memory.cache(pid_of)
+
+    first = Parallel()(delayed(cached)(number) for number in range(3))
+    again = Parallel()(delayed(cached)(number) for number in range(3))
+
+    assert first == again
+    assert execute(cached, range(3), executor="processes") == first
+    assert [cached(number) for number in range(3)] == first
+
+
+def test_it_works_in_a_worker_of_multiprocessing() -> None:
+    """Where joblib's own workers are refused."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(parallel_negated, (4,)) == [0, -1, -2, -3]
+
+
+def test_what_is_no_batch_is_run_as_it_is() -> None:
+    """All that joblib promises of a batch is that it can be called."""
+    told: SimpleQueue[Any] = SimpleQueue()
+    backend = CotalityBackend(nesting_level=0)
+    backend.configure(2)
+    backend.start_call()
+    try:
+        backend.submit(functools.partial(list, range(3)), told.put)
+        job = told.get(timeout=LONG_S)
+        assert backend.retrieve_result_callback(job) == [0, 1, 2]
+    finally:
+        backend.stop_call()
 
 
 # How tasks are handed out.

@@ -14,6 +14,18 @@ def negated(number: int) -> int:
     return -number
 
 
+def parallel_negated(count: int) -> list[int]:
+    """On workers of our own, wherever this runs."""
+    from joblib import Parallel, delayed
+
+    from cotality.joblib import register
+
+    register()
+    calls = [delayed(negated)(number) for number in range(count)]
+    found: list[int] = Parallel(n_jobs=2, backend="cotality")(calls)
+    return found
+
+
 def power(base: int, exponent: int = 2) -> int:
     return int(base**exponent)
 

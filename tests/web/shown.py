@@ -42,8 +42,9 @@ FIGURES = {
 class ShownDesk(StandInDesk):
     """Takes tasks, of which a test says how they stand.
 
+    Each tenth of its items has failed.
+
     Attributes:
-        is_frank: Whether failed items are among the results.
         faults: Parts that are not well, and what is to be said of them.
     """
 

@@ -638,6 +638,39 @@ def test_who_watches_bears_with_a_store_that_is_away(
     run(do())
 
 
+def test_who_is_slow_hears_how_it_is_now(alone: Settings) -> None:
+    """And not all that was meanwhile; a look that goes wrong is made again."""
+
+    async def do() -> None:
+        async with opened(alone) as desk:
+            task_id = await begun(desk, TaskType.AUTO, QUICK)
+            look, looks = desk.watching.look, list[int]()
+
+            async def counted(ids: Any) -> Any:
+                looks.append(1)
+                if len(looks) == 1:
+                    raise ZeroDivisionError
+                return await look(ids)
+
+            desk.watching.look = counted
+            async with aclosing(desk.watching.watch(task_id)) as seen:
+                first = await anext(seen)
+                assert first is not None
+                assert first.status == TaskStatus.PENDING
+                results = desk.tasks_of_store.results
+                for message in ("a", "b", "c"):
+                    results.begin(task_id, message)
+                    before = len(looks)
+                    while len(looks) < before + 2:
+                        await asyncio.sleep(0.01)
+                last = await anext(seen)
+                assert last is not None
+                assert (last.row.message, last.row.runs) == ("c", 3)
+            await desk.cancel(task_id)
+
+    run(do())
+
+
 def test_advice_follows_from_what_was_measured(alone: Settings) -> None:
     """Computation goes to processes, waits to an event loop; all are estimates."""
 

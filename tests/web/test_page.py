@@ -129,8 +129,8 @@ def test_a_task_is_started_watched_and_cancelled(visit: Visit, stage: Stage) -> 
     for done in (20, 50, 120):
         stage.change(task, TaskStatus.RUNNING, done)
         visit.until(lambda done=done: visit.bar(task) == done / 200)
-        assert visit.status(task) == "running"
-    assert "120 of 200 items" in visit.text(f"#{task} .numbers")
+        visit.until(lambda: visit.status(task) == "running")
+    visit.until_text(f"#{task} .numbers", "120 of 200 items")
     assert ("GET", f"/{TASKS}/events/{task}") in stage.asked
 
     visit.click(f"#{task} .danger")
@@ -239,8 +239,8 @@ def test_a_comparison_is_a_chart_and_a_table_with_the_numbers_of_the_service(
     config = stage.desk.known[task].config
     assert (config.items_count, getattr(config, "budget_s", None)) == (2000, 7.5)
     stage.change(task, TaskStatus.RUNNING, 900)
-    visit.until(lambda: visit.bar(task) == 0.45)
-    assert visit.text(f"#{task} .numbers").startswith("45 % measured")
+    visit.until_text(f"#{task} .numbers", "45 % measured")
+    assert visit.bar(task) == 0.45
     assert not visit.is_shown("#found")
 
     stage.change(task, TaskStatus.COMPLETED, 2000)
@@ -266,7 +266,7 @@ def test_a_comparison_is_a_chart_and_a_table_with_the_numbers_of_the_service(
     assert visit.count("#found-rows tr") == 7
     assert visit.text("#chart .row.best .name") == "Auto★ best"
     assert visit.text("#found-best").startswith("Auto is best for 2,000 items")
-    assert visit.text("#found-reason") == told["reason"]
+    assert visit.text("#found-reason").lower() == told["reason"].lower()
     assert "436 times" in visit.text("#found-best")
     assert "2 other tasks ran" in visit.text("#found-others")
 

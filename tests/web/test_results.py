@@ -137,6 +137,9 @@ def test_what_nobody_wants_is_not_stored(results: Results) -> None:
     with pytest.raises(SupersededError, match="was cancelled or forgotten"):
         results.add_portion(row, done(0), lambda: False)
 
+    with pytest.raises(SupersededError, match="was cancelled or forgotten"):
+        results.begin(ID, is_wanted=lambda: False)
+
     assert results.look(ID) == row
     assert results.items(ID, 0, 10) == []
     assert results.several([]) == {}

@@ -7,12 +7,12 @@ import hashlib
 import hmac
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Response
 
 from cotality.flow import Flow, FlowClient, Step
 from cotality.jobs import Jobs, StoreError
@@ -28,7 +28,9 @@ from cotality.web import (
     queues_router,
     webhooks_router,
 )
+from cotality.web._web.events.frames import frame
 from cotality.web._web.routes import health as health_module
+from cotality.web._web.routes.figures import HEAD
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until
@@ -610,6 +612,37 @@ def test_requests_are_counted_by_their_route() -> None:
     seconds = "cotality_web_request_seconds"
     assert found[f'{seconds}_bucket{{route="other",le="+Inf"}}'] == 3
     assert found[f'{seconds}_count{{route="other"}}'] == 3
+
+
+def test_streams_are_counted_as_long_as_they_are_open() -> None:
+    """And not among the times that answers took."""
+
+    async def asked() -> None:
+        requests = RequestFigures()
+        client = counting_app(requests)
+        assert isinstance(client.app, FastAPI)
+        may_end = asyncio.Event()
+
+        async def frames() -> AsyncGenerator[bytes]:
+            yield frame("{}", id="1", kind="a")
+            await may_end.wait()
+
+        @client.app.get("/stream", response_class=Response)
+        async def stream() -> Response:
+            return Streams().answer(frames())
+
+        exchange = client.begin("GET", "/stream")
+        await exchange.until("event: a")
+        now = figures_of((await client.get("/metrics")).body)
+        [open_now] = [now[name] for name in now if name.startswith(f"{HEAD}_streams")]
+        assert open_now == 1
+        may_end.set()
+        await exchange.end()
+        assert requests.figures.streams == 0
+        assert requests.figures.requests["GET", "/stream", 200] == 1
+        assert "/stream" not in requests.figures.buckets
+
+    run(asked())
 
 
 def test_figures_of_one_process_say_which_one() -> None:

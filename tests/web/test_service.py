@@ -250,7 +250,7 @@ def workers_of(server: Server) -> list[psutil.Process]:
     ]
 
 
-ITEMS = 2000
+ITEMS = 1500
 
 
 def test_a_task_outlives_its_servers(tmp_path: Path) -> None:
@@ -388,9 +388,22 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("paths", ["^/api/", "^/(?!api/)"], ids=["tasks", "others"])
+FEW = f"{TASKS}/(sequential|threading|multiprocessing|async)"
+
+
+# In parts, because one test may not take too long on a machine that does other things.
+# What follows from an answer is tried where the routes for that are.
+@pytest.mark.parametrize(
+    ("paths", "phases"),
+    [
+        (f"^{FEW}", "coverage,fuzzing"),
+        (f"^(?!{FEW}){TASKS}", "coverage,fuzzing,stateful"),
+        (f"^(?!{TASKS})", "coverage,fuzzing,stateful"),
+    ],
+    ids=["some-methods", "tasks", "others"],
+)
 def test_the_service_keeps_what_its_openapi_promises(
-    busy: Server, tmp_path: Path, paths: str
+    busy: Server, tmp_path: Path, paths: str, phases: str
 ) -> None:
     """Asked for all that it allows, and for what it does not, with all checks."""
     ended = subprocess.run(
@@ -398,8 +411,8 @@ def test_the_service_keeps_what_its_openapi_promises(
             *(sys.executable, "-m", "schemathesis.cli", "run"),
             f"http://127.0.0.1:{busy.port}/openapi.json",
             *("--header", f"X-API-Key: {KEY}", "--include-path-regex", paths),
-            *("--max-examples", "4", "--seed", "1", "--no-color"),
-            *("--generation-database", "none"),
+            *("--phases", phases, "--max-examples", "2", "--seed", "1"),
+            *("--generation-database", "none", "--no-color"),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONWARNINGS": ""},

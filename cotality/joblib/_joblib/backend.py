@@ -164,6 +164,7 @@ class CotalityBackend(ParallelBackendBase):
         """
         assert self.pool is not None
         level = (self.nesting_level or 0) + 1
+        self.stop_call()  # of one that has failed before it had anything to run
         self.crew = Crew(self.pool, self.workers, runs=partial(run_below, level))
         self.crew.check()
         self.sizes = Sizes(self.workers)
@@ -183,8 +184,6 @@ class CotalityBackend(ParallelBackendBase):
         job = Job(Calls(self.call.alike.calls(calls)), callback, is_whole=is_whole)
         self.call.submit(job)
         return job
-
-    apply_async = submit  # up to joblib 1.4
 
     def retrieve_result_callback(self, out: Job) -> Any:  # Any: a list of results
         """The results of the batch *out*, or its failure."""
@@ -206,16 +205,22 @@ class CotalityBackend(ParallelBackendBase):
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End the call: what waits is dropped, what runs is ended."""
-        call, self.call, self.crew = self.call, None, None
+        call, crew = self.call, self.crew
+        self.call = self.crew = None
         if call is not None:
             call.put_frames_back(sys.exc_info()[1])
             call.abort()
+        elif crew is not None:
+            crew.close(all_ended=True)
 
     def stop_call(self) -> None:
         """A call is over."""
-        call, self.call, self.crew = self.call, None, None
+        call, crew = self.call, self.crew
+        self.call = self.crew = None
         if call is not None:
             call.finish()
+        elif crew is not None:
+            crew.close(all_ended=True)
 
     def terminate(self) -> None:
         """No more calls for now. The workers stay, for whoever calls next."""

@@ -120,7 +120,7 @@ class RunningCall:
 
         It looks every 10 ms itself, which is longer than many a call takes.
         """
-        while not self.is_quiet.wait(WAIT_SLICE):
+        while not self.is_quiet.wait(WAIT_SLICE) and self.thread.is_alive():
             pass
 
     def finish(self) -> None:
@@ -209,7 +209,8 @@ class RunningCall:
     def fail(self, job: Job, error: BaseException) -> None:
         job.left = 0
         job.error = error
-        self.failure = Failure(error, error.__traceback__)
+        if self.failure is None:  # joblib takes no notice of a second one
+            self.failure = Failure(error, error.__traceback__)
         self.tell(job)
 
     def tell(self, job: Job) -> None:

@@ -42,19 +42,20 @@ async def living(
 
 async def keep_writing(requests: RequestFigures) -> None:
     while True:
-        await asyncio.to_thread(write, requests)
+        await asyncio.to_thread(write, requests, requests.figures.as_json())
         await asyncio.sleep(WRITE_S)
 
 
 async def stop_writing(writing: asyncio.Task[None], requests: RequestFigures) -> None:
     writing.cancel()
     await asyncio.wait([writing])
-    await asyncio.to_thread(write, requests, is_last=True)
+    await asyncio.to_thread(write, requests)
 
 
-def write(requests: RequestFigures, *, is_last: bool = False) -> None:
+def write(requests: RequestFigures, now: str | None = None) -> None:
+    """Write what was counted until *now*, or for the last time."""
     try:
-        requests.close() if is_last else requests.write()
+        requests.close() if now is None else requests.write(now)
     except OSError as error:
         # Figures are not worth a request.
         logger.warning(

@@ -32,6 +32,10 @@ class Pace:
     overhead_s: float = 0.0
     ratio: float = 1.0
 
+    def seconds(self, reckoned: float) -> float:
+        """What it takes for that which so many seconds were reckoned for."""
+        return self.overhead_s + self.ratio * reckoned
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

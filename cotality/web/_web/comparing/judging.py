@@ -1,14 +1,15 @@
 """What follows from samples for all items, and which method is best.
 
-What a sample took is an overhead, and so many times what was reckoned for its items.
-The same ratio holds for all items, of which there are more: that is the estimate.
+What a run took is an overhead, and so many times what was reckoned for its items. Two
+runs tell both: one with next to nothing to do, and a sample. The same holds for all
+items, of which there are more: that is the estimate.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cotality._kit.units import seconds as duration
 from cotality.web._web.methods.order import Done, Order
@@ -32,6 +33,7 @@ SIMPLEST_FIRST = (
     TaskType.BACKGROUND,
 )
 MARGIN = 0.05  # beyond what was seen
+LEAST_PART = 10  # of a sample are its items, whatever its overhead was
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,63 +53,77 @@ class Sample:
     done: Sequence[Done] = ()
 
 
-def pace_of(overheads: Iterable[float], samples: Sequence[Sample]) -> Pace:
-    """How a method does beside what is reckoned.
+def line(least: Sample, sample: Sample) -> Pace:
+    """What two runs say of a method: an overhead, and a ratio.
 
     Args:
-        overheads: Seconds of runs that had next to nothing to do, beyond that.
+        least: One that had next to nothing to do.
+        sample: Another one. If it has not taken longer, or was hardly expected to, the
+            two are no line: then the overhead is what the first one took beyond what
+            was reckoned for it.
+    """
+    more, expected = sample.seconds - least.seconds, sample.expected - least.expected
+    if more > 0 and expected > sample.expected / 2:
+        ratio = more / expected
+        overhead = least.seconds - ratio * least.expected
+        if overhead >= 0:
+            return Pace(overhead, ratio)
+    overhead = max(0.0, least.seconds - least.expected)
+    left = max(sample.seconds - overhead, sample.seconds / LEAST_PART)
+    return Pace(overhead, left / sample.expected)
+
+
+@dataclass(slots=True)
+class Measured:
+    """What was measured of one method.
+
+    Attributes:
+        overheads: Runs that had next to nothing to do. The quickest one counts: others
+            may have had to start processes.
         samples: The others.
     """
-    overhead = max(0.0, min(overheads, default=0.0))
-    return Pace(overhead, statistics.median(ratios(overhead, samples)))
 
+    overheads: list[Sample] = field(default_factory=list[Sample])
+    samples: list[Sample] = field(default_factory=list[Sample])
 
-def ratios(overhead: float, samples: Sequence[Sample]) -> list[float]:
-    """Of each sample; what is left of it without its overhead is never nothing."""
-    return [
-        max(sample.seconds - overhead, sample.seconds / 10) / sample.expected
-        for sample in samples
-    ]
+    @property
+    def paces(self) -> list[Pace]:
+        """What each sample says, by its ratio."""
+        least = min(self.overheads, key=lambda sample: sample.seconds)
+        found = [line(least, sample) for sample in self.samples]
+        return sorted(found, key=lambda pace: pace.ratio)
 
+    @property
+    def pace(self) -> Pace:
+        """The middle one of these."""
+        return self.paces[(len(self.samples) - 1) // 2]
 
-def figures_of(
-    method: TaskType,
-    pace: Pace,
-    samples: Sequence[Sample],
-    whole: float,
-    total: int,
-    checked: int,
-) -> MethodFigures:
-    """What is told of a method.
+    def figures(
+        self, method: TaskType, whole: float, total: int, checked: int
+    ) -> MethodFigures:
+        """What is told of the method.
 
-    Args:
-        method: Which one.
-        pace: As `pace_of` has found it.
-        samples: What it was found from.
-        whole: What was reckoned for all items.
-        total: How many these are.
-        checked: How many of them all methods have done.
-    """
-    full = [sample.seconds for sample in samples if sample.items == total]
-    if full:
-        low, middle, high = min(full), statistics.median(full), max(full)
-    else:
-        found = ratios(pace.overhead_s, samples)
-        low, high = (pace.overhead_s + each(found) * whole for each in (min, max))
-        middle = pace.overhead_s + pace.ratio * whole
-    items = sum(sample.items for sample in samples)
-    seconds = sum(sample.seconds for sample in samples)
-    return MethodFigures(
-        method=method,
-        measured_items=items,
-        measured_seconds=seconds,
-        items_per_second=items / seconds,
-        estimated_seconds=middle,
-        estimated_low=low * (1 - MARGIN),
-        estimated_high=high * (1 + MARGIN),
-        checksum=checksum_of(samples[-1].done, checked),
-        is_estimate=not full,
-    )
+        Args:
+            method: Which one it is.
+            whole: What was reckoned for all items.
+            total: How many these are.
+            checked: How many of them all methods have done.
+        """
+        full = [sample.seconds for sample in self.samples if sample.items == total]
+        found = full or [pace.seconds(whole) for pace in self.paces]
+        items = sum(sample.items for sample in self.samples)
+        seconds = sum(sample.seconds for sample in self.samples)
+        return MethodFigures(
+            method=method,
+            measured_items=items,
+            measured_seconds=seconds,
+            items_per_second=items / seconds,
+            estimated_seconds=statistics.median(found),
+            estimated_low=min(found) * (1 - MARGIN),
+            estimated_high=max(found) * (1 + MARGIN),
+            checksum=checksum_of(self.samples[-1].done, checked),
+            is_estimate=not full,
+        )
 
 
 def checksum_of(done: Iterable[Done], checked: int) -> str:

@@ -81,8 +81,7 @@ def overlapped(costs: Costs, many: int, order: Order, cpus: int) -> float:
 
 def estimated(method: TaskType, figures: Figures, order: Order) -> float:
     """Likewise, corrected by what was seen of the method when it was compared here."""
-    pace = figures.pace(method)
-    return pace.overhead_s + pace.ratio * reckoned(method, figures, order)
+    return figures.pace(method).seconds(reckoned(method, figures, order))
 
 
 def items_within(
@@ -90,15 +89,19 @@ def items_within(
 ) -> int:
     """How many items from the start of *order* it does in so many seconds.
 
-    At least one for each worker, or one for what has none.
+    Beside its overhead, and at least one for each worker, or one for what has none.
+    Where these alone take longer, mostly by waiting, it has that time in addition.
     """
     most = len(order.indices)
     least = 1 if method == TaskType.SEQUENTIAL else min(order.workers, most)
 
     def takes(many: int) -> float:
         part = replace(order, total=order.start + many)
-        return estimated(method, figures, part)
+        return figures.pace(method).ratio * reckoned(method, figures, part)
 
+    at_least = takes(least)
+    if at_least > seconds:
+        seconds += at_least
     low, high = least, most
     while low < high:
         middle = (low + high + 1) // 2

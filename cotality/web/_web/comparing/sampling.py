@@ -7,6 +7,7 @@ machine does at a time is not to the cost of one of them.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,14 @@ from typing import TypeAlias
 
 from cotality.web._web.methods.order import Done, Order
 from cotality.web._web.models.kinds import METHODS, TaskType
+from cotality.web._web.parts.recipe import Recipe
 
-from .figures import Figures, Pace
-from .judging import Sample, expected, pace_of
-from .reckoning import items_within
+from .figures import Figures
+from .judging import Measured, Sample, expected
+from .reckoning import costs_of, items_within
 
+# So many times so many items tell how quick a CPU is now.
+LOOKS, AT_A_LOOK = 5, 10
 LEAST_ROUNDS, MOST_ROUNDS = 2, 5
 ROUNDS = 4  # for which the budget is divided; others may turn out to fit
 FIRST = 0.25  # of a share, for the first samples
@@ -40,18 +44,6 @@ Tell: TypeAlias = Callable[[int, TaskType, int], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class Measured:
-    """What was measured of one method."""
-
-    overheads: list[float] = field(default_factory=list[float])
-    samples: list[Sample] = field(default_factory=list[Sample])
-
-    @property
-    def pace(self) -> Pace:
-        return pace_of(self.overheads, self.samples)
-
-
-@dataclass(slots=True)
 class Sampling:
     """Measures all methods on *order* within *budget_s* seconds, about."""
 
@@ -68,6 +60,7 @@ class Sampling:
     async def measure(self) -> None:
         """Do rounds as long as the next one fits, and at least two if any fits."""
         start = time.monotonic()
+        await self.look_around()
         for number in range(MOST_ROUNDS):
             begun = time.monotonic()
             await self.round(number)
@@ -78,6 +71,22 @@ class Sampling:
             if left < (now - begun) * (1.0 if is_enough else 0.5):
                 return
 
+    async def look_around(self) -> None:
+        """Know how quick a CPU is now, with whatever else the machine does.
+
+        It was measured before at its best, and a comparison is about the methods.
+        """
+        few = min(AT_A_LOOK, self.order.total)
+        order = replace(self.order, recipe=self.quick, total=few)
+        run = self.runs[TaskType.SEQUENTIAL]
+        await run(order)  # which may have to start a process, and to connect
+        seconds = statistics.median([(await run(order)).seconds for _ in range(LOOKS)])
+        costs = costs_of(self.figures, order)
+        others = costs.compute_s + costs.wait_s - self.figures.cpu_s
+        cpu_s = seconds / few - others
+        if cpu_s > 0:
+            self.figures = replace(self.figures, cpu_s=cpu_s)
+
     async def round(self, number: int) -> None:
         shift = number % len(METHODS)
         for place, method in enumerate([*METHODS[shift:], *METHODS[:shift]]):
@@ -86,13 +95,21 @@ class Sampling:
             measured.overheads.append(await self.overhead(method, run))
             measured.samples.append(await self.sample(method, run))
 
-    async def overhead(self, method: TaskType, run: Run) -> float:
-        """Seconds that a run takes beyond what its few items do, which do not wait."""
-        recipe = replace(self.order.recipe, db_delay_s=0.0, lookup_delay_s=0.0)
+    async def overhead(self, method: TaskType, run: Run) -> Sample:
+        """A run of a few items, which do not wait."""
         few = min(self.order.workers, self.order.total)
-        order = replace(self.order, recipe=recipe, total=few)
+        return await self.ran(
+            method, run, replace(self.order, recipe=self.quick, total=few)
+        )
+
+    @property
+    def quick(self) -> Recipe:
+        return replace(self.order.recipe, db_delay_s=0.0, lookup_delay_s=0.0)
+
+    async def ran(self, method: TaskType, run: Run, order: Order) -> Sample:
         ran = await run(order)
-        return ran.seconds - expected(method, self.figures, order)
+        reckoned_s = expected(method, self.figures, order)
+        return Sample(order.total, ran.seconds, reckoned_s, ran.done)
 
     async def sample(self, method: TaskType, run: Run) -> Sample:
         measured = self.found[method]
@@ -103,11 +120,7 @@ class Sampling:
             # What else the machine does is not known yet: this is to find out.
             figures, share = self.figures, share * FIRST
         many = items_within(method, figures, self.order, share)
-        order = replace(self.order, total=many)
-        ran = await run(order)
-        return Sample(
-            many, ran.seconds, expected(method, self.figures, order), ran.done
-        )
+        return await self.ran(method, run, replace(self.order, total=many))
 
     @property
     def checked(self) -> int:

@@ -78,7 +78,11 @@ class Desk:
             StoreError: The store cannot be used.
         """
         self.threads = ThreadPoolExecutor(THREADS, "web-desk")
-        figures = await self.in_thread(self.made_ready)
+        try:
+            figures = await self.in_thread(self.made_ready)
+        except BaseException:
+            self.threads.shutdown(wait=False)
+            raise
         self.foreseeing = Foreseeing(self.settings, figures)
         self.taking = Taking(
             self.settings,

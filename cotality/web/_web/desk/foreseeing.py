@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cotality.web._web.comparing.advising import recommended
 from cotality.web._web.comparing.figures import Figures
 from cotality.web._web.comparing.reckoning import PICKUP_S, estimated
 from cotality.web._web.models.advice import Recommendations
 from cotality.web._web.models.configs import CompareConfig, TaskConfig
-from cotality.web._web.models.kinds import TaskStatus, TaskType
+from cotality.web._web.models.kinds import METHODS, TaskStatus, TaskType
 from cotality.web._web.settings.settings import Settings
 from cotality.web._web.work.orders import config_from, order_of
 
@@ -28,11 +29,14 @@ class Foreseeing:
 
     def alone(self, kind: TaskType, config: TaskConfig) -> float:
         """Seconds that a task takes, if nothing else runs."""
-        if isinstance(config, CompareConfig) or kind == TaskType.COMPARE:
-            budget = getattr(config, "budget_s", None)
-            return budget or self.settings.compare_budget_s
-        method = method_of(kind, config) or kind
-        return estimated(method, self.figures, order_of(self.settings, config))
+        order = order_of(self.settings, config)
+        method = method_of(kind, config)
+        if method is not None:
+            return estimated(method, self.figures, order)
+        budget = config.budget_s if isinstance(config, CompareConfig) else None
+        few = replace(order, total=min(order.workers, order.total))
+        least = sum(estimated(each, self.figures, few) for each in METHODS)
+        return max(budget or self.settings.compare_budget_s, least)
 
     def until_over(self, kind: TaskType, config: TaskConfig) -> float:
         """Seconds until it would be over, with what waits before it."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.jobs import StoreError
 
 from .standing import Standing
@@ -20,8 +21,25 @@ QUICK_LOOKS = 30
 AWAY_S = 1.0  # where the store refuses
 
 Look: TypeAlias = Callable[[Iterable[str]], Awaitable[Mapping[str, Standing]]]
-# None: there is no such task.
-Seen: TypeAlias = "asyncio.Queue[Standing | None]"
+
+
+class Seen:
+    """How a task stands, for one who waits; whoever is slow misses what is past."""
+
+    def __init__(self) -> None:
+        self.is_known = False
+        self.now: Standing | None = None  # None: there is no such task
+        self.has_changed = asyncio.Event()
+
+    def tell(self, now: Standing | None) -> None:
+        if not self.is_known or now != self.now:
+            self.is_known, self.now = True, now
+            self.has_changed.set()
+
+    async def next(self) -> Standing | None:
+        await self.has_changed.wait()
+        self.has_changed.clear()
+        return self.now
 
 
 class Watching:
@@ -33,29 +51,27 @@ class Watching:
         self.came = asyncio.Event()
         self.quick = 0  # looks that come soon
         self.task: asyncio.Task[None] | None = None
-        self.is_closed = False
+        self.is_closed = asyncio.Event()
 
     async def watch(self, task_id: str) -> AsyncGenerator[Standing | None]:
         """How it stands now, and each change of that; None if there is no such task.
 
         It ends when this is closed.
         """
-        if self.is_closed:
+        if self.is_closed.is_set():
             return
-        seen: Seen = asyncio.Queue()
+        seen = Seen()
         self.watchers.setdefault(task_id, set()).add(seen)
         self.quick = QUICK_LOOKS
         self.came.set()
         if self.task is None:
             self.task = asyncio.create_task(self.run())
-        last: Standing | None = None
         try:
-            while not self.is_closed:
-                now = await seen.get()
-                if now is None or now != last:
-                    last = now
-                    if not self.is_closed:
-                        yield now
+            while True:
+                now = await seen.next()
+                if self.is_closed.is_set():
+                    return
+                yield now
         finally:
             others = self.watchers[task_id]
             others.discard(seen)
@@ -77,9 +93,15 @@ class Watching:
         except StoreError as error:
             logger.error("%s", error)
             return AWAY_S
+        except Exception as error:
+            if is_of_a_signal(error):
+                raise
+            # Those who wait should not wait for ever because of one look.
+            logger.exception("tasks could not be looked at")
+            return AWAY_S
         for task_id in asked:
             for seen in self.watchers.get(task_id, ()):
-                seen.put_nowait(found.get(task_id))
+                seen.tell(found.get(task_id))
         self.quick = max(0, self.quick - 1)
         return QUICK_S if self.quick else SLOW_S
 
@@ -94,10 +116,10 @@ class Watching:
 
     async def close(self) -> None:
         """All who wait hear nothing more."""
-        self.is_closed = True
+        self.is_closed.set()
         for several in self.watchers.values():
             for seen in several:
-                seen.put_nowait(None)
+                seen.has_changed.set()
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)

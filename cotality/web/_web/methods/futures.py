@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
@@ -25,11 +26,14 @@ from .order import Done, Order, done_here
 AHEAD = 2  # portions that are submitted, for each process
 PORTION_S = 0.1  # that a portion should take
 LARGEST = 100  # items in a portion
-LOOK_S = 0.25  # until a thread that waits asks whether it is still needed
 MOST_DEATHS = 2  # of processes that do an item, before it counts as the reason
 
 
-def portion_done(recipe: Recipe, indices: Sequence[int]) -> tuple[list[Done], float]:
+# What became of a portion, and the seconds that it took.
+Answer: TypeAlias = tuple[list[Done], float]
+
+
+def portion_done(recipe: Recipe, indices: Sequence[int]) -> Answer:
     """Do these in a process; also how many seconds that took."""
     start = time.perf_counter()
     done = [done_here(recipe, index) for index in indices]
@@ -60,7 +64,8 @@ class Submitting:
         self.rest = order.indices
         self.again: deque[Portion] = deque()
         self.size = 1
-        self.running: dict[Future[tuple[list[Done], float]], Portion] = {}
+        # Each future as the loop waits for it, with that of the executor.
+        self.running: dict[asyncio.Future[Answer], tuple[Future[Answer], Portion]] = {}
 
     def submit(self) -> None:
         """So many that no process has to wait for the next one."""
@@ -71,7 +76,7 @@ class Submitting:
             future = self.executor.submit(
                 portion_done, self.order.recipe, portion.indices
             )
-            self.running[future] = portion
+            self.running[asyncio.wrap_future(future)] = (future, portion)
 
     def next_portion(self) -> Portion | None:
         if self.again:
@@ -84,9 +89,9 @@ class Submitting:
         taken, self.rest = self.rest[:size], self.rest[size:]
         return Portion(taken)
 
-    def settle(self, future: Future[tuple[list[Done], float]]) -> list[Done]:
+    def settle(self, future: asyncio.Future[Answer]) -> list[Done]:
         """What is known now of the items of a future that is over."""
-        portion = self.running.pop(future)
+        _, portion = self.running.pop(future)
         try:
             done, seconds = future.result()
         except WorkerCrashedError as error:
@@ -110,7 +115,8 @@ class Submitting:
         return [Done(portion.indices[0], None, error_text(error), told)]
 
     def kill(self) -> None:
-        for future in list(self.running):
+        for waited, (future, _) in self.running.items():
+            waited.cancel()  # nobody needs to know how it ends
             self.executor.kill(future)
 
 
@@ -124,7 +130,9 @@ async def futures(order: Order) -> AsyncGenerator[Done]:
     try:
         submitting.submit()
         while submitting.running:
-            over = await asyncio.to_thread(first_over, list(submitting.running))
+            over, _ = await asyncio.wait(
+                submitting.running, return_when=asyncio.FIRST_COMPLETED
+            )
             done = [each for future in over for each in submitting.settle(future)]
             submitting.submit()
             for each in done:
@@ -132,10 +140,3 @@ async def futures(order: Order) -> AsyncGenerator[Done]:
     finally:
         submitting.kill()
         await asyncio.shield(asyncio.to_thread(executor.shutdown))
-
-
-def first_over(
-    running: Sequence[Future[tuple[list[Done], float]]],
-) -> list[Future[tuple[list[Done], float]]]:
-    """Those that are over; waits a little for the first one."""
-    return [*wait(running, LOOK_S, FIRST_COMPLETED).done]

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,33 +40,47 @@ class RequestFigures:
         self.name = ""
         self.alive: IO[bytes] | None = None
         self.written = ""
+        self.lock = threading.Lock()  # held while files are written
 
-    def write(self) -> None:
+    def write(self, now: str | None = None) -> None:
         """Tell the others what was counted since the last time.
+
+        Args:
+            now: What that is, as `Figures.as_json` says it. It has to be asked for
+                where it is counted: in another thread it may change meanwhile.
 
         Raises:
             OSError: The folder cannot be written to.
         """
         if self.folder is None:
             return
+        text = self.figures.as_json() if now is None else now
+        with self.lock:
+            self.write_in(self.folder, text)
+
+    def write_in(self, folder: Path, text: str) -> None:
         if self.alive is None:
             # Not before: a server may load the application and fork then.
             self.name = f"{os.getpid()}-{secrets.token_hex(4)}"
-            self.folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             # Who adds up would take it for one of a process that has ended, in the
             # moment before it is locked.
-            with only_one(self.folder):
-                self.alive = locked_file(self.folder / f"{self.name}{ALIVE}")
-        text = self.figures.as_json()
+            with only_one(folder):
+                self.alive = locked_file(folder / f"{self.name}{ALIVE}")
         if text != self.written:
-            replace(self.folder / f"{self.name}.json", text)
+            replace(folder / f"{self.name}.json", text)
             self.written = text
 
-    def text(self) -> str:
-        """What Prometheus reads: all together, or who has counted it."""
+    def text(self, now: str | None = None) -> str:
+        """What Prometheus reads: all together, or who has counted it.
+
+        Args:
+            now: What was counted here; see `write`.
+        """
+        here = self.figures.as_json() if now is None else now
         if self.folder is None:
-            return text_of(self.figures, f'pid="{os.getpid()}"')
-        self.write()
+            return text_of(Figures.of_json(here), f'pid="{os.getpid()}"')
+        self.write(here)
         return text_of(total(self.folder))
 
     def close(self) -> None:

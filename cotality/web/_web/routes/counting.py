@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cotality._kit.public import public_in
+from cotality.web._web.events.frames import MEDIA_TYPE
 
 from .adding_up import RequestFigures
 
@@ -40,22 +42,28 @@ class CountRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status, began = GONE, time.perf_counter()
+        figures, began = self.figures, time.perf_counter()
+        status, is_stream = GONE, False
 
         async def counted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                is_stream = kind.startswith(MEDIA_TYPE)
+                figures.streams += is_stream
             await send(message)
 
-        self.figures.in_flight += 1
+        figures.in_flight += 1
         try:
             await self.app(scope, receive, counted)
         finally:
-            self.figures.in_flight -= 1
+            figures.in_flight -= 1
+            figures.streams -= is_stream
             method = scope["method"] if scope["method"] in METHODS else ELSEWHERE
-            took = time.perf_counter() - began
-            self.figures.count(method, route_of(scope), status, took)
+            # How long a stream was open says nothing about how quick anything is.
+            took = None if is_stream else time.perf_counter() - began
+            figures.count(method, route_of(scope), status, took)
 
 
 def route_of(scope: Scope) -> str:

@@ -33,9 +33,13 @@ class Figures:
     in_flight: int = 0
     streams: int = 0
 
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request that was answered."""
+    def count(
+        self, method: str, route: str, status: int, seconds: float | None
+    ) -> None:
+        """Count one request that was answered; None for how long does not count."""
         self.requests[method, route, status] += 1
+        if seconds is None:
+            return
         self.row_of(route)[bisect_left(BOUNDS, seconds)] += 1
         self.seconds[route] = self.seconds.get(route, 0.0) + seconds
 

@@ -53,7 +53,8 @@ def metrics_router(
         """For Prometheus; answered also while the store of jobs is away."""
         parts: list[str] = []
         if requests is not None:
-            parts.append(await asyncio.to_thread(requests.text))
+            now = requests.figures.as_json()
+            parts.append(await asyncio.to_thread(requests.text, now))
         if jobs is not None:
             parts.append(await of_jobs(jobs))
         return Response("".join(parts), media_type=MEDIA_TYPE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cotality.core.utils.process import IsolatedProcessPoolExecutor
 from cotality.jobs import JobContext, JobHandle, JobStatus
 from cotality.web._web.comparing.figures import Figures, Pace, as_model
-from cotality.web._web.comparing.judging import figures_of, in_order, reason
+from cotality.web._web.comparing.judging import in_order, reason
 from cotality.web._web.comparing.reckoning import reckoned
 from cotality.web._web.comparing.sampling import MEASUREMENTS, Ran, Run, Sampling
 from cotality.web._web.methods.choosing import IN_ONE_PROCESS, from_loop
@@ -24,7 +24,7 @@ from cotality.web._web.models.kinds import METHODS, TaskType
 from .figures_here import figures_here, keep_paces
 from .orders import as_plain, config_from, order_of
 from .pools import shared_pool
-from .queues import TASKS
+from .queues import SAMPLES, TASKS
 
 if TYPE_CHECKING:
     from cotality.jobs import AsyncJob, Jobs
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .rows import TaskRow
 
 MOST_COUNTED = 100  # tasks that run meanwhile
+# A sample in the background is waited for so long, and so many times what it should
+# take, as another worker may serve its queue, or none.
+PATIENCE_S, SLOWER = 60.0, 20.0
 
 
 def ran_here(method: TaskType, order: Order) -> Ran:
@@ -67,6 +70,7 @@ class Comparing:
         assert isinstance(config, CompareConfig)
         order = order_of(self.settings, config)
         figures = await asyncio.to_thread(figures_here, self.jobs, self.settings)
+        self.figures = figures
         budget = config.budget_s or self.settings.compare_budget_s
         executor = IsolatedProcessPoolExecutor(1)
         try:
@@ -109,9 +113,16 @@ class Comparing:
     async def in_background(self, order: Order) -> Ran:
         """As a job, from the moment at which it was enqueued."""
         handle = await self.sample.enqueue(as_plain(order))
+        expected = reckoned(TaskType.BACKGROUND, self.figures, order)
         try:
-            found = await handle.result()
+            found = await handle.result(PATIENCE_S + SLOWER * expected)
             info = await handle.info()
+        except TimeoutError as error:
+            await asyncio.shield(cancelled(handle))
+            raise TimeoutError(
+                f"a sample in the background was not done in time: does a worker "
+                f"serve the queue {SAMPLES!r}?"
+            ) from error
         except BaseException:
             await asyncio.shield(cancelled(handle))
             raise
@@ -139,10 +150,8 @@ class Comparing:
     ) -> PerformanceComparison:
         order, checked = sampling.order, sampling.checked
         methods = {
-            method: figures_of(
+            method: measured.figures(
                 method,
-                measured.pace,
-                measured.samples,
                 reckoned(method, sampling.figures, order),
                 order.total,
                 checked,

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from cotality.jobs import (
     AsyncJob,
     Job,
-    JobCancelledError,
     JobContext,
     Jobs,
     JobStatus,
     Retry,
+    RetryLaterError,
     StoreError,
     current_job,
 )
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cotality.web._web.settings.settings import Settings
 
 ATTEMPTS = 3
+AGAIN_S = 0.5
 SAMPLES_KEPT = timedelta(minutes=10)
 # The death of a process is tried again without being named.
 RETRY = Retry(ATTEMPTS, on=StoreError, backoff=0.1)
@@ -74,6 +75,7 @@ class TaskJobs:
             file.parent.mkdir(parents=True, exist_ok=True)
         self.jobs = Jobs(settings.store)
         self.results = Results(self.jobs)
+        self.jobs.queue(COMPARISONS, concurrency=1)  # they would disturb each other
         keep = timedelta(seconds=settings.keep_s)
         self.in_one_process = self.jobs.job(
             name="cotality.web.in_one_process",
@@ -134,11 +136,7 @@ class TaskJobs:
     async def do_compare(self, task_id: str) -> dict[str, Any]:  # Any: likewise
         """Compare all methods; what that has found is stored with the task."""
         with unless_superseded():
-            await asyncio.to_thread(prepare, self.settings.database)
-            message = await asyncio.to_thread(self.what_was, task_id)
-            row = await asyncio.to_thread(
-                self.results.begin, task_id, message, anew=True
-            )
+            row = await asyncio.to_thread(self.begun_row, task_id, anew=True)
             comparing = Comparing(
                 self.settings, self.jobs, self.results, self.sample, row, current_job()
             )
@@ -154,11 +152,20 @@ class TaskJobs:
 
     def begun(self, task_id: str) -> tuple[TaskRow, Order]:
         """The task, and what is left of it."""
-        prepare(self.settings.database)
-        row = self.results.begin(task_id, self.what_was(task_id))
+        row = self.begun_row(task_id)
         config = config_from(row.kind, row.config)
         order = order_of(self.settings, config)
         return row, replace(order, start=row.done)
+
+    def begun_row(self, task_id: str, *, anew: bool = False) -> TaskRow:
+        job = current_job()
+        prepare(self.settings.database)
+        return self.results.begin(
+            task_id,
+            self.what_was(task_id),
+            anew=anew,
+            is_wanted=lambda: not job.is_cancelled,
+        )
 
     def what_was(self, task_id: str) -> str:
         """How the runs of it have ended that were before this one."""
@@ -192,8 +199,12 @@ def telling(job: JobContext) -> Callable[[TaskRow], None]:
 
 @contextmanager
 def unless_superseded() -> Generator[None]:
-    """End without a word to the job, if it is that of somebody else by now."""
+    """What does not count any more ends, whatever is said of it.
+
+    Should it count all the same, somebody who did not has come in between: then it
+    begins once more.
+    """
     try:
         yield
     except SupersededError as error:
-        raise JobCancelledError(str(error)) from error
+        raise RetryLaterError(f"{error}", AGAIN_S, is_attempt=False) from error

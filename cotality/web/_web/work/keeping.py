@@ -88,12 +88,15 @@ class Keeper:
 
     def look_after(self, lock: int) -> float:
         if self.worker is None:
-            self.worker, self.began = WorkerProcess(self.settings, lock), time.time()
+            self.worker, self.began = (
+                WorkerProcess(self.settings, lock),
+                time.monotonic(),
+            )
             return LOOK_S
         code = self.worker.exit_code
         if code is None:
             return LOOK_S
-        lived = time.time() - self.began
+        lived = time.monotonic() - self.began
         is_short = lived < SHORT_S
         self.pause_s = min(LONGEST_PAUSE_S, 2 * self.pause_s + 0.1) if is_short else 0.0
         logger.error(

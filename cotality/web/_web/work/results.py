@@ -80,18 +80,29 @@ class Results:
 
     # Written by who does them.
 
-    def begin(self, task_id: str, message: str = "", *, anew: bool = False) -> TaskRow:
+    def begin(
+        self,
+        task_id: str,
+        message: str = "",
+        *,
+        anew: bool = False,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> TaskRow:
         """It begins, or goes on after what is done already.
 
         Args:
             task_id: Which one.
             message: What is to be said of it.
             anew: Whether nothing counts of what was done before.
+            is_wanted: Whether this run still counts; asked when nobody else can write
+                any more.
 
         Raises:
-            SupersededError: It was forgotten.
+            SupersededError: It does not, or the task was forgotten.
         """
         with self.jobs.transaction() as connection:
+            if not is_wanted():
+                raise superseded(task_id)
             found = connection.execute(
                 text(
                     f"""

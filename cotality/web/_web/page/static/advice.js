@@ -2,7 +2,7 @@
 
 import { askJson } from "./ask.js";
 import { at, make, once, plain, say, show } from "./dom.js";
-import { seconds } from "./words.js";
+import { lower, seconds, sentence, upper } from "./words.js";
 
 // `use` fills in the form.
 export class Advice {
@@ -24,7 +24,7 @@ export class Advice {
   tell({ machine, based_on, advice }) {
     say(
       at("advice-machine"),
-      `${plain(machine.name)}: an item computes for ${seconds(machine.cpu_seconds_per_item)}, its query takes ${seconds(machine.query_seconds)}, its look-up ${seconds(machine.lookup_seconds)}. ${sentence(based_on)}`,
+      `${plain(machine.name)}: an item computes for ${seconds(machine.cpu_seconds_per_item)}, its query takes ${seconds(machine.query_seconds)}, its look-up ${seconds(machine.lookup_seconds)}. ${sentence(plain(based_on))}`,
     );
     at("advice-list").replaceChildren(...advice.map((each) => this.card(each)));
     this.advice = advice;
@@ -67,7 +67,7 @@ export class Advice {
         make("b", {}, this.words.method(each.method)),
         ` ${about(each)}`,
       ),
-      make("p", {}, sentence(each.reason)),
+      make("p", {}, sentence(plain(each.reason))),
       others.length ? make("p", { class: "hint" }, `The others, estimated: ${others.join(", ")}.`) : null,
       make("div", { class: "acts" }, button),
     );
@@ -90,7 +90,3 @@ function distance(config, asked) {
   const items = asked.items_count ?? config.items_count;
   return (isOther ? 100 : 0) + Math.abs(Math.log(config.items_count / items));
 }
-
-const sentence = (text) => upper(plain(text)).replace(/[^.!?]$/, "$&.");
-const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const lower = (text) => text.charAt(0).toLowerCase() + text.slice(1);

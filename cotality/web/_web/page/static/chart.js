@@ -33,7 +33,7 @@ export function chart(comparison, { width, isLogarithmic, title }) {
       "aria-labelledby": "chart-title chart-text",
     },
     makeSvg("title", { id: "chart-title" }, "Seconds for all items, by method"),
-    makeSvg("desc", { id: "chart-text" }, `The quickest first: ${summary}.`),
+    makeSvg("desc", { id: "chart-text" }, `The best first: ${summary}.`),
     makeSvg("defs", {}, hatching("hatched"), hatching("hatched-best")),
     makeSvg(
       "g",

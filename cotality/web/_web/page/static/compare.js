@@ -5,7 +5,7 @@ import { chart, needsLogarithm } from "./chart.js";
 import { at, make, once, plain, say, show } from "./dom.js";
 import { Fields } from "./fields.js";
 import { speak } from "./speak.js";
-import { count, fine, seconds, whole } from "./words.js";
+import { count, fine, seconds, sentence, whole } from "./words.js";
 
 export class Comparing {
   // `parameters` are those of the route in OpenAPI; `started` is called when one was taken.
@@ -93,7 +93,7 @@ export class Comparing {
       make("b", {}, `${best} is best`),
       ` for ${count(found.items_count, "item")} with ${count(found.workers, "worker")}: ${fine(found.improvement_factor)} times as quick as one item after the other.`,
     );
-    say(at("found-reason"), plain(found.reason));
+    say(at("found-reason"), sentence(plain(found.reason)));
     const equal = found.checksums_equal;
     at("found-checksums").className = equal ? "hint" : "fault";
     say(
@@ -169,8 +169,8 @@ export class Comparing {
     say(
       at("chart-caption"),
       isLogarithmic
-        ? `Time for ${all} items, the quickest first. Each line of the grid is ten times the one before, so compare numbers rather than lengths.`
-        : `Time for ${all} items, the quickest first.`,
+        ? `Time for ${all} items, the best first. Each line of the grid is ten times the one before, so compare numbers rather than lengths.`
+        : `Time for ${all} items, the best first.`,
     );
   }
 }

@@ -61,6 +61,9 @@ export function show(element, isShown) {
 // those that were there: whoever is at one of them stays there.
 export function keyed(parent, items, keyOf, create, update) {
   const before = (parent.keyed ??= new Map());
+  const keys = new Set(items.map(keyOf));
+  // First: an element that is moved would lose the keyboard.
+  for (const [key, element] of before) if (!keys.has(key)) element.remove();
   const after = new Map();
   let next = parent.firstElementChild;
   for (const item of items) {
@@ -71,7 +74,6 @@ export function keyed(parent, items, keyOf, create, update) {
     else parent.insertBefore(element, next);
     update(element, item);
   }
-  for (const [key, element] of before) if (after.get(key) !== element) element.remove();
   parent.keyed = after;
 }
 

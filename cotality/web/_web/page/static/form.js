@@ -4,7 +4,7 @@ import { askJson } from "./ask.js";
 import { at, make, once, say } from "./dom.js";
 import { Fields } from "./fields.js";
 import { speak } from "./speak.js";
-import { seconds } from "./words.js";
+import { lower, seconds } from "./words.js";
 
 export class StartForm {
   // `schema` is that of a task in OpenAPI; `started` is called with what was taken, and
@@ -140,5 +140,3 @@ export class StartForm {
     at("start-button").focus({ preventScroll: true });
   }
 }
-
-const lower = (text) => text.charAt(0).toLowerCase() + text.slice(1);

@@ -87,12 +87,15 @@ export class TaskView {
     this.bar.value = part;
     say(this.percent, `${Math.floor(100 * part)} %`);
     say(this.numbers, over ? this.final() : this.sofar());
-    say(this.note, plain(over ? task.message : [this.again(), task.message].filter(Boolean).join(" · ")));
+    const isComparison = task.task_type === "compare";
+    const isFound = isComparison && task.status === "completed";
+    // What was found is shown elsewhere, and the number of attempts with the end.
+    const notes = [over ? "" : this.again(), isFound ? "" : task.message];
+    say(this.note, plain(notes.filter(Boolean).join(" · ")));
     say(this.fault, plain(task.error_message ?? ""));
     show(this.cancel, !over);
-    const isComparison = task.task_type === "compare";
     show(this.results, !isComparison && task.items_processed > 0);
-    show(this.found, isComparison && task.status === "completed");
+    show(this.found, isFound);
     this.speak(part);
   }
 

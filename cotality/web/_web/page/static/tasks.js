@@ -177,24 +177,32 @@ export class Tasks {
   async watch(view) {
     const stop = new AbortController();
     this.streams.set(view.id, stop);
-    const isDone = await watch(`${this.words.api}/events/${view.id}`, {
-      signal: stop.signal,
-      tell: (event) => {
-        this.changed(view, () => view.hear(event));
-        this.draw();
-        return isOver(event);
-      },
-      cut: () => {
-        view.isLive = false;
-      },
-    });
-    this.streams.delete(view.id);
-    view.isLive = false;
+    let isDone = false;
+    try {
+      isDone = await watch(`${this.words.api}/events/${view.id}`, {
+        signal: stop.signal,
+        tell: (event) => this.hear(view, event),
+        cut: () => {
+          view.isLive = false;
+        },
+      });
+    } finally {
+      this.streams.delete(view.id);
+      view.isLive = false;
+      if (!isDone && !stop.signal.aborted) this.refusedAt.set(view.id, performance.now());
+    }
     if (isDone) {
       this.refusedAt.clear(); // there is a place now
       await this.lookAtLast(view);
-    } else if (!stop.signal.aborted) this.refusedAt.set(view.id, performance.now());
+    }
     this.acts.soon();
+  }
+
+  // Whether it was the last one.
+  hear(view, event) {
+    this.changed(view, () => view.hear(event));
+    this.draw();
+    return isOver(event);
   }
 
   async lookAtLast(view) {

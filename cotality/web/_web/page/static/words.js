@@ -74,3 +74,9 @@ export function marked(element, status, word = status) {
   element.replaceChildren(sign, ` ${word.toLowerCase()}`);
   return element;
 }
+
+export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const lower = (text) => text.charAt(0).toLowerCase() + text.slice(1);
+
+// A text of the service as a sentence.
+export const sentence = (text) => upper(text).replace(/[^.!?]$/, "$&.");
