@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -133,6 +135,66 @@ def test_no_task_sees_what_another_did_to_its_copy(kind: str) -> None:
     else:
         assert set(found) == {expected}
         assert in_one_piece(Task(seen, {"thing": [thing]})) == expected
+
+
+def read_only(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+ARRAYS: dict[str, Callable[[Path], Any]] = {
+    "read-only": lambda _: read_only(np.arange(float(ROWS))),
+    "of bytes": lambda _: np.frombuffer(bytes(8 * ROWS)),
+    "not in one piece": lambda _: np.arange(2.0 * ROWS)[::-2],
+    "of three dimensions": lambda _: np.zeros((100, 4, 50)).transpose(1, 0, 2),
+    "repeated": lambda _: np.broadcast_to(np.arange(3.0), (ROWS, 3)),
+    "structured": lambda _: np.zeros(ROWS, [("a", "f8"), ("b", "i4")]),
+    "other order of bytes": lambda _: np.arange(ROWS, dtype=">f8"),
+    "masked": lambda _: np.ma.masked_array(np.ones(ROWS), np.arange(ROWS) % 2 == 0),
+    "nothing in it": lambda _: np.zeros((0, 5)),
+    "times": lambda _: np.arange(ROWS).astype("M8[ms]"),
+    "read-only times": lambda _: read_only(np.arange(ROWS).astype("M8[ns]")),
+    "times in columns": lambda _: np.zeros((4, ROWS), "m8[s]").T,
+    "a file": lambda path: in_file(path, "r+"),
+    "a file to read": lambda path: in_file(path, "r"),
+    "part of a file": lambda path: in_file(path, "c")[5:-5],
+    "read-only objects": lambda _: read_only(np.array(texts(), object)),
+    "objects in columns": lambda _: np.array(texts(), object).reshape(4, -1).T,
+    "objects of many kinds": lambda _: np.array([1, "a", None, [2]] * ROWS, object),
+}
+
+
+def in_file(path: Path, mode: Any) -> Any:
+    np.arange(float(ROWS)).tofile(path / "numbers")
+    return np.memmap(path / "numbers", float, mode)
+
+
+def array_seen(array: Any) -> str:
+    """What *array* is, and what is in it; then that is changed, if it may be."""
+    flags = array.flags
+    layout = flags.c_contiguous, flags.f_contiguous, flags.aligned, flags.writeable
+    parts = (array.data, array.mask) if hasattr(array, "mask") else (array,)
+    content = [np.asarray(part).tolist() for part in parts]
+    found = f"{type(array)} {array.dtype} {array.shape} {layout} {content}"
+    if flags.writeable:
+        array[:2] = array[-1:]
+    return hashlib.md5(found.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_an_array_is_of_the_same_kind_in_a_task(kind: str, tmp_path: Path) -> None:
+    """Of the type, the layout, and with the flags that a pickle of it gives."""
+    array = ARRAYS[kind](tmp_path)
+    expected = array_seen(pickle.loads(pickle.dumps(array, 5)))
+    tasks = [Task.of(array_seen, array) for _ in range(4)]
+    tasks += [Task.of(held_array_seen, {"array": array, "n": n}) for n in range(4)]
+
+    assert execute_tasks_in_parallel(tasks, 2, True) == [expected] * 8
+    assert array_seen(pickle.loads(pickle.dumps(array, 5))) == expected
+
+
+def held_array_seen(holder: dict[str, Any]) -> str:
+    return array_seen(holder["array"])
 
 
 def held_by(data: Any) -> dict[str, Callable[[int], Task[float]]]:

@@ -12,6 +12,7 @@ from cotality.core.utils._process.machine.object_size import LARGE
 
 from .blocks import PANDAS_BLOCKS, memory_of_block
 from .columns import Columns, address_of, numpy
+from .large_buffers import writable
 from .polars_frames import PolarsFrames
 
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ class Forms:
         return block.__reduce__() if is_part else NotImplemented
 
     def of_mapped_array(self, array: Any) -> Form:
-        """Of an array in a file: of one in memory that says so, as usual."""
-        return as_mapped, (array.view(numpy().ndarray),)
+        """Of an array in a file: of one in memory that says so, as usual.
+
+        It may be written to, as usual, also if the file may only be read.
+        """
+        return as_mapped, (writable(array.view(numpy().ndarray)),)
 
     def of_frame(self, frame: Any) -> Form:
         return self.frames.form_of(frame)
@@ -63,12 +67,12 @@ RULES = {
 
 
 def times_form(array: Any) -> Form:
-    """Of times: as numbers."""
+    """Of times: as numbers. They may be written to, as usual."""
     flags = array.flags
     if not (flags.c_contiguous or flags.f_contiguous):
         return NotImplemented
     order = "C" if flags.c_contiguous else "F"
-    numbers = pickle.PickleBuffer(as_numbers(array))
+    numbers = pickle.PickleBuffer(writable(as_numbers(array)))
     return times_of, (numbers, array.dtype, array.shape, order)
 
 

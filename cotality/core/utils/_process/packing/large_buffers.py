@@ -243,9 +243,32 @@ def owner_of(buffer: PickleBuffer) -> object:
     owner: Any = memoryview(buffer).obj  # Any: of any library
     if numpy is None or not isinstance(owner, numpy.ndarray):
         return None
-    while isinstance(owner.base, numpy.ndarray):
+    while isinstance(owner.base, numpy.ndarray | Memory):
         owner = owner.base
     return owner
+
+
+class Memory:
+    """That of an array; numpy makes an array of it that says it may be written to.
+
+    Attributes:
+        base: The array, which lives as long.
+    """
+
+    def __init__(self, array: Any) -> None:  # Any: of numpy, which need not be there
+        self.base = array
+        has: dict[str, Any] = array.__array_interface__  # Any: an interface of numpy
+        self.__array_interface__ = {**has, "data": (has["data"][0], False)}
+
+
+def writable(array: Any) -> Any:  # Any: as above
+    """*array*, or one with its memory that pickle does not take for read-only.
+
+    Nobody here writes to it. What becomes of it in a task has memory of its own.
+    """
+    if array.flags.writeable:
+        return array
+    return imported("numpy").asarray(Memory(array))
 
 
 def is_as_written(
