@@ -72,6 +72,9 @@ class Model:
     def seen(self, *more: Any) -> str:
         return seen(self.data, *more)
 
+    def number(self, number: int) -> int:
+        return number
+
     def first(self, number: int) -> tuple[int, float]:
         return number, first(self.data)
 

@@ -572,12 +572,31 @@ def test_what_is_inside_of_new_arguments_is_named(
     assert "an item of argument 'records' of length, a dict," in said[0]
 
 
-@pytest.mark.parametrize("how", ["list", "shared", "array", "own"])
+@pytest.mark.parametrize("how", ["method", "closure"])
+def test_a_function_that_holds_much_is_named(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If it is another one for each task; once, and with `share`."""
+    model, records = Model(long_list()), long_list()
+    tasks: dict[str, Callable[[int], Task[int]]] = {
+        "method": lambda n: Task.of(model.number, n),
+        "closure": lambda n: Task(lambda: length(records, n)),
+    }
+
+    said = warned(caplog, (tasks[how](n) for n in range(8)))
+
+    assert len(said) == 1
+    assert ("Model.number" if how == "method" else "<lambda>") in said[0]
+    assert "share()" in said[0]
+
+
+@pytest.mark.parametrize("how", ["list", "shared", "array", "own", "method"])
 def test_what_is_sent_once_is_not_named(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor what each task has for itself alone."""
     records = long_list()
+    model = Model(records)
     tasks: dict[str, Callable[[], Any]] = {
         "list": lambda: [Task.of(length, records, n) for n in range(8)],
         "shared": lambda: (Task.of(length, share(records), n) for n in range(8)),
@@ -585,6 +604,7 @@ def test_what_is_sent_once_is_not_named(
             Task(first_of, {"holder": {"data": d}}) for d in [np.ones(2 * MILLION)] * 8
         ),
         "own": lambda: (Task.of(length, long_list(), n) for n in range(4)),
+        "method": lambda: [Task.of(model.number, n) for n in range(8)],
     }
 
     assert warned(caplog, tasks[how]()) == []

@@ -33,7 +33,6 @@ from cotality.core.utils._process.tasks.task import Task
 from .argument_copies import Copies
 from .blocks import is_block
 from .captured import Captured, Large
-from .heavy import Heavy
 from .kept_copies import Things
 from .large_buffers import MOST_SEGMENTS
 from .memos import Memo, dumped_plainly
@@ -131,7 +130,7 @@ class Packer:
         self.parcels = parcels
         self.in_segments = parcels.in_segments
         self.captured = Captured(parcels)
-        self.heavy = Heavy()
+        self.heavy = parcels.heavy
         self.are_frames = AreFrames()
         self.to_search = SEARCHED
         self.ties = Ties()

@@ -5,7 +5,8 @@ objects: a list of records inside of a dictionary, a tree, a frame of another ma
 argument like that is captured as soon as it comes for the second time, and then it is
 packed once as long as nobody can have changed it.
 
-Where one is packed again and again all the same, the log says so once for a call.
+Where one is packed again and again all the same, or a function that holds such things,
+the log says so once for a call.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Heavy:
         self.things: dict[int, object] = {}  # by id, the last one last
         self.times: dict[int, int] = {}
         self.light: set[int] = set()  # what is not large when packed by itself
+        self.functions = 0  # that took much, so far
         self.has_told = False
 
     def has(self, thing: object) -> bool:
@@ -81,6 +83,22 @@ class Heavy:
                 if size := sizes.pop(id(thing), 0):
                     self.remember(thing)
                     self.tell(task, key, thing, size, is_inside=thing is not value)
+
+    def saw_function(self, function: object, size: int) -> None:
+        """*function* was packed, in so many bytes besides its buffers."""
+        if size < WORTH_A_WORD:
+            return
+        self.functions += 1
+        if self.has_told or self.functions < OFTEN:
+            return
+        self.has_told = True
+        logger.warning(
+            "%s holds much, and is pickled for each task anew, in %s then. If no task "
+            "changes what it holds, give that to the tasks as an argument, and mark it "
+            "with share().",
+            name_of_function(function),
+            units.size(size),
+        )
 
     def remember(self, thing: object) -> None:
         number = id(thing)

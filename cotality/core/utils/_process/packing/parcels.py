@@ -33,6 +33,7 @@ from cotality.core.utils._process.pickling.encode import (
 )
 
 from .forms import Forms
+from .heavy import Heavy
 from .large_buffers import LargeBuffers
 from .memos import Probe, dumped_by
 from .memos import noted as plainly_noted
@@ -95,6 +96,7 @@ class Parcels:
         self.leave_out = self.left_out.append
         self.large = LargeBuffers()
         self.forms = Forms()
+        self.heavy = Heavy()
         self.rules = Rules()
         self.heads_written = 0
 
