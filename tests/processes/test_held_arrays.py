@@ -59,7 +59,7 @@ from tests.kit.sent import Sent
 pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 some = settings(
-    max_examples=40,
+    max_examples=12,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
