@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from cotality.core.utils._process.channel.assembled import (
+    MOST_SEGMENTS,
     Assembled,
     Packed,
     length_of,
@@ -30,11 +31,8 @@ from cotality.core.utils._process.machine.object_size import LARGE, looks_large
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.task import Task
 
-from .argument_copies import Copies
-from .blocks import is_block
+from .argument_copies import Copies, Things
 from .captured import Captured, Large
-from .kept_copies import Things
-from .large_buffers import MOST_SEGMENTS
 from .memos import Memo, dumped_plainly
 from .packed_functions import PackedFunction
 from .parcels import FRAMES, Parcels
@@ -130,7 +128,6 @@ class Packer:
         self.parcels = parcels
         self.in_segments = parcels.in_segments
         self.captured = Captured(parcels)
-        self.heavy = parcels.heavy
         self.are_frames = AreFrames()
         self.to_search = SEARCHED
         self.ties = Ties()
@@ -198,11 +195,11 @@ class Packer:
         self, task: Task[Any], packed: Packed
     ) -> Packed:  # Any: of any result type
         """*packed*, the arguments of *task*; they are remembered if they are large."""
+        parcels = self.parcels
         if isinstance(packed, Assembled) and isinstance(packed.data, Segment):
-            self.heavy.saw(task, packed.data.size)
-        if again := self.parcels.forms.frames.again:
-            self.heavy.saw_again(task, again)
-            again.clear()
+            parcels.heavy.saw(task, packed.data.size)
+        if again := parcels.packed_again():
+            parcels.heavy.saw_again(task, again)
         return packed
 
     def has_frames(self, value: Any) -> bool:  # Any: an argument of any function
@@ -223,8 +220,10 @@ class Packer:
         if not self.in_segments:
             return False
         if looks_large(value) or self.captured.has(value):
+            from .blocks import is_block
+
             return not is_block(value)
-        return bool(self.heavy.things) and self.heavy.has(value)
+        return self.parcels.has_heavy and self.parcels.heavy.has(value)
 
     def split(
         self, task: Task[Any], function: PackedFunction
@@ -266,9 +265,9 @@ class Packer:
         before = captured.watched_bytes
         large = captured.pack(value, watched=True)
         if large is None:
-            self.heavy.is_light(value)
+            self.parcels.heavy.is_light(value)
         elif size := captured.watched_bytes - before:
-            self.heavy.packed_again(task, key, value, size)
+            self.parcels.heavy.packed_again(task, key, value, size)
         return large
 
     def pack_shared(

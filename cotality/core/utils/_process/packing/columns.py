@@ -21,7 +21,8 @@ from cotality._kit.imported import imported
 from cotality.core.utils._process.machine.object_size import ATOMS
 from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps
 
-from .kept_copies import KEPT, KEPT_BYTES, Key, copy_of
+from .argument_copies import Key
+from .kept_copies import KEPT, KEPT_BYTES, copy_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -5,27 +5,13 @@ It is kept when it comes for the second time. No task ever sees what is kept.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
-Key: TypeAlias = tuple[bytes, int]  # names a thing: a call, and a number in it
-# By what names them, the one that came last at the end; None instead of one that has
-# come once.
-Things: TypeAlias = dict[Key, Any]  # Any: a thing of any library
+from .argument_copies import Key, here
 
 KEPT = 64
 KEPT_BYTES = 256 * 1024 * 1024
-
-
-class Here(threading.local):
-    """The things of the call that this thread works for."""
-
-    def __init__(self) -> None:
-        self.things: Things = {}
-
-
-here = Here()
 
 
 def copy_of(

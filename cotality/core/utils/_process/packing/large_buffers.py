@@ -23,7 +23,7 @@ from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
 from cotality._kit.imported import imported
-from cotality.core.utils._process.channel.assembled import Piece
+from cotality.core.utils._process.channel.assembled import MOST_SEGMENTS, Piece
 from cotality.core.utils._process.channel.segments import (
     Segment,
     begins,
@@ -40,9 +40,6 @@ Place: TypeAlias = tuple[int | None, int, bool, int]
 KEPT = 64
 KEPT_BYTES = 256 * 1024 * 1024
 SWEPT, SWEPT_BYTES = KEPT // 4, KEPT_BYTES // 16  # when to see what cannot come again
-# Segments that one pickle may have its buffers in. If they are in more than that, all
-# of them are written once more, into one: a message takes so many descriptors.
-MOST_SEGMENTS = 8
 # How many hold the owner of a buffer if nobody else does: `Known` and the buffer, and a
 # list and who counts what is in it.
 BY_EACH, BY_US = 2, 2

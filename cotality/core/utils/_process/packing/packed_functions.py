@@ -171,7 +171,8 @@ class PackedFunctions:
         is_method = type(function) is MethodType
         noted = self.parcels.noted(sent, looks=is_method)
         data = noted.data
-        self.parcels.heavy.saw_function(function, len(data))
+        if len(data) >= LARGE:
+            self.parcels.heavy.saw_function(function, len(data))
         is_stateful = False
         if held is not None:
             from .stateful import NAME, holds_state

@@ -12,7 +12,8 @@ import errno
 import pickle
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import segments
@@ -32,12 +33,14 @@ from cotality.core.utils._process.pickling.encode import (
     is_for_all,
 )
 
-from .forms import Forms
-from .heavy import Heavy
-from .large_buffers import LargeBuffers
 from .memos import Probe, dumped_by
 from .memos import noted as plainly_noted
-from .noting import NotingPickler, Rules, noting_by_value
+
+if TYPE_CHECKING:
+    from .forms import Forms
+    from .heavy import Heavy
+    from .large_buffers import LargeBuffers
+    from .noting import Rules
 
 # Libraries whose objects mostly are worth a look before they are pickled.
 FRAMES = frozenset(["pandas", "polars", "pyarrow", "xarray"])
@@ -94,10 +97,8 @@ class Parcels:
         self.to_look_at = 0
         self.left_out = LeftOut()
         self.leave_out = self.left_out.append
-        self.large = LargeBuffers()
-        self.forms = Forms()
-        self.heavy = Heavy()
-        self.rules = Rules()
+        # Whether there is anything of the three kinds below.
+        self.has_written = self.has_looked = self.has_heavy = False
         self.heads_written = 0
 
     def begin_portion(self, turn: object) -> None:
@@ -109,10 +110,56 @@ class Parcels:
         if turn is None or turn is not self.last_turn:
             self.turn, self.last_turn = object(), turn
 
+    # Most calls have nothing that is large, and need none of the modules for it.
+
+    @cached_property
+    def large(self) -> LargeBuffers:
+        """The large buffers of the call."""
+        from .large_buffers import LargeBuffers
+
+        self.has_written = True
+        return LargeBuffers()
+
+    @cached_property
+    def forms(self) -> Forms:
+        """What knows the forms in which the data of libraries travels."""
+        from .forms import Forms
+
+        self.has_looked = True
+        return Forms()
+
+    @cached_property
+    def rules(self) -> Rules:
+        """By type, what is known of how its objects are pickled."""
+        from .noting import Rules
+
+        return Rules()
+
+    @cached_property
+    def heavy(self) -> Heavy:
+        """What is large in a pickle, though no buffer of it is."""
+        from .heavy import Heavy
+
+        self.has_heavy = True
+        return Heavy()
+
     @property
     def written(self) -> int:
         """Bytes, into segments."""
-        return self.large.written + self.heads_written
+        return self.heads_written + (self.large.written if self.has_written else 0)
+
+    @property
+    def looking_seconds(self) -> float:
+        """How long it took to see whether buffers have changed."""
+        return self.large.seconds if self.has_written else 0.0
+
+    def packed_again(self) -> list[tuple[object, int]]:
+        """Frames that were packed again since somebody has asked, and their bytes."""
+        if not self.has_looked:
+            return []
+        frames = self.forms.frames
+        again, frames.again = frames.again, []
+        return again
 
     def pack(self, value: object, looks: bool = False) -> Packed:
         """*value* as `encode` packs it, with what is large in segments.
@@ -139,7 +186,7 @@ class Parcels:
         if not data or not is_for_all(data):
             left_out.clear()
             data = dumped_by_value(value, left_out)[0]
-        if self.large.bundles:
+        if self.has_written:
             self.turn = object()  # code of the program's own may have run
         if not left_out and len(data) < LARGE:
             return data
@@ -149,7 +196,7 @@ class Parcels:
 
     def somebody_has_run(self) -> None:
         """Code of the program's own may have changed anything."""
-        if self.large.bundles:
+        if self.has_written:
             self.turn = object()
 
     def noted(self, value: object, *, looks: bool = False) -> Noted:
@@ -195,9 +242,13 @@ class Parcels:
         return Noted(value, data, known, buffers, is_pure)
 
     def pickler(self, *given: Any, **named: Any) -> Any:  # Any: as a pickler is made
+        from .noting import NotingPickler
+
         return self.briefed(NotingPickler(*given, **named))
 
     def pickler_by_value(self, *given: Any, **named: Any) -> Any:  # Any: as above
+        from .noting import noting_by_value
+
         return self.briefed(noting_by_value()(*given, **named))
 
     def briefed(self, pickler: Any) -> Any:  # Any: as above

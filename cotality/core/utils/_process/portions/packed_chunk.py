@@ -38,13 +38,13 @@ from cotality.core.utils._process.channel.ledger import (
 )
 from cotality.core.utils._process.channel.segments import NoRoomError, Segment, pack
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.packing.argument_copies import here as kept_here
 from cotality.core.utils._process.packing.arguments import (
     Arguments,
     Split,
     Unpacker,
     size_of,
 )
-from cotality.core.utils._process.packing.kept_copies import here as kept_here
 from cotality.core.utils._process.packing.packed_functions import FUNCTIONS_KEPT
 from cotality.core.utils._process.packing.plain_arguments import unpack_together
 from cotality.core.utils._process.packing.task_graph import SMALL

@@ -104,7 +104,7 @@ class PortionPacker:
         with collected_in(self.script):
             chunk, packed = self.pack_tasks(portion)
         chunk.script = self.packed_script()
-        looked = self.packer.captured.seconds + self.parcels.large.seconds
+        looked = self.packer.captured.seconds + self.parcels.looking_seconds
         self.looking_cost, self.looked = looked - self.looked, looked
         if self.measure >= Measure.CPU:
             packed.packing = self.packing_since(began)
