@@ -137,7 +137,12 @@ def memory_of_block(array: Any) -> Any:
 
 
 def is_block(thing: object) -> bool:
-    """Whether *thing* is an array of numpy and such a block."""
+    """Whether *thing* may have its memory in common with other arguments.
+
+    That is an array of numpy which is such a block, or anything of Arrow.
+    """
+    if type(thing).__module__.partition(".")[0] == "pyarrow":
+        return True
     numpy = imported("numpy")
     if numpy is None or type(thing) is not numpy.ndarray:
         return False

@@ -5,7 +5,9 @@ None of the libraries is imported for this: who has an object of theirs has them
 
 from __future__ import annotations
 
+import copyreg
 import pickle
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cotality.core.utils._process.machine.object_size import LARGE
@@ -17,6 +19,10 @@ from .polars_frames import PolarsFrames
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.pickling.by_value import Form
+
+# Bytes of buffers for each byte that is used of them: with more than that, they are of
+# something larger, of which this is a part.
+MOST_UNUSED = 1.25
 
 # Any in this module: objects of libraries that need not be there.
 
@@ -46,6 +52,18 @@ class Forms:
         is_part = hasattr(values, "flags") and memory_of_block(values) is not None
         return block.__reduce__() if is_part else NotImplemented
 
+    def of_arrow_column(self, column: Any) -> Form:
+        """Of a column of pandas in Arrow, which would pickle a copy of it."""
+        parts = column._pa_array
+        size = parts.nbytes
+        is_usual = size < LARGE or parts.num_chunks == 0
+        if is_usual or parts.get_total_buffer_size() > MOST_UNUSED * size:
+            return NotImplemented
+        state: dict[str, Any] = {**vars(column), "_pa_array": parts.chunks}
+        if "_cache" in state:
+            state["_cache"] = {}  # as in its own pickle
+        return made_anew, (type(column),), state
+
     def of_mapped_array(self, array: Any) -> Form:
         """Of an array in a file: of one in memory that says so, as usual.
 
@@ -57,10 +75,20 @@ class Forms:
         return self.frames.form_of(frame)
 
 
+# By what their modules call themselves in pandas 2, and in pandas 3.
+ARROW_COLUMNS = (
+    "pandas.core.arrays.arrow.array.ArrowExtensionArray",
+    "pandas.core.arrays.string_arrow.ArrowStringArray",
+    "pandas.arrays.ArrowExtensionArray",
+    "pandas.arrays.ArrowStringArray",
+)
+made_anew: Callable[..., Any] = vars(copyreg)["__newobj__"]  # typeshed has it not
+
 RULES = {
     "numpy.ndarray": Forms.of_array,
     "numpy.memmap": Forms.of_mapped_array,
     **dict.fromkeys(PANDAS_BLOCKS, Forms.of_pandas_block),
+    **dict.fromkeys(ARROW_COLUMNS, Forms.of_arrow_column),
     "polars.dataframe.frame.DataFrame": Forms.of_frame,
     "polars.series.series.Series": Forms.of_frame,
 }

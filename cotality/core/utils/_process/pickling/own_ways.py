@@ -23,6 +23,7 @@ WAYS = (
 )
 # Likewise, of one that is a list or a dictionary: where its items come from.
 ITEMS = ("__iter__", "items")
+LIST_OR_DICT = frozenset[Kind]([list, dict])
 TRUSTED = sys.stdlib_module_names | {
     *("numpy", "pandas", "polars", "pyarrow", "xarray", "scipy", "sklearn"),
     *("cloudpickle", "cotality"),
@@ -34,7 +35,7 @@ def has_own_way(kind: Kind) -> bool:
     rule = copyreg.dispatch_table.get(kind)
     if rule is not None and not is_trusted(rule):
         return True
-    ways = WAYS + ITEMS if issubclass(kind, list | dict) else WAYS
+    ways = WAYS if LIST_OR_DICT.isdisjoint(kind.__mro__) else WAYS + ITEMS
     return any(not is_trusted(maker_of(kind, way)) for way in ways)
 
 
