@@ -25,6 +25,9 @@ WITHOUT_PEERS = {
     "faults": "benchmarks.faults",
 }
 
+# Words that stand for all cases of a group, by where these are.
+GROUPS = {"frames": "frames"}
+
 
 def main(arguments: list[str]) -> int:
     """Measure what was asked for, print the table, write the files."""
@@ -47,6 +50,7 @@ def main(arguments: list[str]) -> int:
     if given.list:
         print("\n".join(CASES))
         return 0
+    given.cases = with_groups(given.cases)
     if unknown := [name for name in given.cases if name not in CASES]:
         asked.error(f"no such case: {', '.join(unknown)}; --list names those there are")
     facts = facts_before(given.cases, given.rounds)
@@ -66,6 +70,18 @@ def main(arguments: list[str]) -> int:
     return int(any(result.case.ours in result.problems for result in results))
 
 
+def with_groups(cases: list[str]) -> list[str]:
+    """*cases*, with those of a group in place of its word."""
+    found: list[str] = []
+    for name in cases:
+        if name in GROUPS:
+            module = importlib.import_module(f"benchmarks.cases.{GROUPS[name]}")
+            found += [case.name for case in module.CASES]
+        else:
+            found.append(name)
+    return found
+
+
 def parser(names: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python benchmarks/run.py",
@@ -77,7 +93,9 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "take; health, how soon a web service answers while it computes; flow, how "
         "fast items pass a flow; drills, how soon a flow is over what happens to it; "
         "jobs, how fast jobs are stored and run; joblib, its calls on our workers and "
-        "on its own; faults, what one bad task among twenty costs.",
+        "on its own; faults, what one bad task among twenty costs. "
+        "The word frames stands for all cases with data frames and with what else "
+        "holds arrays.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

@@ -72,3 +72,47 @@ def filled(value, length):
     import numpy
 
     return numpy.full(length, float(value))
+
+
+def sum_of_columns(frame):
+    """Read all numbers of *frame*, and a text of each column of texts."""
+    total = 0.0
+    for kind in ("f", "O"):
+        for name in frame.columns:
+            column = frame[name]
+            if kind == "f" and column.dtype.kind == "f":
+                total += float(column.sum())
+            elif kind == "O" and column.dtype.kind == "O":
+                total += len(column.iloc[-1])
+    return total
+
+
+def add_up_held(held, number):
+    """Read one number in a thousand of what *held* is or holds."""
+    return thin(held["x"] if isinstance(held, dict) else held, number)
+
+
+def thin(data, number):
+    return float(data[number::1000].sum())
+
+
+class Holder:
+    """An object with a method and much data."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def add_up(self, number):
+        return thin(self.data, number)
+
+
+def describe_group(group):
+    """Sort thirteen times and fit a polynomial, as code with pandas mostly does."""
+    import numpy
+
+    found = 0.0
+    for number in range(13):
+        ordered = group.sort_values("x" if number % 2 else "y")
+        found += float(ordered["x"].iloc[number])
+    fit = numpy.polyfit(group["x"].to_numpy(), group["y"].to_numpy(), 2)
+    return found + float(fit[0])

@@ -3,6 +3,7 @@
 from benchmarks.cases import (
     balance,
     callers,
+    frames,
     journal,
     large,
     latency,
@@ -12,8 +13,8 @@ from benchmarks.cases import (
 )
 from benchmarks.measure import Case
 
-CASES: dict[str, Case] = {
-    case.name: case
-    for group in (tiny, balance, large, stream, latency, callers, journal, watching)
-    for case in group.CASES
-}
+GROUPS = (
+    *(tiny, balance, large, frames, stream),
+    *(latency, callers, journal, watching),
+)
+CASES: dict[str, Case] = {case.name: case for group in GROUPS for case in group.CASES}

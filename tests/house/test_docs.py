@@ -5,7 +5,8 @@ empty directory and without a main guard. When a block of text follows it, that 
 the script prints; ``...`` in it stands for anything. A block below the line
 ``<!-- continued -->`` is the rest of the script before it, and what it shows is what
 the rest prints. Standard error has to stay empty, or to be what a block shows that
-begins with ``text stderr``.
+begins with ``text stderr``. A block below ``<!-- needs polars -->`` is run where that
+can be imported.
 """
 
 import ast
@@ -69,6 +70,7 @@ class Script:
     source: str
     prints: str | None = None
     complains: str = ""  # what it writes to standard error
+    needs: str = ""  # a library that is not among those of the tests
 
     def append(self, block: Block) -> None:
         """Add *block* on the line it has in its page, so that tracebacks fit it."""
@@ -109,6 +111,8 @@ def scripts_of(page: Path) -> Iterator[Script]:
             script = Script(block.where, "")
             if before and block.mark == "continued":
                 script = replace(before)
+            if block.mark.startswith("needs "):
+                script.needs = block.mark.removeprefix("needs ")
             script.append(block)
         elif block.language == "text" and previous == "python" and block.follows:
             assert script is not None
@@ -136,6 +140,8 @@ def test_a_block_of_python_prints_what_the_page_shows(
     script: Script, tmp_path: Path
 ) -> None:
     """A block runs as a script of its own, quietly, and prints what stands below."""
+    if script.needs:
+        pytest.importorskip(script.needs)
     (tmp_path / "script.py").write_text(script.source, "utf-8")
 
     status, printed, complaints = run("script.py", tmp_path)

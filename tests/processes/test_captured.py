@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cotality.core.utils._process.packing.captured import KEPT, Captured, Large
+from cotality.core.utils._process.packing.parcels import Parcels
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,
@@ -37,7 +38,7 @@ def captured(store: Captured, *things: object) -> Large:
 
 def test_what_is_known_is_packed_once() -> None:
     """By itself and together with others it is two things."""
-    store, one, other = Captured(), bytes(BIG), bytes(BIG)
+    store, one, other = Captured(Parcels(True)), bytes(BIG), bytes(BIG)
 
     first = captured(store, one)
     together = captured(store, one, other)
@@ -52,7 +53,7 @@ def test_what_is_known_is_packed_once() -> None:
 
 def test_an_id_that_is_used_again_is_that_of_another_object() -> None:
     """Of thousands that come and go each is packed as what it is."""
-    store = Captured()
+    store = Captured(Parcels(True))
     ids: set[int] = set()
     for number in range(3000):
         thing = [number, bytes(BIG)]
@@ -66,7 +67,7 @@ def test_an_id_that_is_used_again_is_that_of_another_object() -> None:
 
 def test_one_that_is_let_go_of_after_it_was_packed_anew() -> None:
     """The last task with the former piece may end at any moment, in another thread."""
-    store, thing = Captured(), bytes(BIG)
+    store, thing = Captured(Parcels(True)), bytes(BIG)
     former = captured(store, thing)
     store.kept.clear()
     store.places.clear()  # as if that thread were about to tell
@@ -82,7 +83,7 @@ def test_one_that_is_let_go_of_after_it_was_packed_anew() -> None:
 
 def test_pieces_come_and_go_in_other_threads() -> None:
     """Whoever lets go of them, what is known is right, and nothing is left."""
-    store = Captured()
+    store = Captured(Parcels(True))
     things = [[number, bytes(BIG)] for number in range(20)]
     out: list[Large] = []
     is_over = threading.Event()
@@ -115,7 +116,7 @@ def test_pieces_come_and_go_in_other_threads() -> None:
 
 def test_what_is_packed_together_goes_when_one_of_it_cannot_come_again() -> None:
     """Nobody who has no list of all can ask for it."""
-    store, one = Captured(), [0, bytes(BIG)]
+    store, one = Captured(Parcels(True)), [0, bytes(BIG)]
     captured(store, one)
     captured(store, one, [1, bytes(BIG)])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.packing.packed_functions import PackedFunctions
+from cotality.core.utils._process.packing.parcels import Parcels
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -299,7 +300,7 @@ def test_what_has_not_changed_is_not_packed_again(make: Callable[[], Changing]) 
     if make is slotted:
         pytest.skip("what pickle makes of it is made anew each time")
     function, change = make()
-    functions = PackedFunctions(in_segments=True)
+    functions = PackedFunctions(Parcels(in_segments=True))
     numbers: list[int] = []
     for _ in range(3):
         functions.begin_portion()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.packing.packed_functions import PackedFunctions
+from cotality.core.utils._process.packing.parcels import Parcels
 from cotality.core.utils._process.portions.packer import MOST_PACKED
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
@@ -313,7 +314,7 @@ CONSTANT: dict[str, object] = {
 @pytest.mark.parametrize("kind", CONSTANT)
 def test_what_nobody_can_change_is_loaded_once(kind: str) -> None:
     """It is what most functions hold, and loading takes longer than a tiny task."""
-    assert not PackedFunctions(True).pack(CONSTANT[kind]).is_stateful
+    assert not PackedFunctions(Parcels(True)).pack(CONSTANT[kind]).is_stateful
 
 
 class Loaded:

@@ -28,6 +28,7 @@ from cotality.core.utils.process import (
     iter_outcomes_async,
     share,
     should_use_processes,
+    split,
     worker_pool,
 )
 
@@ -239,6 +240,14 @@ def test_error_policies_have_types() -> None:
         execute_tasks_in_parallel(TASKS, on_error="ignore")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     with pytest.raises(TypeError, match="retries"):
         execute_tasks_in_parallel(TASKS, retries="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def test_blocks_have_the_type_of_what_is_cut() -> None:
+    """A list of lists of a list, a list of texts of a text."""
+    assert_type(split([1, 2, 3], 2), list[list[int]])
+    assert_type(split("abc"), list[str])
+    with pytest.raises(TypeError, match="blocks"):
+        split([1, 2, 3], "2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_asynchronous_calls_have_types() -> None:

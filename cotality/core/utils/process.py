@@ -24,9 +24,10 @@ threads, or with ``processes=True`` on worker processes. All functions take the 
 :func:`should_use_processes` and :func:`advise` help you choose, and
 :func:`available_cpus` says how many CPUs you may use. :func:`is_picklable` and
 :func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a
-large object once, and :func:`worker_state` makes an object once in each worker. Worker
-processes stay warm between calls: :func:`shutdown_workers` ends them, and
-:func:`worker_pool` gives calls workers of their own.
+large object once, :func:`split` cuts a frame or an array into blocks of rows, and
+:func:`worker_state` makes an object once in each worker. Worker processes stay warm
+between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
+workers of their own.
 :class:`IsolatedProcessPoolExecutor` has the same kind of workers behind the interface
 of :mod:`concurrent.futures`.
 
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from ._process.durable.keys.errors import TaskKeyError
     from ._process.engine.rate import Rate
     from ._process.machine.cpus import available_cpus
+    from ._process.packing.blocks import split
     from ._process.packing.share import share
     from ._process.packing.worker_state import worker_state
     from ._process.pickling.explain import explain_unpicklable
@@ -146,6 +148,7 @@ __all__ = [
     "share",
     "should_use_processes",
     "shutdown_workers",
+    "split",
     "worker_pool",
     "worker_state",
 ]
@@ -200,6 +203,7 @@ LATER = {
     "share": "packing.share",
     "should_use_processes": "advice.task_words",
     "shutdown_workers": "workers.warm_pools",
+    "split": "packing.blocks",
     "worker_pool": "workers.warm_pools",
     "worker_state": "packing.worker_state",
 }

@@ -24,9 +24,10 @@ threads, or with ``processes=True`` on worker processes. All functions take the 
 :func:`should_use_processes` and :func:`advise` help you choose, and
 :func:`available_cpus` says how many CPUs you may use. :func:`is_picklable` and
 :func:`explain_unpicklable` say what can be sent to a process. :func:`share` sends a
-large object once, and :func:`worker_state` makes an object once in each worker. Worker
-processes stay warm between calls: :func:`shutdown_workers` ends them, and
-:func:`worker_pool` gives calls workers of their own.
+large object once, :func:`split` cuts a frame or an array into blocks of rows, and
+:func:`worker_state` makes an object once in each worker. Worker processes stay warm
+between calls: :func:`shutdown_workers` ends them, and :func:`worker_pool` gives calls
+workers of their own.
 :class:`IsolatedProcessPoolExecutor` has the same kind of workers behind the interface
 of :mod:`concurrent.futures`.
 
@@ -87,6 +88,7 @@ from cotality.core.utils._process.durable.keys.errors import (
 from cotality.core.utils._process.engine.brakes import Brake
 from cotality.core.utils._process.engine.rate import Rate as Rate
 from cotality.core.utils._process.machine.cpus import available_cpus as available_cpus
+from cotality.core.utils._process.packing.blocks import split as split
 from cotality.core.utils._process.packing.share import share as share
 from cotality.core.utils._process.packing.worker_state import (
     worker_state as worker_state,
@@ -178,6 +180,7 @@ __all__ = [
     "share",
     "should_use_processes",
     "shutdown_workers",
+    "split",
     "worker_pool",
     "worker_state",
 ]

@@ -138,6 +138,7 @@ class AutoBackend:
         self.evidence.obstacle = obstacle
         self.out: dict[Future[ChunkReport], LocalChunk] = {}  # to threads
         self.sent: set[Future[ChunkReport]] = set()  # to processes
+        self.has_run_here = False  # anything, since something was sent last
         self.count_out = 0  # tasks in both
         self.portions = 0  # handed out so far
         self.next_sample = 1  # the number of the portion to look at
@@ -257,6 +258,9 @@ class AutoBackend:
         # One that has to come back first may be lost, so no others go with it.
         most = processes.largest_portion if self.one_has_arrived else 1
         one = portion if most is None else portion.first(most)
+        if self.out or self.has_run_here:
+            one.turn = None  # tasks that run here may change what others hold
+            self.has_run_here = False
         chunk, portion = processes.pack(one)
         if portion.failures:
             error = next(iter(portion.failures.values()))
@@ -285,6 +289,7 @@ class AutoBackend:
         self.count_out -= len(portion.tasks)
         chunk = self.out.pop(future, None)
         if chunk is not None:
+            self.has_run_here = True
             report = self.threads.collect(portion, future)
             if chunk.belongs is not None and not self.is_bound:
                 self.stay(chunk.belongs)

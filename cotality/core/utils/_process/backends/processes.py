@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from cotality.core.utils._process.channel.ledger import Entry
 from cotality.core.utils._process.channel.segments import Segment, sent_along
 from cotality.core.utils._process.engine.ticket import Ticket
-from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps
+from cotality.core.utils._process.pickling.encode import encode_own
 from cotality.core.utils._process.portions.chunk import Chunk, ChunkReport, run_chunk
 from cotality.core.utils._process.portions.packed_chunk import PackedChunk
 from cotality.core.utils._process.portions.packer import (
@@ -35,6 +35,8 @@ from cotality.core.utils._process.workers.requests import (
     START_ATTEMPTS,
     Item,
 )
+
+NOTABLE = 0.001  # s
 
 
 class Runs(Protocol):
@@ -86,7 +88,11 @@ class ProcessBackend:
     def submit(
         self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        return self.send(*self.pack(portion), time_box)
+        chunk, portion = self.pack(portion)
+        # Tasks that hold much and may have been changed travel together the longer.
+        cost = self.packer.looking_cost
+        self.portion_cost = cost if cost > NOTABLE else None
+        return self.send(chunk, portion, time_box)
 
     def pack(self, portion: Portion) -> tuple[PackedChunk, Portion]:
         """Pack *portion*, or only its first tasks, all of which have one time limit."""
@@ -112,7 +118,7 @@ class ProcessBackend:
         future: Ticket[ChunkReport] = Ticket()
         with sent_along() as segments:
             # All that is not ours is bytes in there, and may name what it likes.
-            body: bytes = dumps((self.runs, (chunk, time_box), {}), PROTOCOL)
+            body = encode_own((self.runs, (chunk, time_box), {}))
         portion.sent_bytes = len(body) + self.size_of_new(segments)
         item = Item(future, body, segments, self.limit_of(portion))
         item.first_task = portion.start

@@ -29,9 +29,12 @@ class Arrivals(Protocol):
         woken: Whether somebody has said that there is something else to do. It stays
             true until the engine, about to look what that is, makes it false: so it
             does not matter what else comes at the same moment.
+        lets_others_run: Whether other code of the caller's runs in its thread while the
+            engine waits.
     """
 
     woken: bool
+    lets_others_run: bool
 
     def put(self, future: Future[ChunkReport], /) -> None:
         """Announce that *future* is done; from any thread."""
@@ -93,6 +96,7 @@ class BlockingArrivals:
     """For a caller whose thread has nothing else to do."""
 
     woken = False
+    lets_others_run = False
     finished = staticmethod(finished)
 
     def __init__(self) -> None:

@@ -38,6 +38,8 @@ def running_loop() -> asyncio.AbstractEventLoop:
 class LoopArrivals:
     """Finished portions, for a coroutine that waits in an event loop."""
 
+    lets_others_run = True
+
     def __init__(self, waiting: Waiting) -> None:
         self.waiting = waiting
         self.done: deque[Future[ChunkReport]] = deque()

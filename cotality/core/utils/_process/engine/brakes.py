@@ -101,6 +101,7 @@ class Brakes:
     only_to_free_workers: bool
     longest_portion: float
     opens_at: float
+    has_callers_code: bool
 
     def __init__(self, each: Sequence[Brake] = ()) -> None:
         self.each = each
@@ -109,6 +110,7 @@ class Brakes:
         self.opens_at = inf  # when to ask again, if there was no room
         self.held_by: int | None = None  # the place in `each` of the brake that said no
         self.refused: set[Future[ChunkReport]] = set()
+        self.has_callers_code = not all(map(is_ours, each))
 
     def largest_portion(self, limit: int | None) -> int | None:
         """The most tasks in a portion, where there is a *limit* already."""
@@ -171,6 +173,10 @@ class Brakes:
         for brake in self.each:
             brake.came_back(portion, report)
         return report
+
+
+def is_ours(brake: Brake) -> bool:
+    return type(brake).__module__.startswith("cotality.")
 
 
 def copy_of(error: Exception) -> Exception:

@@ -96,12 +96,14 @@ class Observer:
             their details. Measuring costs more than running a tiny task.
         diary: Where to note what the driving thread does; None if nowhere.
         name: The name of the observer for people.
+        has_callers_code: Whether it calls functions of the caller's.
     """
 
     patience: float | None = None
     measure = Measure.NOTHING
     diary: Diary | None = None
     name = ""
+    has_callers_code = False
 
     def began(self, start: Start) -> None:
         """The call begins; nothing has been handed out."""
@@ -156,6 +158,7 @@ class Observers(Observer):
     """Several observers that look like one."""
 
     measure: Measure
+    has_callers_code: bool
 
     def __init__(self, each: Sequence[Observer]) -> None:
         self.each = each
@@ -164,6 +167,7 @@ class Observers(Observer):
         self.measure = max((one.measure for one in each), default=Measure.NOTHING)
         diaries = [one.diary for one in each if one.diary is not None]
         self.diary: Diary | None = diaries[0] if diaries else None
+        self.has_callers_code = any(one.has_callers_code for one in each)
 
     def in_turn(self) -> Iterable[Observer]:
         """Each observer in turn; the diary, if there is one, notes how long it took."""

@@ -63,6 +63,8 @@ class Run:
     is_on: bool
     is_announced: bool
     still_to_close: list[str]
+    turn: object
+    has_callers_code: bool
 
     def __init__(
         self,
@@ -97,6 +99,12 @@ class Run:
         self.is_on = False  # from the beginning of the call until its end
         # At the beginning: the most tasks that may be ahead of the caller.
         self.most_ahead: int | None = None
+        # Another one once code of the caller has run, between two portions; whether
+        # some may run at any time, besides the input.
+        self.turn = object()
+        self.has_callers_code = arrivals.lets_others_run or any(
+            part.has_callers_code for part in (observers, brakes, retries)
+        )
         # Since when there has been room for tasks that the input does not have yet.
         self.wanting_since: float | None = None
         self.source: Source
@@ -122,6 +130,8 @@ class Run:
                     yield pieces.popleft()
                     self.diary.turn_back(before)
                     self.observers.resumed(perf_counter() - given_at)
+                    if self.bounded:
+                        self.turn = object()
                 self.hand_out_what_is_due()
             async with aclosing(self.finish(self.backend.grace)) as rest:
                 async for piece in rest:
@@ -248,6 +258,7 @@ class Run:
             # Before: this thread may lose its CPU while a worker already runs them.
             handed_out_at = perf_counter()
             before = self.diary.turn_to(Doing.PACKING)
+            taken.turn = self.turn
             portion, future = self.brakes.submit(self.backend, taken, time_box, granted)
             self.diary.turn_back(before)
             count = len(portion.tasks)
@@ -271,6 +282,8 @@ class Run:
         looked_up = source.looked_up
         before = self.diary.turn_to(Doing.READING)
         portion = source.take(size)
+        if not source.is_plain or self.has_callers_code:
+            self.turn = object()
         self.diary.turn_back(before)
         is_still_wanting = portion is None and not (source.is_empty or source.known)
         self.wanting_since = wanted_at if is_still_wanting else None

@@ -48,6 +48,11 @@ class Retries:
         self.latest: dict[int, LatestRun] = {}  # of each task that waits
 
     @property
+    def has_callers_code(self) -> bool:
+        """Whether a function of the caller's says which failures are tried again."""
+        return self.policy is not None and not isinstance(self.policy.on, tuple)
+
+    @property
     def next_due(self) -> float | None:
         """When the next task may run again, by the monotonic clock."""
         return self.waiting[0].due if self.waiting else None

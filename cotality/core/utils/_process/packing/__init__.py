@@ -5,6 +5,10 @@
 * `arguments`: large ones once for a call, `captured`, as `argument_copies` over there;
   `plain_arguments`, which travel together; those that people `share`; what a worker
   makes for itself: `worker_state`;
+* all the others as `parcels`: their `large_buffers` are sent once for a call, and what
+  is `heavy` in other ways is watched;
+* frames: `noting` finds what has a better form, `forms` says which, of `columns` and
+  `polars_frames`, with `kept_copies` over there; `blocks` of their rows;
 * how a task stays one graph of objects all the same: `task_graph`, by the `memos` of
   pickles.
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
@@ -19,6 +20,11 @@ from cotality.core.utils._process.machine.object_size import ATOMS
 
 Way: TypeAlias = Callable[[Segment], Any]  # Any: whatever was packed
 
+# What else is kept of a call, see `kept_copies`, by what names it: a call, and a number
+# in it. The one that came last is at the end; one that has come once is None.
+Key: TypeAlias = tuple[bytes, int]
+Things: TypeAlias = dict[Key, Any]  # Any: a thing of any library
+
 KEPT = 2  # arguments that are kept; more if one task has more
 # What cannot be changed need not be copied. Sets are missing: a copy may have its items
 # in another order, and then what a task does would depend on those that were before it.
@@ -27,6 +33,16 @@ COPY_OF: dict[type[Any], Callable[[Any], Any]] = {  # Any: of whatever items
     dict: dict[Any, Any].copy,
     **dict.fromkeys((tuple, frozenset, str, bytes), lambda thing: thing),
 }
+
+
+class Here(threading.local):
+    """The things of the call that this thread works for."""
+
+    def __init__(self) -> None:
+        self.things: Things = {}
+
+
+here = Here()
 
 
 class Copies:

@@ -8,24 +8,34 @@ worker instead. `task_graph` keeps the objects of a task together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from cotality.core.utils._process.channel.assembled import (
+    MOST_SEGMENTS,
+    Assembled,
+    Packed,
+    length_of,
+    loaded,
+    segments_in,
+)
 from cotality.core.utils._process.channel.segments import (
     MOST_SENT,
     Segment,
     dumped,
     pack,
 )
-from cotality.core.utils._process.machine.object_size import looks_large
-from cotality.core.utils._process.pickling.encode import decode, encode
+from cotality.core.utils._process.machine.object_size import LARGE, looks_large
+from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.tasks.task import Task
 
-from .argument_copies import Copies
-from .captured import Captured
-from .memos import Memo, dumped_plainly, noted
+from .argument_copies import Copies, Things
+from .captured import Captured, Large
+from .memos import Memo, dumped_plainly
 from .packed_functions import PackedFunction
+from .parcels import FRAMES, Parcels
 from .patched import is_other, sendable_arguments
 from .share import Shared
 from .task_graph import FUNCTION, SMALL, Key, TaskGraph, Ties
@@ -37,8 +47,9 @@ Call: TypeAlias = tuple[
     dict[str, Any],
 ]
 
-# Of one task. A portion may hold nearly as many and then one more task like that.
-MOST_TAKEN_OUT = MOST_SENT // 2 - 2
+# Of one task, besides the buffers of its other arguments and of its function. A portion
+# may hold nearly as many and then one more task like that.
+MOST_TAKEN_OUT = MOST_SENT // 2 - 2 - MOST_SEGMENTS
 TOKEN = 4096  # bytes that stand for what a segment costs on its way
 
 
@@ -56,7 +67,7 @@ class Split:
         states: Likewise, what each worker has to make for itself.
     """
 
-    rest: bytes | Segment = b""
+    rest: Packed = b""
     large: dict[Key, Segment] = field(default_factory=dict[Key, Segment])
     places: dict[Key, int] = field(default_factory=dict[Key, int])
     shared: dict[Key, tuple[int, Segment | bytes]] = field(  # with its number
@@ -69,49 +80,83 @@ class Split:
 
     def segments(self) -> Iterator[Segment]:
         """What has to be sent along."""
-        if isinstance(self.rest, Segment):
-            yield self.rest
+        yield from segments_in(self.rest)
         yield from self.large.values()
         for _, packed in self.shared.values():
             if isinstance(packed, Segment):
                 yield packed
 
 
+CONTAINERS = frozenset([list, tuple, dict])
+FEW = 16  # items of one that are looked at
+MANY_VALUES = LARGE // 8
+SEARCHED = 32  # tasks after which nobody expects a frame any more, if none has had one
+
+
+class AreFrames(dict[type, bool]):
+    """Whether objects of a type are frames, of any make; found out when first asked."""
+
+    def __missing__(self, kind: type) -> bool:
+        module: object = kind.__module__
+        found = isinstance(module, str) and module.partition(".")[0] in FRAMES
+        self[kind] = found
+        return found
+
+
+def is_worth_a_look(frame: Any) -> bool:  # Any: of any make
+    """Whether *frame* may be large: in all columns together it has many values."""
+    shape: object = getattr(frame, "shape", None)
+    if not isinstance(shape, tuple):
+        return True
+    sizes = cast("tuple[int, ...]", shape)
+    return math.prod(sizes) >= MANY_VALUES
+
+
+# A task's; all in one piece if nothing is taken out.
+Arguments: TypeAlias = bytes | Segment | Assembled | Split
+
+
 class Packer:
     """Packs the arguments of one call's tasks.
 
     Args:
-        in_segments: Whether large ones may travel in segments, which only workers of
-            ours can receive.
+        parcels: Those of the call; they know whether large arguments may travel in
+            segments, which only workers of ours can receive.
     """
 
     captured: Captured
     ties: Ties
     written_once: int
+    in_segments: bool
+    are_frames: AreFrames
+    to_search: int
 
-    def __init__(self, in_segments: bool = True) -> None:
-        self.in_segments = in_segments
-        self.captured = Captured()
+    def __init__(self, parcels: Parcels) -> None:
+        self.parcels = parcels
+        self.in_segments = parcels.in_segments
+        self.captured = Captured(parcels)
+        self.are_frames = AreFrames()
+        self.to_search = SEARCHED
         self.ties = Ties()
         self.shared: dict[int, tuple[object, int, Segment | bytes]] = {}
         self.states: dict[Hashable, tuple[PerWorker, bytes, bytes]] = {}
-        self.written_once = 0  # bytes, into segments for one task alone
 
     @property
     def written(self) -> int:
         """Bytes, into segments."""
-        return self.captured.written + self.written_once
+        return self.captured.written + self.parcels.written
 
     def pack(
         self, task: Task[Any], function: PackedFunction
-    ) -> bytes | Split:  # Any: of any result type
+    ) -> Arguments:  # Any: of any result type
         """The arguments of *task* as they are now, but for large ones sent before.
 
         Args:
             function: That of the task; it is packed with the arguments if need be.
         """
         named, positional = task.arguments, task.positional
-        are_small = True
+        are_small, looks = True, False
+        has_frames = self.parcels.frames_exist and self.to_search
         for value in named.values():
             if type(value) not in SMALL:
                 if is_other(value):
@@ -119,6 +164,8 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
+                if has_frames and not looks:
+                    looks = self.has_frames(value)
         for value in positional:
             if type(value) not in SMALL:
                 if is_other(value):
@@ -126,33 +173,69 @@ class Packer:
                 if self.is_special(value):
                     return self.split(task, function)
                 are_small = False
+                if has_frames and not looks:
+                    looks = self.has_frames(value)
         given: Any = named  # Any: arguments of any function, in one of two forms
         if type(named) is not dict:
             given = dict(named)
         whole: Any = (positional, given) if positional else given
         memo = function.memo
-        if are_small or memo.is_alone or not memo.may_share():
+        if are_small:
             return encode(whole)
-        if memo.is_code:
+        if has_frames:
+            self.to_search = SEARCHED if looks else self.to_search - 1
+        if memo.is_alone or not memo.may_share():
+            packed = self.parcels.pack(whole, looks)
+            if type(packed) is bytes:
+                return packed
+            return self.seen(task, packed)
+        if memo.is_code and not (looks or self.parcels.to_look_at):
             plain = dumped_plainly(whole)
             if plain is not None:
                 return plain
-        data, pickler = noted(whole, None)
-        if Memo(pickler).shares_with(memo):
+        noted = self.parcels.noted(whole, looks=looks)
+        if Memo(noted.pickler).shares_with(memo):
             return self.split(task, function)
-        return data
+        return self.seen(task, self.parcels.sealed(noted))
+
+    def seen(
+        self, task: Task[Any], packed: Packed
+    ) -> Packed:  # Any: of any result type
+        """*packed*, the arguments of *task*; they are remembered if they are large."""
+        parcels = self.parcels
+        if isinstance(packed, Assembled) and isinstance(packed.data, Segment):
+            parcels.heavy.saw(task, packed.data.size)
+        if again := parcels.packed_again():
+            parcels.heavy.saw_again(task, again)
+        return packed
+
+    def has_frames(self, value: Any) -> bool:  # Any: an argument of any function
+        """Whether *value* is a frame, or a container of a few that holds one."""
+        kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of Any
+        if kind in CONTAINERS:
+            if len(value) > FEW:
+                return False
+            for item in value.values() if kind is dict else value:
+                if self.are_frames[type(item)] and is_worth_a_look(item):
+                    return True
+            return False
+        return self.are_frames[kind] and is_worth_a_look(value)
 
     def is_special(self, value: object) -> bool:
         if type(value) is Shared or type(value) is PerWorker:
             return True
         if not self.in_segments:
             return False
-        return looks_large(value) or self.captured.has(value)
+        if looks_large(value) or self.captured.has(value):
+            from .blocks import is_block
+
+            return not is_block(value)
+        return self.parcels.has_heavy and self.parcels.heavy.has(value)
 
     def split(
         self, task: Task[Any], function: PackedFunction
     ) -> Split:  # Any: of any result type
-        split, graph = Split(), TaskGraph(task, function, self.in_segments)
+        split, graph = Split(), TaskGraph(task, function)
         taken_out = 0
         for key, value in items_of(task):
             has_room = self.in_segments and taken_out < MOST_TAKEN_OUT
@@ -164,16 +247,14 @@ class Packer:
                 graph.take_out(key)
                 continue
             elif has_room and type(value) not in SMALL and self.is_special(value):
-                large = self.captured.pack(value)
+                large = self.capture(task, key, value)
                 if large is None:
                     continue
                 graph.take_out(key, large)
             else:
                 continue
             taken_out += 1
-        split.rest = graph.packed_rest(self.ties, self.captured)
-        if isinstance(split.rest, Segment):
-            self.written_once += split.rest.size
+        split.rest = graph.packed_rest(self.ties, self.captured, self.parcels)
         for part in graph.parts.values():
             if part.segment is not None:
                 split.large |= dict.fromkeys(part.keys, part.segment)
@@ -181,6 +262,20 @@ class Packer:
                 split.places |= dict.fromkeys(part.keys, part.place)
         split.has_function = FUNCTION in split.large or FUNCTION not in graph.parts
         return split
+
+    def capture(
+        self, task: Task[Any], key: Key, value: object
+    ) -> Large | None:  # Any: as above
+        captured = self.captured
+        if looks_large(value):
+            return captured.pack(value)
+        before = captured.watched_bytes
+        large = captured.pack(value, watched=True)
+        if large is None:
+            self.parcels.heavy.is_light(value)
+        elif size := captured.watched_bytes - before:
+            self.parcels.heavy.packed_again(task, key, value, size)
+        return large
 
     def pack_shared(
         self, thing: object, in_segment: bool
@@ -226,10 +321,11 @@ class Unpacker:
     def __init__(self) -> None:
         self.shared: dict[int, Any] = {}  # Any: what the caller shares
         self.copies = Copies()
+        self.things: Things = {}  # see `kept_copies`
 
     def unpack(self, packed: Split) -> Call:
         """The arguments, and the function if it came with them."""
-        function, positional, named = call_of(unpack_one(packed.rest))
+        function, positional, named = call_of(loaded(packed.rest))
         places = list(positional)
         for key, value in self.taken_out(packed):
             if key == FUNCTION:
@@ -242,13 +338,13 @@ class Unpacker:
 
     def taken_out(self, split: Split) -> Iterator[tuple[Key, Any]]:  # Any: as above
         # Within one task the same is the same.
-        loaded = self.copies.for_a_task(split.large.values())
+        things = self.copies.for_a_task(split.large.values())
         for key, segment in split.large.items():
-            thing, place = loaded[segment.number], split.places.get(key)
+            thing, place = things[segment.number], split.places.get(key)
             yield key, thing if place is None else thing[place]
         for key, (number, packed) in split.shared.items():
             if number not in self.shared:
-                self.shared[number] = unpack_one(packed)
+                self.shared[number] = loaded(packed)
             yield key, self.shared[number]
         for key, (name, packed) in split.states.items():
             yield key, state_of(name, packed)
@@ -262,21 +358,20 @@ def call_of(given: Any) -> Call:  # Any: as above
     return function[0] if function else None, positional, named
 
 
-def size_of(packed: bytes | Split) -> int:
+def size_of(packed: Arguments) -> int:
     """Bytes that travel through the link, and a token for each segment."""
-    if not isinstance(packed, Split):
+    if isinstance(packed, bytes):
         return len(packed)
-    count = len(packed.large) + len(packed.shared)
-    if isinstance(packed.rest, Segment):
-        return TOKEN * (count + 1)
-    return len(packed.rest) + TOKEN * count
+    if isinstance(packed, Split):
+        count = len(packed.large) + len(packed.shared)
+        return TOKEN * count + size_of_one(packed.rest)
+    return size_of_one(packed)
 
 
-def has_function(packed: bytes | Split) -> bool:
+def size_of_one(packed: Packed) -> int:
+    count = sum(1 for _ in segments_in(packed))
+    return length_of(packed) + TOKEN * count
+
+
+def has_function(packed: Arguments) -> bool:
     return isinstance(packed, Split) and packed.has_function
-
-
-def unpack_one(packed: Segment | bytes) -> Any:  # Any: whatever was packed
-    if isinstance(packed, Segment):
-        return packed.load()
-    return decode(packed)

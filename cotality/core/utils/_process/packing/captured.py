@@ -6,12 +6,18 @@ import itertools
 import sys
 import weakref
 from collections import Counter
+from dataclasses import dataclass
 from pickle import PickleBuffer
-from typing import NamedTuple, TypeAlias
+from time import perf_counter
+from typing import Any, NamedTuple, TypeAlias
 
-from cotality.core.utils._process.channel.segments import Segment, stored
+from cotality._kit.imported import imported
+from cotality.core.utils._process.channel.segments import Segment, same_content, stored
+from cotality.core.utils._process.machine.object_size import LARGE
 
-from .memos import Memo, noted
+from .memos import Memo
+from .memos import noted as plainly_noted
+from .parcels import Noted, Parcels
 
 Ids: TypeAlias = tuple[int, ...]  # of objects that are packed in one piece
 
@@ -38,16 +44,35 @@ class Entry(NamedTuple):
 
     Attributes:
         size: Bytes, packed, and of what knows which objects are in it.
+        watch: Sees whether they have changed since; None if that does not matter.
     """
 
     things: tuple[object, ...]
     segment: weakref.ref[Segment]
     memo: Memo
     size: int
+    watch: Watch | None = None
+
+
+@dataclass(slots=True)
+class Watch:
+    """When objects were seen as they were captured.
+
+    Attributes:
+        is_pure: Whether no code of the program's own has a say in how they are pickled.
+        turn: The turn of the call, see `Parcels`.
+    """
+
+    is_pure: bool
+    turn: object
 
 
 class Captured:
     """The large objects of one call's tasks.
+
+    Some are captured once, with the first task that has them: those that are large by
+    themselves, such as an array or a list of many items. Others are *watched*: they
+    are captured once for as long as they stay as they were.
 
     Another thread may let go of the last task that holds one, at any moment. So what
     is done then is one step, about an entry that has a number of its own: an id may be
@@ -57,28 +82,45 @@ class Captured:
     numbers: itertools.count[int]
     has_groups: bool
     written: int
+    watched_bytes: int
+    seconds: float
 
-    def __init__(self) -> None:
+    def __init__(self, parcels: Parcels) -> None:
+        self.parcels = parcels
         self.numbers = itertools.count(1)
         self.entries: dict[int, Entry] = {}  # by number
         self.places: dict[Ids, int] = {}  # the number, which may be gone
         self.kept: dict[int, Segment] = {}  # by number as well; last used, last
         self.has_groups = False  # whether anything is packed together with others
         self.written = 0  # bytes, into segments
+        self.watched_bytes = 0  # of what was pickled because it is watched
+        self.seconds = 0.0  # that it took to see whether that has changed
 
     def has(self, thing: object) -> bool:
         """Whether *thing* is packed by itself."""
         number = self.places.get((id(thing),))
         return number is not None and number in self.entries
 
-    def pack(self, *things: object) -> Large | None:
+    def pack(self, *things: object, watched: bool = False) -> Large | None:
         """*things* in one piece, as a tuple if there are several.
 
+        Args:
+            watched: Whether to see, each time, that they have not changed.
+
         Returns:
-            None if they turn out to be small.
+            None if they turn out to be small; if they are watched, also if only their
+            buffers are large.
         """
         ids = tuple(map(id, things))
-        large = self.found(ids) or self.packed(ids, things)
+        watched = watched or any(map(self.is_watched, ids))
+        noted: Noted | None = None
+        large = self.found(ids)
+        if large is not None and watched:
+            began = perf_counter()
+            large, noted = self.seen_again(large)
+            self.seconds += perf_counter() - began
+        if large is None:
+            large = self.packed(ids, things, noted, watched=watched)
         if large is not None:
             self.kept.pop(large.number, None)
             self.kept[large.number] = large.segment
@@ -92,10 +134,53 @@ class Captured:
         segment = entry.segment()
         return None if segment is None else Large(number, segment, entry.memo)
 
-    def packed(self, ids: Ids, things: tuple[object, ...]) -> Large | None:
-        (first, *others) = things
-        self.has_groups = self.has_groups or bool(others)
-        segment, memo = packed_with_memo(things if others else first)
+    def is_watched(self, number: int) -> bool:
+        """Whether the object with that id is captured, and watched."""
+        entry = self.entries.get(self.places.get((number,), 0))
+        return entry is not None and entry.watch is not None
+
+    def seen_again(self, large: Large) -> tuple[Large | None, Noted | None]:
+        """*large* if it is as it was; else its objects, pickled as they are now."""
+        entry = self.entries[large.number]
+        watch, turn = entry.watch, self.parcels.turn
+        if watch is None or (watch.is_pure and watch.turn is turn):
+            return large, None
+        noted = self.look_at(entry.things)
+        head, buffers = large.segment.parts()
+        before = [head, *buffers]
+        now = [memoryview(noted.data), *(each.raw() for each in noted.buffers)]
+        if len(now) == len(before) and all(map(same_content, now, before)):
+            entry = entry._replace(watch=Watch(noted.is_pure, self.parcels.turn))
+            if large.number in self.entries:
+                self.entries[large.number] = entry
+            return large, None
+        self.kept.pop(large.number, None)
+        return None, noted
+
+    def look_at(self, things: tuple[object, ...]) -> Noted:
+        """*things*, pickled, with all that is to be known of them."""
+        noted = self.parcels.looked_at(in_one(things), [])
+        self.watched_bytes += len(noted.data)
+        return noted
+
+    def packed(
+        self,
+        ids: Ids,
+        things: tuple[object, ...],
+        noted: Noted | None,
+        *,
+        watched: bool,
+    ) -> Large | None:
+        self.has_groups = self.has_groups or len(things) > 1
+        watch: Watch | None = None
+        if watched:
+            noted = noted or self.look_at(things)
+            watch = Watch(noted.is_pure, self.parcels.turn)
+            if len(things) == 1 and len(noted.data) < LARGE:
+                return None
+        elif any(map(is_slow, things)):
+            noted = self.parcels.looked_at(in_one(things), [])
+        segment, memo = packed_with_memo(things, noted)
         if segment is None:
             return None
         size = segment.size + memo.size
@@ -104,8 +189,8 @@ class Captured:
         # The callback must not refer to this object: it would keep itself alive, and
         # with it what is kept, after its call has ended.
         number, entries = next(self.numbers), self.entries
-        watch = weakref.ref(segment, lambda _: entries.pop(number, None))
-        entries[number] = Entry(things, watch, memo, size)
+        gone = weakref.ref(segment, lambda _: entries.pop(number, None))
+        entries[number] = Entry(things, gone, memo, size, watch)
         if len(self.places) > 2 * len(entries) + KEPT:
             self.places = {i: n for i, n in self.places.items() if n in entries}
         self.places[ids] = number
@@ -143,9 +228,32 @@ class Captured:
         )
 
 
-def packed_with_memo(thing: object) -> tuple[Segment | None, Memo]:
-    """The segment of *thing*, if it is large, and which objects are in it."""
-    buffers: list[PickleBuffer] = []
-    data, pickler = noted(thing, buffers)
-    packed = stored(thing, data, buffers)
+def in_one(things: tuple[object, ...]) -> object:
+    """What is pickled of *things*: the only one by itself."""
+    if len(things) == 1:
+        (thing,) = things
+        return thing
+    return things
+
+
+def packed_with_memo(
+    things: tuple[object, ...], noted: Noted | None
+) -> tuple[Segment | None, Memo]:
+    """The segment of *things*, if they are large, and which objects are in it."""
+    whole = in_one(things)
+    if noted is None:
+        buffers: list[PickleBuffer] = []
+        data, pickler = plainly_noted(whole, buffers)
+    else:
+        _, data, pickler, buffers, _ = noted
+    packed = stored(data, buffers)
     return packed if isinstance(packed, Segment) else None, Memo(pickler)
+
+
+def is_slow(thing: object) -> bool:
+    """Whether it is an array that pickle does not leave where it is, see `forms`."""
+    numpy = imported("numpy")
+    if numpy is None or not isinstance(thing, numpy.ndarray):
+        return False
+    array: Any = thing  # Any: of numpy
+    return array.dtype.kind in "OmM" or type(array) is numpy.memmap

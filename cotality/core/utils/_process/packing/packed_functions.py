@@ -5,25 +5,34 @@ looked at again for each portion. If that has changed, the function is packed ag
 under another number. So it is packed as it is when its task is handed out, like a small
 argument. A large function stays as it was, like a large argument, for as long as it
 holds the same objects.
+
+``model.predict`` is a new function each time it is written down. As long as the model
+has not changed, all of these are one.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from pickle import PickleBuffer
 from time import perf_counter
-from types import FunctionType
-from typing import TYPE_CHECKING
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, TypeAlias
 
-from cotality.core.utils._process.channel.segments import Segment, stored
+from cotality.core.utils._process.channel.assembled import (
+    Packed,
+    length_of,
+    segments_in,
+)
 from cotality.core.utils._process.machine.object_size import LARGE
 
 from . import patched
-from .memos import LastingMemo, is_found_by_name, noted
+from .memos import LastingMemo, is_found_by_name
+from .parcels import Noted, Parcels
 
 if TYPE_CHECKING:
     from .held import Held
+
+Identity: TypeAlias = int | tuple[int, int]
 
 FUNCTIONS_KEPT = 256  # of one call; each may hold a lot of memory
 
@@ -47,8 +56,9 @@ class FunctionCosts:
         self.most_bytes, self.largest = 0, None
 
     def add(self, function: PackedFunction, seconds: float) -> None:
-        packed = function.stored
-        size = packed.size if isinstance(packed, Segment) else len(packed or b"")
+        packed = function.stored or b""
+        sizes = {each.number: each.size for each in segments_in(packed)}
+        size = length_of(packed) + sum(sizes.values())
         self.seconds += seconds
         self.count += 1
         self.bytes += size
@@ -66,23 +76,27 @@ class PackedFunction:
         number: Its own for as long as the call lasts.
         memo: Which objects it holds.
         is_stateful: Whether each task needs one of its own, see `stateful`.
+        is_pure: Whether no code of the program's own has a say in how it is pickled.
         held: What it held, if that may change.
         portion: Number of the portion for which it was last looked at.
+        turn: The turn in which it was packed, see `Parcels`.
     """
 
     function: object
     original: object
     number: int
     memo: LastingMemo
-    data: bytes
-    buffers: list[PickleBuffer] | None  # None where nothing goes into a segment
+    noted: Noted | None  # None once it has been made into what is sent
+    parcels: Parcels
     is_stateful: bool
     costs: FunctionCosts
+    is_pure: bool
     held: Held | None
     portion: int
-    stored: bytes | Segment | None = field(default=None, init=False)
+    turn: object
+    stored: Packed | None = field(default=None, init=False)
 
-    def packed(self) -> bytes | Segment:
+    def packed(self) -> Packed:
         """What is sent of it: made when it is first asked for.
 
         A function that travels with the arguments of its task, because they share
@@ -90,11 +104,9 @@ class PackedFunction:
         """
         if self.stored is None:
             began = perf_counter()
-            buffers, self.buffers = self.buffers, None
-            self.stored = self.data
-            if buffers is not None:
-                self.stored = stored(self.function, self.data, buffers)
-            self.data = b""
+            assert self.noted is not None
+            self.stored = self.parcels.sealed(self.noted)
+            self.noted = None
             self.costs.add(self, perf_counter() - began)
         return self.stored
 
@@ -106,12 +118,12 @@ class PackedFunctions:
     costs: FunctionCosts
     portion: int
 
-    def __init__(self, in_segments: bool) -> None:
-        self.in_segments = in_segments
+    def __init__(self, parcels: Parcels) -> None:
+        self.parcels = parcels
         self.portion = 0  # which one is being packed
         self.numbers = itertools.count(1)
-        # By identity; each entry keeps its function, so that no other gets its id.
-        self.known: dict[int, PackedFunction] = {}
+        # By identity; each entry keeps its function, so that no other gets its ids.
+        self.known: dict[Identity, PackedFunction] = {}
         self.costs = FunctionCosts()
 
     def take_costs(self) -> FunctionCosts:
@@ -126,18 +138,26 @@ class PackedFunctions:
         self.portion += 1
 
     def pack(self, function: object) -> PackedFunction:
-        found = self.known.get(id(function))
-        if found is not None and self.is_as_it_was(found):
+        identity = identity_of(function)
+        found = self.known.get(identity)
+        if found is not None and self.is_as_it_was(found, function):
             return found
         if len(self.known) >= FUNCTIONS_KEPT:
             self.known.clear()
         began = perf_counter()
         packed = self.packed(function)
         self.costs.seconds += perf_counter() - began
-        self.known[id(function)] = packed
+        self.known[identity] = packed
         return packed
 
-    def is_as_it_was(self, packed: PackedFunction) -> bool:
+    def is_as_it_was(self, packed: PackedFunction, function: object) -> bool:
+        if function is not packed.original:
+            # Another method like it: as if each was packed when its task goes out.
+            is_small = packed.held is not None and packed.held.is_looked_into
+            if not packed.is_pure:
+                return False
+            if not is_small and packed.turn is not self.parcels.turn:
+                return False
         if packed.portion != self.portion:
             packed.portion = self.portion
             return packed.held is None or packed.held.is_as_it_was(packed.original)
@@ -152,8 +172,11 @@ class PackedFunctions:
 
             # Before it is packed: what changes meanwhile shows the next time.
             held = Held(function)
-        buffers: list[PickleBuffer] | None = [] if self.in_segments else None
-        data, pickler = noted(sent, buffers)
+        is_method = type(function) is MethodType
+        noted = self.parcels.noted(sent, looks=is_method)
+        data = noted.data
+        if len(data) >= LARGE:
+            self.parcels.heavy.saw_function(function, len(data))
         is_stateful = False
         if held is not None:
             from .stateful import NAME, holds_state
@@ -161,21 +184,30 @@ class PackedFunctions:
             is_stateful = holds_state(sent, data)
             if data.endswith(NAME):
                 held = None
-            elif is_stateful and size_of(data, buffers) < LARGE:
+            elif is_stateful and size_of(noted) < LARGE:
                 held.look_inside()
         return PackedFunction(
             sent,
             function,
             next(self.numbers),
-            LastingMemo(pickler),
-            data,
-            buffers,
+            LastingMemo(noted.pickler),
+            noted,
+            self.parcels,
             is_stateful,
             self.costs,
+            noted.is_pure,
             held,
             self.portion,
+            self.parcels.turn,
         )
 
 
-def size_of(data: bytes, buffers: list[PickleBuffer] | None) -> int:
-    return len(data) + sum(each.raw().nbytes for each in buffers or ())
+def identity_of(function: object) -> Identity:
+    """The same for methods that are one: of the same function and the same object."""
+    if type(function) is MethodType:
+        return id(function.__self__), id(function.__func__)
+    return id(function)
+
+
+def size_of(noted: Noted) -> int:
+    return len(noted.data) + sum(each.raw().nbytes for each in noted.buffers)

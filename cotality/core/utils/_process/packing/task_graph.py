@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from pickle import PickleBuffer
 from typing import Any, TypeAlias
 
-from cotality.core.utils._process.channel.segments import Segment, stored
+from cotality.core.utils._process.channel.assembled import Packed
+from cotality.core.utils._process.channel.segments import Segment
 from cotality.core.utils._process.tasks.task import Task
 
 from .captured import Captured, Large
-from .memos import Memo, noted
+from .memos import Memo
 from .packed_functions import PackedFunction
+from .parcels import Parcels
 
 Key: TypeAlias = int | str  # of an argument: its position or its name
 FUNCTION = -1  # likewise, of the function; and its number among the parts of a task
@@ -44,25 +45,18 @@ class Part:
 
 
 class TaskGraph:
-    """The parts of one task, and its other arguments.
-
-    Args:
-        in_segments: Whether anything may travel in a segment.
-    """
+    """The parts of one task, and its other arguments."""
 
     def __init__(
         self,
         task: Task[Any],  # Any: of any result type
         function: PackedFunction,
-        in_segments: bool,
     ) -> None:
         self.positional = list(task.positional)
         self.named = dict(task.arguments)
         self.function = function
-        self.in_segments = in_segments
         called = Part(function.function, function.memo, [FUNCTION])
         self.parts = {FUNCTION: called}  # by number
-        self.has_put_back = False
 
     def take_out(self, key: Key, large: Large | None = None) -> None:
         """Leave the argument *key* out; if it is *large*, as a part."""
@@ -74,7 +68,6 @@ class TaskGraph:
     def put_back(self, number: int) -> None:
         """Have the part *number* travel with the rest, as it is now."""
         part = self.parts.pop(number)
-        self.has_put_back = True
         for key in part.keys:
             if key != FUNCTION:
                 self.exchange(key, part.thing)
@@ -85,7 +78,7 @@ class TaskGraph:
         holder[key] = value
         return before
 
-    def packed_rest(self, ties: Ties, captured: Captured) -> bytes | Segment:
+    def packed_rest(self, ties: Ties, captured: Captured, parcels: Parcels) -> Packed:
         """The rest, when all parts that share something with it are in it.
 
         Large parts that share something with each other alone are captured in one
@@ -95,14 +88,12 @@ class TaskGraph:
         while True:
             positional = tuple(self.positional)
             value = self.rest(positional)
-            has_buffers = self.in_segments and self.has_put_back
-            buffers: list[PickleBuffer] = []
-            data, pickler = noted(value, buffers if has_buffers else None)
-            memo = Memo(pickler, (value, positional, self.named))
+            found = parcels.noted(value)
+            memo = Memo(found.pickler, (value, positional, self.named))
             groups = [group for group in groups if group[0] in self.parts]
             tied = self.tied_to(memo, groups) or self.left_over(groups, captured)
             if not tied:
-                return stored(value, data, buffers) if has_buffers else data
+                return parcels.sealed(found)
             for number in tied:
                 self.put_back(number)
 

@@ -41,6 +41,15 @@ def encode(value: Any) -> bytes:  # Any: spares callers a type for each literal
     return data if is_for_all(data) else encode_by_value(value)
 
 
+def encode_own(value: Any) -> bytes:  # Any: as above
+    """*value*, which is all of our making, as bytes for any of our processes.
+
+    What is in there of anybody else's is bytes already, so nobody looks through them.
+    """
+    data: bytes = dumps(value, PROTOCOL)
+    return data
+
+
 def is_for_all(data: bytes) -> bool:
     """Whether *data* is certain to hold nothing that `by_value` has a say in.
 
@@ -67,15 +76,20 @@ def dump_by_value(value: object, buffers: list[pickle.PickleBuffer] | None) -> b
 
 
 def dumped_by_value(
-    value: object, buffers: list[pickle.PickleBuffer] | None
+    value: object, buffers: list[pickle.PickleBuffer] | None, kind: Any = None
 ) -> tuple[bytes, Any]:  # Any: cloudpickle has no types
-    """The same, and the pickler, which knows what is in it."""
+    """The same, and the pickler, which knows what is in it.
+
+    Args:
+        kind: Makes the pickler, if it is not to be the usual one.
+    """
     from . import script_needed
     from .by_value import pickler_by_value
 
     take = None if buffers is None else buffers.append
     file = io.BytesIO()
-    pickler = pickler_by_value()(file, PROTOCOL, buffer_callback=take)
+    make = kind or pickler_by_value()
+    pickler = make(file, PROTOCOL, buffer_callback=take)
     mentions: set[Mention] = set()
     pickler.mentions = mentions
     pickler.dump(value)

@@ -21,6 +21,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import ledger
+from cotality.core.utils._process.channel.assembled import (
+    Packed,
+    length_of,
+)
+from cotality.core.utils._process.channel.assembled import loaded as loaded_from
 from cotality.core.utils._process.channel.ledger import (
     FAILED,
     FALSE,
@@ -33,11 +38,12 @@ from cotality.core.utils._process.channel.ledger import (
 )
 from cotality.core.utils._process.channel.segments import NoRoomError, Segment, pack
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.packing.argument_copies import here as kept_here
 from cotality.core.utils._process.packing.arguments import (
+    Arguments,
     Split,
     Unpacker,
     size_of,
-    unpack_one,
 )
 from cotality.core.utils._process.packing.packed_functions import FUNCTIONS_KEPT
 from cotality.core.utils._process.packing.plain_arguments import unpack_together
@@ -100,7 +106,7 @@ class Apart:
             task that could not be packed, which the parent reports.
     """
 
-    packed: list[tuple[int, bytes | Split | None]]
+    packed: list[tuple[int, Arguments | None]]
 
     def calls(self, chunk: PackedChunk) -> Calls:
         return repeat(chunk.open), self.packed, repeat({})
@@ -129,7 +135,7 @@ class PackedChunk:
     """
 
     call: str
-    functions: dict[int, bytes | Segment]
+    functions: dict[int, Packed]
     content: Together | Apart
     stateful: frozenset[int] = frozenset()
     check_orders: bool = False
@@ -145,8 +151,8 @@ class PackedChunk:
     @property
     def size(self) -> int:
         """The bytes of what it holds, where nothing of that is in a segment."""
-        parts = [*self.functions.values(), self.script]
-        size = sum(len(part) for part in parts if isinstance(part, bytes))
+        parts = [*self.functions.values(), self.script or b""]
+        size = sum(map(length_of, parts))
         if isinstance(self.content, Together):
             return size + len(self.content.data)
         packed = [arguments for _, arguments in self.content.packed]
@@ -177,6 +183,7 @@ class PackedChunk:
             columns = outcomes.book.columns()
             watch = Stopwatch(outcomes.values, columns, self.measure)
         self.call_in = way_to_call(self.context, watch)
+        kept_here.things = memory.of_call.unpacker.things
         began, cpu_began = perf_counter(), thread_time()
         if not (outcomes.book.is_halted or memory.of_call.has_lost):
             self.run_tasks(outcomes, began + time_box)
@@ -187,6 +194,7 @@ class PackedChunk:
         report.lost = outcomes.lost
         memory.of_call.has_lost |= bool(outcomes.lost) and self.gives_back
         memory.values = []
+        kept_here.things = {}
         if process_state.current is not None:
             process_state.current.has_run = True
         if watch is not None:
@@ -293,7 +301,7 @@ class PackedChunk:
         return function(*positional, **named)
 
     def open(
-        self, number: int, arguments: bytes | Split | None
+        self, number: int, arguments: Arguments | None
     ) -> Any:  # Any: what the task returns
         """Unpack a call that was packed by itself, and call it."""
         if arguments is None:
@@ -306,12 +314,12 @@ class PackedChunk:
         return function(*positional, **named)
 
     def loaded_call(
-        self, number: int, arguments: bytes | Split
+        self, number: int, arguments: Arguments
     ) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:  # Any: as above
-        if not isinstance(arguments, bytes):
+        if isinstance(arguments, Split):
             return self.unpacked(number, arguments)
         function = self.function(number)
-        given: Any = loaded(decode, arguments)  # Any: in one of two forms
+        given: Any = loaded(loaded_from, arguments)  # Any: in one of two forms
         if type(given) is dict:
             return function, (), cast("dict[str, Any]", given)  # Any: of any function
         positional, named = given
@@ -342,7 +350,7 @@ class PackedChunk:
 
     def load(self, number: int) -> Function:
         began = perf_counter()
-        function: Function = loaded(unpack_one, self.functions[number])
+        function: Function = loaded(loaded_from, self.functions[number])
         memory.loading_seconds += perf_counter() - began
         return function
 

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
+from cotality.core.utils._process.channel.assembled import length_of, segments_in
 from cotality.core.utils._process.channel.segments import (
     NoRoomError,
     Segment,
@@ -20,6 +21,7 @@ from cotality.core.utils._process.channel.segments import (
 )
 from cotality.core.utils._process.packing.arguments import (
     MOST_TAKEN_OUT,
+    Arguments,
     Packer,
     Split,
     has_function,
@@ -29,6 +31,7 @@ from cotality.core.utils._process.packing.packed_functions import (
     PackedFunction,
     PackedFunctions,
 )
+from cotality.core.utils._process.packing.parcels import Parcels
 from cotality.core.utils._process.packing.plain_arguments import pack_together
 from cotality.core.utils._process.packing.share import without_marks
 from cotality.core.utils._process.pickling.encode import decode
@@ -66,6 +69,9 @@ class PortionPacker:
     packer: Packer
     functions: PackedFunctions
     script_count: int
+    parcels: Parcels
+    looking_cost: float
+    looked: float
 
     def __init__(
         self,
@@ -86,8 +92,12 @@ class PortionPacker:
         # Unlike any other's: workers of an executor may serve programs on many
         # machines, one after the other or at once.
         self.call = os.urandom(12).hex()
-        self.packer = Packer(in_segments)
-        self.functions = PackedFunctions(in_segments)
+        self.parcels = Parcels(in_segments)
+        self.packer = Packer(self.parcels)
+        self.functions = PackedFunctions(self.parcels)
+        # Seconds that it took, for the last portion and for all of them, to see whether
+        # what was sent before has changed.
+        self.looking_cost = self.looked = 0.0
         self.script = Needed()
         self.script_count = 0  # of definitions that are packed
         self.script_packed: bytes | Segment | None = None
@@ -103,6 +113,8 @@ class PortionPacker:
         with collected_in(self.script):
             chunk, packed = self.pack_tasks(portion)
         chunk.script = self.packed_script()
+        looked = self.packer.captured.seconds + self.parcels.looking_seconds
+        self.looking_cost, self.looked = looked - self.looked, looked
         if self.measure >= Measure.CPU:
             packed.packing = self.packing_since(began)
         return chunk, packed
@@ -128,6 +140,7 @@ class PortionPacker:
 
     def pack_tasks(self, portion: Portion) -> tuple[PackedChunk, Portion]:
         tasks = portion.tasks
+        self.parcels.begin_portion(portion.turn)
         self.functions.begin_portion()
         functions: dict[int, PackedFunction] = {}
         failures: dict[int, Exception] = {}
@@ -195,14 +208,14 @@ class PortionPacker:
         failures: dict[int, Exception],
     ) -> Apart:
         """Each of *tasks* by itself, until there are enough bytes."""
-        calls: list[tuple[int, bytes | Split | None]] = []
+        calls: list[tuple[int, Arguments | None]] = []
         # Mostly all tasks of a portion call the same function.
         last: PackedFunction | None = None
         size = 0
         written_before = self.packer.written
         along: set[Segment] = set()
         for task in tasks:
-            data: bytes | Split | None
+            data: Arguments | None
             try:
                 if last is None or task.callback_function is not last.original:
                     last = self.functions.pack(task.callback_function)
@@ -210,13 +223,14 @@ class PortionPacker:
                 size += size_of(data)
                 if isinstance(data, Split):
                     along.update(data.segments())
+                elif not isinstance(data, bytes):
+                    along.update(segments_in(data))
                 if last.number not in functions and not has_function(data):
                     packed = last.packed()
                     functions[last.number] = last
-                    if isinstance(packed, Segment):
-                        along.add(packed)
-                    else:
-                        size += len(packed)
+                    if not isinstance(packed, bytes):
+                        along.update(segments_in(packed))
+                    size += length_of(packed)
             except BaseException as error:
                 if is_of_a_signal(error):
                     raise
@@ -234,8 +248,10 @@ class PortionPacker:
 
     def forget(self) -> None:
         """Let go of everything that was packed."""
-        self.packer = Packer(self.in_segments)
-        self.functions = PackedFunctions(self.in_segments)
+        self.parcels = Parcels(self.in_segments)
+        self.packer = Packer(self.parcels)
+        self.functions = PackedFunctions(self.parcels)
+        self.looked = 0.0
         self.script.forget()
         self.script_count, self.script_packed = 0, None
 

@@ -104,6 +104,8 @@ class Reporter(Observer):
 class CallbackReporter(Reporter):
     """Calls a function of the user, whose exceptions end the call."""
 
+    has_callers_code = True
+
     def __init__(
         self,
         callback: Callable[[Progress], object],

@@ -142,6 +142,9 @@ class Portion:
         began: A function that says when the first task began, by the monotonic clock;
             it returns None as long as none has. The attribute is None where that is not
             known before the portion comes back.
+        turn: The same one as that of an earlier portion of the call if no code of the
+            caller has run since, which may have changed what tasks hold; None if nobody
+            knows.
     """
 
     start: int
@@ -152,6 +155,7 @@ class Portion:
     sent_bytes: int = 0
     packing: Packing | None = None
     began: Callable[[], float | None] | None = None
+    turn: object = None
 
     def first(self, count: int) -> Portion:
         """A portion of the first *count* tasks, to be handed out instead of this one.
@@ -160,7 +164,8 @@ class Portion:
         """
         if count >= len(self.tasks):
             return self
-        return Portion(self.start, self.tasks[:count], attempt=self.attempt)
+        start, tasks = self.start, self.tasks[:count]
+        return Portion(start, tasks, attempt=self.attempt, turn=self.turn)
 
 
 @dataclass(eq=False, slots=True)

@@ -39,7 +39,11 @@ from cotality.core.utils._process.output import capture
 from cotality.core.utils._process.output import filters as output_rules
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.pickling import encode as wire
-from cotality.core.utils._process.pickling.encode import decode, encode, encode_answer
+from cotality.core.utils._process.pickling.encode import (
+    decode,
+    encode_answer,
+    encode_own,
+)
 from cotality.core.utils._process.pickling.exceptions import pack_exception
 
 # Portions name it. Loaded here, it is there before the first of them comes, and in the
@@ -398,7 +402,7 @@ def answer_to(message: Message) -> tuple[int, bytes, list[Segment]]:
         if isinstance(packed, bytes):
             return Kind.VALUE, packed, []
         with sent_along() as along:
-            return Kind.VALUE, encode(packed), along
+            return Kind.VALUE, encode_own(packed), along
     except NoRoomError as error:
         return Kind.FAILURE, pack_exception(error), []
     except Exception as error:
