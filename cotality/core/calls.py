@@ -58,12 +58,12 @@ if TYPE_CHECKING:
         checked_seconds,
         checked_use_processes,
     )
+    from .utils._process.tasks.data import data_to_read
     from .utils._process.tasks.from_data import (
         NotUnpackableError,
         TasksAfter,
         TasksOver,
         can_be_read_once,
-        data_to_read,
         items_after,
         total_of,
     )
@@ -134,7 +134,7 @@ LATER = {
     "checked_seconds": "tasks.checks",
     "checked_use_processes": "tasks.checks",
     "count_from": "machine.environment",
-    "data_to_read": "tasks.from_data",
+    "data_to_read": "tasks.data",
     "filled_by": "report.option",
     "items_after": "tasks.from_data",
     "log_is_wanted": "machine.environment",

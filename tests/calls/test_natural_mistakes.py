@@ -126,9 +126,28 @@ def test_a_generator_may_make_the_state_of_a_worker() -> None:
 )
 def test_data_that_is_something_else(items: Any, text: str) -> None:
     """It names the way to say what was meant."""
-    for run in (pmap, pmap_iter, execute):
+    for run in (pmap, pmap_iter):
         with pytest.raises(TypeError, match=text):
             run(str, items)
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [
+        (
+            {"a": 1},
+            r"data is a mapping, \{'a': 1\}: its items are its keys\. Say which",
+        ),
+        ("abc", "data is a text, 'abc': its items are single characters"),
+    ],
+)
+@pytest.mark.parametrize("verbose", [False, True])
+def test_who_has_always_taken_it_warns(items: Any, text: str, *, verbose: bool) -> None:
+    """At the line of the caller, however deep the call went."""
+    with pytest.warns(UserWarning, match=text) as seen:
+        assert execute(str, items, verbose=verbose) == list(items)
+
+    assert [each.filename for each in seen] == [__file__]
 
 
 def test_a_data_frame_is_no_list_of_rows() -> None:

@@ -147,4 +147,4 @@ def checked_data(data: object) -> Iterable[Any]:
         return cast("list[Any]", data)
     from cotality.core.calls import data_to_read
 
-    return data_to_read(data, "data")
+    return data_to_read(data, "data", refuse=False)

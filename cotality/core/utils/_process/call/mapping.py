@@ -228,6 +228,6 @@ def checked_function(function: object) -> None:
 def checked_items(items: object, name: str = "items") -> Iterable[Any]:
     if type(items) in (list, tuple, range):  # as mostly
         return cast("list[Any]", items)
-    from cotality.core.utils._process.tasks.from_data import data_to_read
+    from cotality.core.utils._process.tasks.data import data_to_read
 
     return data_to_read(items, name)

@@ -1,7 +1,7 @@
 """The nouns: a task, what it ends in, and when. Stands on the kit alone.
 
-* what is called: `task`; tasks made of a function and data: `from_data`, or of `calls`
-  of another library;
+* what is called: `task`; tasks made of a function and data: `from_data`, of which some
+  `data` are not what they seem; or of `calls` of another library;
 * what the arguments of public functions must be: `checks`, which refuse an
   `async_function`, and `seconds`;
 * what became of a task, and the portions that go out and come back: `outcome`, with

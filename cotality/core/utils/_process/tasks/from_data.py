@@ -127,44 +127,6 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
     )
 
 
-def data_to_read(data: object, name: str) -> Iterable[Any]:  # Any: as above
-    """*data*, whose items are to be arguments.
-
-    Args:
-        name: What the caller has called it.
-
-    Raises:
-        TypeError: It has no items, or they are not what somebody means who gives it.
-    """
-    given: object = data
-    if isinstance(data, Mapping):
-        raise TypeError(
-            f"{name} must not be a mapping, got {shortened(given, 60)}: its items "
-            f"would be its keys. Say which you mean: list(d), d.values(), or d.items() "
-            f"with unpack=True."
-        )
-    if isinstance(data, str | bytes | bytearray):
-        raise TypeError(
-            f"{name} must not be a text, got {shortened(data, 60)}: its items would be "
-            f"single characters. Put it into a list, or say list(text)."
-        )
-    if hasattr(data, "itertuples"):
-        raise TypeError(
-            f"{name} must not be a {type(data).__name__}: its items would be the names "
-            f"of its columns. Say which you mean: df.itertuples(index=False) with "
-            f"unpack=True for rows, df.groupby(...) with unpack=True for groups."
-        )
-    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
-        return cast("Iterable[Any]", data)
-    if hasattr(data, "__aiter__"):
-        raise TypeError(
-            f"{name} must be an iterable, got {shortened(data, 80)}, which only an "
-            f"event loop can read. Gather its items in a list first, [item async for "
-            f"item in {name}]."
-        )
-    raise TypeError(f"{name} must be an iterable, got {shortened(data, 80)}")
-
-
 def length_of(data: object) -> int | None:
     """How many items there are; None if nobody knows."""
     try:
