@@ -311,9 +311,9 @@ def test_limits_are_checked(options: Any, kind: type[Exception]) -> None:
 
 
 def test_the_option_is_checked() -> None:
-    """A path is no DeadLetters, and a replay has its own."""
+    """A number is no file of them, and a replay has its own."""
     with pytest.raises(TypeError, match="dead_letters must be a DeadLetters"):
-        execute_tasks_in_parallel([], dead_letters="failed.jsonl")  # type: ignore[call-overload]  # to be refused
+        execute_tasks_in_parallel([], dead_letters=3)  # type: ignore[call-overload]  # to be refused
     with pytest.raises(ValueError, match="no dead_letters="):
         replay("x", dead_letters=DeadLetters("y"))
 

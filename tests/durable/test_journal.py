@@ -597,7 +597,7 @@ def test_wrong_values_are_refused_at_once(tmp_path: Path) -> None:
     """By the call, or where the journal is made, and nothing is touched."""
     path = tmp_path / "run.jsonl"
     with pytest.raises(TypeError, match="journal must be a Journal"):
-        execute_tasks_in_parallel([], journal=str(path))  # type: ignore[call-overload]  # a path is no journal
+        execute_tasks_in_parallel([], journal=3)  # type: ignore[call-overload]  # to be refused
     with pytest.raises(ValueError, match="add resume=True"):
         execute_tasks_in_parallel([], journal=Journal(path), retry_failed=True)
     with pytest.raises(TypeError, match="resume must be True or False"):
