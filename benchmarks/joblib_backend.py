@@ -1,9 +1,9 @@
 """joblib on our workers and on its own: ``python benchmarks/run.py joblib --help``.
 
 Each round starts a fresh interpreter for either backend. The two are given one case
-after the other, once each to get warm, and then take turns with every single sample: what
-else the machine does then strikes both. What counts is the median of the ratios of such
-pairs, over all rounds.
+after the other, once each to get warm, and then take turns with every single sample:
+what else the machine does then strikes both. What counts is the median of the ratios of
+such pairs, over all rounds.
 """
 
 from __future__ import annotations

@@ -751,8 +751,6 @@ def test_a_call_leaves_the_number_of_descriptors_as_it_was(
         assert isinstance(outcomes.pop(), AttributeError)
         assert len(outcomes.pop()) == len(data)
         outcomes.clear()
-        if sys.version_info[:2] == (3, 12):  # see `tracebacks.traceback_at`
-            gc.collect()
         wait_until(lambda: psutil.Process().num_fds() == before)
 
 

@@ -8,7 +8,6 @@ of the original, so that the marks under it are right.
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 from cotality._kit.public import pickled_as
 from cotality._kit.struck import is_of_a_signal
 
-STUBS_KEEP_CALLERS = sys.version_info[:2] == (3, 12)  # see `traceback_at`
 MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
 
 
@@ -80,32 +78,36 @@ def unpack_frames(places: list[PackedFrame]) -> TracebackType | None:
     """A traceback with the same places, which Python shows like any other."""
     outer: TracebackType | None = None
     for place in reversed(places):
-        frames = next(traceback_at(place))
+        stub = run_stub(place)
+        frames = next(stub)
         if frames is not None:
+            frames.tb_frame.f_globals["caller"] = stub  # see `run_stub`
             frames.tb_next = outer
             outer = frames
     return outer
 
 
-def traceback_at(place: PackedFrame) -> Generator[TracebackType | None, None, None]:
+def run_stub(place: PackedFrame) -> Generator[TracebackType | None, None, None]:
     """The traceback of the one frame *place*.
 
     A frame keeps its caller, and that one its caller, up to the user's own. But a
-    generator that has been dropped has none (on 3.12 it has, which leaves it to the
-    garbage collector to free a failure that is kept in a local variable).
+    generator that waits has none, and so it waits for as long as the frame is there,
+    which owns it. (One that ends has the caller that ends it, on Python 3.12; and to
+    clear its frame ends it.)
     """
     names = {"__name__": place.module, "__file__": place.file, "end": StubEndError()}
-    found: TracebackType | None = None
+    found: list[TracebackType | None] = [None]
     try:
-        exec(stub_at(place), names)
+        exec(stub_at(place), names, {})
     except StubEndError as end:
-        found = end.__traceback__ and end.__traceback__.tb_next
+        found[0] = end.__traceback__ and end.__traceback__.tb_next
     except Exception as raised:
         if is_of_a_signal(raised):
             raise
         # A traceback is worth less than the exception it belongs to.
     del names["end"]  # it refers to the frame, and the frame to these names
-    yield found
+    del names  # they refer to this generator
+    yield found.pop()
 
 
 def forget_callers(error: BaseException) -> None:
@@ -117,7 +119,7 @@ def forget_callers(error: BaseException) -> None:
     """
     frames = field_of(error, "__traceback__")
     frame = frames and frames.tb_frame.f_back
-    while frame is not None:
+    while frame is not None and frame.f_code is not run_stub.__code__:
         try:
             frame.clear()
         except RuntimeError:
@@ -129,8 +131,7 @@ def keep_only_places(error: BaseException) -> None:
     """Make *error*, and all its causes, drop every frame that they passed through.
 
     For a failure inside of a call's own work: its frames lead to the whole call, with
-    all arguments of all tasks, and some of them run for as long as the call does. On
-    Python 3.12 not even the places can be kept without them.
+    all arguments of all tasks, and some of them run for as long as the call does.
     """
     left: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -139,9 +140,7 @@ def keep_only_places(error: BaseException) -> None:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        frames = None
-        if not STUBS_KEEP_CALLERS:
-            frames = unpack_frames(pack_frames(field_of(each, "__traceback__")))
+        frames = unpack_frames(pack_frames(field_of(each, "__traceback__")))
         BaseException.with_traceback(each, frames)
         left += [field_of(each, name) for name in ("__cause__", "__context__")]
 
