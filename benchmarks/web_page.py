@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.machine import cpu_model
 from benchmarks.web_contenders import NAMES, OURS
-from benchmarks.webs import AFTERWARDS, AT_ONCE, OUTSIDE, Found
+from benchmarks.web_tasks import METHODS, OUTSIDE, farthest_off, swapped
+from benchmarks.webs import AFTERWARDS, AT_ONCE, Found
 
 PAGE = Path(__file__).parents[1] / "docs" / "understand" / "web-speed.md"
 PICTURE = PAGE.with_suffix(".svg")
@@ -41,6 +42,8 @@ class Wanted:
 
     def of_rounds(self, found: Found) -> list[float]:
         """The figure of each round in which there is one."""
+        if self.case == "compare":
+            return compared_rounds(found, self.figure)
         ours = found.get((self.case, OURS), [])
         values = [each[self.figure] for each in ours]
         if self.theirs is None:
@@ -87,7 +90,25 @@ def wanted(fifty: int) -> list[Wanted]:
         Wanted("`/health/live` meanwhile, p99, ms", "fifty", "p99_ms", most=50.0),
         Wanted("memory of the web process, more by MB", "fifty", "grown_mb", most=100),
         Wanted("items that can be read by paging", "fifty", "read", least=fifty),
+        Wanted(
+            "a short task meanwhile, as a ratio to the long one",
+            *("fifty", "short_to_long", None, 1.0),
+        ),
+        Wanted(
+            "estimates of a comparison, as a ratio to a full run: the farthest",
+            *("compare", "off", None, 1.25),
+        ),
+        Wanted(
+            "pairs of methods in another order by a second comparison",
+            *("compare", "swapped", None, 0),
+        ),
     ]
+
+
+def compared_rounds(found: Found, figure: str) -> list[float]:
+    of_methods = [found.get(("compare", method), []) for method in METHODS]
+    say = {"off": farthest_off, "swapped": swapped}[figure]
+    return [float(say(each)) for each in zip(*of_methods, strict=False)]
 
 
 def shown(value: float) -> str:
@@ -140,6 +161,27 @@ def table(found: Found, columns: Sequence[Column]) -> str:
     return markdown(heads, rows) if rows else ""
 
 
+def compared_table(found: Found) -> str:
+    """What comparisons say of each method, and what it takes."""
+    rows = [
+        [
+            f"`{method}`",
+            *(shown(median(each[name] for each in rounds)) for name in HEADS_COMPARED),
+        ]
+        for method in METHODS
+        if (rounds := found.get(("compare", method)))
+    ]
+    heads = ["method", *HEADS_COMPARED.values()]
+    return markdown(heads, rows) if rows else ""
+
+
+HEADS_COMPARED = {
+    "first": "estimate, s",
+    "second": "estimate of a second one, s",
+    "full": "a full run, s",
+}
+
+
 def wanted_table(found: Found, fifty: int) -> str:
     measured = [(each, each.of_rounds(found)) for each in wanted(fifty)]
     rows = [each.cells(values) for each, values in measured if values]
@@ -156,6 +198,7 @@ def tables(found: Found, given: argparse.Namespace) -> str:
         wanted_table(found, given.fifty),
         table(found, SPEED),
         table(found, FAULTS),
+        compared_table(found),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -179,6 +222,8 @@ def write_page(found: Found, given: argparse.Namespace) -> None:
         table(found, SPEED),
         "## A crash, and a restart",
         table(found, FAULTS),
+        "## What a comparison says, and what is so",
+        compared_table(found),
         END,
     ]
     text = PAGE.read_text("utf-8")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,15 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.web_contenders import (
-    NAMES,
-    OURS,
-    QUICK,
-    TASKS,
-    WORKERS,
-    Contender,
-    path,
-)
+from benchmarks.web_contenders import NAMES, OURS, Contender
+from benchmarks.web_tasks import OUTSIDE, compared, inside, outside
 
 AT_ONCE = 8
 PING_PAUSE_S = 0.02
@@ -40,7 +31,6 @@ AFTERWARDS = 4
 SHORT = 10  # items of a request that only finds out whether there are answers
 SETTLED_S = 3.0  # after which nothing more is done, and nobody ends any more
 FIFTY = 50_000
-PINGS = 500
 
 Figures = dict[str, float]
 # By case and contender, one for each round.
@@ -180,99 +170,7 @@ def is_forgetful(contender: Contender) -> bool:
     return contender.kind is not None
 
 
-OUTSIDE = "execute, no web"
-CALL = """
-import sys, time
-from functools import partial
-from cotality.tuning import execute
-from cotality.web._web.parts.items import do_item
-from cotality.web._web.parts.recipe import Recipe
-
-url, items, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-call = partial(do_item, Recipe(url))
-if __name__ == "__main__":
-    for several in (64, items):
-        began = time.perf_counter()
-        found = execute(call, range(several), max_workers=workers, executor="process")
-    assert len(found) == items
-    print(time.perf_counter() - began)
-"""
-
-
-def outside(contender: Contender, items: int) -> Figures:
-    """The same items by the same function, by a program that has no web service."""
-    program = contender.folder / "outside.py"
-    program.write_text(CALL, "utf-8")
-    url = contender.variables()["COTALITY_WEB_DB_URL"]
-    ended = subprocess.run(
-        [sys.executable, f"{program}", url, f"{items}", f"{WORKERS}"],
-        env={**os.environ, "PYTHONPATH": path()},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return {"seconds": float(ended.stdout)}
-
-
-def inside(contender: Contender, items: int) -> Figures:
-    """As a task of the service, which is asked whether it is alive meanwhile."""
-    assert contender.process is not None
-    body = {"items_count": items, "workers": WORKERS, "method": "multiprocessing"}
-    before = contender.process.memory_info().rss
-    began = time.perf_counter()
-    status, told = contender.ask("POST", f"{TASKS}/background", body | QUICK)
-    if status != 202:
-        raise RuntimeError(f"the task was not taken: {status}, {told}")
-    task = told["task_id"]
-    pings: list[float] = []
-    short_s = 0.0
-    while (state := contender.ask("GET", f"{TASKS}/status/{task}?results=0")[1])[
-        "status"
-    ] in ("pending", "running"):
-        for _ in range(10):
-            asked = time.perf_counter()
-            contender.ask("GET", contender.ping_path)
-            pings.append(1e3 * (time.perf_counter() - asked))
-            time.sleep(PING_PAUSE_S)
-        if not short_s and state["items_processed"]:
-            asked = time.perf_counter()
-            if not contender.work(SHORT):
-                raise RuntimeError("a short task was not done meanwhile")
-            short_s = time.perf_counter() - asked
-    seconds = time.perf_counter() - began
-    grown = contender.process.memory_info().rss - before
-    if (state["items_processed"], state["items_failed"]) != (items, 0):
-        raise RuntimeError(f"not all items are done: {state}")
-    return {
-        "seconds": seconds,
-        "p99_ms": percentile(pings, 99),
-        "worst_ms": max(pings),
-        "pings": len(pings),
-        "short_s": short_s,
-        "read": read_all(contender, task),
-        "grown_mb": grown / 2**20,
-    }
-
-
-def read_all(contender: Contender, task: str) -> int:
-    """How many items of it can be read, page by page."""
-    found, cursor = 0, ""
-    while cursor is not None:
-        _, page = contender.ask(
-            "GET",
-            f"{TASKS}/results/{task}/items?limit=1000{cursor and '&cursor='}{cursor}",
-        )
-        found += len(page["items"])
-        cursor = page["next_cursor"]
-    return found
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
-
-
-CASES = ("eight", "crash", "restart", "fifty")
+CASES = ("eight", "crash", "restart", "fifty", "compare")
 
 
 def measure(case: str, given: argparse.Namespace, found: Found) -> None:
@@ -283,6 +181,10 @@ def measure(case: str, given: argparse.Namespace, found: Found) -> None:
             with running(OURS) as contender:
                 for name, do in ((OUTSIDE, outside), (OURS, inside)):
                     add(found, case, name, do(contender, given.fifty))
+        elif case == "compare":
+            with running(OURS) as contender:
+                for name, figures in compared(contender).items():
+                    add(found, case, name, figures)
         else:
             for name in NAMES:
                 with running(name) as contender:

@@ -32,7 +32,7 @@ from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
 from tests.kit.programs import is_alive
 from tests.kit.redis_server import redis_server
-from tests.web.servers import QUICK, Server, indexes_of
+from tests.web.servers import Server, indexes_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "examples" / "deploy"
@@ -171,6 +171,7 @@ def test_compose_asks_for_nothing_that_nobody_explains() -> None:
 
 # What the plain commands do.
 
+ITEMS = 200
 LIMITED = ["timeout", f"{10 * LONG_S:.0f}"] if shutil.which("timeout") else []
 KEY = "a-key-of-the-tests-0123456789"
 
@@ -251,16 +252,23 @@ def check_a_killed_worker(server: Server) -> None:
     server.headers = mine
     wait_until(lambda: len(workers_in(server)) == 2)
     assert server.get("/health/ready")["status"] == "ready"
+    # So slow that it is not done before somebody can kill what does it.
     task = server.start_task(
-        "background", items_count=600, workers=2, method="multiprocessing", **QUICK
+        "background",
+        items_count=ITEMS,
+        workers=2,
+        method="multiprocessing",
+        simulate_db_delay=True,
+        db_delay_s=0.03,
     )
-    wait_until(lambda: server.status(task)["items_processed"] > 0)
+    wait_until(lambda: server.status(task)["items_processed"] > 0, 2 * LONG_S)
     (busy,) = [each for each in workers_in(server) if has_begun_it(each)]
     left = busy.children(recursive=True)
     busy.send_signal(signal.SIGKILL)
-    assert server.wait_for(task, "completed")["attempt"] == 2
+    wait_until(lambda: bool(server.status(task)["end_time"]), 2 * LONG_S)
     done = server.status(task)
-    assert (done["items_processed"], done["items_failed"]) == (600, 0)
-    assert indexes_of(server, task) == list(range(600))
+    assert (done["status"], done["attempt"]) == ("completed", 2), done
+    assert (done["items_processed"], done["items_failed"]) == (ITEMS, 0)
+    assert indexes_of(server, task) == list(range(ITEMS))
     assert len(workers_in(server)) == 1
     wait_until(lambda: not any(map(is_alive, left)))
