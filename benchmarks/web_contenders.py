@@ -23,14 +23,16 @@ START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 ANSWER_LIMIT_S = 180.0
 
-OURS = "cotality.web"
+# Each item by whatever process is free, and each request by one process.
+OURS, ONE_BY_ONE = "cotality.web, multiprocessing", "cotality.web, sequential"
+ROUTES = {OURS: "multiprocessing", ONE_BY_ONE: "sequential"}
 PLAIN = {
     "work in async def": "async",
     "plain def route": "def",
     "run_in_executor, ProcessPoolExecutor": "pool",
     "BackgroundTasks": "background",
 }
-NAMES = [*PLAIN, OURS]
+NAMES = [*PLAIN, *ROUTES]
 TASKS = "/api/v1/tasks"
 # Nothing is simulated: all that is left needs a CPU.
 QUICK = {"simulate_db_delay": False, "simulate_redis_delay": False}

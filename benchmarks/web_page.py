@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import cpu_model
-from benchmarks.web_contenders import NAMES, OURS
+from benchmarks.web_contenders import NAMES, ONE_BY_ONE, OURS, ROUTES
 from benchmarks.web_tasks import METHODS, OUTSIDE, farthest_off, swapped
 from benchmarks.webs import AFTERWARDS, AT_ONCE, Found
 
@@ -39,12 +39,13 @@ class Wanted:
     theirs: str | None = None
     most: float | None = None
     least: float | None = None
+    ours: str = OURS
 
     def of_rounds(self, found: Found) -> list[float]:
         """The figure of each round in which there is one."""
         if self.case == "compare":
             return compared_rounds(found, self.figure)
-        ours = found.get((self.case, OURS), [])
+        ours = found.get((self.case, self.ours), [])
         values = [each[self.figure] for each in ours]
         if self.theirs is None:
             return values
@@ -79,7 +80,13 @@ def wanted(fifty: int) -> list[Wanted]:
             *("eight", "worst_ping_ms", IN_THREAD, 0.3),
         ),
         Wanted(
-            "throughput, as a ratio to a `ProcessPoolExecutor`",
+            "items a second, as a ratio to a `ProcessPoolExecutor`: `sequential`",
+            *("eight", "items_per_second", IN_POOL),
+            least=0.95,
+            ours=ONE_BY_ONE,
+        ),
+        Wanted(
+            "the same: `multiprocessing`, each item by itself",
             *("eight", "items_per_second", IN_POOL),
             least=0.95,
         ),
@@ -244,7 +251,7 @@ def draw(found: Found) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
-        *(1, 3), figsize=(10, 2.6), sharey=True, layout="constrained"
+        *(1, 3), figsize=(10, 3.0), sharey=True, layout="constrained"
     )
     bars(axes[0], found, ("eight", "worst_ping_ms"), "worst ping, ms (left is better)")
     axes[0].set_xscale("log")
@@ -275,7 +282,7 @@ def medians(found: Found, case: str, figure: str) -> list[float]:
     return [median([each[figure] for each in of_name] or [0.0]) for of_name in rounds]
 
 
-COLOURS = ["#8a8f98"] * (len(NAMES) - 1) + ["#2a7f62"]
+COLOURS = ["#2a7f62" if name in ROUTES else "#8a8f98" for name in NAMES]
 
 
 def bars(axis: Any, found: Found, what: tuple[str, str], title: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -43,7 +44,8 @@ def running(name: str) -> Iterator[Contender]:
         contender = Contender(name, Path(folder))
         try:
             contender.start()
-            warm_up(contender)
+            for _ in range(2):
+                warm_up(contender)
             yield contender
         finally:
             contender.stop()
@@ -51,11 +53,12 @@ def running(name: str) -> Iterator[Contender]:
 
 def warm_up(contender: Contender) -> None:
     """Have its workers import what they need."""
+    before = contender.results_there() if contender.is_later else 0
     with ThreadPoolExecutor(AT_ONCE) as clients:
         if not all(clients.map(lambda _: contender.work(SHORT), range(AT_ONCE))):
             raise RuntimeError(f"{contender.name} does not work")
     if contender.is_later:
-        wait_until(lambda: contender.results_there() >= AT_ONCE)
+        wait_until(lambda: contender.results_there() >= before + AT_ONCE)
 
 
 def wait_until(is_so: Callable[[], bool], limit_s: float = DONE_LIMIT_S) -> bool:
@@ -119,6 +122,7 @@ def eight_at_once(contender: Contender, items: int) -> Figures:
 
 def crash(contender: Contender, items: int) -> Figures:
     """The process that computes most is killed while eight requests are there."""
+    before = contender.results_there() if contender.is_later else 0
     with ThreadPoolExecutor(AT_ONCE) as clients:
         asked = [clients.submit(contender.work, items) for _ in range(AT_ONCE)]
         time.sleep(BEGUN_S)
@@ -129,7 +133,7 @@ def crash(contender: Contender, items: int) -> Figures:
         answered = sum(each.result() for each in asked)
     if contender.is_later:
         # It has answered them all: what counts is what has become of them.
-        answered = contender.results_there() - AT_ONCE if is_back else 0
+        answered = contender.results_there() - before if is_back else 0
     later = sum(contender.work(SHORT) for _ in range(AFTERWARDS))
     return {
         "lost": AT_ONCE - answered,
@@ -216,6 +220,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--add", type=Path, help="a JSON file of an earlier run")
     parser.add_argument("--page", action="store_true", help="write the page")
     given = parser.parse_args(arguments)
+    # Also whoever is ended ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if unknown := [name for name in given.cases if name not in CASES]:
         parser.error(f"no such case: {', '.join(unknown)}")
     found: Found = read_json(given.add) if given.add else {}
