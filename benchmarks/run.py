@@ -23,6 +23,7 @@ WITHOUT_PEERS = {
     "jobs": "benchmarks.jobs",
     "joblib": "benchmarks.joblib_backend",
     "web": "benchmarks.webs",
+    "faults": "benchmarks.faults",
 }
 
 
@@ -77,7 +78,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "take; health, how soon a web service answers while it computes; flow, how "
         "fast items pass a flow; drills, how soon a flow is over what happens to it; "
         "jobs, how fast jobs are stored and run; joblib, its calls on our workers and "
-        "on its own; web, a service for heavy work next to the plain ways to write it.",
+        "on its own; web, a service for heavy work next to the plain ways to write it; "
+        "faults, what one bad task among twenty costs.",
     )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"all by default: {', '.join(names)}"

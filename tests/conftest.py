@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ HAS_LISTS = bool(list(Path("/proc/self/task").glob("*/children")))
 TRACKERS = ("multiprocessing.resource_tracker", "loky.backend.resource_tracker")
 terminal = pytest.StashKey[int]()
 passed = pytest.StashKey[bool]()
+semaphores = pytest.StashKey[int]()  # of this process, when they were last counted
 shares_workers = pytest.StashKey[bool]()
 
 
@@ -218,6 +220,26 @@ def is_warm(item: pytest.Item | None, module: Path | None = None) -> bool:
     return mark is not None and mark.args != (False,)
 
 
+def free_semaphores(row: pytest.Stash) -> None:
+    """Collect the garbage that has semaphores of multiprocessing in it, if any has.
+
+    From Python 3.12 on it is an error if the collector frees one while multiprocessing
+    notes the name of another: who notes names cannot be called meanwhile.
+    """
+    if count_semaphores() > row.get(semaphores, 0):
+        gc.collect()
+        row[semaphores] = count_semaphores()
+
+
+def count_semaphores() -> int:
+    module: Any = sys.modules.get("multiprocessing.synchronize")
+    if module is None:
+        return 0
+    ends: list[Any] = list(vars(multiprocessing.util)["_finalizer_registry"].values())
+    free = module.SemLock._cleanup
+    return sum(vars(each)["_callback"] is free for each in ends)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(
     guard: None, request: pytest.FixtureRequest
@@ -231,6 +253,7 @@ def nothing_is_left_behind(
     if row.get(before_the_row, None) is None:
         row[before_the_row] = Things.now()
     yield
+    free_semaphores(row)
     has_passed = stash.get(passed, False)
     if has_passed and stash[shares_workers]:
         return

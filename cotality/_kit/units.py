@@ -6,6 +6,8 @@ import re
 import time
 
 # The space between a figure and its unit, where no line may end.
+SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
+POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|µs|ns|min|h|%|[kMGT]?B)(?:\W|$))")
 
 
@@ -40,6 +42,18 @@ def size(value: float) -> str:
         if value >= 0.9995 * bytes_:
             return f"{digits(value / bytes_)} {unit}"
     return f"{value:.0f} B"
+
+
+def bytes_in(text: str) -> float | None:
+    """How many bytes a person means with ``"2GB"``, ``"1.5 GiB"`` or ``"500M"``.
+
+    A kilobyte is 1,000 bytes, a KiB is 1,024. None if *text* says no size.
+    """
+    found = SIZE.fullmatch(text)
+    if found is None or (found[3] and not found[2]):
+        return None
+    base = 1024 if found[3] else 1000
+    return float(found[1]) * float(base ** POWERS[found[2].lower()])
 
 
 def digits(value: float) -> str:

@@ -10,12 +10,14 @@ and go with any release.
   `results_with_head_start`, which makes a call if that pays, where
   `can_have_head_start`; `unwrapped`, for outcomes that are already known.
 * The tasks: `TasksOver` a function and data, `TasksAfter` others, `total_of` them,
-  `items_after` the first, which are gone if the data `can_be_read_once`;
+  `data_to_read`, `items_after` the first, gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
-  `checked_seconds`, `check_function`, `count_from` the environment; all options
+  `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from` the
+  environment; the report that is `filled_by` the option; all options
   together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
-  messages may use: `Face`.
+  messages may use: `Face`. A function that has options below its ``**`` shows them if
+  `takes_options_without` some stands above it.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
@@ -29,36 +31,39 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .utils._process.call.batches import checked_limits
     from .utils._process.call.call_log import log_loop, logger
+    from .utils._process.call.declared import (
+        DEFAULT_GRACE,
+        Function,
+        UseProcesses,
+        Variable,
+        takes_options_without,
+    )
     from .utils._process.call.face import Face
     from .utils._process.call.functions_async import Awaits
     from .utils._process.call.loop_first import (
         can_have_head_start,
         results_with_head_start,
     )
-    from .utils._process.call.options import (
-        DEFAULT_GRACE,
-        NEEDS_PROCESSES,
-        Function,
-        UseProcesses,
-        Variable,
-        checked_options,
-    )
+    from .utils._process.call.options import NEEDS_PROCESSES, checked_options
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
     from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
+    from .utils._process.report.option import filled_by
     from .utils._process.tasks.checks import (
         OnError,
-        check_function,
+        check_runs,
         checked_count,
         checked_flag,
         checked_seconds,
+        checked_use_processes,
     )
     from .utils._process.tasks.from_data import (
         NotUnpackableError,
         TasksAfter,
         TasksOver,
         can_be_read_once,
+        data_to_read,
         items_after,
         total_of,
     )
@@ -80,13 +85,16 @@ __all__ = [
     "Variable",
     "can_be_read_once",
     "can_have_head_start",
-    "check_function",
+    "check_runs",
     "checked_count",
     "checked_flag",
     "checked_limits",
     "checked_options",
     "checked_seconds",
+    "checked_use_processes",
     "count_from",
+    "data_to_read",
+    "filled_by",
     "items_after",
     "log_is_wanted",
     "log_loop",
@@ -96,6 +104,7 @@ __all__ = [
     "prepare",
     "results_with_head_start",
     "run_in_loop",
+    "takes_options_without",
     "total_of",
     "unwrapped",
 ]
@@ -103,9 +112,9 @@ __all__ = [
 # In which room of the core each of them is.
 LATER = {
     "Awaits": "call.functions_async",
-    "DEFAULT_GRACE": "call.options",
+    "DEFAULT_GRACE": "call.declared",
     "Face": "call.face",
-    "Function": "call.options",
+    "Function": "call.declared",
     "NEEDS_PROCESSES": "call.options",
     "NotUnpackableError": "tasks.from_data",
     "OnError": "tasks.checks",
@@ -113,17 +122,20 @@ LATER = {
     "ProgressOption": "progress.option",
     "TasksAfter": "tasks.from_data",
     "TasksOver": "tasks.from_data",
-    "UseProcesses": "call.options",
-    "Variable": "call.options",
+    "UseProcesses": "call.declared",
+    "Variable": "call.declared",
     "can_be_read_once": "tasks.from_data",
     "can_have_head_start": "call.loop_first",
-    "check_function": "tasks.checks",
+    "check_runs": "tasks.checks",
     "checked_count": "tasks.checks",
     "checked_flag": "tasks.checks",
     "checked_limits": "call.batches",
     "checked_options": "call.options",
     "checked_seconds": "tasks.checks",
+    "checked_use_processes": "tasks.checks",
     "count_from": "machine.environment",
+    "data_to_read": "tasks.from_data",
+    "filled_by": "report.option",
     "items_after": "tasks.from_data",
     "log_is_wanted": "machine.environment",
     "log_loop": "call.call_log",
@@ -133,6 +145,7 @@ LATER = {
     "prepare": "call.prepared",
     "results_with_head_start": "call.loop_first",
     "run_in_loop": "call.plain_loop",
+    "takes_options_without": "call.declared",
     "total_of": "tasks.from_data",
     "unwrapped": "call.plain_loop",
 }

@@ -4,8 +4,8 @@ Provisional: for the floors of this house, and for authors of extensions. Names 
 and go with any release.
 
 * CPUs: `available_cpus`, and how many workers that makes by default, `default_workers`
-  and `default_threads`; what limits them: the `quotas` of the
-  cgroups around this process, each a `Quota`;
+  and `default_threads`; how many somebody wants, `checked_max_workers`; what limits
+  them: the `quotas` of the cgroups around this process, each a `Quota`;
 * memory: `available_memory`, `memory_pressure` and how it is reckoned, `fullness`;
   `left_in_container` where there is a limit; what `MEMORY_VARIABLE` sets, in `MB`; how
   much of it an object takes: `size_of`;
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .utils._process.machine.cpu_quota import Quota, quotas
     from .utils._process.machine.cpus import (
         available_cpus,
+        checked_max_workers,
         default_threads,
         default_workers,
     )
@@ -47,6 +48,7 @@ __all__ = [
     "after_fork",
     "available_cpus",
     "available_memory",
+    "checked_max_workers",
     "content",
     "default_threads",
     "default_workers",
@@ -68,6 +70,7 @@ LATER = {
     "after_fork": "machine.this_process",
     "available_cpus": "machine.cpus",
     "available_memory": "machine.memory",
+    "checked_max_workers": "machine.cpus",
     "content": "machine.cgroups",
     "default_threads": "machine.cpus",
     "default_workers": "machine.cpus",

@@ -70,6 +70,8 @@ class Exchange:
             the client has gone; what the application still does is not for it.
     """
 
+    is_answered: bool
+
     def __init__(self, receive: Receive, send: Send) -> None:
         self.server_receive = receive
         self.server_send = send

@@ -59,6 +59,9 @@ def decode(path: str) -> Array:
 class Classify:
     """Says which colour a photo is mostly of."""
 
+    weights: Array
+    bias: Array
+
     def start(self) -> None:
         """Make the model: one row of weights for each label."""
         import numpy

@@ -10,10 +10,12 @@ The settings are read from the environment, ``COTALITY_WEB_...``: give both the 
 time. All other commands of :mod:`cotality.jobs` look after these jobs as well.
 """
 
+from cotality.jobs import Jobs
+
 from ._web.settings.settings import Settings
 from ._web.work.functions import TaskJobs
 
-tasks = TaskJobs(Settings())
-jobs = tasks.jobs
+tasks: TaskJobs = TaskJobs(Settings())
+jobs: Jobs = tasks.jobs
 
 __all__ = ["jobs"]

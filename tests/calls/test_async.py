@@ -276,7 +276,7 @@ def test_failed_tasks_run_again(use_processes: bool, marks: Marks) -> None:
                 [Task(int, positional=("x",))],
                 1,
                 use_processes,
-                retries=Retry(attempts=3, backoff=0.001),
+                retries=Retry(2, backoff=0.001),
             )
         ]
 

@@ -16,7 +16,6 @@ import pytest
 from cotality.core.utils import process
 from cotality.core.utils.process import (
     DeadLetters,
-    Options,
     RunReport,
     Task,
     TaskTimeoutError,
@@ -34,7 +33,6 @@ from cotality.tuning import (
     validate_optimization,
 )
 from cotality.tuning._tuning.work import faces
-from cotality.tuning._tuning.work.options import RunOptions
 from tests.kit.helpers import echo
 
 CORE = [
@@ -57,22 +55,19 @@ TUNING = [
     PoolManager.execute,
     PoolManager.execute_async,
 ]
+MAPS = [process.pmap, process.pmap_iter, process.pmap_async]
 REPLAYS = [replay, DeadLetterQueue.retry]
 FACES: dict[str, Callable[..., Any]] = {
     f"{each.__module__.rpartition('.')[2]}.{each.__qualname__}": each
-    for each in (*CORE, *TUNING, *REPLAYS)
+    for each in (*CORE, process.run_tasks, *MAPS, *TUNING, *REPLAYS)
 }
-UNNAMED = {"self", "tasks", "func", "data", "path"}  # what is given by position
+# What is given by position.
+UNNAMED = {"self", "tasks", "func", "data", "path", "function", "items", "more"}
 
 
 def names_of(face: Callable[..., Any]) -> set[str]:
     """All that *face* takes by keyword, as its signature says."""
-    given = inspect.signature(face).parameters.values()
-    named = {each.name for each in given if each.kind is not each.VAR_KEYWORD}
-    options = set((RunOptions if face in TUNING else Options).__annotations__)
-    if face in REPLAYS:
-        options -= {"dead_letters"}
-    return (named - UNNAMED) | options
+    return set(inspect.signature(face).parameters) - UNNAMED
 
 
 ALL = set().union(*map(names_of, FACES.values()))
@@ -91,8 +86,11 @@ def mentioned(message: str) -> set[str]:
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Iterator[Callable[..., str]]:
+def call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
     """Gives the message that a wrong use of a face gets; empty if it got none."""
+    monkeypatch.chdir(tmp_path)  # where "strange" may be a file
     letters = tmp_path / "failed.jsonl"
     queue = DeadLetterQueue(letters)
     queue.add(echo, 1, ValueError("x"))
@@ -107,7 +105,8 @@ def call(tmp_path: Path) -> Iterator[Callable[..., str]]:
                 return (queue,)
             if face in (PoolManager.execute, PoolManager.execute_async):
                 return manager, echo, [1, 2]
-            return ([Task(echo, {"value": 1})],) if face in CORE else (echo, [1, 2])
+            of_tasks = face in CORE or face is process.run_tasks
+            return ([Task(echo, {"value": 1})],) if of_tasks else (echo, [1, 2])
 
         def message(face: Any, *, arguments: Any = None, **options: Any) -> str:
             given = first(face) if arguments is None else arguments
@@ -246,7 +245,7 @@ def test_tasks_that_are_none_are_told_in_the_words_of_the_call(
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in FACES if FACES[name] in TUNING and "Pool" not in name],
+    [name for name in FACES if FACES[name] in (*TUNING, *MAPS) and "Pool" not in name],
 )
 def test_work_that_is_none_is_told_in_the_words_of_the_call(
     name: str, call: Callable[..., str]
@@ -288,7 +287,8 @@ def test_the_parameters_that_are_known_are_those_of_the_functions() -> None:
     managers = (PoolManager.execute, PoolManager.execute_async)
     for name, parameters in faces.PARAMETERS.items():
         for function in managers if name == "manager" else [globals()[name]]:
-            given = inspect.signature(function).parameters.values()
+            own = inspect.signature(function, follow_wrapped=False)
+            given = own.parameters.values()
             named = {each.name for each in given if each.kind is each.KEYWORD_ONLY}
             assert set(parameters) == named
 

@@ -104,7 +104,8 @@ CELLS = [
 
 def parameters(name: str) -> dict[str, inspect.Parameter]:
     """What the call *name* takes besides tasks and `Options`."""
-    found = dict(inspect.signature(getattr(front_door, name)).parameters)
+    function = getattr(front_door, name)
+    found = dict(inspect.signature(function, follow_wrapped=False).parameters)
     del found["tasks"], found["options"]
     return found
 
@@ -121,7 +122,7 @@ def test_the_table_has_every_option_and_no_other() -> None:
 
 def test_not_every_call_takes_every_option() -> None:
     """The exceptions are those that the page names."""
-    usual = ["max_workers", "use_processes"]
+    usual = ["max_workers", "use_processes"]  # by position, too
     by_failures = ["return_exceptions", "on_error"]
 
     for call in LISTS:
@@ -224,7 +225,7 @@ def take_a_second(marks: Marks) -> None:
 
 
 def at_once() -> Retry:
-    return Retry(2, backoff=0.01, jitter=False)
+    return Retry(1, backoff=0.01, jitter=False)
 
 
 def see_max_workers(calls: Calls, marks: Marks) -> bool:
@@ -236,6 +237,24 @@ def see_max_workers(calls: Calls, marks: Marks) -> bool:
 def see_use_processes(calls: Calls, marks: Marks) -> bool:
     report = RunReport()
     calls.all(echoes(2), use_processes=True, report=report)
+    return report.kind == "processes"
+
+
+def see_workers(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), workers=WORKERS - 1, report=report)
+    return report.workers == WORKERS - 1
+
+
+def see_n_jobs(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), n_jobs=WORKERS - 1, report=report)
+    return report.workers == WORKERS - 1
+
+
+def see_processes(calls: Calls, marks: Marks) -> bool:
+    report = RunReport()
+    calls.all(echoes(2), processes=True, report=report)
     return report.kind == "processes"
 
 
@@ -253,7 +272,7 @@ def see_on_error(calls: Calls, marks: Marks) -> bool:
 def see_ordered(calls: Calls, marks: Marks) -> bool:
     """A task that has to wait for its second attempt is overtaken."""
     first: Task[Any] = Task(fail_first, {"marks": marks, "value": 0})
-    later = Retry(2, backoff=0.3, jitter=False)
+    later = Retry(1, backoff=0.3, jitter=False)
     pairs = calls.stream([first, *echoes(1)], retries=later, ordered=False)
     return [index for index, _ in pairs] == [1, 0]
 
@@ -298,6 +317,12 @@ def see_progress(calls: Calls, marks: Marks) -> bool:
     return (seen[-1].done, seen[-1].finished) == (5, True)
 
 
+def see_unit(calls: Calls, marks: Marks) -> bool:
+    seen: list[Progress] = []
+    calls.all(echoes(5), progress=seen.append, unit="file")
+    return seen[-1].unit == "file"
+
+
 def see_report(calls: Calls, marks: Marks) -> bool:
     report = RunReport()
     calls.all(echoes(5), report=report)
@@ -337,6 +362,19 @@ def see_chunksize(calls: Calls, marks: Marks) -> bool:
     report = RunReport()
     calls.all(echoes(200), chunksize=7, max_workers=2, report=report)
     return report.largest_portion == 7
+
+
+def see_memory_limit(calls: Calls, marks: Marks) -> bool:
+    """A text with a unit means the same as so many megabytes."""
+    report = RunReport()
+    calls.all(
+        [Task(bytes, positional=(100_000,))] * 60,
+        max_workers=2,
+        chunksize=20,
+        memory_limit="1 MB",
+        report=report,
+    )
+    return 1 < report.largest_portion <= 10
 
 
 def see_memory_limit_mb(calls: Calls, marks: Marks) -> bool:

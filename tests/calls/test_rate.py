@@ -166,7 +166,7 @@ def test_another_attempt_counts_like_the_first() -> None:
 
     began = monotonic()
     execute_tasks_in_parallel(
-        [Task(fail_once)] * 4, 1, retries=Retry(2, backoff=0), rate=Rate(2, PER)
+        [Task(fail_once)] * 4, 1, retries=Retry(1, backoff=0), rate=Rate(2, PER)
     )
 
     assert len(starts) == 8
@@ -215,8 +215,8 @@ def test_a_rate_says_what_is_wrong_with_it() -> None:
         Rate(1, per=0)
     with pytest.raises(TypeError, match="a number of tasks in a number of seconds"):
         Rate(1, per=float("inf"))
-    with pytest.raises(TypeError, match=r"rate must be a Rate, got 50\. Rate\(50"):
-        execute_tasks_in_parallel([], rate=50)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="rate must be a number of tasks a second or"):
+        execute_tasks_in_parallel([], rate="50")  # type: ignore[call-overload]
 
 
 # By the clocks of the tasks.

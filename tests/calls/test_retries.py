@@ -27,7 +27,7 @@ from tests.kit.limits import LONG_S
 # They ask what calls give, whichever workers do it.
 pytestmark = pytest.mark.warm
 
-SOON = Retry(attempts=3, backoff=0.001)
+SOON = Retry(2, backoff=0.001)
 
 
 def fail_until(marks: Marks, name: str, attempt: int) -> str:
@@ -107,7 +107,7 @@ def test_only_the_failures_that_are_named_are_tried_again(
             [failing(marks, "a", 3)],
             2,
             use_processes,
-            retries=Retry(attempts=3, on=(KeyError, OSError), backoff=0.001),
+            retries=Retry(2, on=(KeyError, OSError), backoff=0.001),
         )
 
     assert marks.names() == {"a 1"}
@@ -128,7 +128,7 @@ def test_the_death_of_a_worker_is_final_unless_it_is_named(marks: Marks) -> None
             [Task(die_once, {"marks": marks, "name": "a"})], 1, True, retries=SOON
         )
 
-    again = Retry(attempts=2, on=(WorkerCrashedError,), backoff=0.001)
+    again = Retry(1, on=(WorkerCrashedError,), backoff=0.001)
     assert execute_tasks_in_parallel(
         [Task(die_once, {"marks": marks, "name": "b"})], 1, True, retries=again
     ) == ["alive"]
@@ -144,7 +144,7 @@ def be_late_once(marks: Marks) -> str:
 
 def test_a_task_that_was_late_may_be_tried_again_if_so_named(marks: Marks) -> None:
     """Each attempt has the whole time limit."""
-    again = Retry(attempts=2, on=(TaskTimeoutError,), backoff=0.001)
+    again = Retry(1, on=(TaskTimeoutError,), backoff=0.001)
 
     assert execute_tasks_in_parallel(
         [Task(be_late_once, {"marks": marks})], 1, True, retries=again, timeout=0.3
@@ -155,7 +155,7 @@ def test_a_task_that_waits_for_its_next_run_occupies_no_worker(
     use_processes: bool, marks: Marks, gate: Gate
 ) -> None:
     """With one worker, all others run while the first one waits."""
-    waits = Retry(attempts=2, backoff=2 * LONG_S, jitter=False, max_delay=2 * LONG_S)
+    waits = Retry(1, backoff=2 * LONG_S, jitter=False, max_delay=2 * LONG_S)
     tasks: list[Task[Any]] = [failing(marks, "a", 2)]
     tasks += [Task(echo, {"value": i}) for i in range(20)]
     stream = execute_tasks_in_parallel_streaming(
@@ -168,7 +168,7 @@ def test_a_task_that_waits_for_its_next_run_occupies_no_worker(
 
 def test_a_run_that_ends_gives_up_what_waits(use_processes: bool, marks: Marks) -> None:
     """A task between two attempts has failed with what its last attempt raised."""
-    waits = Retry(attempts=2, on=Failure, backoff=LONG_S, jitter=False)
+    waits = Retry(1, on=Failure, backoff=LONG_S, jitter=False)
     tasks: list[Task[Any]] = [failing(marks, "a", 2), Task(int, positional=("x",))]
 
     with pytest.raises(ExceptionGroup) as caught:
@@ -202,7 +202,7 @@ def test_failures_without_end_do_not_pile_up(use_processes: bool) -> None:
             read += 1
             yield Task(int, positional=("x",))
 
-    waits = Retry(attempts=2, backoff=LONG_S, jitter=False, max_delay=LONG_S)
+    waits = Retry(1, backoff=LONG_S, jitter=False, max_delay=LONG_S)
     stop = threading.Event()
     outcomes = iter_outcomes(
         endless(), 1, use_processes, retries=waits, progress=stop_when(stop, 1.0)
@@ -256,7 +256,7 @@ def test_retries_equal_a_loop_with_retries(
             [Task(run, {"index": index}) for index in range(len(needed))],
             3,
             ordered=ordered,
-            retries=Retry(attempts=attempts, backoff=0.0001),
+            retries=Retry(attempts - 1, backoff=0.0001),
         )
     )
 
@@ -269,7 +269,7 @@ def test_retries_equal_a_loop_with_retries(
 
 def test_waiting_is_not_busy(tmp_path: Path, gate: Gate) -> None:
     """A call with a retry that is far away uses no CPU time while another task runs."""
-    waits = Retry(attempts=2, backoff=LONG_S, jitter=False, max_delay=LONG_S)
+    waits = Retry(1, backoff=LONG_S, jitter=False, max_delay=LONG_S)
     tasks: list[Task[Any]] = [
         Task(int, positional=("x",)),
         Task(wait_then, {"gate": gate, "value": 1}),

@@ -66,7 +66,7 @@ class World:
         options: dict[str, Any] = {
             "executor": self.executor,
             "chunksize": 4,
-            "retries": Retry(2, backoff=RETRY_S, jitter=False),
+            "retries": Retry(1, backoff=RETRY_S, jitter=False),
         }
         if rate:
             options["rate"] = RATE

@@ -222,7 +222,7 @@ class CallRunner:
         if call.attempts > 1:
             crashes = (WorkerCrashedError, TaskTimeoutError, TroubleError)
             on = crashes if call.retries_crashes else TroubleError
-            options["retries"] = Retry(call.attempts, on=on, backoff=0.002)
+            options["retries"] = Retry(call.attempts - 1, on=on, backoff=0.002)
         limits = dict(call.limits)
         if "rate" in limits:
             count, per = limits.pop("rate")  # type: ignore[misc]

@@ -66,7 +66,7 @@ def test_what_failed_for_good_is_kept(
     """With its arguments, error, traceback, attempts and times; the rest is not."""
     before = time.time()
     tasks = [*knocks(gate, 2), Task(abs, positional=(-3,), label="fine")]
-    retries = Retry(3, backoff=0)
+    retries = Retry(2, backoff=0)
 
     run(tasks, use_processes, retries=retries, dead_letters=letters)
 

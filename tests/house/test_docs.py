@@ -221,6 +221,17 @@ def check(words: list[str]) -> None:
     match [Path(program).name, *arguments]:
         case ["python" | "python3", "-m", "venv", *_]:
             pass
+        case [
+            "python" | "python3",
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "-w",
+            "dist",
+            ".",
+        ]:
+            pass
         case ["pip", "install", *what]:
             check_installable(what)
         case ["python" | "python3", "-m", "pip", "install", *what]:

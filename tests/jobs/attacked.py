@@ -96,7 +96,7 @@ class Attacked:
         self.held = jobs.job(runs_on="threads")(held)
         self.first_spins = jobs.job(first_spins)
         self.exits, self.answers = jobs.job(exits), jobs.job(answers)
-        self.awaits = jobs.job(retries=Retry(3, backoff=0.01, jitter=False))(
+        self.awaits = jobs.job(retries=Retry(2, backoff=0.01, jitter=False))(
             awaits_what_is_cancelled
         )
         self.blocks = jobs.job(blocks)
@@ -107,7 +107,7 @@ class Attacked:
             noted
         )
         self.always_fails = jobs.job(
-            queue="paced", runs_on="threads", retries=Retry(3, backoff=0.05)
+            queue="paced", runs_on="threads", retries=Retry(2, backoff=0.05)
         )(always_fails)
         self.goes_elsewhere = jobs.job(goes_elsewhere)
         self.answers_too = jobs.job(answers_too)

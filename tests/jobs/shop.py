@@ -16,7 +16,7 @@ from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.kit.helpers import Gate, Marks
 from tests.kit.limits import POLL_S
 
-QUICK = Retry(3, backoff=0.05, jitter=False)
+QUICK = Retry(2, backoff=0.05, jitter=False)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Shop:
         self.double = jobs.job(double)
         self.unstorable = jobs.job(unstorable)
         self.fail = jobs.job(fail)
-        self.fail_until = jobs.job(retries=Retry(5, backoff=2, jitter=False))(
+        self.fail_until = jobs.job(retries=Retry(4, backoff=2, jitter=False))(
             fail_until
         )
         self.kill_self = jobs.job(retries=QUICK)(kill_self)

@@ -704,7 +704,7 @@ def test_a_queue_takes_the_rate_of_the_core(jobs: Jobs) -> None:
     limits = jobs.registry.limits["api"]
 
     assert (limits.concurrency, limits.rate) == (4, (100, 60))
-    assert jobs.job(retries=Retry(5))(send).definition.options.retry.attempts == 5
+    assert jobs.job(retries=Retry(4))(send).definition.options.retry.attempts == 5
 
 
 def test_no_job_runs_outside_of_a_worker() -> None:

@@ -162,7 +162,7 @@ def test_a_task_that_failed_runs_again(client: Any, marks: Marks) -> None:
 
     outcomes = list(
         iter_outcomes(
-            tasks, executor=client.get_executor(), retries=Retry(2, backoff=0)
+            tasks, executor=client.get_executor(), retries=Retry(1, backoff=0)
         )
     )
 

@@ -127,7 +127,7 @@ def fail(number: int) -> None:
 
 def test_a_task_that_is_given_up_between_attempts_has_run(use_processes: bool) -> None:
     """Its outcome says when, where and how often."""
-    policy = Retry(2, on=lambda error: error.args[0] != 1, backoff=LONG_S, jitter=False)
+    policy = Retry(1, on=lambda error: error.args[0] != 1, backoff=LONG_S, jitter=False)
     outcomes = iter_outcomes(
         [Task.of(fail, number) for number in range(2)],
         1,

@@ -332,7 +332,7 @@ def test_a_task_that_failed_runs_again(executor: Executor, marks: Marks) -> None
     tasks = [Task(fail_once, {"marks": marks, "name": f"{i}"}) for i in range(10)]
 
     outcomes = list(
-        iter_outcomes(tasks, executor=executor, retries=Retry(2, backoff=0))
+        iter_outcomes(tasks, executor=executor, retries=Retry(1, backoff=0))
     )
 
     assert {outcome.value for outcome in outcomes} == {f"{i}" for i in range(10)}
@@ -596,7 +596,7 @@ def test_an_executor_that_remembers_results_runs_a_task_again(marks: Marks) -> N
     [outcome] = iter_outcomes(
         [Task(fail_once, {"marks": marks, "name": "it"})],
         executor=Remembering(),
-        retries=Retry(2, backoff=0),
+        retries=Retry(1, backoff=0),
     )
 
     assert (outcome.value, outcome.attempts) == ("it", 2)

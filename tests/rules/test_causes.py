@@ -212,7 +212,7 @@ def test_a_circuit_breaker_that_is_waited_for(kind: Kind) -> None:
         2,
         kind,
         circuit_breaker=CircuitBreaker(3, reset_after=30),
-        retries=Retry(3, on=CircuitOpenError, backoff=0.15, jitter=False),
+        retries=Retry(2, on=CircuitOpenError, backoff=0.15, jitter=False),
     )
 
     assert found.first_is("The circuit breaker was open")
@@ -359,7 +359,7 @@ def test_attempts_that_wait(kind: Kind) -> None:
     if kind is True:
         warm_up(2)
     tasks = [Task.of(refuse, number) for number in range(4)]
-    retries = Retry(3, backoff=0.2, jitter=False)
+    retries = Retry(2, backoff=0.2, jitter=False)
     found = explained(tasks, 2, kind, retries=retries)
 
     assert found.first_is("Failures cost time", 0.6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 import random
 import threading
@@ -100,7 +101,7 @@ def test_a_function_that_fails() -> None:
 
 RETRIES = st.builds(
     Retry,
-    st.integers(1, 10_000),
+    st.integers(0, 10_000),
     backoff=st.floats(0, threading.TIMEOUT_MAX) | st.integers(0, 1000),
     max_delay=st.floats(0, threading.TIMEOUT_MAX) | st.integers(0, 1000),
     jitter=st.booleans(),
@@ -167,13 +168,33 @@ def test_the_first_run_waits_for_nothing(retry: Retry) -> None:
 @pytest.mark.parametrize(
     ("given", "retry"),
     [
-        *((None, Retry(1)), (0, Retry(1)), (1, Retry(2)), (3, Retry(4))),
+        *((None, Retry(0)), (0, Retry(0)), (1, Retry(1)), (3, Retry(3))),
         (Retry(7, on=OSError), Retry(7, on=OSError)),
     ],
 )
 def test_the_option(given: object, retry: Retry) -> None:
-    """A number of retries is one attempt more; nothing is one attempt."""
+    """A number means the same with and without `Retry`; nothing is no retry."""
     assert Retry.of(given) == retry
+    assert retry.attempts == retry.retries + 1
+
+
+def test_attempts_are_still_understood() -> None:
+    """The old word counts the first run as well, and says what to write instead."""
+    with pytest.warns(
+        DeprecationWarning, match=r"write Retry\(3\), which says"
+    ) as seen:
+        old = Retry(attempts=4, on=OSError)
+
+    assert old == Retry(3, on=OSError)
+    assert seen[0].filename == __file__
+
+
+def test_a_changed_copy_has_the_rest_of_the_original() -> None:
+    """As of any data class."""
+    with pytest.warns(DeprecationWarning, match="attempts=6"):
+        changed = dataclasses.replace(Retry(5, backoff=2), on=OSError)
+
+    assert changed == Retry(5, backoff=2, on=OSError)
 
 
 @pytest.mark.parametrize("given", [True, 1.0, "3", ValueError, [1]])
@@ -191,10 +212,14 @@ def test_no_fewer_than_no_retries() -> None:
 
 
 WRONG: list[tuple[dict[str, object], type[Exception], str]] = [
+    ({"retries": -1}, ValueError, "retries must be at least 0, got -1"),
+    ({"retries": 2.0}, TypeError, "retries must be an integer, got 2.0"),
+    ({"retries": True}, TypeError, "retries must be an integer, got True"),
+    ({"retries": None}, TypeError, "retries must be an integer, got None"),
+    ({"retries": 1, "attempts": 2}, ValueError, "both say how often a task runs"),
     ({"attempts": 0}, ValueError, "attempts must be at least 1, got 0"),
     ({"attempts": 2.0}, TypeError, "attempts must be an integer, got 2.0"),
     ({"attempts": True}, TypeError, "attempts must be an integer, got True"),
-    ({"attempts": None}, TypeError, "attempts must be an integer, got None"),
     ({"backoff": -1}, ValueError, "backoff must be at least 0 .* got -1"),
     ({"backoff": float("nan")}, ValueError, "backoff must be .* got nan"),
     ({"backoff": "1"}, TypeError, "backoff must be a number of seconds, got '1'"),
@@ -258,7 +283,7 @@ def test_copies_are_equal(retry: Retry, monkeypatch: pytest.MonkeyPatch) -> None
     [
         (
             Retry(),
-            "Retry(3, on=Exception, backoff=0.5, jitter=True, max_delay=30.0)",
+            "Retry(2, on=Exception, backoff=0.5, jitter=True, max_delay=30.0)",
         ),
         (
             Retry(5, on=(OSError, KeyError), backoff=2, jitter=False, max_delay=9),
@@ -266,7 +291,7 @@ def test_copies_are_equal(retry: Retry, monkeypatch: pytest.MonkeyPatch) -> None
         ),
         (
             Retry(on=is_busy),
-            "Retry(3, on=is_busy, backoff=0.5, jitter=True, max_delay=30.0)",
+            "Retry(2, on=is_busy, backoff=0.5, jitter=True, max_delay=30.0)",
         ),
     ],
 )

@@ -188,7 +188,7 @@ def test_tasks_may_wait_until_the_circuit_closes(tmp_path: Path) -> None:
         20,
         False,
         circuit_breaker=CircuitBreaker(2, reset_after=0.01),
-        retries=Retry(10_000, on=is_worth_it, backoff=0.01, max_delay=0.02),
+        retries=Retry(9_999, on=is_worth_it, backoff=0.01, max_delay=0.02),
     )
 
     assert results == list(range(20))

@@ -239,7 +239,7 @@ def test_options_of_the_core_are_taken(tmp_path: Path, executor: Any) -> None:
         executor=executor,
         unpack=True,
         on_error="return",
-        retries=Retry(2, backoff=0),
+        retries=Retry(1, backoff=0),
         dead_letters=letters,
         rate=Rate(1000),
         circuit_breaker=CircuitBreaker(100),

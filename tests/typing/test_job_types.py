@@ -27,7 +27,7 @@ def send_welcome(user_id: int) -> str:
     return f"{user_id}"
 
 
-@jobs.job(queue="mail", retries=Retry(5), unique=key_of)
+@jobs.job(queue="mail", retries=Retry(4), unique=key_of)
 def send_news(user_id: int, *, text: str = "") -> list[int]:
     return [user_id]
 

@@ -212,7 +212,7 @@ def wrong_uses() -> None:
 
 def test_outcomes_have_types() -> None:
     """What a task returns is what its outcome holds, also one by one."""
-    outcomes = iter_outcomes(TASKS, retries=Retry(2, on=ValueError), progress=True)
+    outcomes = iter_outcomes(TASKS, retries=Retry(1, on=ValueError), progress=True)
     assert_type(outcomes, Generator[Outcome[int], None, None])
     for outcome in outcomes:
         assert_type(outcome.unwrap(), int)

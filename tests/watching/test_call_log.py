@@ -175,7 +175,7 @@ def test_a_failure_is_told(
 
 def test_failures_that_are_returned_are_counted(calls: Calls) -> None:
     """And attempts; the call itself has raised nothing."""
-    retry = Retry(3, backoff=0.0, jitter=False)
+    retry = Retry(2, backoff=0.0, jitter=False)
     execute(refuse, range(4), on_error="return", retries=retry)
 
     (call,) = calls()

@@ -262,24 +262,32 @@ async def next_of(items: AsyncGenerator[Done]) -> Done:
     return await anext(items)
 
 
-def kill_workers(count: int) -> None:
-    """Kill workers until so many have died."""
+def kill_workers(count: int, file: Path) -> None:
+    """Kill workers until so many have died that had begun with an item."""
     killed = set[int]()
     end = time.monotonic() + LONG_S
     while len(killed) < count:
         assert time.monotonic() < end
         for worker in workers_below():
-            if worker.pid not in killed and len(killed) < count and is_at_work(worker):
+            if (
+                worker.pid not in killed
+                and len(killed) < count
+                and has_open(worker, file)
+            ):
                 killed.add(worker.pid)
                 os.kill(worker.pid, signal.SIGKILL)
         time.sleep(0.01)
 
 
-def is_at_work(worker: psutil.Process) -> bool:
-    """Whether it has done something, and so has begun with an item by now."""
+def database_of(recipe: Recipe) -> Path:
+    return Path(recipe.database.removeprefix("sqlite:///"))
+
+
+def has_open(worker: psutil.Process, file: Path) -> bool:
+    """Whether it has opened the database, as it does for its first item."""
     try:
-        return worker.create_time() < time.time() - 1.0
-    except psutil.NoSuchProcess:
+        return f"{file}" in [each.path for each in worker.open_files()]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
 
 
@@ -290,15 +298,15 @@ def test_a_process_that_is_killed_costs_nothing(
     method: TaskType, recipe: Recipe, pool: PoolManager
 ) -> None:
     """Its items are done again by another one, and say so."""
-    order = Order(replace(recipe, db_delay_s=0.1), 60, 2)
-    killer = threading.Thread(target=kill_workers, args=[1])
+    order = Order(replace(recipe, lookup_delay_s=0.5), 12, 2)
+    killer = threading.Thread(target=kill_workers, args=[1, database_of(recipe)])
     killer.start()
 
     found = all_done(method, order, pool)
 
     killer.join()
     assert [each.value for each in found] == [
-        do_item(recipe, index) for index in range(60)
+        do_item(recipe, index) for index in range(12)
     ]
     assert sum(each.deaths for each in found) >= 1
 
@@ -310,8 +318,8 @@ def test_an_item_that_kills_fails_alone(
     method: TaskType, recipe: Recipe, pool: PoolManager
 ) -> None:
     """After the second process: it is the item, and not the processes."""
-    slow = Order(replace(recipe, db_delay_s=LONG_DELAY_S), 1, 1)
-    killer = threading.Thread(target=kill_workers, args=[2])
+    slow = Order(replace(recipe, lookup_delay_s=LONG_DELAY_S), 1, 1)
+    killer = threading.Thread(target=kill_workers, args=[2, database_of(recipe)])
     killer.start()
 
     (found,) = all_done(method, slow, pool)

@@ -1,7 +1,12 @@
 """Run functions in parallel, on threads or on processes, as easily as a for loop.
 
-Write down *what* to run as :class:`Task` objects, and choose *how the answers come
-back*:
+With a function and data: :func:`pmap` returns the results in a list, and
+:func:`pmap_iter` yields them; :func:`parallel` decorates a function, and
+:func:`run_tasks` takes calls of several functions. They find out by themselves where
+the calls are done soonest. ``from cotality import pmap`` is the same.
+
+To say more, write down *what* to run as :class:`Task` objects, and choose *how the
+answers come back*:
 
 * :func:`execute_tasks_in_parallel`: a list, in the order of the tasks;
 * :func:`execute_tasks_in_parallel_unordered`: a list, in the order in which tasks
@@ -11,8 +16,8 @@ back*:
 * :func:`iter_outcomes`: one at a time, as an :class:`Outcome` that says how the task
   ended, and when, where and how long it ran.
 
-Each has a twin for event loops, whose name ends in ``_async``. All of them run tasks on
-threads, or with ``use_processes=True`` on worker processes. All take the same
+Each has a twin for event loops, whose name ends in ``_async``. These run tasks on
+threads, or with ``processes=True`` on worker processes. All functions take the same
 :class:`Options`: a :class:`Retry` runs failed tasks again, :class:`Progress` and
 :class:`RunReport` show what happens.
 
@@ -26,7 +31,9 @@ processes stay warm between calls: :func:`shutdown_workers` ends them, and
 of :mod:`concurrent.futures`.
 
     >>> from math import sqrt
-    >>> from cotality.core.utils.process import Task, execute_tasks_in_parallel
+    >>> from cotality.core.utils.process import Task, execute_tasks_in_parallel, pmap
+    >>> pmap(sqrt, [4.0, 9.0])
+    [2.0, 3.0]
     >>> execute_tasks_in_parallel([Task.of(sqrt, 4.0), Task.of(sqrt, 9.0)])
     [2.0, 3.0]
 """
@@ -41,10 +48,12 @@ if TYPE_CHECKING:
     from ._process.advice.advise import Advice, advise
     from ._process.advice.task_words import should_use_processes
     from ._process.call.batches import process_in_batches
+    from ._process.call.declared import Options
     from ._process.call.functions import (
         execute_tasks_in_parallel,
         execute_tasks_in_parallel_streaming,
         execute_tasks_in_parallel_unordered,
+        run_tasks,
     )
     from ._process.call.functions_async import (
         execute_tasks_in_parallel_async,
@@ -53,7 +62,8 @@ if TYPE_CHECKING:
         iter_outcomes_async,
     )
     from ._process.call.functions_outcomes import iter_outcomes
-    from ._process.call.options import Options
+    from ._process.call.mapping import pmap, pmap_async, pmap_iter
+    from ._process.call.parallel import ParallelFunction, parallel
     from ._process.call.replay import replay
     from ._process.durable.dead_letters.dead_letters import DeadLetters
     from ._process.durable.dead_letters.letter import DeadLetter
@@ -100,6 +110,7 @@ __all__ = [
     "JournalInUseError",
     "Options",
     "Outcome",
+    "ParallelFunction",
     "Progress",
     "Rate",
     "RemoteTaskError",
@@ -125,8 +136,13 @@ __all__ = [
     "is_picklable",
     "iter_outcomes",
     "iter_outcomes_async",
+    "parallel",
+    "pmap",
+    "pmap_async",
+    "pmap_iter",
     "process_in_batches",
     "replay",
+    "run_tasks",
     "share",
     "should_use_processes",
     "shutdown_workers",
@@ -146,8 +162,9 @@ LATER = {
     "Journal": "durable.journal.journal",
     "JournalError": "durable.files.errors",
     "JournalInUseError": "durable.files.errors",
-    "Options": "call.options",
+    "Options": "call.declared",
     "Outcome": "tasks.outcome",
+    "ParallelFunction": "call.parallel",
     "Progress": "progress.snapshot",
     "Rate": "engine.rate",
     "RemoteTaskError": "tasks.errors",
@@ -173,8 +190,13 @@ LATER = {
     "is_picklable": "pickling.probe",
     "iter_outcomes": "call.functions_outcomes",
     "iter_outcomes_async": "call.functions_async",
+    "parallel": "call.parallel",
+    "pmap": "call.mapping",
+    "pmap_async": "call.mapping",
+    "pmap_iter": "call.mapping",
     "process_in_batches": "call.batches",
     "replay": "call.replay",
+    "run_tasks": "call.functions",
     "share": "packing.share",
     "should_use_processes": "advice.task_words",
     "shutdown_workers": "workers.warm_pools",

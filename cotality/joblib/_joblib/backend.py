@@ -59,6 +59,9 @@ class CotalityBackend(ParallelBackendBase):
         idle_worker_timeout: Seconds that workers stay without a call.
     """
 
+    workers: int
+    sizes: Sizes
+
     supports_retrieve_callback = True
     supports_inner_max_num_threads = True
     supports_sharedmem = False

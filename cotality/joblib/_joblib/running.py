@@ -37,6 +37,8 @@ class Job:
         error: Why it has failed; None if it has not.
     """
 
+    left: int
+
     def __init__(
         self,
         calls: Calls,
@@ -81,6 +83,14 @@ class Failure(NamedTuple):
 
 class RunningCall:
     """A call that runs; begins with the first batch."""
+
+    alike: Alike
+    is_quiet: threading.Event
+    thread: threading.Thread
+    tasks: int
+    jobs: int
+    is_over: bool
+    told: int
 
     def __init__(self, crew: Crew, sizes: Sizes) -> None:
         self.crew = crew

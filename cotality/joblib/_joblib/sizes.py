@@ -22,6 +22,9 @@ PARTS = 4  # batches that each worker has of the whole input at least, where it 
 class Sizes:
     """Finds out how long the tasks of one call take."""
 
+    mean: float
+    size: int
+
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.total: int | None = None  # how many tasks there are, if anybody knows

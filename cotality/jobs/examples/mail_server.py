@@ -13,6 +13,9 @@ BUSY_MAILS = 2  # that are refused at first
 class MailServer(socketserver.ThreadingTCPServer):
     """Speaks as much of SMTP (RFC 5321) as `smtplib` needs."""
 
+    lock: threading.Lock
+    refused: int
+
     daemon_threads = True
     block_on_close = False
 

@@ -20,10 +20,10 @@ from cotality.jobs.feeds import Feeds, Post
 FOLDER = Path(os.environ.get("COTALITY_SHOP", "."))
 FOLLOWERS = 10_000
 SMALL = 16  # pixels
-jobs = Jobs(f"sqlite:///{FOLDER.absolute()}/jobs.db")
+jobs: Jobs = Jobs(f"sqlite:///{FOLDER.absolute()}/jobs.db")
 
 # A mail server that is busy, or away for a minute, is worth another attempt.
-BUSY = Retry(5, on=(OSError, smtplib.SMTPException), backoff=0.2, max_delay=600)
+BUSY = Retry(4, on=(OSError, smtplib.SMTPException), backoff=0.2, max_delay=600)
 
 
 @jobs.job(queue="image", timeout=60)
@@ -121,7 +121,7 @@ def count_stock() -> str:
     return current_job().id
 
 
-@jobs.job(queue="risky", retries=Retry(3, backoff=0.1, jitter=False))
+@jobs.job(queue="risky", retries=Retry(2, backoff=0.1, jitter=False))
 def poison() -> None:
     """Kill the process that runs it, each time."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -46,6 +46,11 @@ def main() -> None:
 class Story:
     """The shop, from the first customer to the table at the end."""
 
+    shop: Any  # Any: a module of jobs, by their names
+    folder: Path
+    mails: MailServer
+    end: float
+
     def __init__(self, shop: Any, folder: Path, mails: MailServer) -> None:
         self.shop, self.folder, self.mails = shop, folder, mails
         self.jobs: Jobs = shop.jobs

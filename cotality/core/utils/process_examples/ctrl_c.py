@@ -47,6 +47,9 @@ class CtrlC:
     the first one: who presses Ctrl-C again means it.
     """
 
+    is_raised: bool
+    is_said: bool
+
     def __init__(self) -> None:
         self.is_raised = False
         self.is_said = False

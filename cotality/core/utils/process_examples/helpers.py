@@ -16,6 +16,8 @@ from .output import say
 class Settings:
     """Something with a lock in it, which no other process can use."""
 
+    lock: threading.Lock
+
     def __init__(self) -> None:
         self.name = "settings"
         self.lock = threading.Lock()

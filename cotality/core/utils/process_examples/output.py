@@ -23,6 +23,8 @@ class ReaderGoneError(Exception):
 class Stopwatch:
     """Counts seconds from when it is made, or from its last lap."""
 
+    began: float
+
     def __init__(self) -> None:
         self.began = time.perf_counter()
 

@@ -16,6 +16,8 @@ from .sources import some_of, standard_library
 class Quarters:
     """Prints how far a call is, each time another quarter of it is done."""
 
+    shown: int
+
     def __init__(self) -> None:
         self.shown = 0
         self.latest: Progress | None = None

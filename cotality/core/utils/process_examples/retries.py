@@ -15,7 +15,7 @@ def retries(scale: float) -> None:
     It refuses each page twice. A task that failed is run again after a random
     pause, which gets longer, and occupies no thread meanwhile.
 
-        policy = Retry(3, on=OSError, backoff=0.1)
+        policy = Retry(2, on=OSError, backoff=0.1)
         for outcome in iter_outcomes(tasks, 8, retries=policy):
     """
     pages = [s.name for s in standard_library()[: max(5, round(20 * scale))]]
@@ -23,7 +23,7 @@ def retries(scale: float) -> None:
     attempts: list[int] = []
     with web_server(library_folder(), BusyPages) as port:
         tasks = [Task.of(fetch, port, page) for page in pages]
-        policy = Retry(3, on=OSError, backoff=0.1)
+        policy = Retry(2, on=OSError, backoff=0.1)
         for outcome in iter_outcomes(tasks, 8, retries=policy):
             if not attempts:
                 for number, error in enumerate(outcome.earlier_errors, 1):

@@ -46,7 +46,7 @@ class BusyPages(SlowPages):
     """Refuses each page twice before it sends it."""
 
     asked: ClassVar[Counter[str]] = Counter()
-    counting = threading.Lock()
+    counting: threading.Lock = threading.Lock()
 
     def do_GET(self) -> None:
         """Send a file to who asks for the third time."""
@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = False  # so that server_close waits for them
     request_queue_size = 128  # with the usual 5, some of 32 clients wait for a second
-    timeout = 0.02  # s between two looks at whether it is over
+    timeout: float | None = 0.02  # s between two looks at whether it is over
 
     def __init__(self, *given: Any) -> None:  # Any: inherited
         self.is_over = False
@@ -74,7 +74,8 @@ class Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without looking up our own name, which can take seconds."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = "localhost", self.server_address[1]
+        self.server_name: str = "localhost"
+        self.server_port: int = self.server_address[1]
 
     def serve(self) -> None:
         """Answer requests until it is over, and end all that belongs to it."""

@@ -40,6 +40,8 @@ class FlowClient(Calls[In, Out], Generic[In, Out]):
             server sets for the program that has started it and for its children.
     """
 
+    path: Path | None
+
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else Path(path)
         self._known: tuple[str, Connections] | None = None

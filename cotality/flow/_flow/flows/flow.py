@@ -71,6 +71,9 @@ class Flow(Calls[In, Out]):
         ValueError: A number is out of range, or there is no step.
     """
 
+    steps: tuple[Step[Any, Any], ...]
+    age_after: float
+
     @overload
     def __init__(
         self,

@@ -56,6 +56,9 @@ class FlowServer(Generic[In, Out]):
         pid: Of the process that keeps the router.
     """
 
+    path: Path
+    pid: int
+
     def __init__(
         self,
         flow: Flow[In, Out],

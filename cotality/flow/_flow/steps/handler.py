@@ -23,6 +23,8 @@ class Failed:
     The others have their results. An exception that `handle` raises fails all of them.
     """
 
+    error: Exception
+
     __slots__ = ("error",)
 
     def __init__(self, error: Exception) -> None:

@@ -47,6 +47,13 @@ class Step(Generic[In, Out]):
         ValueError: A number is out of range.
     """
 
+    takes: int
+    batch_size: int
+    batch_wait: float
+    timeout: float | None
+    isolate: bool
+    name: str
+
     # Classes first: pyright 1.1.414 takes a class that it has found not to be a handler
     # for one whose objects are none either.
     @overload

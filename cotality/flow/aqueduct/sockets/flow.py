@@ -62,6 +62,8 @@ class SocketFlow:
         name: Of the flow, where a program has several.
     """
 
+    levels: int
+
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.levels = 1

@@ -28,6 +28,13 @@ class Holding:
 class Base:
     """Where jobs are kept, and who hands them out."""
 
+    database: Database
+    engine_name: str
+    lock: threading.Lock
+    holds: threading.local
+    is_ready: bool
+    pid: int
+
     def __init__(self, url: str, engine: str = DEFAULT) -> None:
         self.database = Database(url)
         self.engine_name = checked_engine(engine)

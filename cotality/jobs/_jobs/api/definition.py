@@ -16,6 +16,13 @@ from .putting import new_id
 class Definition:
     """A function, its name, and how it is to be run."""
 
+    function: Callable[..., Any]  # Any: of any function
+    unique: Callable[..., str] | None
+    module: str
+    name: str
+    options: JobOptions
+    codec: CallCodec
+
     def __init__(
         self,
         function: Callable[..., Any],  # Any: of any function

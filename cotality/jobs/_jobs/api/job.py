@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
@@ -119,6 +119,11 @@ class Using(Enqueues[P, R]):
 
 class BaseJob(Enqueues[P, R]):
     """What jobs of both kinds of functions have in common."""
+
+    base: Base
+    registry: Registry
+    definition: Definition
+    function: Callable[..., Any]  # Any: of any function
 
     def __init__(
         self,

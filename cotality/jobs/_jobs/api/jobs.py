@@ -96,6 +96,9 @@ class Jobs:
         ValueError: There is no engine for *url*, or of that name.
     """
 
+    base: Base
+    registry: Registry
+
     def __init__(
         self,
         url: str,

@@ -21,6 +21,8 @@ DEFAULT_QUEUE = "default"
 class Registry:
     """What was marked with ``@jobs.job``, here and in other modules."""
 
+    modules: tuple[str, ...]
+
     def __init__(self, modules: Iterable[str]) -> None:
         self.modules = tuple(modules)
         self.jobs: dict[str, Definition] = {}

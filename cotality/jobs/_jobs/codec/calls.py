@@ -27,6 +27,10 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]  # Any: arguments of any func
 class CallCodec:
     """How calls of *function*, of the job *name*, are written down."""
 
+    function: Callable[..., Any]  # Any: of any function
+    name: str
+    signature: inspect.Signature
+
     def __init__(self, function: Callable[..., Any], name: str, codec: Codec) -> None:
         if codec not in ("json", "pickle"):
             raise ValueError(f"codec must be 'json' or 'pickle', got {codec!r}")

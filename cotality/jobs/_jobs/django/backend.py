@@ -28,7 +28,7 @@ OPTIONS = {"url", "engine", "retries", "timeout", "keep", "runs_on"}
 
 
 @public
-class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
+class Backend(BaseTaskBackend):
     """Runs Django's tasks as jobs: stored, tried again, and never lost.
 
     ::
@@ -47,8 +47,11 @@ class Backend(BaseTaskBackend):  # type: ignore[misc]  # it is Any
     The options are ``url``, where jobs are kept, and ``engine``, as of `Jobs`; and what
     holds for each task that says nothing else: ``retries``, ``timeout``, ``keep`` and
     ``runs_on``, as of ``@jobs.job``. With Django 6.1 a task says them itself:
-    ``@task(retries=Retry(5, on=OSError))``.
+    ``@task(retries=Retry(4, on=OSError))``.
     """
+
+    jobs: Jobs
+    tasks: TaskRegistry
 
     task_class = JobTask
     supports_defer = True

@@ -52,10 +52,10 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobTask(Task):  # type: ignore[misc]  # it is Any
+class JobTask(Task):
     """A task of Django, and what else can be said about a job.
 
-    From Django 6.1 on ``@task`` takes these as well: ``@task(retries=Retry(5))``.
+    From Django 6.1 on ``@task`` takes these as well: ``@task(retries=Retry(4))``.
 
     Attributes:
         retries: How often it is tried again, or a `Retry`.

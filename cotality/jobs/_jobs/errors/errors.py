@@ -63,6 +63,8 @@ class RetryLaterError(JobsError):
         ValueError: It is more than a hundred years, or no number.
     """
 
+    retry_in: float | None
+
     def __init__(
         self,
         message: str,

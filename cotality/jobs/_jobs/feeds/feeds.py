@@ -49,6 +49,9 @@ class Feeds:
         ModuleNotFoundError: The client of Redis is not installed.
     """
 
+    threshold: int
+    store: FeedStore
+
     def __init__(
         self,
         url: str,

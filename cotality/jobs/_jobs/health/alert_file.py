@@ -32,6 +32,8 @@ class AlertMemory(Protocol):
 class AlertFile:
     """Keeps them in the SQLite file *path*, over restarts and for all processes."""
 
+    path: str
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(path)  # whoever changes the folder has it still
 
@@ -51,6 +53,8 @@ class AlertFile:
 
 class OwnMemory:
     """Keeps them for one who looks."""
+
+    keys: set[str]
 
     def __init__(self) -> None:
         self.keys = set[str]()

@@ -67,6 +67,11 @@ class HealthWatch:
         now: The time, in seconds.
     """
 
+    rules: AlertRules
+    queues: dict[str, AlertRules]
+    tell: list[Callable[[Alert], object]]
+    memory: OwnMemory | AlertMemory
+
     def __init__(
         self,
         rules: AlertRules | None = None,

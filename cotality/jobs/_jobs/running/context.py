@@ -22,6 +22,11 @@ class JobContext:
         attempt: From 1.
     """
 
+    id: str
+    name: str
+    queue: str
+    attempt: int
+
     def __init__(
         self,
         id: str,

@@ -29,6 +29,10 @@ BUSY_S = 30  # that a writer waits for another one
 class Database:
     """What a URL names; connected when somebody needs it, and anew after a fork."""
 
+    url: str
+    lock: threading.Lock
+    pid: int
+
     def __init__(self, url: str) -> None:
         self.url = checked_url(url)
         self.lock = threading.Lock()

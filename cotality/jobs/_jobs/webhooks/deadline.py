@@ -16,6 +16,8 @@ PIECE = 65_536  # bytes that are written before the time is looked at again
 class Deadline:
     """A moment so many seconds from now."""
 
+    end: float
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.end = time.monotonic() + seconds

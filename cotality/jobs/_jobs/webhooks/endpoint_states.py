@@ -72,6 +72,8 @@ class FileStates:
         pause_s: For so many seconds.
     """
 
+    path: str
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -96,6 +96,8 @@ class Receiver:
             they have been read already.
     """
 
+    max_body: int
+
     def __init__(
         self,
         signature: Signature,

@@ -72,6 +72,9 @@ class WebhookSender:
         jitter: A number from 0 to 1, another one each time.
     """
 
+    transport: Transport
+    schedule: tuple[float, ...]
+
     def __init__(
         self,
         states: EndpointStates | str | os.PathLike[str],

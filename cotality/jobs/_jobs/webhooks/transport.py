@@ -69,6 +69,8 @@ class Transport:
         connect: Connects to an address within so many seconds.
     """
 
+    proxy: EgressProxy | None
+
     def __init__(
         self,
         *,
@@ -85,7 +87,7 @@ class Transport:
         self.allow_http = allow_http
         self.tls = tls
         self.proxy = None if proxy is None else EgressProxy.at(proxy)
-        self.resolve = resolve or resolved_by_system
+        self.resolve: Resolve = resolve or resolved_by_system
         self.connect = connect
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:

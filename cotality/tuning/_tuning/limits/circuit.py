@@ -63,6 +63,16 @@ class CircuitBreaker(Brake):
         ValueError: An argument is out of range.
     """
 
+    policy: Retry
+    failures: int
+    reset_after: float
+    probes: int
+    largest_portion: int | None
+    circuit: pybreaker.CircuitBreaker
+    lock: threading.RLock
+    probe_at: float
+    last_error: str
+
     def __init__(
         self,
         failures: int = 5,

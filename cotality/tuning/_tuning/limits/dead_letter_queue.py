@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 from cotality._kit.public import public_in
 from cotality._kit.safe_text import text_of
-from cotality.core.calls import checked_flag, checked_seconds
+from cotality.core.calls import (
+    checked_flag,
+    checked_seconds,
+    takes_options_without,
+)
 from cotality.core.utils.process import DeadLetters, Options, Outcome, Task
 
 if TYPE_CHECKING:
@@ -105,6 +109,8 @@ class DeadLetterQueue(DeadLetters):
         TypeError: An argument has the wrong type.
         ValueError: A limit is out of range.
     """
+
+    policy: DLQPolicy
 
     def __init__(
         self,
@@ -262,6 +268,7 @@ class DeadLetterQueue(DeadLetters):
         """
         return [each for each in self.entries() if not self.policy.allows(each)]
 
+    @takes_options_without("dead_letters")
     def retry(
         self,
         func: Callable[..., object] | None = None,

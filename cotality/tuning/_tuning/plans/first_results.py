@@ -31,6 +31,9 @@ class Head:
         outcomes: Of its first items, in order.
     """
 
+    outcomes: Sequence[Outcome[Any]]
+    lock: threading.Lock
+
     def __init__(
         self,
         function: Callable[..., Any],  # Any: any function, and any results

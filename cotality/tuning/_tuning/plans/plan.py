@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @public_in("cotality.tuning")
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(PlanFields):
     """How to run some work, and what to expect.
 
@@ -44,6 +44,18 @@ class Plan(PlanFields):
         from .plan_text import in_words
 
         return in_words(self)
+
+    def __repr__(self) -> str:
+        """In one line; ``print(plan)`` says more."""
+        from .plan_text import in_short
+
+        return in_short(self)
+
+    def _repr_html_(self) -> str:
+        """A notebook shows what is to be done, why, and what was measured."""
+        from .plan_text import as_cell
+
+        return as_cell(self)
 
     def to_dict(self) -> dict[str, Any]:  # Any: what JSON can hold
         """The plan as a dictionary for JSON, in which infinity is None."""

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from cotality._kit import units
+from cotality._kit.html import table
+from cotality._kit.safe_text import printable
 
 from .plan_fields import PlanFields
 
 
 def in_words(plan: PlanFields) -> str:
     return "\n".join([advice(plan), f"Why: {plan.reason}.", *figures(plan)])
+
+
+def in_short(plan: PlanFields) -> str:
+    """``<Plan: 400 items on 2 processes, about 1.9 times as fast as a loop>``."""
+    items = "items" if plan.total is None else units.number(plan.total, "item")
+    if plan.executor == "sequential":
+        return f"<Plan: {items} in a plain loop>"
+    one = {"threads": "thread", "processes": "process"}[plan.executor]
+    return (
+        f"<Plan: {items} on {units.number(plan.n_jobs, one, plan.executor)}, about "
+        f"{plan.estimated_speedup:.2g} times as fast as a loop>"
+    )
+
+
+def as_cell(plan: PlanFields) -> str:
+    first, *rest = in_words(plan).splitlines()
+    return table(first, [("", printable(line)) for line in rest])
 
 
 def advice(plan: PlanFields) -> str:

@@ -56,6 +56,9 @@ def digest_of(thing: object) -> bytes:
 class Snapshot:
     """What some tasks of one function were made of."""
 
+    parts: list[Seen]
+    arguments: list[Seen]
+
     def __init__(
         self,
         function: Callable[..., Any],  # Any: any function

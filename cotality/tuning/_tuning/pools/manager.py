@@ -14,12 +14,14 @@ from cotality.core.calls import (
     OnError,
     Prepared,
     checked_seconds,
+    takes_options_without,
 )
 from cotality.core.machine import after_fork
 from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.choice import PARAMETERS, PLACES_SAID
+from cotality.tuning._tuning.work.options import WorkerOptions
 from cotality.tuning._tuning.work.work import Work
 
 T = TypeVar("T")
@@ -122,7 +124,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[False] = False,
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R]: ...
     @overload
     def execute(
@@ -134,7 +136,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[True],
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R]: ...
     @overload
     def execute(
@@ -146,8 +148,9 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: Literal["return"],
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R | Exception]: ...
+    @takes_options_without(*PARAMETERS, *PLACES_SAID)
     def execute(
         self,
         func: Callable[..., R],
@@ -157,7 +160,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: OnError | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> list[R] | list[R | Exception]:
         """``[func(item) for item in data]``, on the workers of this manager.
 
@@ -196,7 +199,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[False] = False,
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R]]: ...
     @overload
     def execute_async(
@@ -208,7 +211,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: Literal[True],
         on_error: Literal["raise", "group"] | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R]]: ...
     @overload
     def execute_async(
@@ -220,8 +223,9 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: Literal["return"],
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R | Exception]]: ...
+    @takes_options_without(*PARAMETERS, *PLACES_SAID)
     def execute_async(
         self,
         func: Callable[..., R],
@@ -231,7 +235,7 @@ class PoolManager:
         chunksize: int | None = None,
         unpack: bool = False,
         on_error: OnError | None = None,
-        **options: Unpack[RunOptions],
+        **options: Unpack[WorkerOptions],
     ) -> Awaits[list[R] | list[R | Exception]]:
         """As :meth:`execute`, to be awaited; the event loop goes on meanwhile.
 
@@ -267,7 +271,7 @@ class PoolManager:
         chunksize: int | None,
         unpack: bool,
         on_error: OnError | None,
-        options: RunOptions,
+        options: WorkerOptions,
     ) -> Prepared:
         check_options(options)
         self._shared.check_open()
@@ -332,7 +336,7 @@ class PoolManager:
         self._shared.shut_down(checked_seconds("grace", grace, zero=True))
 
 
-def check_options(options: RunOptions) -> None:
+def check_options(options: WorkerOptions) -> None:
     """Refuse what would start more workers."""
     for name in NEED_OWN_WORKERS:
         if options.get(name) not in (None, ()):

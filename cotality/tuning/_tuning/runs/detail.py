@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from cotality._kit.around import around
-from cotality.core.calls import Awaits, Prepared
+from cotality.core.calls import Awaits, Prepared, filled_by
 from cotality.core.utils.process import RunReport
 from cotality.tuning._tuning.plans.plan_of_run import plan_of_run
 from cotality.tuning._tuning.work.calling import call_for
@@ -39,9 +39,8 @@ async def awaited(
 
 
 def report_of(work: Work) -> RunReport:
-    if work.options.get("report") is None:
-        work.options["report"] = RunReport()
-    report: RunReport = work.options["report"]
+    report = filled_by(work.options.get("report")) or RunReport()
+    work.options["report"] = report
     return report
 
 

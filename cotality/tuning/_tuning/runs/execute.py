@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from cotality._kit.public import public_in
-from cotality.core.calls import checked_flag
-from cotality.tuning._tuning.work.choice import AUTO
+from cotality.core.calls import checked_flag, takes_options_without
+from cotality.tuning._tuning.work.choice import AUTO, PARAMETERS
 from cotality.tuning._tuning.work.work import Work
 
 if TYPE_CHECKING:
@@ -253,6 +253,7 @@ def execute(
     **options: Unpack[RunOptions],
 ) -> list[R] | list[R | Exception]: ...
 @public_in("cotality.tuning")
+@takes_options_without(*PARAMETERS)
 def execute(
     func: Callable[..., R],
     data: Iterable[Any],

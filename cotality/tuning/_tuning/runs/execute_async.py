@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public_in
-from cotality.core.calls import Awaits, OnError, checked_flag
+from cotality.core.calls import (
+    Awaits,
+    OnError,
+    checked_flag,
+    takes_options_without,
+)
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.choice import PARAMETERS
 from cotality.tuning._tuning.work.options import RunOptions
 from cotality.tuning._tuning.work.work import Work
 
@@ -99,6 +104,7 @@ def execute_async(
     **options: Unpack[RunOptions],
 ) -> Awaits[list[R]] | Awaits[list[R | Exception]]: ...
 @public_in("cotality.tuning")
+@takes_options_without(*PARAMETERS)
 def execute_async(
     func: Callable[..., R],
     data: Iterable[Any],
@@ -138,7 +144,8 @@ def execute_async(
         face="execute_async",
     )
     if work.choice.is_sequential:
-        work = replace(work, choice=replace(work.choice, executor="threads", n_jobs=1))
+        choice = work.choice._replace(executor="threads", n_jobs=1)
+        work = work._replace(choice=choice)
     if checked_flag("verbose", verbose):
         from .detail import in_detail_async
 

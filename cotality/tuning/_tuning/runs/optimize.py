@@ -15,6 +15,7 @@ from cotality.core.calls import (
     can_be_read_once,
     checked_flag,
     checked_options,
+    takes_options_without,
 )
 from cotality.core.estimates import MANY, Figures, sample_of, start_of_processes
 from cotality.core.machine import available_cpus, default_threads, size_of
@@ -22,8 +23,8 @@ from cotality.tuning._tuning.plans.first_results import Head
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.plans.planning import planned
 from cotality.tuning._tuning.plans.profile import Profile
-from cotality.tuning._tuning.work.choice import Choice, checked_unpack
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.choice import OF_PLANS, Choice, checked_unpack
+from cotality.tuning._tuning.work.options import PlanOptions
 from cotality.tuning._tuning.work.work import (
     checked_data,
     checked_function,
@@ -39,6 +40,7 @@ T = TypeVar("T")
 
 
 @public_in("cotality.tuning")
+@takes_options_without(*OF_PLANS)
 def optimize(
     func: Callable[..., Any],  # Any: as in what follows, of any function
     data: Iterable[Any],
@@ -47,7 +49,7 @@ def optimize(
     unpack: bool = False,
     fresh: bool = False,
     verbose: bool = False,
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> Plan:
     """Run the first items of *data* and say how to run all of them.
 

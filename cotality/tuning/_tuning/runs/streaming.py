@@ -6,9 +6,15 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public_in
-from cotality.core.calls import OnError, checked_flag, checked_limits
+from cotality.core.calls import (
+    OnError,
+    checked_flag,
+    checked_limits,
+    takes_options_without,
+)
 from cotality.tuning._tuning.plans.plan import Plan
 from cotality.tuning._tuning.work.calling import call_for
+from cotality.tuning._tuning.work.choice import PARAMETERS
 from cotality.tuning._tuning.work.options import RunOptions
 from cotality.tuning._tuning.work.work import Work, checked_names
 
@@ -53,6 +59,7 @@ def optimize_streaming(
     **options: Unpack[RunOptions],
 ) -> Generator[R | Exception, None, None]: ...
 @public_in("cotality.tuning")
+@takes_options_without(*PARAMETERS)
 def optimize_streaming(
     func: Callable[..., R],
     data: Iterable[Any],
@@ -158,6 +165,7 @@ def process_in_batches(
     **options: Unpack[RunOptions],
 ) -> Generator[list[R | Exception], None, None]: ...
 @public_in("cotality.tuning")
+@takes_options_without(*PARAMETERS)
 def process_in_batches(
     func: Callable[..., R],
     data: Iterable[Any],

@@ -9,9 +9,10 @@ from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public_in
-from cotality.core.calls import checked_flag
+from cotality.core.calls import checked_flag, takes_options_without
 from cotality.tuning._tuning.plans.plan import Plan
-from cotality.tuning._tuning.work.options import RunOptions
+from cotality.tuning._tuning.work.choice import OF_PLANS
+from cotality.tuning._tuning.work.options import PlanOptions
 from cotality.tuning._tuning.work.work import (
     checked_data,
     checked_function,
@@ -70,6 +71,7 @@ class Validation:
 
 
 @public_in("cotality.tuning")
+@takes_options_without(*OF_PLANS)
 def validate_optimization(
     func: Callable[..., Any],  # Any: any function, as in what follows
     data: Iterable[Any],
@@ -77,7 +79,7 @@ def validate_optimization(
     max_workers: int | None = None,
     unpack: bool = False,
     verbose: bool = False,
-    **options: Unpack[RunOptions],
+    **options: Unpack[PlanOptions],
 ) -> Validation:
     """Run all items in a plain loop and as planned, and compare.
 

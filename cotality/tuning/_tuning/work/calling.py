@@ -41,7 +41,8 @@ def prepared(
 ) -> Prepared:
     """The call of *tasks* that are made of *work*. Raises what `call_for` does."""
     workers, use_processes, options = work.choice.for_the_core(work.options)
-    if "memory_limit_mb" not in options and MEMORY_VARIABLE not in os.environ:
+    is_limited = not options.keys().isdisjoint(("memory_limit", "memory_limit_mb"))
+    if not is_limited and MEMORY_VARIABLE not in os.environ:
         left = left_in_container()
         if left is not None:
             options["memory_limit_mb"] = max(1, left) / MB

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cotality._kit.safe_text import shortened
-from cotality.core.calls import checked_count, checked_flag, count_from
+from cotality.core.calls import (
+    checked_count,
+    checked_flag,
+    checked_use_processes,
+    count_from,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -18,13 +22,18 @@ if TYPE_CHECKING:
     ExecutorChoice: TypeAlias = Literal["auto"] | ExecutorName | Executor
 
 NAMES = ("auto", "sequential", "threads", "processes")
+# What *processes* says, as the core has it.
+PLACES = {True: "processes", False: "threads", "auto": "auto"}
+# What functions of this package have as parameters of their own, or not at all.
+PARAMETERS = ("n_jobs", "max_workers", "chunksize", "executor")
+PLACES_SAID = ("processes", "use_processes")
+OF_PLANS = (*PARAMETERS, "workers", *PLACES_SAID)
 N_JOBS_VARIABLE = "COTALITY_N_JOBS"
 CHUNKSIZE_VARIABLE = "COTALITY_CHUNKSIZE"
 EXECUTOR_VARIABLE = "COTALITY_EXECUTOR"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Where items run, how many at a time, and how many travel together.
 
     Attributes:
@@ -63,7 +72,7 @@ class Choice:
             jobs = count_from_environment(N_JOBS_VARIABLE)
         if jobs is None and plan is not None:
             jobs = plan.n_jobs if chosen == plan.executor else None
-        most = checked_count("max_workers", max_workers)
+        most = checked_jobs(max_workers, "max_workers")
         if most is not None:
             jobs = most if jobs is None else min(jobs, most)
         size = checked_count("chunksize", chunksize)
@@ -111,6 +120,42 @@ class Choice:
 AUTO = Choice("auto", None, None)
 
 
+def in_own_words(
+    options: dict[str, Any],  # Any: options of every type
+    n_jobs: object,
+    executor: object,
+) -> tuple[object, object]:
+    """The number of jobs and the executor, which *options* may say in other words.
+
+    What they say is taken out of *options*.
+
+    Raises:
+        ValueError: Two words contradict one another.
+        TypeError: One is of the wrong type.
+    """
+    workers = options.pop("workers", None)
+    if workers is not None:
+        if n_jobs is not None and n_jobs != workers:
+            raise ValueError(contradiction("workers", workers, "n_jobs", n_jobs))
+        n_jobs = checked_jobs(workers, "workers")
+    for word in ("processes", "use_processes"):
+        processes = options.pop(word, None)
+        if processes is None:
+            continue
+        name = PLACES[checked_use_processes(processes, word)]
+        if executor not in (None, name):
+            raise ValueError(contradiction(word, processes, "executor", executor))
+        executor = name
+    return n_jobs, executor
+
+
+def contradiction(word: str, value: object, other: str, said: object) -> str:
+    return (
+        f"{word}={value!r} and {other}={said!r} contradict one another: leave out one "
+        f"of the two"
+    )
+
+
 def check_plan(plan: object) -> None:
     from cotality.tuning._tuning.plans.plan import Plan
 
@@ -138,22 +183,18 @@ def checked_executor(executor: object) -> str | Executor | None:
     )
 
 
-def checked_jobs(n_jobs: object) -> int | None:
+def checked_jobs(n_jobs: object, name: str = "n_jobs") -> int | None:
     """*n_jobs* as a number of workers; negative ones count back from all CPUs."""
     if n_jobs is None:
         return None
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int):
-        raise TypeError(f"n_jobs must be an integer or None, got {n_jobs!r}")
-    if n_jobs == 0:
+    if n_jobs == 0 and not isinstance(n_jobs, bool):
         raise ValueError(
-            "n_jobs must not be 0: 1 is a plain loop, -1 stands for all CPUs, and None "
-            "lets the machine decide"
+            f"{name} must not be 0: 1 is a plain loop, -1 stands for all CPUs, and "
+            f"None lets the machine decide"
         )
-    if n_jobs > 0:
-        return n_jobs
-    from cotality.core.machine import available_cpus
+    from cotality.core.machine import checked_max_workers
 
-    return max(1, available_cpus() + 1 + n_jobs)
+    return checked_max_workers(n_jobs, name)
 
 
 def count_from_environment(name: str) -> int | None:

@@ -25,6 +25,14 @@ PARAMETERS = {
 }
 
 
+# These find out where, and the first two how many, so nobody can say that.
+NOT_TAKEN = {
+    "optimize": ("workers", "processes"),
+    "validate_optimization": ("workers", "processes"),
+    "manager": ("processes",),
+}
+
+
 def face_of(name: str) -> Face:
     """What a caller sees of the function *name*."""
     from cotality.core.calls import Face
@@ -32,7 +40,8 @@ def face_of(name: str) -> Face:
     return Face(
         PARAMETERS[name],
         # They have parameters of their own, or are not taken.
-        without=("chunksize", "executor"),
+        without=(*("chunksize", "executor", "n_jobs"), *NOT_TAKEN.get(name, ())),
+        also=() if name in NOT_TAKEN else ("use_processes",),
         processes='executor="processes"',
         threads='executor="threads"',
     )

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from cotality.core.calls import Function, ProgressOption, Variable
+    import os
+
+    from cotality.core.calls import (
+        Function,
+        ProgressOption,
+        UseProcesses,
+        Variable,
+    )
     from cotality.core.observing import Brake
     from cotality.core.utils.process import (
         DeadLetters,
@@ -17,8 +24,11 @@ if TYPE_CHECKING:
     )
 
 
-class RunOptions(TypedDict, total=False):
-    """The `Options` of the core, without those that have parameters of their own."""
+class PlanOptions(TypedDict, total=False):
+    """The `Options` of the core, without those that say how many workers and where.
+
+    A plan says that, and without one they have parameters of their own.
+    """
 
     max_failures: int | None
     retries: int | Retry | None
@@ -26,15 +36,30 @@ class RunOptions(TypedDict, total=False):
     grace: float | None
     max_tasks_per_worker: int | None
     progress: ProgressOption
-    report: RunReport | None
-    journal: Journal | None
+    unit: str | None
+    report: str | os.PathLike[str] | RunReport | None
+    journal: str | os.PathLike[str] | Journal | None
     resume: bool
     retry_failed: bool
-    dead_letters: DeadLetters | None
+    dead_letters: str | os.PathLike[str] | DeadLetters | None
+    memory_limit: str | float | None
     memory_limit_mb: float | None
-    rate: Rate | None
+    rate: float | Rate | None
     circuit_breaker: Brake | None
     context: Sequence[Variable] | None
     initializer: Function | None
     initargs: tuple[object, ...]
     inline: bool
+
+
+class WorkerOptions(PlanOptions, total=False):
+    """The same where one may say how many workers, but not where."""
+
+    workers: int | None
+
+
+class RunOptions(WorkerOptions, total=False):
+    """The same with the words of the core for what has parameters of its own."""
+
+    processes: UseProcesses | None
+    use_processes: UseProcesses | None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cotality.core.calls import check_function, marks_were_used
+from cotality.core.calls import check_runs, marks_were_used
 
-from .choice import Choice, checked_unpack
+from .choice import Choice, checked_unpack, in_own_words
 
 if TYPE_CHECKING:
     from cotality.core.utils.process import Outcome
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 # Little of the core is imported here: a few trivial items need none of it.
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What is to be run, and how.
 
     Attributes:
@@ -62,6 +60,9 @@ class Work:
             TypeError: A value of the wrong type.
             ValueError: A value out of range.
         """
+        given = checked_names(options, face)
+        if given:
+            n_jobs, executor = in_own_words(given, n_jobs, executor)
         choice = Choice.of(
             plan,
             executor=executor,
@@ -77,7 +78,7 @@ class Work:
             choice,
             on_error,
             return_exceptions,
-            checked_names(options, face),
+            given,
             face,
         )
 
@@ -125,12 +126,11 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
     """
     if not options:
         return {}
-    from .options import RunOptions
+    from .faces import face_of
 
+    names = face_of(face).names
     for name in options:
-        if name not in RunOptions.__annotations__:
-            from .faces import face_of
-
+        if name not in names:
             raise TypeError(face_of(face).unknown(name))
     return dict(options)
 
@@ -138,16 +138,13 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
         raise TypeError(f"func must be a function to call, got {function!r}")
-    check_function(function, "func")
+    check_runs(function, "func")
     return function
 
 
 def checked_data(data: object) -> Iterable[Any]:
-    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
-        return cast("Iterable[Any]", data)
-    if hasattr(data, "__aiter__"):
-        raise TypeError(
-            f"data must be an iterable, got {data!r}, which only an event loop can "
-            f"read. Gather its items in a list first, [item async for item in data]."
-        )
-    raise TypeError(f"data must be an iterable, got {data!r:.80}")
+    if type(data) in (list, tuple, range):  # as mostly
+        return cast("list[Any]", data)
+    from cotality.core.calls import data_to_read
+
+    return data_to_read(data, "data")

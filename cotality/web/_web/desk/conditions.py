@@ -25,6 +25,12 @@ LONGEST = 300  # characters of what is wrong
 class Conditions:
     """Asks the parts, each in a thread of its own, and no more than once at a time."""
 
+    settings: Settings
+    tasks: TaskJobs
+    measurements: Measurements
+    threads: ThreadPoolExecutor
+    is_closed: bool
+
     def __init__(self, settings: Settings, tasks: TaskJobs) -> None:
         self.settings, self.tasks = settings, tasks
         self.measurements = Measurements(settings.database)

@@ -59,6 +59,14 @@ class Desk:
         jobs: The queue in which tasks are.
     """
 
+    tasks_of_store: TaskJobs
+    looking: Looking
+    threads: ThreadPoolExecutor
+    foreseeing: Foreseeing
+    taking: Taking
+    watching: Watching
+    conditions: Conditions
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tasks_of_store = TaskJobs(settings)

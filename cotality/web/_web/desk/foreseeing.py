@@ -23,6 +23,9 @@ SHORTEST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0
 class Foreseeing:
     """Knows what was measured, and what waits; both as they were a moment ago."""
 
+    settings: Settings
+    figures: Figures
+
     def __init__(self, settings: Settings, figures: Figures) -> None:
         self.settings, self.figures = settings, figures
         self.live: Sequence[Standing] = ()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cotality.jobs import JobStatus, UnknownJobError
+from cotality.jobs import Jobs, JobStatus, UnknownJobError
 from cotality.web._web.methods.order import Done
 from cotality.web._web.models.kinds import TaskStatus
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.queues import COMPARISONS, TASKS
+from cotality.web._web.work.results import Results
 
 from .errors import UnknownTaskError
 from .standing import LIVE, OVER, STATUSES, Standing
@@ -21,6 +22,9 @@ IS_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 class Looking:
     """Reads tasks of a store, and forgets them."""
+
+    jobs: Jobs
+    results: Results
 
     def __init__(self, tasks: TaskJobs) -> None:
         self.jobs, self.results = tasks.jobs, tasks.results

@@ -32,6 +32,10 @@ def method_of(kind: TaskType, config: TaskConfig) -> TaskType | None:
 class Taking:
     """Takes tasks, as many as there may be."""
 
+    settings: Settings
+    tasks: TaskJobs
+    looking: Looking
+
     def __init__(
         self,
         settings: Settings,

@@ -45,6 +45,10 @@ class Seen:
 class Watching:
     """Looks at tasks as long as somebody waits for one; all in one event loop."""
 
+    came: asyncio.Event
+    quick: int
+    is_closed: asyncio.Event
+
     def __init__(self, look: Look) -> None:
         self.look = look
         self.watchers: dict[str, set[Seen]] = {}

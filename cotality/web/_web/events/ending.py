@@ -20,6 +20,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Ending:
     """Set when the process is told to end, as soon as somebody has called `watch`."""
 
+    event: asyncio.Event
+
     def __init__(self) -> None:
         self.event = asyncio.Event()
         self.loop: weakref.ref[asyncio.AbstractEventLoop] | None = None

@@ -47,6 +47,11 @@ class Streams:
         ending: With which all of them end.
     """
 
+    heartbeat_s: float
+    longest_s: float
+    ending: Ending
+    open: int
+
     def __init__(
         self,
         most: int = MOST,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # An item whose process has died is done once more, by another one: it may have been
 # killed for something else. Then it is the item.
-AFTER_DEATH = Retry(2, on=WorkerCrashedError, backoff=0.0)
+AFTER_DEATH = Retry(1, on=WorkerCrashedError, backoff=0.0)
 
 
 async def processes(order: Order, pool: PoolManager) -> AsyncGenerator[Done]:

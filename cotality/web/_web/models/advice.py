@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from .comparisons import MachineFigures
@@ -23,7 +25,7 @@ class Advice(BaseModel):
         others: What the other methods would take, in seconds; estimates as well.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     case: str
     method: TaskType
@@ -44,7 +46,7 @@ class Recommendations(BaseModel):
         based_on: In words, what the figures come from.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     machine: MachineFigures
     based_on: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from .kinds import TaskType
@@ -10,7 +12,7 @@ from .kinds import TaskType
 class MachineFigures(BaseModel):
     """What was measured on this machine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     name: str
     cpus: int
@@ -31,7 +33,7 @@ class MethodFigures(BaseModel):
         checksum: Over the items that all methods have done.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     method: TaskType
     measured_items: int
@@ -60,7 +62,7 @@ class PerformanceComparison(BaseModel):
         reason: Why it is the best one, and what is about as good.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     task_id: str
     items_count: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -98,7 +98,7 @@ Budget = Annotated[
 class TaskConfig(BaseModel):
     """What a task works on, and how."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     items_count: ItemsCount = 50_000
     batch_size: BatchSize = 5000

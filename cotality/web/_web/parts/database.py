@@ -35,6 +35,8 @@ class Measurements:
         url: Of the database, as SQLAlchemy knows it.
     """
 
+    is_file: bool
+
     def __init__(self, url: str) -> None:
         file = file_of(url)
         # A query to a file computes here, and waits for nobody.

@@ -34,6 +34,11 @@ class RequestFigures:
             speak for itself: then each line says which one it is, by its ``pid``.
     """
 
+    figures: Figures
+    folder: Path | None
+    name: str
+    written: str
+
     def __init__(self, folder: Path | None = None) -> None:
         self.figures = Figures()
         self.folder = folder if HAS_LOCKS else None

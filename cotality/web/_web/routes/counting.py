@@ -11,6 +11,7 @@ from cotality._kit.public import public_in
 from cotality.web._web.events.frames import MEDIA_TYPE
 
 from .adding_up import RequestFigures
+from .figures import Figures
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ELSEWHERE = "other"  # the route of what has none, and a method that nobody knows
@@ -33,6 +34,9 @@ class CountRequests:
         app: The application.
         requests: Where it counts.
     """
+
+    app: ASGIApp
+    figures: Figures
 
     def __init__(self, app: ASGIApp, requests: RequestFigures) -> None:
         self.app, self.figures = app, requests.figures

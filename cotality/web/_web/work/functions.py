@@ -42,11 +42,10 @@ from .rows import TaskRow
 if TYPE_CHECKING:
     from cotality.web._web.settings.settings import Settings
 
-ATTEMPTS = 3
 AGAIN_S = 0.5
 SAMPLES_KEPT = timedelta(minutes=10)
 # The death of a process is tried again without being named.
-RETRY = Retry(ATTEMPTS, on=StoreError, backoff=0.1)
+RETRY = Retry(2, on=StoreError, backoff=0.1)
 
 
 class TaskJobs:

@@ -32,6 +32,11 @@ LONGEST_PAUSE_S = 10.0
 class Keeper:
     """A thread that keeps the worker, or waits for its turn, from `start` to `stop`."""
 
+    ending: threading.Event
+    thread: threading.Thread
+    began: float
+    pause_s: float
+
     def __init__(self, settings: Settings) -> None:
         if sys.platform == "win32":
             raise RuntimeError(

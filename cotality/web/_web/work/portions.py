@@ -44,6 +44,15 @@ class Portions:
         is_wanted: Whether this run still counts.
     """
 
+    results: Results
+    tell: Callable[[TaskRow], None]
+    changed: threading.Condition
+    thread: threading.Thread
+    next: int
+    is_over: bool
+    is_dropped: bool
+    row: TaskRow
+
     def __init__(
         self,
         results: Results,

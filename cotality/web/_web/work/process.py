@@ -37,6 +37,10 @@ class WorkerProcess:
         lock: The descriptor of a lock, which the worker holds as long as it lives.
     """
 
+    grace_s: float
+    process: subprocess.Popen[bytes]
+    ours: int
+
     def __init__(self, settings: Settings, lock: int) -> None:
         self.grace_s = settings.grace_s
         theirs, self.ours = os.pipe()

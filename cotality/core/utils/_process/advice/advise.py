@@ -10,7 +10,8 @@ from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public
-from cotality.core.utils._process.call.options import Options
+from cotality.core.utils._process.call.declared import Options
+from cotality.core.utils._process.machine.cpus import checked_max_workers
 from cotality.core.utils._process.rules.where_to_run import (
     BUSY_PROGRAMS,
     LEAST_SAVING,
@@ -21,7 +22,7 @@ from cotality.core.utils._process.rules.where_to_run import (
     best_place,
     portion_for,
 )
-from cotality.core.utils._process.tasks.checks import checked_max_workers, checked_tasks
+from cotality.core.utils._process.tasks.checks import checked_tasks
 from cotality.core.utils._process.tasks.from_data import total_of
 from cotality.core.utils._process.tasks.task import Task
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.call.options import NEEDS_PROCESSES, Options
+from cotality.core.utils._process.call.declared import Options
+from cotality.core.utils._process.call.options import NEEDS_PROCESSES
 from cotality.core.utils._process.engine.delivery import in_list
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.rules.where_to_run import Figures, Place

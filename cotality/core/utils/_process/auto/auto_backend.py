@@ -257,7 +257,7 @@ class AutoBackend:
         # One that has to come back first may be lost, so no others go with it.
         most = processes.largest_portion if self.one_has_arrived else 1
         one = portion if most is None else portion.first(most)
-        chunk, portion = processes.packer.pack(one)
+        chunk, portion = processes.pack(one)
         if portion.failures:
             error = next(iter(portion.failures.values()))
             self.evidence.obstacle = class_and_text(error)

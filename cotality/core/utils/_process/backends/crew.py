@@ -40,6 +40,8 @@ class Crew(ProcessBackend):
             partial of one, that comes to `run_chunk` in the end.
     """
 
+    number: int
+
     def __init__(self, lender: Lender, workers: int, *, runs: Runs = run_chunk) -> None:
         packer = CallPacker(until_failure=True, measure=Measure.NOTHING, context=None)
         super().__init__(

@@ -31,7 +31,7 @@ from cotality.core.utils._process.tasks.errors import (
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.times import Measure
 
-from .threads import for_a_thread
+from .threads import for_a_thread, refuse_limits
 
 # Submitting is quick with Dask, and the rest of the work for it done by other threads:
 # its scheduler can do some hundreds of portions a second.
@@ -89,6 +89,7 @@ class ForeignBackend:
     def submit(
         self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
+        refuse_limits(portion.tasks)
         if self.is_local:
             tasks = for_a_thread(portion.tasks)
             local = LocalChunk(tasks, self.chunks, self.context, self.measure)

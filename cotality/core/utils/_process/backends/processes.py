@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from time import monotonic, perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 from cotality.core.utils._process.channel.ledger import Entry
 from cotality.core.utils._process.channel.segments import Segment, sent_along
@@ -26,6 +26,7 @@ from cotality.core.utils._process.tasks.errors import (
     WorkerStartError,
 )
 from cotality.core.utils._process.tasks.outcome import Portion
+from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.workers.death_report import entry_of, is_of_server
 from cotality.core.utils._process.workers.leases import Staff
 from cotality.core.utils._process.workers.pool import Pool
@@ -47,8 +48,15 @@ class Runs(Protocol):
 class ProcessBackend:
     """Worker processes, whoever's they are."""
 
+    workers: int
+    most_workers: int
+    owner: object
+    newest_sent: int
+    servers_lost: int
+    fruitless: int
+
     kind = "processes"
-    look_at = math.inf
+    look_at: float = math.inf
     portion_cost: float | None = None
     ready_per_worker: int | None
     runs: Runs = staticmethod(run_chunk)
@@ -78,7 +86,19 @@ class ProcessBackend:
     def submit(
         self, portion: Portion, time_box: float
     ) -> tuple[Portion, Future[ChunkReport]]:
-        return self.send(*self.packer.pack(portion), time_box)
+        return self.send(*self.pack(portion), time_box)
+
+    def pack(self, portion: Portion) -> tuple[PackedChunk, Portion]:
+        """Pack *portion*, or only its first tasks, all of which have one time limit."""
+        if marks.timeout_was_used:
+            portion = portion.first(count_alike(portion.tasks))
+            self.packer.check_orders = self.limit_of(portion) is not None
+        return self.packer.pack(portion)
+
+    def limit_of(self, portion: Portion) -> float | None:
+        """Seconds that each task of *portion* may run; None for no limit."""
+        limit = portion.tasks[0].timeout
+        return self.timeout if limit is None else limit
 
     def send(
         self, chunk: PackedChunk, portion: Portion, time_box: float
@@ -94,7 +114,7 @@ class ProcessBackend:
             # All that is not ours is bytes in there, and may name what it likes.
             body: bytes = dumps((self.runs, (chunk, time_box), {}), PROTOCOL)
         portion.sent_bytes = len(body) + self.size_of_new(segments)
-        item = Item(future, body, segments, self.timeout)
+        item = Item(future, body, segments, self.limit_of(portion))
         item.first_task = portion.start
         item.owner = self.owner
         item.leaves_state = has_states
@@ -183,6 +203,15 @@ class ProcessBackend:
             pool.users.leave(self.packer.call)
         all_ended = all_ended and not struck
         self.staff.dismiss(self.owner, all_ended=all_ended, for_good=has_states)
+
+
+def count_alike(tasks: Sequence[Task[Any]]) -> int:  # Any: of every result type
+    """How many of *tasks*, from the first on, have the same time limit."""
+    limit = tasks[0].timeout
+    for place, task in enumerate(tasks):
+        if task.timeout != limit:
+            return place
+    return len(tasks)
 
 
 def when_began(pool: Pool, item: Item) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
@@ -15,6 +15,7 @@ from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalChunks
 from cotality.core.utils._process.portions.stopwatch import own
+from cotality.core.utils._process.tasks.checks import first_limited, needs_processes
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task, marks
@@ -56,6 +57,7 @@ class ThreadBackend:
         return self.send(self.chunk_of(portion), portion, time_box)
 
     def chunk_of(self, portion: Portion) -> LocalChunk:
+        refuse_limits(portion.tasks)
         tasks = for_a_thread(portion.tasks)
         return LocalChunk(tasks, self.chunks, self.context, self.measure)
 
@@ -135,6 +137,16 @@ def initializer_failed(name: str, error: BaseException) -> WorkerStartError:
         f"{name} failed: {class_and_text(error)}. No worker can be used, so nothing "
         f"was run."
     )
+
+
+def refuse_limits(tasks: Sequence[Task[Any]]) -> None:  # Any: of every result type
+    """Fail if one of *tasks* has a time limit, which no thread can keep.
+
+    Those in a list were looked at before; an iterator may give them at any time.
+    """
+    place = first_limited(tasks)
+    if place is not None:
+        raise needs_processes(tasks[place], "Run the call on processes")
 
 
 def for_a_thread(

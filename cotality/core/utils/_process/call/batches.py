@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public
 from cotality.core.utils._process.engine.arrivals import driven
+from cotality.core.utils._process.engine.interrupted import hide_engine
 from cotality.core.utils._process.engine.run import Run, in_turn
 from cotality.core.utils._process.machine.object_size import size_of
 from cotality.core.utils._process.tasks.checks import (
@@ -17,8 +18,8 @@ from cotality.core.utils._process.tasks.checks import (
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
+from .declared import Options, UseProcesses, takes_options
 from .face import BATCHES
-from .options import Options, UseProcesses
 
 R = TypeVar("R")
 
@@ -95,6 +96,7 @@ def process_in_batches(
     **options: Unpack[Options],
 ) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]: ...
 @public
+@takes_options
 def process_in_batches(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -186,6 +188,10 @@ class Limits:
         memory: How many bytes all results may take that are here; None for no limit.
     """
 
+    held: int
+    seen: int
+    likely: float
+
     def __init__(self, count: int | None, memory: float | None) -> None:
         if count is None and memory is None:
             raise ValueError(
@@ -254,6 +260,9 @@ def batches(
             run.schedule.taken(count)
             run.schedule.most_ahead = limits.most_ahead
             del portion
+    except KeyboardInterrupt as struck:
+        hide_engine(struck)
+        raise
     finally:
         portions.close()
     if batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import ref
 
@@ -15,24 +15,29 @@ from cotality.core.utils._process.engine.run import Run
 from cotality.core.utils._process.engine.source import Source, source_of
 from cotality.core.utils._process.engine.waiting_retries import Retries
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.cpus import (
+    checked_max_workers,
+    default_workers,
+)
 from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.this_process import notice_fork
 from cotality.core.utils._process.tasks.checks import (
     OnError,
     checked_flag,
-    checked_max_workers,
     checked_on_error,
     checked_tasks,
-    checked_use_processes,
+    first_limited,
+    needs_processes,
 )
-from cotality.core.utils._process.tasks.from_data import total_of
+from cotality.core.utils._process.tasks.from_data import are_of_items, total_of
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
+from .declared import Options, UseProcesses
 from .face import LISTS, Face
 from .open_backend import open_backend
-from .options import Checked, Options, UseProcesses, checked_options, where_to_run
+from .options import Checked, checked_options, is_ours
+from .words import Said, place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead
@@ -65,8 +70,8 @@ class Call(NamedTuple):
         tasks: object,
         options: Options,
         *,
-        max_workers: object,
-        use_processes: object,
+        max_workers: object = None,
+        use_processes: object = None,
         return_exceptions: object = False,
         on_error: object = None,
         bounded: bool = False,
@@ -88,34 +93,41 @@ class Call(NamedTuple):
             ValueError: A value out of range.
         """
         notice_fork()
-        on_processes = checked_use_processes(use_processes)
+        place = place_said(options, use_processes)
+        number = workers_said(options, max_workers)
         policy = checked_on_error(
             on_error, checked_flag("return_exceptions", return_exceptions)
         )
         face.check_names({**options})
-        executor, on_processes = where_to_run(options.get("executor"), on_processes)
+        executor, on_processes = where_to_run(
+            options.get("executor"), place, face.default
+        )
         given = checked_options(
             {**options, "executor": executor},
             use_processes=on_processes,
             processes=face.processes,
+            word=place.word,
         )
         given = given._replace(way_out=face.threads)
-        if on_processes == "auto" and given.needs_processes:
+        checked = checked_tasks(tasks, may_be_async=may_be_async)
+        is_limited = not given.inline and has_limits(checked, on_processes, given, face)
+        if on_processes == "auto" and (given.needs_processes or is_limited):
             on_processes = True
         if policy == "raise" and given.max_failures is not None:
             raise ValueError(
                 f"max_failures={given.max_failures!r} needs on_error='group' or "
                 f"'return': with 'raise' the first failure ends the call"
             )
-        if max_workers is None and given.executor is None:
+        workers = None if number.value is None else checked_number(number, on_processes)
+        if workers is None and given.executor is None:
             given = given._replace(names_no_number=True)
             found_out = on_processes == "auto" and not given.inline
             default = default_workers(bool(on_processes), this_process.is_worker)
             is_theirs = on_processes is True and has_enclosing_pool()
-            max_workers = None if found_out or is_theirs else default
+            workers = None if found_out or is_theirs else default
         return cls(
-            checked_tasks(tasks, may_be_async=may_be_async),
-            None if max_workers is None else checked_max_workers(max_workers),
+            checked,
+            workers,
             on_processes,
             policy,
             given,
@@ -173,7 +185,11 @@ class Call(NamedTuple):
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
         options = self.options
         observers = Observers(self.observers())
-        policy = ErrorPolicy(self.on_error, options.max_failures)
+        policy = ErrorPolicy(
+            self.on_error,
+            options.max_failures,
+            of_items=are_of_items(self.tasks),
+        )
         measure = Measure.CPU if self.detailed else observers.measure
         measure = max([measure, *(brake.measure for brake in options.brakes)])
         total = total_of(self.tasks)
@@ -223,6 +239,37 @@ class Call(NamedTuple):
             ended = EndedCall(decided_by="plan", reason=self.planned)
             return CallLog(ended), *each
         return CallLog(), *each
+
+
+def has_limits(
+    tasks: object, on_processes: UseProcesses, options: Checked, face: Face
+) -> bool:
+    """Whether one of *tasks* has a time limit of its own, as far as that is known.
+
+    Raises:
+        ValueError: It has, and that cannot be kept where they are going to run.
+    """
+    if not isinstance(tasks, list | tuple):
+        return False
+    each = cast("Sequence[Task[Any]]", tasks)  # Any: as above
+    place = first_limited(each)
+    if place is None:
+        return False
+    if options.executor is not None and not is_ours(options.executor):
+        raise needs_processes(each[place], "Leave out executor")
+    if options.executor is None and not on_processes:
+        raise needs_processes(each[place], f"Add {face.processes}")
+    return True
+
+
+def checked_number(number: Said, on_processes: UseProcesses) -> int:
+    """The number of workers that a caller has said.
+
+    All CPUs are shared: in a worker process of ours, its part of them is one.
+    """
+    count = checked_max_workers(number.value, number.word)
+    is_share = isinstance(number.value, int) and number.value < 0
+    return 1 if is_share and on_processes is True and this_process.is_worker else count
 
 
 def has_enclosing_pool() -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cotality.core.utils._process.rules.decision import Decision
 
-logger = logging.getLogger(LOGGER)
+logger: logging.Logger = logging.getLogger(LOGGER)
 
 CALLERS_CHOICE = "the caller said so"
 DONE_SOON = "all was done before anything else would have paid"

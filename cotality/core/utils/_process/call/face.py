@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .options import Options
+from .declared import Options, UseProcesses
 
 
 class Face(NamedTuple):
@@ -17,20 +17,32 @@ class Face(NamedTuple):
     Attributes:
         parameters: What it takes by keyword besides `Options`.
         without: Those of the `Options` that it does not take.
+        also: Old words for some of the `Options` that it takes as well.
         processes: What to add for the tasks to run in processes; empty if they do.
         threads: What to add for them never to run there.
+        default: Where tasks run if nothing says that.
     """
 
     parameters: tuple[str, ...]
     without: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     processes: str = "use_processes=True"
     threads: str = "use_processes=False"
+    default: UseProcesses = False
 
     @property
     def names(self) -> list[str]:
         """All that can be given by keyword."""
-        options = [name for name in Options.__annotations__ if name not in self.without]
-        return [*self.parameters, *options]
+        others = self.options
+        return [*self.parameters, *(each for each in others if self.takes(each))]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return (*Options.__annotations__, *self.also)
+
+    def takes(self, name: str) -> bool:
+        """Whether *name* is an option of it, and not a parameter."""
+        return name not in self.without and name not in self.parameters
 
     def check_names(self, given: dict[str, object]) -> None:
         """See that all that is *given* by keyword exists.
@@ -39,15 +51,17 @@ class Face(NamedTuple):
             TypeError: Something does not.
         """
         for name in given:
-            if name in self.without or name not in Options.__annotations__:
+            if name in Options.__annotations__ and name not in self.without:
+                continue
+            if name not in self.also:
                 raise TypeError(self.unknown(name))
 
     def unknown(self, name: str) -> str:
-        import difflib
+        """What is to be said about *name*, which is no option."""
+        from .wrong_names import meant
 
         names = self.names
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = meant(name, names)
         return (
             f"there is no option {name!r}.{hint} The options are: {', '.join(names)}."
         )
@@ -59,3 +73,14 @@ STREAMS = Face((*WHERE, "return_exceptions", "on_error", "ordered"))
 OUTCOMES = Face((*WHERE, "ordered"))
 BATCHES = Face((*STREAMS.parameters, "batch_size", "max_memory_mb"))
 REPLAYS = Face(("keys", *WHERE), without=("dead_letters",))
+
+# The functions of one vocabulary, which find out where tasks are done soonest.
+RUNS = Face(
+    ("on_error",),
+    also=("max_workers", "use_processes"),
+    processes="processes=True",
+    threads="processes=False",
+    default="auto",
+)
+MAPS = RUNS._replace(parameters=("unpack", "on_error"))
+STREAMED_MAPS = RUNS._replace(parameters=("unpack", "ordered", "on_error"))

@@ -13,7 +13,13 @@ from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
 from cotality.core.utils._process.tasks.task import Task
 
-from .options import Options, UseProcesses
+from .declared import (
+    MapOptions,
+    Options,
+    UseProcesses,
+    takes_map_options,
+    takes_options,
+)
 
 R = TypeVar("R")
 
@@ -69,6 +75,7 @@ def execute_tasks_in_parallel(
     **options: Unpack[Options],
 ) -> list[R] | list[R | Exception]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -199,6 +206,7 @@ def execute_tasks_in_parallel_unordered(
     **options: Unpack[Options],
 ) -> list[R] | list[R | Exception]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_unordered(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -285,6 +293,7 @@ def execute_tasks_in_parallel_streaming(
     **options: Unpack[Options],
 ) -> Generator[tuple[int, R | Exception], None, None]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_streaming(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,
@@ -337,3 +346,56 @@ def execute_tasks_in_parallel_streaming(
         face=STREAMS,
     )
     return stream(call.blocking(), checked_flag("ordered", ordered))
+
+
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: Literal["raise", "group"] | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R]: ...
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: Literal["return"],
+    **options: Unpack[MapOptions],
+) -> list[R | Exception]: ...
+@overload
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R] | list[R | Exception]: ...
+@public
+@takes_map_options
+def run_tasks(
+    tasks: Iterable[Task[R]],
+    *,
+    on_error: OnError | None = None,
+    **options: Unpack[MapOptions],
+) -> list[R] | list[R | Exception]:
+    """Run *tasks*, many at a time; return their results in order.
+
+    As :func:`pmap`, for calls of several functions, or with arguments of their own::
+
+        run_tasks([Task.of(load_users, "eu"), Task.of(load_orders, since=2024)])
+
+    It is :func:`execute_tasks_in_parallel` in the words of :func:`pmap`, and finds out
+    by itself where tasks are done soonest.
+
+    Args:
+        tasks: What to run; any iterable of `Task`.
+        on_error: As for :func:`pmap`, like the *options*.
+
+    Raises:
+        TypeError: As from :func:`pmap`, or an element of *tasks* is no `Task`.
+        ValueError: As from :func:`pmap`.
+        Exception: As from :func:`pmap`.
+    """
+    from .face import RUNS
+    from .mapping import prepared
+
+    return prepared(tasks, on_error, options, face=RUNS).results()

@@ -17,8 +17,8 @@ from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
+from .declared import Options, UseProcesses, takes_options
 from .face import OUTCOMES, STREAMS
-from .options import Options, UseProcesses
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -78,6 +78,7 @@ def execute_tasks_in_parallel_async(
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -165,6 +166,7 @@ def execute_tasks_in_parallel_unordered_async(
     **options: Unpack[Options],
 ) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_unordered_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -246,6 +248,7 @@ def execute_tasks_in_parallel_streaming_async(
     **options: Unpack[Options],
 ) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
 @public
+@takes_options
 def execute_tasks_in_parallel_streaming_async(
     tasks: Tasks[R],
     max_workers: int | None = None,
@@ -289,6 +292,7 @@ def execute_tasks_in_parallel_streaming_async(
 
 
 @public
+@takes_options
 def iter_outcomes_async(
     tasks: Tasks[R],
     max_workers: int | None = None,

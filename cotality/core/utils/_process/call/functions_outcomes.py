@@ -12,13 +12,14 @@ from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
+from .declared import Options, UseProcesses, takes_options
 from .face import OUTCOMES
-from .options import Options, UseProcesses
 
 R = TypeVar("R")
 
 
 @public
+@takes_options
 def iter_outcomes(
     tasks: Iterable[Task[R]],
     max_workers: int | None = None,

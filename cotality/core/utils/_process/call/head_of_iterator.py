@@ -7,12 +7,13 @@ tells the loop to stop, and then a call goes on with the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from cotality._kit.struck import is_to_end_caller
+from cotality.core.utils._process.tasks.from_data import length_of
 
 from .head_start import PATIENCE, HeadStart
 from .plain_loop import copies_of
@@ -104,11 +105,3 @@ class IteratorHead(HeadStart):
 
         first = [Task(self.function)] * self.begun
         return TasksAfter(first, self.function, self.items, False, self.total)
-
-
-def length_of(data: object) -> int | None:
-    """How many items there are; None if nobody knows."""
-    try:
-        return len(data) if isinstance(data, Sized) else None
-    except TypeError:
-        return None  # it has a length as long as what it wraps has one

@@ -47,6 +47,10 @@ def results_with_head_start(
         results = head.run()
     except BaseException as struck:
         log_head(head, struck)
+        if isinstance(struck, KeyboardInterrupt):
+            from cotality.core.utils._process.engine.interrupted import hide_engine
+
+            hide_engine(struck)
         raise
     log_head(head, head.error)
     if head.error is not None:

@@ -15,7 +15,8 @@ from cotality.core.utils._process.machine.cpus import (
 )
 from cotality.core.utils._process.tasks.times import Measure
 
-from .options import Checked, UseProcesses, is_ours
+from .declared import UseProcesses
+from .options import Checked, is_ours
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.backends.processes import ProcessBackend

@@ -1,4 +1,4 @@
-"""The keyword-only options of all execution functions, declared once."""
+"""The keyword-only options of all execution functions, checked."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
 from functools import partial
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Literal,
-    NamedTuple,
-    Protocol,
-    TypeAlias,
-    TypedDict,
-)
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cotality._kit.public import public
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.machine.environment import MEMORY_VARIABLE
 from cotality.core.utils._process.tasks.checks import (
@@ -26,131 +17,20 @@ from cotality.core.utils._process.tasks.checks import (
     checked_seconds,
 )
 
+from .declared import DEFAULT_GRACE, UseProcesses
+from .words import MEANINGS
+
 # Every program loads this module. So what an option needs is imported only when a call
 # gives that option.
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from cotality.core.utils._process.durable.dead_letters.dead_letters import (
-        DeadLetters,
-    )
-    from cotality.core.utils._process.durable.journal.journal import Journal
     from cotality.core.utils._process.engine.brakes import Brake
     from cotality.core.utils._process.engine.observers import Observer
-    from cotality.core.utils._process.engine.rate import Rate
     from cotality.core.utils._process.engine.source import Memory
-    from cotality.core.utils._process.progress.option import ProgressOption
-    from cotality.core.utils._process.report.run_report import RunReport
     from cotality.core.utils._process.rules.retry import Retry
     from cotality.core.utils._process.workers.enclosures import Lender
     from cotality.core.utils._process.workers.worker_main import Initializer
-
-DEFAULT_GRACE = 5.0  # s
-
-# What says where tasks run.
-UseProcesses: TypeAlias = bool | Literal["auto"]
-
-
-# The same in words, for the option *executor*.
-ExecutorName: TypeAlias = Literal["threads", "processes", "auto"]
-MEANINGS: dict[object, UseProcesses] = {
-    "threads": False,
-    "processes": True,
-    "auto": "auto",
-}
-
-# Protocols, where Callable[..., object] and ContextVar[Any] would do: an Any among the
-# options makes mypy forget which overload of a call it is.
-
-
-class Function(Protocol):
-    """Anything that can be called, with any arguments."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> object: ...  # Any: see above
-
-
-class Variable(Protocol):
-    """A `ContextVar` of any type."""
-
-    @property
-    def name(self) -> str: ...
-
-    def get(self) -> object: ...
-
-
-@public
-class Options(TypedDict, total=False):
-    """What may be given by keyword to every execution function.
-
-    Attributes:
-        max_failures: End the call as soon as this many tasks have failed, with an
-            `ExceptionGroup` of their failures. None, the default, sets no limit. It
-            excludes ``on_error="raise"``, where the first failure ends the call.
-        retries: Run a failed task again: at most this many times, or as a `Retry` says.
-            A task that waits for its next attempt occupies no worker.
-        timeout: Seconds that one task may run; None, the default, sets no limit. The
-            time that a task waits for a worker does not count, nor the time that the
-            worker takes to unpickle it, imports included. Only on our worker processes.
-        grace: Seconds that running tasks get to finish when the call ends early, after
-            a failure or a `break`, before their workers are killed; 5 by default. None
-            waits as long as it takes. After Ctrl-C there is no grace. If Ctrl-C strikes
-            the body of a loop over a stream, the stream sees a `break`. Threads cannot
-            be killed, so the call always waits for them.
-        max_tasks_per_worker: Replace a worker process after this many tasks, for tasks
-            that leak; None, the default, never does. Such a call starts workers of its
-            own. Only on our worker processes.
-        progress: True shows a progress bar on standard error; a function gets a
-            `Progress` at most 20 times a second, and once at the end.
-        report: A `RunReport` for the call to fill.
-        journal: A `Journal`, in which the call writes down how each task ends.
-        resume: Continue from what the *journal* says: a task that finished or failed in
-            an earlier run does not run again, and has the outcome that it had then.
-        retry_failed: With *resume*, run failed tasks again.
-        dead_letters: A `DeadLetters`, which keeps the tasks that fail for good.
-        chunksize: The most tasks that travel together; None, the default, lets portions
-            grow until they hold about 20 ms of work.
-        memory_limit_mb: Megabytes (of 1,000,000 bytes) that the tasks which have been
-            handed out may take together, as measured from their arguments and results;
-            if these are large, fewer tasks run at a time. No task starts while the
-            machine or the container has less than a tenth of the limit free, at most
-            100 MB. None, the default, takes the value of ``COTALITY_MEMORY_LIMIT_MB``.
-        rate: A `Rate`: how many tasks may start in a given time.
-        circuit_breaker: A `Brake` such as `cotality.tuning.CircuitBreaker`, which fails
-            tasks at once while the service they depend on is down.
-        context: On processes, the context variables whose values the tasks see; none by
-            default. Each value has to be picklable. Tasks on threads always see all
-            variables of the caller.
-        initializer: Each worker calls it, with *initargs*, before its first task. If it
-            raises, the call fails. Such a call starts workers of its own.
-        initargs: The arguments of *initializer*.
-        executor: ``"threads"``, ``"processes"`` or ``"auto"``, which mean the same as
-            *use_processes* False, True or ``"auto"``. Or any
-            `concurrent.futures.Executor`, to run there instead of on our workers; the
-            call does not shut it down.
-        inline: Run everything in the calling thread, one task after the other, with all
-            other rules the same: for a debugger. Time limits are not kept.
-    """
-
-    max_failures: int | None
-    retries: int | Retry | None
-    timeout: float | None
-    grace: float | None
-    max_tasks_per_worker: int | None
-    progress: ProgressOption
-    report: RunReport | None
-    journal: Journal | None
-    resume: bool
-    retry_failed: bool
-    dead_letters: DeadLetters | None
-    chunksize: int | None
-    memory_limit_mb: float | None
-    rate: Rate | None
-    circuit_breaker: Brake | None
-    context: Sequence[Variable] | None
-    initializer: Function | None
-    initargs: tuple[object, ...]
-    executor: Executor | ExecutorName | None
-    inline: bool
 
 
 class Checked(NamedTuple):
@@ -205,12 +85,19 @@ NEEDS_PROCESSES = {
 
 
 def checked_options(
-    given: dict[str, Any], *, use_processes: UseProcesses, processes: str = ""
-) -> Checked:  # Any: what a caller wrote
+    given: dict[str, Any],  # Any: what a caller wrote
+    *,
+    use_processes: UseProcesses,
+    processes: str = "",
+    word: str = "use_processes",
+) -> Checked:
     """The options of a call, checked. Their names have been checked before.
 
     Args:
+        given: The options; an *executor* among them is none of our words.
+        use_processes: Where the tasks run, as the words say.
         processes: What messages tell the caller to add, to use processes.
+        word: What the caller has called *use_processes*.
 
     Raises:
         TypeError: An option that does not exist, or a value of the wrong type.
@@ -228,8 +115,8 @@ def checked_options(
         brakes=checked_brakes(given),
         context=checked_context(given.get("context")),
         initializer=checked_function("initializer", given.get("initializer")),
-        initargs=tuple(given.get("initargs") or ()),
-        executor=checked_executor(given.get("executor"), use_processes),
+        initargs=checked_initargs(given.get("initargs")),
+        executor=checked_executor(given.get("executor"), use_processes, word),
         inline=checked_flag("inline", given.get("inline", False)),
     )
     check_together(options, use_processes=use_processes, processes=processes)
@@ -247,20 +134,19 @@ def checked_options(
 def checked_brakes(given: dict[str, Any]) -> tuple[Brake, ...]:  # Any: as above
     """What may keep the tasks of the call from starting."""
     found: list[Brake] = []
-    limit = given.get("memory_limit_mb")
-    if limit is not None or MEMORY_VARIABLE in os.environ:
+    limit, size = given.get("memory_limit_mb"), given.get("memory_limit")
+    is_given = limit is not None or size is not None
+    if is_given or MEMORY_VARIABLE in os.environ:
         from cotality.core.utils._process.engine.memory_limit import (
             MemoryLimit,
             limit_of,
         )
 
-        found.append(MemoryLimit(limit_of(limit)))
+        found.append(MemoryLimit(limit_of(limit, size)))
     if (rate := given.get("rate")) is not None:
         from cotality.core.utils._process.engine.rate import Rate
 
-        if not isinstance(rate, Rate):
-            raise TypeError(f"rate must be a Rate, got {rate!r}. Rate(50, per=1.0)?")
-        found.append(rate)
+        found.append(Rate.of(rate))
     if (breaker := given.get("circuit_breaker")) is not None:
         from cotality.core.utils._process.engine.brakes import Brake
 
@@ -316,11 +202,13 @@ def watching(
         observers += [] if letters is None else [letters]
     report = None
     if given.get("report") is not None:
-        report = checked_report(given["report"])
-    if "progress" in given:
+        from cotality.core.utils._process.report.option import filled_by
+
+        report = filled_by(given["report"])
+    if not given.keys().isdisjoint(("progress", "unit")):
         from cotality.core.utils._process.progress.option import observer_of
 
-        shown = observer_of(given["progress"])
+        shown = observer_of(given.get("progress"), given.get("unit"))
         observers += [] if shown is None else [shown]
     if report is not None:
         observers.append(report.recorder())
@@ -387,15 +275,15 @@ def checked_retries(retries: object) -> Retry | None:
     return None if policy.attempts == 1 else policy
 
 
-def checked_report(report: object) -> RunReport:
-    from cotality.core.utils._process.report.run_report import RunReport
-
-    if not isinstance(report, RunReport):
-        raise TypeError(
-            f"report must be a RunReport to be filled, got {report!r}. Write "
-            f"report = RunReport() before the call, and look at it afterwards."
-        )
-    return report
+def checked_initargs(initargs: Any) -> tuple[Any, ...]:  # Any: of any function
+    if initargs is None:
+        return ()
+    if hasattr(initargs, "__iter__") and not isinstance(initargs, str | bytes):
+        return tuple(initargs)
+    raise TypeError(
+        f"initargs must be a tuple of arguments, got {initargs!r}. Write "
+        f"initargs=({initargs!r},)."
+    )
 
 
 def checked_context(
@@ -426,34 +314,15 @@ def checked_function(
     raise TypeError(f"{name} must be a function, got {function!r}")
 
 
-def where_to_run(
-    executor: object, use_processes: UseProcesses
-) -> tuple[Any, UseProcesses]:  # Any: what a caller wrote
-    """The executor of others, if *executor* is one, and *use_processes* as it says.
-
-    Raises:
-        ValueError: The two contradict one another, or *executor* is no known word.
-    """
-    if not isinstance(executor, str):
-        return executor, use_processes
-    if executor not in MEANINGS:
-        way = " Write inline=True." if executor == "sequential" else ""
-        raise ValueError(
-            f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
-            f"of concurrent.futures, got {executor!r}.{way}"
-        )
-    meaning = MEANINGS[executor]
-    if use_processes not in (False, meaning):
-        raise ValueError(
-            f"executor={executor!r} and use_processes={use_processes!r} contradict one "
-            f"another: leave out one of the two"
-        )
-    return None, meaning
-
-
 def checked_executor(
-    executor: Any, use_processes: UseProcesses
+    executor: Any, use_processes: UseProcesses, word: str
 ) -> Executor | None:  # Any: what a caller wrote
+    """The executor of others to run on, if *executor* is one.
+
+    Args:
+        use_processes: Whether the tasks are to run in processes, which would be ours.
+        word: What the caller has called that.
+    """
     if executor is None:
         return None
     from concurrent.futures import Executor
@@ -469,7 +338,7 @@ def checked_executor(
         raise TypeError(f"executor must be an executor, not its class {executor!r}")
     if use_processes:
         raise ValueError(
-            f"use_processes={use_processes!r} starts workers of ours, and executor= "
-            f"brings others: leave out one of the two"
+            f"{word}={use_processes!r} starts workers of ours, and executor= brings "
+            f"others: leave out one of the two"
         )
     return executor  # type: ignore[no-any-return]  # it can do what an Executor can

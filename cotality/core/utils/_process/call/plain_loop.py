@@ -72,6 +72,9 @@ def loop(
             results.append(call(given))
         except BaseException as error:
             if is_to_end_caller(error):
+                from cotality.core.utils._process.engine.interrupted import hide_engine
+
+                hide_engine(error)
                 raise
             fail(function, error, item, len(results), unpack=unpack)
         if context:
@@ -113,7 +116,8 @@ def fail(
 
     failure = task_failure(error)
     make = TasksOver(function, (), unpack=unpack).make
-    failure = blame(failure, make(function, item, index), index, next(numbers))
+    task = make(function, item, index)
+    failure = blame(failure, task, index, next(numbers), of_items=not unpack)
     raised = as_raised(failure)
     if raised is error:
         context = field_of(error, "__context__")

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .call import Call
+from .declared import Options
 from .face import LISTS, Face
-from .options import Options
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.tasks.outcome import Outcome
@@ -70,6 +70,8 @@ def prepare(
 class Prepared:
     """A call that is ready to run; each of its ways runs it, and it runs once."""
 
+    call: Call
+
     __slots__ = ("call",)
 
     def __init__(self, call: Call) -> None:
@@ -97,6 +99,12 @@ class Prepared:
         from cotality.core.utils._process.engine.delivery import stream
 
         return stream(self.one_by_one.blocking(), ordered)
+
+    def values(self, *, ordered: bool = True) -> Generator[Any, None, None]:
+        """Yield the results alone while the rest run; begins with ``next()``."""
+        from cotality.core.utils._process.engine.delivery import values
+
+        return values(self.one_by_one.blocking(), ordered)
 
     def outcomes(self, *, ordered: bool = True) -> Generator[Outcome[Any], None, None]:
         """Yield an `Outcome` for each task; no failure of a task is raised."""

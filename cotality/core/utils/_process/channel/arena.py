@@ -53,6 +53,12 @@ class Region:
         refused: How often in a row it was found in use.
     """
 
+    file: Descriptor
+    memory: mmap.mmap
+    refused: int
+    size: int
+    written: int
+
     __slots__ = ("file", "memory", "refused", "size", "written")
 
     def __init__(self, size: int) -> None:

@@ -92,6 +92,17 @@ class Ledger:
     itself: a method for it would take longer than all else.
     """
 
+    kinds: memoryview[int]
+    room: memoryview[int]
+    clocks: Columns
+    words: memoryview[int]
+    times: memoryview[float]
+    integers: memoryview[int]
+    floats: memoryview[float]
+    used: int
+    tasks_before: int
+    settled: int
+
     def __init__(self, memory: mmap.mmap | bytearray, offset: int = 0) -> None:
         view = memoryview(memory)[offset : offset + SLOT]
         fields, self.kinds, words, *columns, self.room = cut(view, *SIZES, ROOM)

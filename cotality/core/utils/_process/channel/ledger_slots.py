@@ -26,6 +26,11 @@ STACK = 64 * 1024  # bytes for the stack of one worker; faulthandler writes less
 class Slots:
     """The parent's side: *count* slots, handed to workers and taken back."""
 
+    size: int
+    tag: str
+    free: list[int]
+    memory: mmap.mmap
+
     def __init__(self, count: int) -> None:
         self.file: Descriptor | None = None
         self.stacks_file: Descriptor | None = None
@@ -81,6 +86,8 @@ class Slots:
 class Slot:
     """The parent's side of one worker's slot."""
 
+    ledger: Ledger
+
     def __init__(self, slots: Slots, number: int) -> None:
         self.slots = slots
         self.number = number
@@ -117,6 +124,12 @@ class Slot:
 class WorkerSlot:
     """The way of one slot into its worker, and what the worker makes of it."""
 
+    number: int
+    size: int
+    tag: str
+    fd: int
+    stacks_fd: int
+
     def __init__(
         self, number: int, size: int, tag: str, fd: int, stacks_fd: int
     ) -> None:
@@ -133,7 +146,8 @@ class WorkerSlot:
         return self.number, self.size, self.tag, *duplicates
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.number, self.size, self.tag, fd, stacks_fd = state
+        number, size, tag, fd, stacks_fd = state
+        self.number, self.size, self.tag = number, size, tag
         self.fd = -1 if fd is None else moved_up(fd.detach())
         self.stacks_fd = -1 if stacks_fd is None else moved_up(stacks_fd.detach())
 

@@ -15,6 +15,8 @@ from typing import Any
 class LinkEnd:
     """Pickled as the descriptor alone, where a descriptor can travel."""
 
+    end: socket.socket
+
     def __init__(self, end: socket.socket) -> None:
         self.end = end
 

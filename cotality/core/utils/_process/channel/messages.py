@@ -128,11 +128,19 @@ class Inbox:
     some. A large message is read straight into its own memory.
     """
 
+    memory: bytearray
+    start: bytes
+    number: int
+    microseconds: int
+    filled: int
+    is_drained: bool
+
     def __init__(self) -> None:
         self.memory = bytearray(READ_AT_ONCE)
         self.start = b""  # of a header that has not come whole
         self.kind: int = Kind.ITEM
-        self.number = self.microseconds = 0
+        self.number: int = 0
+        self.microseconds: int = 0
         self.body: bytes | bytearray | None = None  # None while a header is awaited
         self.filled = 0
         self.is_drained = False  # by the last read, as far as that can be told

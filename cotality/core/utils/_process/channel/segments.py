@@ -65,6 +65,10 @@ class Segment:
     something else by then (3.11 to 3.13).
     """
 
+    file: Descriptor | None
+    number: int
+    size: int
+
     __slots__ = ("__weakref__", "file", "number", "size")
 
     def __init__(self, file: Descriptor | None, size: int, number: int) -> None:

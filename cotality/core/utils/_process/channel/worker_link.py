@@ -27,6 +27,9 @@ class LinkEndedError(OSError):
 class WorkerLink:
     """Sends messages to the parent. A fork of the worker must not use it."""
 
+    lock: threading.RLock
+    is_sending: bool
+
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         # A signal handler may send in the middle of a message of its own thread.

@@ -5,8 +5,9 @@
   `arrivals_async` for an event loop, which may be one of `closed_loops`; what is held
   of one that is out: `ticket`;
 * what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
-* what failures mean: `error_policy`, and whose they are: `blame`; tasks that wait for
-  another attempt: `waiting_retries`;
+* what failures mean: `error_policy`, whose they are: `blame`, and what a caller may
+  have meant: `unpack_hint`; tasks that wait for another attempt: `waiting_retries`;
 * what a place to run looks like: `backend`; who may watch: `observers`;
-* how results reach plain code: `delivery`; tasks in the caller's own thread: `desk`.
+* how results reach plain code: `delivery`, and what is seen of it after a Ctrl-C:
+  `interrupted`; tasks in the caller's own thread: `desk`.
 """

@@ -8,6 +8,7 @@ from typing import Any, cast
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task, describe, numbered
 
+MISTAKEN = (TypeError, AttributeError)  # which a wrong call may raise
 numbers = itertools.count(1)  # of calls
 
 
@@ -28,13 +29,21 @@ class Blame(str):
 
 
 def blame(
-    error: Exception, task: Task[Any], index: int, call: int
-) -> Exception:  # Any: any task
+    error: Exception,
+    task: Task[Any],  # Any: any task
+    index: int,
+    call: int,
+    *,
+    of_items: bool = False,
+) -> Exception:
     """*error* with the note that says which task it comes from.
 
     It is a copy, without what others have noted there, if another task of the call has
     raised the same object: a future that several tasks wait for raises the same for
     each of them.
+
+    Args:
+        of_items: Whether the task was made of an item of some data.
     """
     note = Blame(f"Raised by {numbered(index, task)}: {describe(task)}")
     note.call, note.task_index = call, index
@@ -47,6 +56,12 @@ def blame(
             error = copy_of(error, notes[: notes.index(others[0])])
         if note not in field_notes(error):
             error.add_note(note)
+            if type(error) in MISTAKEN:
+                from .unpack_hint import unpack_hint
+
+                hint = unpack_hint(error, task, of_items=of_items)
+                if hint is not None:
+                    error.add_note(hint)
     except Exception as raised:
         if is_of_a_signal(raised):
             raise

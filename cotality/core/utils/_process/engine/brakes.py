@@ -98,6 +98,10 @@ class Refusal(ChunkReport):
 class Brakes:
     """All brakes of one call, between its engine and its backend."""
 
+    only_to_free_workers: bool
+    longest_portion: float
+    opens_at: float
+
     def __init__(self, each: Sequence[Brake] = ()) -> None:
         self.each = each
         self.only_to_free_workers = any(one.only_to_free_workers for one in each)

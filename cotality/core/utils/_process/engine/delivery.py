@@ -9,22 +9,31 @@ from typing import Any
 from cotality.core.utils._process.tasks.outcome import Outcome, Settled
 
 from .arrivals import BlockingArrivals, driven
+from .interrupted import hide_engine
 from .run import Run, in_turn
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
-    # Not a loop over what settles: a Ctrl-C would show a reader one more frame of ours.
-    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
-    portions = sorted(steps, key=lambda portion: portion.start)
+    portions = sorted(settled_in(run), key=lambda portion: portion.start)
     run.conclude()
     return joined(portions)
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
-    steps = driven(run.settled(), run.arrivals) if is_lonely(run) else all_settled(run)
-    portions = list(steps)
+    portions = settled_in(run)
     run.conclude()
     return joined(portions)
+
+
+def settled_in(run: Run) -> list[Settled]:
+    """All that settles in *run*."""
+    try:
+        if is_lonely(run):
+            return list(driven(run.settled(), run.arrivals))
+        return all_settled(run)
+    except KeyboardInterrupt as struck:
+        hide_engine(struck)
+        raise
 
 
 def is_lonely(run: Run) -> bool:
@@ -56,6 +65,27 @@ def stream(
             yield from portion.take()
             run.schedule.taken(count)
             del portion
+    except KeyboardInterrupt as struck:
+        hide_engine(struck)
+        raise
+    finally:
+        portions.close()
+    run.conclude()
+
+
+def values(run: Run, ordered: bool) -> Generator[Any, None, None]:  # Any: as above
+    portions = driven(in_turn(run, ordered), run.arrivals)
+    try:
+        for portion in portions:
+            count = len(portion.values)
+            if run.policy.leaves_in_place:
+                portion.put_errors_in_place()
+            yield from portion.take_values()
+            run.schedule.taken(count)
+            del portion
+    except KeyboardInterrupt as struck:
+        hide_engine(struck)
+        raise
     finally:
         portions.close()
     run.conclude()
@@ -71,6 +101,9 @@ def outcomes(
             yield from portion.take_outcomes()
             run.schedule.taken(count)
             del portion
+    except KeyboardInterrupt as struck:
+        hide_engine(struck)
+        raise
     finally:
         portions.close()
     run.conclude()

@@ -21,10 +21,22 @@ class ErrorPolicy:
             lets everything run and then raises all failures together.
         max_failures: How many failed tasks end the call, all of them raised together;
             None sets no limit.
+        of_items: Whether the tasks are made of the items of some data.
     """
 
-    def __init__(self, on_error: OnError, max_failures: int | None = None) -> None:
+    number: int
+    max_failures: int | None
+    is_over: bool
+
+    def __init__(
+        self,
+        on_error: OnError,
+        max_failures: int | None = None,
+        *,
+        of_items: bool = False,
+    ) -> None:
         self.number = next(numbers)
+        self.of_items = of_items
         self.on_error = on_error
         self.max_failures = 1 if on_error == "raise" else max_failures
         self.seen: list[tuple[int, Exception]] = []  # what may have to be raised
@@ -49,7 +61,9 @@ class ErrorPolicy:
         """
         for position in sorted(errors):
             index, task = start + position, tasks[position]
-            error = blame(errors[position], task, index, self.number)
+            error = blame(
+                errors[position], task, index, self.number, of_items=self.of_items
+            )
             errors[position] = error
             if self.counts:
                 self.seen.append((index, error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import inf
 from time import monotonic
 
+from cotality._kit import units
+from cotality._kit.safe_text import shortened
 from cotality.core.utils._process.machine.memory import (
     MB,
     memory_left,
@@ -156,20 +158,61 @@ def size_of_arguments(task: Task[object]) -> int:
     return sum(map(size_of, (*task.positional, *task.arguments.values())))
 
 
-def limit_of(given: object) -> int:
-    """A limit in megabytes as one in bytes; None takes that of the environment.
+def limit_of(megabytes: object, size: object = None) -> int:
+    """The limit of a call in bytes; without an argument, that of the environment.
+
+    Args:
+        megabytes: What the option *memory_limit_mb* says, if anything.
+        size: What *memory_limit* says: a text such as ``"2GB"``, or bytes.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is not more than 0, or the environment does not say any.
+        TypeError: It is no number, or says no size.
+        ValueError: It is not more than 0, or both are given.
     """
-    if given is None:
-        given = (memory_limit_from_environment() or 0) / MB
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise TypeError(f"memory_limit_mb must be a number or None, got {given!r}")
-    if not 0 < given < inf:
+    if size is not None:
+        if megabytes is not None:
+            raise ValueError(
+                f"memory_limit={size!r} and memory_limit_mb={megabytes!r} say the same "
+                f"thing twice: leave out one of the two"
+            )
+        return bytes_of(size)
+    if megabytes is None:
+        megabytes = (memory_limit_from_environment() or 0) / MB
+    if isinstance(megabytes, str):
+        raise TypeError(
+            f"memory_limit_mb must be a number or None, got {megabytes!r}. "
+            f"memory_limit={megabytes!r} takes a text."
+        )
+    if isinstance(megabytes, bool) or not isinstance(megabytes, int | float):
+        raise TypeError(f"memory_limit_mb must be a number or None, got {megabytes!r}")
+    if not 0 < megabytes < inf:
         raise ValueError(
             f"memory_limit_mb must be more than 0 and finite, in MB (1,000,000 bytes), "
-            f"got {given!r}. Leave it out for no limit."
+            f"got {megabytes!r}. Leave it out for no limit."
         )
-    return int(given * MB)
+    return int(megabytes * MB)
+
+
+def bytes_of(size: object) -> int:
+    """What *memory_limit* says, in bytes."""
+    if isinstance(size, bool) or not isinstance(size, int | float | str):
+        raise TypeError(
+            f"memory_limit must be a text such as '2GB', or bytes, got {size!r}"
+        )
+    found = units.bytes_in(size) if isinstance(size, str) else size
+    if found is None:
+        raise ValueError(
+            f"memory_limit must be a number with a unit, such as '2GB' or '500 MB', "
+            f"got {shortened(size, 40)}"
+        )
+    if not 0 < found < inf:
+        raise ValueError(
+            f"memory_limit must be more than 0 and finite, got {shortened(size, 40)}. "
+            f"Leave it out for no limit."
+        )
+    if found < MB and not isinstance(size, str):
+        raise ValueError(
+            f"memory_limit={size!r} would be that many bytes, less than a megabyte. "
+            f"Write it with a unit: '500MB', '2GB'."
+        )
+    return int(found)

@@ -155,13 +155,15 @@ class Observer:
 class Observers(Observer):
     """Several observers that look like one."""
 
+    measure: Measure
+
     def __init__(self, each: Sequence[Observer]) -> None:
         self.each = each
         wishes = [one.patience for one in each if one.patience is not None]
-        self.patience = min(wishes, default=None)
+        self.patience: float | None = min(wishes, default=None)
         self.measure = max((one.measure for one in each), default=Measure.NOTHING)
         diaries = [one.diary for one in each if one.diary is not None]
-        self.diary = diaries[0] if diaries else None
+        self.diary: Diary | None = diaries[0] if diaries else None
 
     def in_turn(self) -> Iterable[Observer]:
         """Each observer in turn; the diary, if there is one, notes how long it took."""

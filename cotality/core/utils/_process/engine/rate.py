@@ -57,8 +57,13 @@ class Rate(Brake):
     It costs about 4 microseconds for each portion, and each task is timed.
     """
 
+    window: Window
+    interval: float
+    lock: threading.Lock
+    opens_at: float
+
     only_to_free_workers = True
-    longest_portion = MOST_LATE / 2
+    longest_portion: float = MOST_LATE / 2
     measure = Measure.TIMES
 
     def __init__(self, count: int, per: float = 1.0) -> None:
@@ -71,7 +76,9 @@ class Rate(Brake):
             )
         self.count = checked
         self.per = seconds
-        self.largest_portion = max(1, math.floor(checked / seconds * MOST_LATE))
+        self.largest_portion: int | None = max(
+            1, math.floor(checked / seconds * MOST_LATE)
+        )
         self.window = Window(checked, seconds)
         self.out: list[Out] = []  # of which nobody knows yet whether they have begun
         self.interval = max(LOOK_LEAST, min(seconds / 4, LOOK_MOST))
@@ -79,6 +86,29 @@ class Rate(Brake):
 
     def __repr__(self) -> str:
         return f"Rate({self.count}, per={self.per})"
+
+    @classmethod
+    def of(cls, rate: object) -> Rate:
+        """What the option *rate* stands for: a `Rate`, or a number of tasks a second.
+
+        Raises:
+            TypeError: *rate* is neither.
+            ValueError: It is a number that is not more than 0, or is not finite.
+        """
+        if isinstance(rate, Rate):
+            return rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise TypeError(
+                f"rate must be a number of tasks a second or a Rate, got {rate!r}. "
+                f"Rate(100, per=60) is a hundred a minute."
+            )
+        if not 0 < rate < inf:
+            raise ValueError(
+                f"rate must be more than 0 tasks a second, and finite, got {rate!r}. "
+                f"Leave it out for no limit."
+            )
+        whole = math.floor(rate)
+        return cls(whole, whole / rate) if whole else cls(1, 1 / rate)
 
     def take(self, wanted: int) -> int:
         with self.lock:

@@ -32,7 +32,7 @@ from .arrivals import Arrivals
 from .backend import Backend
 from .brakes import Brakes
 from .error_policy import ErrorPolicy
-from .observers import NO_DIARY, Doing, Observers, Start
+from .observers import NO_DIARY, Diary, Doing, Observers, Start
 from .source import Source
 from .waiting_retries import LatestRun, Retries, tell_of_earlier
 
@@ -57,6 +57,12 @@ class Run:
             to be limited.
         detailed: Whether outcomes come with their details.
     """
+
+    arrivals: Arrivals
+    diary: Diary
+    is_on: bool
+    is_announced: bool
+    still_to_close: list[str]
 
     def __init__(
         self,

@@ -72,6 +72,10 @@ class Source:
     With a *memory*, tasks whose outcomes it knows are not handed out: they are `known`.
     """
 
+    looked_up: float
+    next_index: int
+    is_empty: bool
+
     def __init__(self) -> None:
         self.is_plain = False  # whether any thread may read the input
         self.memory: Memory | None = None

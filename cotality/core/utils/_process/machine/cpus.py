@@ -86,6 +86,25 @@ def default_workers(use_processes: bool, inside_worker: bool) -> int:
     return available_cpus()
 
 
+def checked_max_workers(max_workers: object, name: str = "max_workers") -> int:
+    """*max_workers* as a number of workers; negative ones count back from all CPUs.
+
+    Raises:
+        TypeError: It is no integer.
+        ValueError: It is 0.
+    """
+    if isinstance(max_workers, bool) or not isinstance(max_workers, int):
+        raise TypeError(f"{name} must be an integer or None, got {max_workers!r}")
+    if max_workers > 0:
+        return max_workers
+    if max_workers == 0:
+        raise ValueError(
+            f"{name} must be at least 1, got 0. -1 means all CPUs, and None leaves it "
+            f"to the machine."
+        )
+    return max(1, available_cpus() + 1 + max_workers)
+
+
 def default_threads() -> int:
     """How many threads there may be where their number is found out on the way."""
     return workers_from_environment() or MOST_THREADS_FOUND_OUT

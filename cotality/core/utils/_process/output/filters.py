@@ -33,6 +33,8 @@ class Levels(NamedTuple):
 class OutputRules:
     """What holds in the parent at one moment; the same object as long as it does."""
 
+    packed: bytes
+
     def __init__(self, levels: Levels, filters: list[Filter]) -> None:
         self.levels = levels
         self.filters = filters

@@ -85,6 +85,10 @@ class Packer:
             ours can receive.
     """
 
+    captured: Captured
+    ties: Ties
+    written_once: int
+
     def __init__(self, in_segments: bool = True) -> None:
         self.in_segments = in_segments
         self.captured = Captured()

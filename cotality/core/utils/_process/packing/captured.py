@@ -54,6 +54,10 @@ class Captured:
     that of another object by then.
     """
 
+    numbers: itertools.count[int]
+    has_groups: bool
+    written: int
+
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
         self.entries: dict[int, Entry] = {}  # by number

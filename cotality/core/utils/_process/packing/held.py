@@ -36,6 +36,9 @@ class Held:
         is_looked_into: Whether their content counts, and not only which they are.
     """
 
+    things: list[object]
+    is_looked_into: bool
+
     def __init__(self, function: object) -> None:
         self.things = list(things_of(function))
         self.content: tuple[bytes, frozenset[int]] | None = None

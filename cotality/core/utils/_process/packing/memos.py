@@ -87,6 +87,9 @@ class Memo:
         wrapping: Objects that were made for the pickling, and nobody else has.
     """
 
+    wrapping: frozenset[int]
+    size: int
+
     def __init__(
         self, pickler: Any, wrapping: Iterable[object] = ()
     ) -> None:  # Any: of C, or a `Probe`
@@ -134,10 +137,10 @@ class LastingMemo(Memo):
     """
 
     found: list[object] | None = None
-    is_asked = False
-    is_settled = False
-    is_code = False
-    is_alone = False
+    is_asked: bool = False
+    is_settled: bool = False
+    is_code: bool = False
+    is_alone: bool = False
 
     def parts(self) -> list[object]:
         """Without those that only the pickling has made, if it is asked again."""

@@ -102,6 +102,10 @@ class PackedFunction:
 class PackedFunctions:
     """The functions of a call; of many the latest."""
 
+    numbers: itertools.count[int]
+    costs: FunctionCosts
+    portion: int
+
     def __init__(self, in_segments: bool) -> None:
         self.in_segments = in_segments
         self.portion = 0  # which one is being packed

@@ -26,6 +26,10 @@ logger = logging.getLogger(LOGGER)
 class PerWorker:
     """Stands for an argument in a task; the function gets what its worker made."""
 
+    factory: Callable[..., Any]  # Any: of any result type
+    positional: tuple[Any, ...]  # Any: arguments of any function
+    arguments: dict[str, Any]  # Any: arguments of any function
+
     __slots__ = ("arguments", "factory", "positional")
 
     def __init__(

@@ -24,6 +24,8 @@ PROTOCOL = 5
 class Needed:
     """The definitions that pickles need which are made together."""
 
+    count: int
+
     def __init__(self) -> None:
         self.found: dict[Home, dict[str, Definition]] = {}
         self.rest: dict[Home, dict[str, Definition]] = {}

@@ -42,6 +42,9 @@ class User(NamedTuple):
 class Users:
     """The calls that use a pool. From any thread; each step is one of a dictionary."""
 
+    numbers: itertools.count[int]
+    latest: int
+
     def __init__(self) -> None:
         self.calls: dict[str, User] = {}
         self.numbers = itertools.count(1)

@@ -61,6 +61,12 @@ PLAIN = 8  # bytes, about, of a result that is a number, a truth value or None
 class PortionPacker:
     """Packs the portions of one call."""
 
+    call: str
+    script: Needed
+    packer: Packer
+    functions: PackedFunctions
+    script_count: int
+
     def __init__(
         self,
         *,

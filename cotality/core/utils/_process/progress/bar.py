@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.observers import Start
@@ -35,15 +35,24 @@ after_fork(running.clear)
 class Bar(Reporter):
     """Shows one call of this process."""
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
-        super().__init__(clock)
+    def __init__(
+        self,
+        clock: Callable[[], float] = perf_counter,
+        *,
+        title: str = "",
+        unit: str = "task",
+    ) -> None:
+        super().__init__(clock, title=title, unit=unit)
         self.face: Face | None = None
         self.has_shown = False
         self.place = StandardError(Kind.NOWHERE, None)
 
     def began(self, start: Start) -> None:
-        super().began(start)
         self.place = StandardError.now()
+        # The other words are ASCII, which any stream can take.
+        self.title = encodable(self.title, self.place.stream)
+        self.unit = encodable(self.unit, self.place.stream)
+        super().began(start)
         if self.place.stream is not None:
             self.due = start.at + FIRST_AFTER
             running.add(self)
@@ -111,3 +120,9 @@ class Bar(Reporter):
             if is_of_a_signal(raised):
                 raise
             # The same once more; it was said above.
+
+
+def encodable(text: str, stream: TextIO | None) -> str:
+    """*text* as *stream* can write it."""
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

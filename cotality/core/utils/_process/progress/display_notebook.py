@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .sentence import sentence
+from .sentence import in_html, titled
 from .snapshot import Progress
 
 
@@ -23,8 +23,7 @@ class NotebookFace:
 
     def show(self, progress: Progress) -> None:
         display: Any = importlib.import_module("IPython.display")  # Any: as above
-        text = sentence(progress)
-        content = {"text/plain": text, "text/html": f"{bar(progress)} {text}"}
+        content = {"text/plain": titled(progress), "text/html": in_html(progress)}
         if self.output is None:
             self.output = display.display(content, raw=True, display_id=True)
         else:
@@ -32,10 +31,3 @@ class NotebookFace:
 
     def close(self, progress: Progress) -> None:
         self.show(progress)
-
-
-def bar(progress: Progress) -> str:
-    """The bar as HTML; one without a value, for an unknown total, moves by itself."""
-    if progress.total is None and not progress.finished:
-        return "<progress></progress>"
-    return f'<progress value="{progress.done}" max="{progress.total or 1}"></progress>'

@@ -9,7 +9,7 @@ from typing import TextIO
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.this_process import after_fork
 
-from .sentence import sentence
+from .sentence import sentence, titled
 from .snapshot import Progress
 
 BAR_WIDTH = 24
@@ -45,7 +45,7 @@ class LogFace:
         above = face_that_stands()
         if above:
             above.erase()
-        self.stream.write(f"progress: {sentence(progress)}\n")
+        self.stream.write(f"{progress.name or 'progress'}: {sentence(progress)}\n")
         self.stream.flush()
 
     def close(self, progress: Progress) -> None:
@@ -100,7 +100,7 @@ class LineFace:
 
 def line(progress: Progress, width: int) -> str:
     """The sentence for *progress*, with a bar before it if there is room for it."""
-    text = sentence(progress)
+    text = titled(progress)
     with_bar = f"{bar(progress)} {text}"
     return (with_bar if len(with_bar) <= width else text)[:width]
 

@@ -19,7 +19,7 @@ from rich.table import Column
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import output_place
-from .sentence import sentence
+from .sentence import titled
 from .snapshot import Progress
 
 
@@ -102,7 +102,7 @@ class RichFace:
             self.row,
             completed=progress.done,
             total=progress.total,
-            description=sentence(progress),
+            description=titled(progress),
             visible=True,
             refresh=True,
         )

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 import tqdm
 
 from .display_plain import FALLBACK_COLUMNS, columns
-from .sentence import sentence
+from .sentence import titled
 from .snapshot import Progress
 
 WITH_TOTAL = "{percentage:3.0f}% |{bar:24}| {desc}"
@@ -60,4 +60,4 @@ class TqdmFace:
         self.bar.n = progress.done
         self.bar.total = progress.total
         self.bar.bar_format = WITH_TOTAL if progress.total else WITHOUT_TOTAL
-        self.bar.set_description_str(sentence(progress), refresh=False)
+        self.bar.set_description_str(titled(progress), refresh=False)

@@ -50,10 +50,26 @@ class Rate:
 
 
 class Meter:
-    """Counts what happens in a call, and makes a `Progress` of it when asked."""
+    """Counts what happens in a call, and makes a `Progress` of it when asked.
 
-    def __init__(self, total: int | None, workers: int, at: float) -> None:
+    Args:
+        total: How many tasks there are; None if nobody knows.
+        workers: How many run at a time.
+        at: When the call began.
+        name: As of the `Progress`, as is *unit*.
+    """
+
+    def __init__(
+        self,
+        total: int | None,
+        workers: int,
+        at: float,
+        name: str = "",
+        unit: str = "task",
+    ) -> None:
         self.total = total
+        self.name = name
+        self.unit = unit
         self.began = at
         self.rate = Rate(at, workers)
         self.done = self.failed = self.retried = self.in_flight = 0
@@ -98,4 +114,6 @@ class Meter:
             elapsed_seconds=now - self.began,
             remaining_seconds=remaining,
             finished=finished,
+            name=self.name,
+            unit=self.unit,
         )

@@ -39,13 +39,21 @@ class Reporter(Observer):
 
     name = "progress"
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = perf_counter,
+        *,
+        title: str = "",
+        unit: str = "task",
+    ) -> None:
         self.clock = clock
+        self.title = title
+        self.unit = unit
         self.meter: Meter | None = None  # until the call begins
         self.due = inf
 
     def began(self, start: Start) -> None:
-        self.meter = Meter(start.total, start.workers, start.at)
+        self.meter = Meter(start.total, start.workers, start.at, self.title, self.unit)
 
     def input_ended(self, total: int) -> None:
         if self.meter:
@@ -100,8 +108,10 @@ class CallbackReporter(Reporter):
         self,
         callback: Callable[[Progress], object],
         clock: Callable[[], float] = perf_counter,
+        *,
+        unit: str = "task",
     ) -> None:
-        super().__init__(clock)
+        super().__init__(clock, unit=unit)
         self.callback = callback
         self.has_raised = False
 

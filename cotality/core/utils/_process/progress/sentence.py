@@ -1,16 +1,72 @@
-"""The one sentence that every display shows."""
+"""The one sentence that every display shows, and its bar in HTML."""
 
 from __future__ import annotations
 
-from cotality._kit import units
+from html import escape
+from typing import Protocol
 
-from .snapshot import Progress
+from cotality._kit import units
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 
 
-def sentence(progress: Progress) -> str:
+class Shown(Protocol):
+    """What is shown of a `Progress`, which shows itself in these words."""
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int | None: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    @property
+    def retried(self) -> int: ...
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def elapsed_seconds(self) -> float: ...
+
+    @property
+    def remaining_seconds(self) -> float | None: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def unit(self) -> str: ...
+
+
+def in_html(progress: Shown) -> str:
+    """The browser's own bar, and the sentence."""
+    return f"{bar(progress)} {escape(titled(progress))}"
+
+
+def bar(progress: Shown) -> str:
+    """The bar as HTML; one without a value, for an unknown total, moves by itself."""
+    if progress.total is None and not progress.finished:
+        return "<progress></progress>"
+    return f'<progress value="{progress.done}" max="{progress.total or 1}"></progress>'
+
+
+def titled(progress: Shown) -> str:
+    """The name of the call, if it has one, and the sentence."""
+    return (
+        f"{progress.name}: {sentence(progress)}"
+        if progress.name
+        else (sentence(progress))
+    )
+
+
+def sentence(progress: Shown) -> str:
     """*progress* in words; ASCII, so that any terminal and any file can take it."""
     parts = [tasks_done(progress)]
     if progress.finished:
@@ -30,10 +86,19 @@ def sentence(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def tasks_done(progress: Progress) -> str:
+def tasks_done(progress: Shown) -> str:
     if progress.total is None or progress.done == progress.total:
-        return f"{progress.done:,} task{'' if progress.done == 1 else 's'}"
-    return f"{progress.done:,}/{progress.total:,} tasks"
+        return units.number(progress.done, progress.unit, plural(progress.unit))
+    return f"{progress.done:,}/{progress.total:,} {plural(progress.unit)}"
+
+
+def plural(unit: str) -> str:
+    """``"files"`` for ``"file"`` or ``"files"``; ``"entries"`` for ``"entry"``."""
+    if unit.endswith("s"):
+        return unit
+    if unit.endswith("y") and unit[-2:-1] not in "aeiou":
+        return f"{unit[:-1]}ies"
+    return f"{unit}s"
 
 
 def duration(seconds: float) -> str:

@@ -27,6 +27,8 @@ class Progress:
             that is not known.
         finished: Whether the call is over, for whatever reason: this is the last
             snapshot.
+        name: What the call does, as ``progress="Hashing"`` says; empty if nothing does.
+        unit: What one task is called, as ``unit="file"`` says.
     """
 
     done: int
@@ -38,3 +40,17 @@ class Progress:
     elapsed_seconds: float
     remaining_seconds: float | None
     finished: bool
+    name: str = ""
+    unit: str = "task"
+
+    def __str__(self) -> str:
+        """In words, as the bar has it."""
+        from .sentence import titled
+
+        return titled(self)
+
+    def _repr_html_(self) -> str:
+        """A notebook shows a bar."""
+        from .sentence import in_html
+
+        return in_html(self)

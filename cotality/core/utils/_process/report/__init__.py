@@ -3,9 +3,10 @@
 * what is known: `figures`, with `worker_rows` (workers, slowest tasks), `timeline`
   (when they were busy), `diary` (what else went on meanwhile), `seen` (what workers say
   besides) and `failure_groups`; a person's way to all of it: `run_report`;
+* what a call is given of it: the `option`;
 * who writes it down while the run goes on: `recorder`, from each `ran_portion`, with
   `task_names`;
 * why it was not faster: `causes`; how much faster than a loop it was: `yardstick`;
-* how it is shown: `as_text`, `as_trace` (a file for Perfetto), `as_page` (for a
-  browser, from ``page.html``, ``page.css`` and ``page.js``).
+* how it is shown: `as_text`, `as_cell` (in a notebook), `as_trace` (a file for
+  Perfetto), `as_page` (for a browser, from ``page.html``, ``page.css``, ``page.js``).
 """

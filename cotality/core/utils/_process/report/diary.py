@@ -22,6 +22,8 @@ LONGEST = 1e9  # s, of a run; what is later comes of a clock that is wrong
 class Pieces:
     """Seconds of several kinds, each spread over the pieces of the run's time."""
 
+    width: float
+
     def __init__(self) -> None:
         self.width = FINEST
         self.columns: dict[str | int, array[float]] = {}
@@ -87,6 +89,15 @@ class RunDiary(Diary):
         away: For how long (s) the driving thread was in code of others.
         spent: The seconds for each observer that was told of something.
     """
+
+    pieces: Pieces
+    began_at: float
+    doing: int
+    since: float
+    workers: int
+    workers_since: float
+    away: float
+    is_over: bool
 
     def __init__(self) -> None:
         self.pieces = Pieces()

@@ -25,6 +25,23 @@ State = Literal["new", "taken", "running", "ended"]
 class RunFigures:
     """What is known of a run; `RunReport` says what each of them means."""
 
+    arguments: bool
+    started_at: float
+    wall_seconds: float
+    task_seconds: float
+    cpu_seconds: float
+    wasted_seconds: float
+    overhead_seconds: float
+    startup_seconds: float
+    other_cpu_seconds: float
+    input_seconds: float
+    consumer_seconds: float
+    retry_wait_seconds: float
+    slowest_so_far: Slowest
+    timeline: Timeline
+    diary: RunDiary
+    seen: Seen
+
     def __init__(self, *, name: str = "", arguments: bool = True) -> None:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
             raise TypeError(f"the name of a RunReport must be a text, got {name!r}")

@@ -11,7 +11,10 @@ from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Times, Timing
 
 if TYPE_CHECKING:
+    from array import array
+
     from cotality.core.utils._process.portions.chunk import ChunkReport
+    from cotality.core.utils._process.tasks.times import Clues
 
 # Workers on another machine have another clock: beyond this (s) it cannot be ours.
 CLOCK_TOLERANCE = 1e-3
@@ -26,6 +29,19 @@ class Ran:
         deaths: The positions of those that ended with their worker.
         failed: The positions of all that failed, in order.
     """
+
+    start: int
+    tasks: list[Task[Any]]
+    attempt: int
+    worker: str
+    clues: Clues | None
+    positions: Sequence[int]
+    times: Times
+    starts: array[float]
+    seconds: list[float]
+    overhead: float
+    offset: float
+    wasted: float
 
     def __init__(
         self,

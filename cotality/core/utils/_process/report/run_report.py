@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cotality._kit.public import public
 from cotality._kit.safe_text import printable
 
-from .figures import RunFigures
+from .figures import RunFigures, State
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.observers import Observer
@@ -100,8 +100,23 @@ class RunReport(RunFigures):
                 "this RunReport belongs to another call already: its figures would be "
                 "of two calls at once. Make a new one, RunReport(), for each call."
             )
-        self.state = "taken"
+        self.state: State = "taken"
         return Recorder(self)
+
+    def __repr__(self) -> str:
+        """In one line; `summary` says more."""
+        from .as_text import headline
+
+        if self.state in ("new", "taken"):
+            return "<RunReport: nothing has been run yet>"
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return printable(f"<RunReport: {headline(self)}, {self.done:,} done{failed}>")
+
+    def _repr_html_(self) -> str:
+        """A notebook shows the summary, the explanation, failures and slow tasks."""
+        from .as_cell import cell_of
+
+        return cell_of(self)
 
     @property
     def gain(self) -> Gain | None:

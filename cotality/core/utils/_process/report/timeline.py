@@ -75,6 +75,9 @@ def name_only(call: str) -> str:
 class Timeline:
     """The spans of each row; at most `SPAN_LIMIT` of them, or one for each row."""
 
+    count: int
+    resolution: float
+
     def __init__(self, limit: int = SPAN_LIMIT) -> None:
         self.limit = limit
         self.rows: list[list[Span]] = []

@@ -52,6 +52,11 @@ class Rules(NamedTuple):
 class Pace:
     """How many tasks make a portion of the wanted length, learnt from past portions."""
 
+    portion_cost: float
+    mean: float
+    size: int
+    proven: int
+
     def __init__(self, rules: Rules, workers: int, largest: int) -> None:
         self.rules = rules
         self.workers = workers
@@ -109,6 +114,15 @@ class Schedule:
         largest_portion: A limit below the one of the rules, or None.
         ready_per_worker: As in the rules, if it has to be something else.
     """
+
+    rules: Rules
+    most_ready: int
+    workers: int
+    pace: Pace
+    portions_out: int
+    ahead: int
+    settled: int
+    out: int
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ Pure rules: no clock, no sleeping. The engine keeps the tasks that wait.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -36,17 +36,18 @@ ONLY_WHEN_NAMED = (
     TaskNotPicklableError,
     WorkerStartError,
 )
+DEFAULT_RETRIES = 2
 MOST_DOUBLINGS = 1023  # a float cannot hold the next power of two
 
 
 @public
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Retry:
     """How often a task that fails is tried again, for which failures, and when.
 
-    ``retries=Retry(5, on=ConnectionError)`` runs a task up to five times.
-    ``retries=4`` says the same in another way, four times more after the first, and
-    for every exception that a task raises.
+    A number says how often a failed task runs *again*: ``retries=4`` and ``Retry(4)``
+    both run it up to five times. ``retries=Retry(4, on=ConnectionError)`` does so for
+    one kind of failure, ``retries=4`` for every exception that a task raises.
 
     Before attempt 2 there is a pause of up to *backoff* seconds, and the longest pause
     doubles with each attempt, up to *max_delay*. A pause is a random part of it (full
@@ -54,8 +55,13 @@ class Retry:
     not all come back together. See "Exponential Backoff And Jitter", AWS Architecture
     Blog, 2015.
 
+    Args:
+        retries: How often a failed task runs again; 0 is no retry.
+        on: As the attribute, as are *backoff*, *jitter* and *max_delay*.
+        attempts: Deprecated: one more than *retries*. Give only one of the two.
+
     Attributes:
-        attempts: How often a task may run in all, at least 1, which is no retry.
+        attempts: How often a task may run in all: one more than *retries*.
         on: Which failures are tried again: an exception class, or several in a tuple,
             subclasses included; or a function that is given the exception and says so.
             By default every exception that a task raises.
@@ -74,20 +80,39 @@ class Retry:
         TypeError: Something is not what it must be.
     """
 
-    attempts: int = 3
+    # Without defaults, which slots would not take: `__init__` has them.
+    attempts: int = field()
     _: KW_ONLY
-    on: Classes | Predicate = (Exception,)
-    backoff: float = 0.5
-    jitter: bool = True
-    max_delay: float = 30.0
+    on: Classes | Predicate = field()
+    backoff: float = field()
+    jitter: bool = field()
+    max_delay: float = field()
 
-    def __post_init__(self) -> None:
-        check_count("attempts", self.attempts, least=1)
-        check_delay("backoff", self.backoff)
-        check_delay("max_delay", self.max_delay)
-        if not isinstance(self.jitter, bool):
-            raise TypeError(f"jitter must be True or False, got {self.jitter!r}")
-        object.__setattr__(self, "on", checked_on(self.on))
+    def __init__(
+        self,
+        retries: int = DEFAULT_RETRIES,
+        *,
+        on: Classes | Predicate = (Exception,),
+        backoff: float = 0.5,
+        jitter: bool = True,
+        max_delay: float = 30.0,
+        attempts: int | None = None,
+    ) -> None:
+        check_delay("backoff", backoff)
+        check_delay("max_delay", max_delay)
+        if not isinstance(jitter, bool):
+            raise TypeError(f"jitter must be True or False, got {jitter!r}")
+        put = object.__setattr__  # it is frozen
+        put(self, "attempts", attempts_of(retries, attempts))
+        put(self, "on", checked_on(on))
+        put(self, "backoff", backoff)
+        put(self, "jitter", jitter)
+        put(self, "max_delay", max_delay)
+
+    @property
+    def retries(self) -> int:
+        """How often a failed task runs again."""
+        return self.attempts - 1
 
     def __repr__(self) -> str:
         if are_classes(self.on):
@@ -96,7 +121,7 @@ class Retry:
         else:
             shown = name_of_function(self.on)
         return (
-            f"Retry({self.attempts}, on={shown}, backoff={self.backoff}, "
+            f"Retry({self.retries}, on={shown}, backoff={self.backoff}, "
             f"jitter={self.jitter}, max_delay={self.max_delay})"
         )
 
@@ -120,8 +145,7 @@ class Retry:
             raise TypeError(
                 f"retries must be a number of retries, a Retry or None, got {retries!r}"
             )
-        check_count("retries", retries, least=0)
-        return cls(attempts=retries + 1)
+        return cls(retries)
 
     def is_retryable(self, error: Exception) -> bool:
         """Whether a task that failed with *error* should run again.
@@ -161,6 +185,28 @@ class Retry:
         return longest * random()
 
 
+def attempts_of(retries: int, attempts: int | None) -> int:
+    """How often a task may run in all."""
+    check_count("retries", retries, least=0)
+    if attempts is None:
+        return retries + 1
+    check_count("attempts", attempts, least=1)
+    if retries != DEFAULT_RETRIES:
+        raise ValueError(
+            f"retries={retries!r} and attempts={attempts!r} both say how often a task "
+            f"runs: leave out attempts"
+        )
+    from warnings import warn
+
+    warn(
+        f"Retry(attempts={attempts}) is deprecated: write Retry({attempts - 1}), which "
+        f"says how often a failed task runs again, as retries={attempts - 1} does",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return attempts
+
+
 def are_classes(on: Classes | Predicate) -> TypeIs[tuple[type[Exception], ...]]:
     """Whether a checked *on* holds classes; otherwise it is a function."""
     return isinstance(on, tuple)
@@ -198,11 +244,11 @@ def checked_on(on: object) -> Classes | Predicate:
             f"an exception, got {on!r}"
         )
     if not classes:
-        raise ValueError("on names no exception: leave it out, or use attempts=1")
+        raise ValueError("on names no exception: leave it out, or use Retry(0)")
     for each in classes:
         if not isinstance(each, type) or not issubclass(each, Exception):
             raise TypeError(f"on must hold classes of exceptions only, got {each!r}")
     return cast("tuple[type[Exception], ...]", classes)
 
 
-NEVER = Retry(attempts=1)
+NEVER = Retry(0)

@@ -3,7 +3,7 @@
 * what is called: `task`; tasks made of a function and data: `from_data`, or of `calls`
   of another library;
 * what the arguments of public functions must be: `checks`, which refuse an
-  `async_function`;
+  `async_function`, and `seconds`;
 * what became of a task, and the portions that go out and come back: `outcome`, with
   its `times`;
 * the errors of our own that a task can end in: `errors`, which are also those of a

@@ -1,7 +1,8 @@
-"""The error for an ``async def`` in the place of a plain function.
+"""The error for an ``async def`` or a generator in the place of a plain function.
 
 Calling it would give a coroutine that nobody awaits, which is not a result. A worker
-has no event loop to run it in, so that is an error before anything is called.
+has no event loop to run it in, so that is an error before anything is called. Likewise
+a function with ``yield`` in it: its call runs nothing of it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ CALL = "__call__"  # the method, not whether there is one
 ASYNC_GENERATOR = 0x200  # as inspect.CO_ASYNC_GENERATOR
 
 
-def check_no_async(function: object, what: str) -> None:
-    """Raise a `TypeError` if to call *function* gives a coroutine."""
+def check_flags_of(function: object, what: str, wrong: int) -> None:
+    """Raise a `TypeError` if *function* is of a kind that is *wrong*."""
     flags = flags_of(function)
-    if not flags & ASYNC:
+    if not flags & wrong:
         return
     name = name_of_function(function)
+    if not flags & ASYNC:
+        raise TypeError(
+            f"{what} is {name}, a generator: to call it runs nothing of it. Make it "
+            f"return a list, or call list({name}(...)) in a plain function."
+        )
     if flags & ASYNC_GENERATOR:
         raise TypeError(
             f"{what} is {name}, an asynchronous generator, which only an event loop "

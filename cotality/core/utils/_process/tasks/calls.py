@@ -21,6 +21,8 @@ Call: TypeAlias = tuple[
 class Calls(Sequence[Task[Any]]):  # Any: tasks of every result type
     """The tasks that stand for *items*."""
 
+    items: Sequence[Call]
+
     __slots__ = ("items",)
 
     def __init__(self, items: Sequence[Call]) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterable, Iterable, Sequence
+from os import PathLike
 from types import BuiltinFunctionType, FunctionType
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from .task import ASYNC, Task
+from .seconds import checked_seconds as checked_seconds  # with the others
+from .task import ASYNC, LATER, Task, marks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OnError: TypeAlias = Literal["raise", "return", "group"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "return", "group")
-
-
-def checked_max_workers(max_workers: object) -> int:
-    """*max_workers* as a number of workers."""
-    if isinstance(max_workers, bool) or not isinstance(max_workers, int):
-        raise TypeError(f"max_workers must be an integer or None, got {max_workers!r}")
-    if max_workers < 1:
-        raise ValueError(f"max_workers must be at least 1, got {max_workers!r}")
-    return max_workers
 
 
 def checked_tasks(tasks: object, *, may_be_async: bool) -> Any:  # Any: (async) iterable
@@ -62,32 +57,49 @@ def check_functions(
     for index, task in enumerate(tasks, first):
         function = task.callback_function
         if function is not last:  # mostly all tasks call the same
-            check_function(function, f"the function of tasks[{index}]")
+            check_runs(function, f"the function of tasks[{index}]")
             last = function
+
+
+def first_limited(
+    tasks: Sequence[Task[Any]],
+) -> int | None:  # Any: tasks of every result type
+    """The place of the first of *tasks* that has a time limit of its own."""
+    if not marks.timeout_was_used:
+        return None
+    for place, task in enumerate(tasks):
+        if task.timeout is not None:
+            return place
+    return None
+
+
+def needs_processes(task: Task[Any], way_out: str) -> ValueError:  # Any: any task
+    """What to say where the time limit of *task* cannot be kept."""
+    return ValueError(
+        f"{task!r} needs worker processes of ours for its timeout, because a thread "
+        f"cannot be stopped. {way_out}, or leave the timeout out."
+    )
 
 
 def check_function(function: object, what: str) -> None:
     """See that *function* is none that only an event loop can run."""
+    check_flags(function, what, ASYNC)
+
+
+def check_runs(function: object, what: str) -> None:
+    """See that a call of *function* runs it: it is no coroutine, and no generator."""
+    check_flags(function, what, LATER)
+
+
+def check_flags(function: object, what: str, wrong: int) -> None:
     if isinstance(function, FunctionType):
-        if not function.__code__.co_flags & ASYNC:
+        if not function.__code__.co_flags & wrong:
             return
     elif isinstance(function, BuiltinFunctionType | type):
         return
-    from .async_function import check_no_async
+    from .async_function import check_flags_of
 
-    check_no_async(function, what)
-
-
-def checked_seconds(name: str, seconds: object, *, zero: bool) -> float | None:
-    """*seconds* as a duration, or None for no limit."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{name} must be a number of seconds or None, got {seconds!r}")
-    if math.isnan(seconds) or seconds < 0 or (seconds == 0 and not zero):
-        least = "at least 0" if zero else "more than 0"
-        raise ValueError(f"{name} must be {least} seconds, got {seconds!r}")
-    return None if math.isinf(seconds) else float(seconds)
+    check_flags_of(function, what, wrong)
 
 
 def checked_count(name: str, count: object) -> int | None:
@@ -101,6 +113,15 @@ def checked_count(name: str, count: object) -> int | None:
     return count
 
 
+def path_in(value: object) -> Path | None:
+    """*value* as a path if it is the name of a file, else None."""
+    if not isinstance(value, str | PathLike):
+        return None
+    from pathlib import Path
+
+    return Path(cast("str | PathLike[str]", value))
+
+
 def checked_flag(name: str, flag: object) -> bool:
     """*flag* as True or False."""
     if not isinstance(flag, bool):
@@ -108,12 +129,14 @@ def checked_flag(name: str, flag: object) -> bool:
     return flag
 
 
-def checked_use_processes(use_processes: object) -> bool | Literal["auto"]:
+def checked_use_processes(
+    use_processes: object, name: str = "use_processes"
+) -> bool | Literal["auto"]:
     if isinstance(use_processes, bool):
         return use_processes
     if use_processes == "auto":
         return "auto"
-    message = f"use_processes must be True, False or 'auto', got {use_processes!r}"
+    message = f"{name} must be True, False or 'auto', got {use_processes!r}"
     raise (ValueError if isinstance(use_processes, str) else TypeError)(message)
 
 

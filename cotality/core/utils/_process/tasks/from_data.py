@@ -38,6 +38,9 @@ class TasksOver(CountedTasks[R]):
         total: How many there are; None takes the length of *data*, if it has one.
     """
 
+    is_plain: bool
+    total: int | None
+
     def __init__(
         self,
         function: Callable[..., R],
@@ -49,14 +52,15 @@ class TasksOver(CountedTasks[R]):
         super().__init__(total)
         self.function = function
         self.data = data
-        self.make = unpacked if unpack else single
+        self.unpack = unpack
+        # Any: as above
+        self.make: Callable[[Callable[..., Any], Any, int], Task[Any]] = (
+            unpacked if unpack else single
+        )
         # Whether any thread may read it: there is no code of others in that.
         self.is_plain = type(data) in (list, tuple, range)
-        if total is None and isinstance(data, Sized):
-            try:
-                self.total = len(data)
-            except TypeError:
-                pass  # it has a length as long as what it wraps has one
+        if total is None:
+            self.total = length_of(data)
 
     def __iter__(self) -> Iterator[Task[R]]:
         make, function = self.make, self.function
@@ -121,6 +125,68 @@ def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
         f"items must be tuples, lists or mappings to be unpacked, but item {index} is "
         f"{shortened(item, 80)}. Without unpack=True each item is one argument."
     )
+
+
+def data_to_read(data: object, name: str) -> Iterable[Any]:  # Any: as above
+    """*data*, whose items are to be arguments.
+
+    Args:
+        name: What the caller has called it.
+
+    Raises:
+        TypeError: It has no items, or they are not what somebody means who gives it.
+    """
+    given: object = data
+    if isinstance(data, Mapping):
+        raise TypeError(
+            f"{name} must not be a mapping, got {shortened(given, 60)}: its items "
+            f"would be its keys. Say which you mean: list(d), d.values(), or d.items() "
+            f"with unpack=True."
+        )
+    if isinstance(data, str | bytes | bytearray):
+        raise TypeError(
+            f"{name} must not be a text, got {shortened(data, 60)}: its items would be "
+            f"single characters. Put it into a list, or say list(text)."
+        )
+    if hasattr(data, "itertuples"):
+        raise TypeError(
+            f"{name} must not be a {type(data).__name__}: its items would be the names "
+            f"of its columns. Say which you mean: df.itertuples(index=False) with "
+            f"unpack=True for rows, df.groupby(...) with unpack=True for groups."
+        )
+    if isinstance(data, Iterable) or hasattr(data, "__getitem__"):
+        return cast("Iterable[Any]", data)
+    if hasattr(data, "__aiter__"):
+        raise TypeError(
+            f"{name} must be an iterable, got {shortened(data, 80)}, which only an "
+            f"event loop can read. Gather its items in a list first, [item async for "
+            f"item in {name}]."
+        )
+    raise TypeError(f"{name} must be an iterable, got {shortened(data, 80)}")
+
+
+def length_of(data: object) -> int | None:
+    """How many items there are; None if nobody knows."""
+    try:
+        return len(data) if isinstance(data, Sized) else None
+    except TypeError:
+        return None  # it has a length as long as what it wraps has one
+
+
+def what_for(thing: object) -> str:
+    """*thing* in the place of a function, and what it may be meant for."""
+    shown = shortened(thing, 80)
+    if isinstance(thing, Task):
+        return f"{shown}. run_tasks(tasks) runs tasks."
+    if isinstance(thing, Iterable):
+        return f"{shown}. It comes before the data."
+    return shown
+
+
+def are_of_items(tasks: object) -> bool:
+    """Whether each of *tasks* has one argument, which is an item of some data."""
+    is_over = isinstance(tasks, TasksOver)
+    return is_over and not cast("TasksOver[object]", tasks).unpack
 
 
 def total_of(tasks: object) -> int | None:

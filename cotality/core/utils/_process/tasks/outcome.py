@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple
 
 from cotality._kit.public import public
+from cotality._kit.safe_text import shortened
 
 from .errors import as_raised
-from .task import R, Task
+from .task import R, Task, describe
 from .times import EPOCH, Times
 from .tracebacks import forget_callers
 
+SHOWN_VALUE = 60  # characters of what a task returned or raised
+
 
 @public
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Outcome(Generic[R]):
     """How one task ended: its value or its failure, and how long it took.
 
@@ -49,6 +52,40 @@ class Outcome(Generic[R]):
     worker: str = ""
     attempts: int = 1
     earlier_errors: tuple[Exception, ...] = ()
+
+    def __repr__(self) -> str:
+        """In one line: ``<Outcome 13: get(13) returned 'abc' in 3 ms>``."""
+        from cotality._kit import units
+
+        again = f", attempt {self.attempts}" if self.attempts > 1 else ""
+        return (
+            f"<Outcome {self.index}: {describe(self.task)} {self.end_in_words()} "
+            f"{'in' if self.ok else 'after'} {units.seconds(self.seconds)}{again}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """A notebook shows what is known of it as a table."""
+        from cotality._kit import units
+        from cotality._kit.html import table
+
+        rows = [("task", describe(self.task)), ("ended", self.end_in_words())]
+        if self.task.label is not None:
+            rows.insert(1, ("label", self.task.label))
+        if self.started_at is not None:
+            rows.append(("began", units.moment(self.started_at)))
+            rows.append(("ran", units.seconds(self.seconds)))
+            rows.append(("waited before", units.seconds(self.waited_seconds)))
+            rows.append(("computed", units.seconds(self.cpu_seconds)))
+        if self.worker:
+            rows.append(("on", self.worker))
+        if self.attempts > 1:
+            rows.append(("attempts", f"{self.attempts}"))
+        return table(f"Outcome {self.index}", rows)
+
+    def end_in_words(self) -> str:
+        if self.error is not None:
+            return f"raised {shortened(self.error, SHOWN_VALUE)}"
+        return f"returned {shortened(self.value, SHOWN_VALUE)}"
 
     @property
     def ok(self) -> bool:
@@ -185,6 +222,16 @@ class Settled:
             if position not in self.errors:
                 yield index + position, value
             del value
+
+    def take_values(self) -> Iterator[Any]:  # Any: what tasks return
+        """Yield each value, leaving failures out; it keeps none that it has yielded."""
+        values, errors = self.values, self.errors
+        self.values = []
+        if errors:
+            values = [each for at, each in enumerate(values) if at not in errors]
+        values.reverse()
+        while values:
+            yield values.pop()
 
     def take_outcomes(self) -> Iterator[Outcome[Any]]:  # Any: of any result type
         """Yield an `Outcome` for each task, of which it keeps none; needs *details*."""

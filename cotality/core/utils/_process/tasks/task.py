@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from cotality._kit.public import public
 from cotality._kit.safe_text import attribute_or_none, shortened
 
-ASYNC = 0x80 | 0x100 | 0x200  # flags of the code of what gives a coroutine
+# Flags of the code of what gives a coroutine, or a generator: to call it runs nothing.
+ASYNC = 0x80 | 0x100 | 0x200
+LATER = ASYNC | 0x20
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,11 +36,12 @@ class Marks:
     """Which kinds of marks this program has made, to stand for arguments of tasks.
 
     They are noted here, so that asking loads neither kind of mark. If there are none,
-    no task has to be searched for marks.
+    no task has to be searched for marks. Likewise for time limits of single tasks.
     """
 
     share_was_used = False
     state_was_used = False  # see `worker_state`
+    timeout_was_used = False
 
 
 marks = Marks()
@@ -54,7 +58,7 @@ def no_arguments() -> dict[str, Any]:  # Any: as of any function
 
 
 @public
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True, weakref_slot=True, repr=False)
 class Task(Generic[R]):
     """A function and the keyword arguments to call it with.
 
@@ -70,11 +74,13 @@ class Task(Generic[R]):
         positional: Arguments given by position, before *arguments*.
         label: A name of its own, such as ``"2024-05/users.csv"``. Messages show it, and
             a journal recognises the task by it, whatever its function and arguments.
+        timeout: Seconds that this task may run, in place of the *timeout* of the call;
+            None leaves it to that. Only on our worker processes.
 
     Raises:
         TypeError: *callback_function* cannot be called, *arguments* is not a mapping,
-            or *label* is not a text.
-        ValueError: *label* is empty.
+            *label* is not a text, or *timeout* is not a number.
+        ValueError: *label* is empty, or *timeout* is not more than 0.
     """
 
     callback_function: Callable[..., R]
@@ -85,8 +91,14 @@ class Task(Generic[R]):
         default=(), kw_only=True
     )
     label: str | None = field(default=None, kw_only=True)
+    if TYPE_CHECKING:
+        timeout: float | None = field(default=None, kw_only=True)
+    else:
+        # A property once the class is made, so that nobody sets it unnoticed.
+        timeout: InitVar[float | None] = field(default=None, kw_only=True)
+        limit: float | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
+    def _check(self, timeout: float | None) -> None:
         if not callable(self.callback_function):
             raise TypeError(
                 f"a task needs a function to call, got {self.callback_function!r}"
@@ -101,6 +113,25 @@ class Task(Generic[R]):
             )
         if self.label is not None:
             check_label(self.label)
+        if timeout is not None:
+            limit_time(self, timeout)
+
+    if not TYPE_CHECKING:
+        __post_init__ = _check  # with what is only given to the initializer
+
+    def __setstate__(self, state: Any) -> None:  # Any: what pickle has kept
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        if "limit" not in state[1]:  # by a release that knew no such limits
+            limit_time(self, None)
+        elif state[1]["limit"] is not None:
+            marks.timeout_was_used = True
+
+    def __repr__(self) -> str:
+        """The call that it stands for, in one line: ``Task(get(13))``."""
+        label = "" if self.label is None else f", label={shorten_label(self.label)}"
+        limit = "" if self.timeout is None else f", timeout={self.timeout:g}"
+        return f"Task({describe(self)}{label}{limit})"
 
     @classmethod
     def of(
@@ -112,6 +143,22 @@ class Task(Generic[R]):
         checks the arguments against the function's own signature.
         """
         return Task(function, kwargs, positional=args)
+
+
+def limit_time(task: Task[Any], timeout: float | None) -> None:  # Any: any task
+    """Set the time limit of *task*, and note that there are some."""
+    if timeout is not None:
+        from .seconds import checked_seconds
+
+        timeout = checked_seconds("the timeout of a task", timeout, zero=False)
+        marks.timeout_was_used = timeout is not None or marks.timeout_was_used
+    object.__setattr__(task, "limit", timeout)
+
+
+if not TYPE_CHECKING:
+    Task.timeout = property(
+        attrgetter("limit"), doc="Seconds that it may run, or None."
+    )
 
 
 def check_label(label: object) -> None:
@@ -148,4 +195,8 @@ def numbered(index: int, task: Task[Any]) -> str:  # Any: as above
     """How a message refers to *task*: ``task 3``, or ``task 3 'users.csv'``."""
     if task.label is None:
         return f"task {index}"
-    return f"task {index} {shortened(task.label, SHOWN_LABEL)}"
+    return f"task {index} {shorten_label(task.label)}"
+
+
+def shorten_label(label: str) -> str:
+    return shortened(label, SHOWN_LABEL)

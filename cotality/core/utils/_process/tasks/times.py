@@ -79,6 +79,10 @@ class Times:
         cpu: The CPU time it took in seconds; empty if that was not measured.
     """
 
+    began: array[float]
+    cpu: array[float]
+    ended: array[float]
+
     __slots__ = ("began", "cpu", "ended")
 
     def __init__(

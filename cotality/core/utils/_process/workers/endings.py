@@ -26,6 +26,11 @@ class Ending:
         server_is_lost: Whether the fork server ended before it could tell.
     """
 
+    is_of_server: Any | bool
+    is_child: bool
+    has_come: bool
+    server_is_lost: bool
+
     def __init__(self, process: BaseProcess) -> None:
         self.process = process
         self.pid: int = process.pid or 0

@@ -19,7 +19,10 @@ from cotality.core.utils._process.channel.segments import (
     sent_along,
 )
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.cpus import (
+    checked_max_workers,
+    default_workers,
+)
 from cotality.core.utils._process.packing import patched
 from cotality.core.utils._process.pickling.encode import encode
 from cotality.core.utils._process.pickling.refusals import unpicklable_call
@@ -27,7 +30,6 @@ from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.tasks.checks import (
     check_function,
     checked_count,
-    checked_max_workers,
 )
 
 from .handle import WorkerPlan

@@ -96,6 +96,20 @@ class WorkerHandle:
     may look at `item` and `number`, which may belong to another item a step later.
     """
 
+    rules: filters.OutputRules
+    pace: tuple[int, int]
+    ending: Ending
+    inbox: Inbox
+    items_given: int
+    items_answered: int
+    recalled_to: int
+    is_leaving: bool
+    is_dismissed: bool
+    exit_limit: float
+    peak_memory: int
+    looked_at: float
+    began_at: float
+
     def __init__(
         self,
         process: BaseProcess,

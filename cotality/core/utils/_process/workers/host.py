@@ -36,6 +36,11 @@ class Board:
         room: Bytes.
     """
 
+    words: memoryview[int]
+    times: memoryview[float]
+    marks: memoryview[int]
+    room: memoryview[int]
+
     def __init__(self, ledger: Ledger) -> None:
         self.words = ledger.words
         self.times = ledger.times

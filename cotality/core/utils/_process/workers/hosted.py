@@ -44,6 +44,8 @@ from .worker_main import Setup
 class Boards:
     """Room for the boards of a number of processes at a time."""
 
+    slots: Slots
+
     def __init__(self, count: int) -> None:
         self.slots = Slots(count)
 
@@ -64,6 +66,8 @@ class Hosted:
         sentinel: A descriptor that becomes readable when the process has ended.
         reason: Why we ended it, if it was us; see `kill`.
     """
+
+    board: Board
 
     def __init__(self, process: BaseProcess, link: socket.socket, slot: Slot) -> None:
         self.pid: int = process.pid or 0

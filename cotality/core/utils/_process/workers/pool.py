@@ -33,8 +33,9 @@ from cotality.core.utils._process.tasks.errors import (
 )
 
 from . import at_exit, django_databases
+from .handle import WorkerPlan
 from .loan import given_at_once
-from .pool_state import SHUT_DOWN, WATCHER, PoolState
+from .pool_state import SHUT_DOWN, WATCHER, PoolState, Watching
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .watching.cancellation import kill
 from .watching.watcher import Watcher
@@ -58,6 +59,12 @@ class Status(NamedTuple):
 
 class Pool(PoolState):
     """Worker processes and the items they work on; for its arguments see the base."""
+
+    is_closing: bool
+    is_killed: bool
+    most_ever: int
+    start_limit: int
+    plan: WorkerPlan
 
     # Work.
 
@@ -307,13 +314,13 @@ class Pool(PoolState):
 
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""
-        self.broken = WorkerStartError(
+        self.broken: WorkerStartError | None = WorkerStartError(
             "this executor belongs to the parent of this forked process; make another"
         )
         self.is_closing = True
         self.inbox.clear()
         watcher = self.claim.get(WATCHER)
-        self.claim = {}
+        self.claim: dict[str, Watching] = {}
         self.thread = None
         if watcher is not None:
             watcher.forget()

@@ -79,6 +79,11 @@ class PoolState:
             takes the default.
     """
 
+    users: Users
+    idle_limit: float
+    longest_sleep: float
+    is_closing: bool
+
     slots: Slots  # made and closed by the watching thread, and used by it alone
 
     def __init__(

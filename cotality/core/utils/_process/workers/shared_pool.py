@@ -26,13 +26,15 @@ from cotality._kit.around import around
 from cotality._kit.public import public_in
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.cpus import (
+    checked_max_workers,
+    default_workers,
+)
 from cotality.core.utils._process.machine.this_process import after_fork, notice_fork
 from cotality.core.utils._process.starting import loading
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.tasks.checks import (
     checked_count,
-    checked_max_workers,
     checked_seconds,
 )
 
@@ -125,6 +127,12 @@ class SharedPool:
         TypeError: An argument is not what it must be.
         TaskNotPicklableError: *initializer* cannot be sent to a process.
     """
+
+    plan: WorkerPlan
+    idle_limit: float
+    max_workers: int
+    is_shut_down: bool
+    number: int
 
     def __init__(
         self,

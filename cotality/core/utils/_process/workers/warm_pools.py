@@ -26,11 +26,13 @@ from cotality._kit.around import around
 from cotality._kit.public import public
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
-from cotality.core.utils._process.machine.cpus import default_workers
+from cotality.core.utils._process.machine.cpus import (
+    checked_max_workers,
+    default_workers,
+)
 from cotality.core.utils._process.machine.this_process import after_fork, notice_fork
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.starting.measured import workers_are_measured
-from cotality.core.utils._process.tasks.checks import checked_max_workers
 
 from . import at_exit, program_state
 from .enclosures import enclosed_by, inside

@@ -11,6 +11,7 @@ from cotality.core.utils._process.tasks.checks import (
     checked_count,
     checked_flag,
     checked_seconds,
+    path_in,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ class DeadLetters:
         TypeError: An argument has the wrong type.
         ValueError: A limit is out of range.
     """
+
+    path: Path
+    max_entries: int | None
+    max_age: float | None
+    skip_damaged: bool
+    trust_others: bool
 
     def __init__(
         self,
@@ -133,10 +140,13 @@ def letter_recorder_of(dead_letters: object) -> LetterRecorder | None:
     """
     if dead_letters is None:
         return None
+    path = path_in(dead_letters)
+    if path is not None:
+        dead_letters = DeadLetters(path)
     if not isinstance(dead_letters, DeadLetters):
         raise TypeError(
-            f"dead_letters must be a DeadLetters, got {dead_letters!r}. "
-            f"DeadLetters(path)?"
+            f"dead_letters must be a DeadLetters or the path of its file, got "
+            f"{dead_letters!r}"
         )
     from .recorder import LetterRecorder
 

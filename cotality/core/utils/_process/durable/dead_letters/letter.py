@@ -103,9 +103,12 @@ class DeadLetter:
                 f"{self.call} cannot be run again: its bytes have changed"
             )
         try:
-            kept, positional, arguments, label = pickle.loads(data)
+            kept, positional, named, label, *limit = pickle.loads(data)
             call = function if self.needs_function and function else kept
-            return Task(call, arguments, positional=positional, label=label)
+            timeout = limit[0] if limit else None
+            return Task(
+                call, named, positional=positional, label=label, timeout=timeout
+            )
         except Exception as error:
             if is_of_a_signal(error):
                 raise

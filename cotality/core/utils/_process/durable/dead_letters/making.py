@@ -104,8 +104,10 @@ def no_function(item: object) -> None:
 def packed(task: Task[Any]) -> tuple[bytes, str]:  # Any: of any result type
     """*task* as bytes that another program can read; none, and why."""
     parts = task.callback_function, task.positional, dict(task.arguments), task.label
+    # A limit of its own comes last, so that other letters are as they always were.
+    limit = () if task.timeout is None else (task.timeout,)
     try:
-        return encode(parts), ""
+        return encode((*parts, *limit)), ""
     except Exception as error:
         if is_of_a_signal(error):
             raise

@@ -86,6 +86,9 @@ class Changes:
         last: The number of the last line that was read.
     """
 
+    last: int
+    unread: int
+
     def __init__(self, damaged: Tell) -> None:
         self.damaged = damaged
         self.last = 0
@@ -210,6 +213,11 @@ class Index:
     only what is new is read, unless somebody has put another file in its place.
     """
 
+    end: int
+    needed: int
+    is_damaged: bool
+    changes: Changes
+
     def __init__(self) -> None:
         self.forget()
 
@@ -289,6 +297,8 @@ class Store:
         tracebacks: Whether they are kept.
         trust_others: Whether others may be able to write to the file.
     """
+
+    index: Index
 
     def __init__(
         self,

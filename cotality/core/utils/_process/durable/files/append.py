@@ -56,6 +56,11 @@ class RecordFile:
             *kind*.
     """
 
+    owner: int
+    is_synced: bool
+    end: int
+    id: bytes
+
     def __init__(
         self,
         path: Path,

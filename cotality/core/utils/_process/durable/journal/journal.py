@@ -50,6 +50,11 @@ class Journal:
         ValueError: *fsync* is none of the three.
     """
 
+    path: Path
+    keep_results: bool
+    skip_damaged: bool
+    trust_others: bool
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -32,6 +32,8 @@ class Keys:
     function and its arguments.
     """
 
+    labelled: bool
+
     def __init__(self) -> None:
         # By identity; each entry keeps its function, so that no other gets its id.
         self.functions: dict[int, tuple[object, Hash]] = {}

@@ -1,0 +1,140 @@
+"""What a caller has meant who gives an option that there is not.
+
+It may be misspelt, or the word of another library for the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+# What other libraries call it, and what it is called here: the first that the function
+# has. With the library, or the reason, where the words say less than that.
+PLACE = ("processes", "executor", "use_processes")
+NUMBER = ("workers", "n_jobs", "max_workers")
+TOGETHER = ("chunksize",)
+BAR = ("progress",)
+KNOWN: dict[str, tuple[str, ...]] = {
+    # How many.
+    **dict.fromkeys(
+        (
+            *("workers", "n_jobs", "max_workers", "n_workers"),
+            *("num_workers", "nworkers", "nprocs", "n_procs", "num_processes"),
+            *("n_processes", "n_threads", "num_threads", "threads_count", "jobs"),
+            *("pool_size", "poolsize", "concurrency", "max_concurrency", "cores"),
+            *("cpus", "n_cpus", "parallelism", "max_threads", "max_processes"),
+        ),
+        NUMBER,
+    ),
+    # Where.
+    **dict.fromkeys(
+        (
+            *("processes", "use_processes", "backend", "prefer", "require"),
+            *("start_method", "mp_context", "context_method", "use_threads"),
+            *("threads", "multiprocessing", "pool", "mode", "scheduler", "kind"),
+        ),
+        PLACE,
+    ),
+    # How many together.
+    **dict.fromkeys(
+        (
+            *("chunk_size", "chunks", "n_splits", "batch", "pre_dispatch"),
+            *("iterable_len", "max_tasks_active", "prefetch"),
+        ),
+        TOGETHER,
+    ),
+    "batch_size": ("batch_size", *TOGETHER),
+    # The bar.
+    **dict.fromkeys(
+        (
+            *("desc", "description", "progress_bar", "bar", "tqdm", "show_progress"),
+            *("title", "progress_bar_options", "progress_bar_style", "disable"),
+        ),
+        BAR,
+    ),
+    "verbose": ("verbose", *BAR),
+    "units": ("unit",),
+    # Failures.
+    **dict.fromkeys(
+        (
+            *("retry", "attempts", "max_retries", "tries", "max_attempts"),
+            *("max_tries", "n_retries", "stop"),
+        ),
+        ("retries",),
+    ),
+    **dict.fromkeys(
+        ("errors", "on_failure", "raise_exceptions", "raise_errors", "catch", "halt"),
+        ("on_error",),
+    ),
+    "return_exceptions": ("return_exceptions", "on_error"),
+    "fail_fast": ("on_error",),
+    **dict.fromkeys(
+        ("task_timeout", "time_limit", "timeout_s", "timelimit", "worker_timeout"),
+        ("timeout",),
+    ),
+    **dict.fromkeys(
+        ("dlq", "dead_letter", "dead_letter_queue", "failed"), ("dead_letters",)
+    ),
+    **dict.fromkeys(
+        ("checkpoint", "joblog", "log_file", "cache", "store"), ("journal",)
+    ),
+    # Limits.
+    **dict.fromkeys(
+        ("rate_limit", "per_second", "qps", "rps", "delay", "throttle"), ("rate",)
+    ),
+    **dict.fromkeys(
+        ("memory", "max_memory", "memfree", "max_nbytes", "memory_mb"),
+        ("memory_limit", "memory_limit_mb"),
+    ),
+    **dict.fromkeys(
+        (
+            *("maxtasksperchild", "max_tasks_per_child", "worker_lifespan"),
+            *("max_tasks", "lifespan"),
+        ),
+        ("max_tasks_per_worker",),
+    ),
+    # Workers.
+    **dict.fromkeys(
+        ("worker_init", "init", "setup", "on_start", "initialiser"), ("initializer",)
+    ),
+    "init_args": ("initargs",),
+    # What comes back.
+    **dict.fromkeys(("order", "keep_order", "sorted", "in_order"), ("ordered",)),
+    **dict.fromkeys(("star", "starmap", "unpack_args", "splat"), ("unpack",)),
+    **dict.fromkeys(("html", "profile", "stats", "insights"), ("report",)),
+    "debug": ("inline",),
+    "sequential": ("inline", "executor"),
+}
+
+# What is given for these, which is not the same as elsewhere.
+VALUES = {
+    "backend": {
+        "processes": "processes=True, False or 'auto'",
+        "executor": "executor='processes' or 'threads'",
+    },
+    "prefer": {
+        "processes": "processes=True, False or 'auto'",
+        "executor": "executor='processes' or 'threads'",
+    },
+    "desc": {"progress": "progress='Hashing' names the bar"},
+    "description": {"progress": "progress='Hashing' names the bar"},
+    "title": {"progress": "progress='Hashing' names the bar"},
+    "use_threads": {"processes": "processes=False are threads"},
+    "threads": {"processes": "processes=False are threads"},
+    "fail_fast": {"on_error": "on_error='raise' is what happens anyway"},
+    "raise_exceptions": {"on_error": "on_error='raise', 'return' or 'group'"},
+    "debug": {"inline": "inline=True runs everything in this thread"},
+}
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """A sentence that says which of *names* a caller means with *name*, with a space.
+
+    Empty if nobody can tell.
+    """
+    for each in KNOWN.get(name, ()):
+        if each in names:
+            value = VALUES.get(name, {}).get(each)
+            return f" Did you mean {each!r}?" + (f" ({value}.)" if value else "")
+    close = get_close_matches(name, names, 1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,252 @@
+"""Mistakes that people make, each with its answer."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotality import pmap, pmap_iter, run_tasks
+from cotality.core.utils.process import Task, execute_tasks_in_parallel, worker_state
+from cotality.tuning import execute
+from tests.kit.helpers import Failure
+
+
+def power(base: int, exponent: int) -> int:
+    return int(base**exponent)
+
+
+def first_row(frame: Any) -> Any:
+    return frame.sort_values("x")
+
+
+def notes_of(call: Callable[[], object]) -> list[str]:
+    with pytest.raises((TypeError, AttributeError)) as caught:
+        call()
+    return list(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("processes", [False, True, "auto"])
+@pytest.mark.parametrize("run", [pmap, execute], ids=["pmap", "execute"])
+def test_a_tuple_for_several_arguments(run: Any, processes: Any) -> None:
+    """The note says what unpacks it."""
+    notes = notes_of(lambda: run(power, [(2, 3)], processes=processes))
+
+    assert notes[0].startswith("Raised by task 0: power((2, 3))")
+    assert notes[1] == (
+        "Its only argument is a tuple: to give its parts one by one, unpack=True calls "
+        "power(*item)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "item", "text"),
+    [
+        (pow, (2, 3), "unpack=True calls pow(*item)"),
+        (power, [2, 3], "unpack=True calls power(*item)"),
+        (power, {"base": 2, "exponent": 3}, "unpack=True calls power(**item)"),
+        (first_row, ("key",), "unpack=True calls first_row(*item)"),
+        (lambda: 1, (), "unpack=True"),
+    ],
+)
+def test_other_things_for_several_arguments(
+    function: Any, item: Any, text: str
+) -> None:
+    """Also functions written in C, and groups of a data frame."""
+    assert any(text in note for note in notes_of(lambda: pmap(function, [item])))
+
+
+def test_a_task_has_another_way_to_say_it() -> None:
+    """It has no such option."""
+    notes = notes_of(lambda: execute_tasks_in_parallel([Task.of(power, (2, 3))]))
+
+    assert notes[1].endswith("one by one, Task.of(power, *item).")
+
+
+@pytest.mark.parametrize(
+    ("function", "item"),
+    [
+        (power, (1, 2, 3)),  # would not fit either
+        (power, 2),  # no tuple
+        (len, 3),  # no call with too few
+        (lambda item: item.missing, object()),
+    ],
+)
+def test_no_advice_where_it_would_not_help(function: Any, item: Any) -> None:
+    """One note, as ever."""
+    assert len(notes_of(lambda: pmap(function, [item]))) == 1
+
+
+def count_up(limit: int) -> Iterator[int]:
+    yield from range(limit)
+
+
+class Counter:
+    def count(self, limit: int) -> Iterator[int]:
+        yield from range(limit)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [count_up, functools.partial(count_up, 3), Counter().count],
+    ids=["function", "partial", "method"],
+)
+def test_a_generator_in_the_place_of_a_function(function: Any) -> None:
+    """On threads it would have given generators that nobody runs."""
+    text = "a generator: to call it runs nothing of it"
+    for call in (
+        lambda: run_tasks([Task.of(function, 3)], processes=False),
+        lambda: execute_tasks_in_parallel(iter([Task.of(function, 3)])),
+        lambda: pmap(function, [3]),
+        lambda: list(pmap_iter(function, [3])),
+        lambda: execute(function, [3]),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
+
+
+def test_a_generator_may_make_the_state_of_a_worker() -> None:
+    """There the rest of it runs at the end."""
+    assert worker_state(count_up) is not None
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [
+        ({"a": 1}, r"must not be a mapping, got \{'a': 1\}.*d.items\(\) with unpack"),
+        ("abc", "must not be a text, got 'abc': its items would be single characters"),
+        (b"abc", "must not be a text"),
+        (3, "must be an iterable, got 3"),
+    ],
+)
+def test_data_that_is_something_else(items: Any, text: str) -> None:
+    """It names the way to say what was meant."""
+    for run in (pmap, pmap_iter, execute):
+        with pytest.raises(TypeError, match=text):
+            run(str, items)
+
+
+def test_a_data_frame_is_no_list_of_rows() -> None:
+    """A loop over it gives the names of its columns."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"x": [1, 2], "y": [3, 4]})
+
+    with pytest.raises(TypeError, match=r"names of its columns.*df\.itertuples\(index"):
+        pmap(str, frame)
+    rows = frame.itertuples(index=False)
+    assert pmap(power, rows, unpack=True) == [1, 16]
+
+
+def test_items_before_the_function() -> None:
+    """Or tasks where a function belongs."""
+    with pytest.raises(TypeError, match="It comes before the data"):
+        pmap([1, 2], abs)  # type: ignore[call-overload]  # that is the mistake
+    with pytest.raises(TypeError, match=r"run_tasks\(tasks\) runs tasks"):
+        pmap(Task.of(abs, 1), [])  # type: ignore[call-overload]  # as above
+
+
+def test_iterables_of_different_lengths() -> None:
+    """Nothing is left out in silence; an endless one may go with any other."""
+    with pytest.raises(ValueError, match="have 1, 2 items, and each call takes one"):
+        pmap(power, [1], [1, 2])
+    with pytest.raises(ValueError, match="unpack=True takes one iterable"):
+        pmap(power, [1], [1], unpack=True)  # type: ignore[call-overload]  # the mistake
+    assert pmap(power, [1, 2], iter([1, 2, 3])) == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("n_job", "n_jobs"), ("max_worker", "max_workers"), ("backend", "processes")),
+        *(("desc", "progress"), ("chunk_size", "chunksize"), ("verbose", "progress")),
+        *(("use_process", "use_processes"), ("num_workers", "workers")),
+        *(("maxtasksperchild", "max_tasks_per_worker"), ("prefer", "processes")),
+        *(("progress_bar", "progress"), ("worker_lifespan", "max_tasks_per_worker")),
+        *(("task_timeout", "timeout"), ("batch_size", "chunksize")),
+        *(("return_exceptions", "on_error"), ("checkpoint", "journal")),
+    ],
+)
+def test_words_of_other_libraries(name: str, meant: str) -> None:
+    """The message names the word of this one."""
+    with pytest.raises(TypeError, match=f"'{name}'. Did you mean '{meant}'"):
+        pmap(abs, [1], **{name: 1})  # type: ignore[call-overload]  # the mistake
+
+
+def test_every_word_that_is_known_leads_to_an_option() -> None:
+    """None of them to one that there is not."""
+    from cotality.core.utils._process.call.declared import MapOptions
+    from cotality.core.utils._process.call.wrong_names import KNOWN, VALUES, meant
+
+    there = {*MapOptions.__annotations__, "on_error", "ordered", "unpack"}
+    there |= {"return_exceptions", "batch_size", "verbose"}
+    for name, options in KNOWN.items():
+        assert set(options) <= there, name
+        assert meant(name, sorted(there)).startswith(" Did you mean ")
+    for name, values in VALUES.items():
+        assert set(values) <= set(KNOWN[name])
+
+
+# A Ctrl-C.
+
+STRUCK = """
+import os, signal, threading, time, traceback
+from pathlib import Path
+from cotality.core.utils.process import *
+from cotality.tuning import execute
+
+def work(seconds):
+    Path("begun").touch()
+    time.sleep(seconds)
+
+def press():
+    while not Path("begun").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)  # until nothing else is going on
+    os.kill(os.getpid(), signal.SIGINT)
+
+def main():
+    {call}
+
+if __name__ == "__main__":
+    threading.Thread(target=press).start()
+    try:
+        main()
+    except KeyboardInterrupt as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        print([(f.filename.rpartition("/")[2], f.name) for f in frames])
+"""
+
+CALLS = {
+    "list": "execute_tasks_in_parallel([Task.of(work, 1.5)] * 2, 2)",
+    "processes": "execute_tasks_in_parallel([Task.of(work, 60)] * 2, processes=True)",
+    "stream": "list(execute_tasks_in_parallel_streaming([Task.of(work, 1.5)] * 2, 2))",
+    "outcomes": "list(iter_outcomes([Task.of(work, 1.5)] * 2, 2))",
+    "pmap": "pmap(work, [1.5] * 2, workers=2, processes=False)",
+    "auto": "pmap(work, [1.5, 1.5])",
+    "execute": "execute(work, [1.5, 1.5])",
+    "loop": "execute(work, [1.5, 1.5], executor='sequential')",
+    "inline": "execute_tasks_in_parallel([Task.of(work, 1.5)], inline=True)",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such a signal ends a program there")
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c_shows_the_lines_of_the_user(call: str, tmp_path: Path) -> None:
+    """And few of ours: the function that was called, and what it passed it on to."""
+    from tests.kit.helpers import run_script
+
+    printed = run_script(STRUCK.format(call=CALLS[call]), tmp_path)
+    frames = ast.literal_eval(printed.splitlines()[-1])
+
+    ours = [each for each in frames if each[0] != "script.py"]
+    assert frames[:2] == [("script.py", "<module>"), ("script.py", "main")]
+    assert len(ours) <= 3, frames
+    in_this_thread = {"auto", "execute", "loop", "inline"}
+    if call in in_this_thread:
+        assert ("script.py", "work") in frames
+    assert Failure  # what tasks raise is shown elsewhere
