@@ -22,6 +22,7 @@ WITHOUT_PEERS = {
     "drills": "benchmarks.drills",
     "jobs": "benchmarks.jobs",
     "joblib": "benchmarks.joblib_backend",
+    "web": "benchmarks.webs",
     "faults": "benchmarks.faults",
 }
 
@@ -93,7 +94,8 @@ def parser(names: list[str]) -> argparse.ArgumentParser:
         "take; health, how soon a web service answers while it computes; flow, how "
         "fast items pass a flow; drills, how soon a flow is over what happens to it; "
         "jobs, how fast jobs are stored and run; joblib, its calls on our workers and "
-        "on its own; faults, what one bad task among twenty costs. "
+        "on its own; web, a service for heavy work next to the plain ways to write it; "
+        "faults, what one bad task among twenty costs. "
         "The word frames stands for all cases with data frames and with what else "
         "holds arrays.",
     )

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,10 @@ class Things:
         more = [f"{thread}" for thread in self.threads - before.threads]
         more += [f"{child}" for child in self.children - before.children]
         if len(self.files) > len(before.files):
-            more += [f"files {self.files}, before {before.files}"]
+            new = Counter(self.files) - Counter(before.files)
+            gone = Counter(before.files) - Counter(self.files)
+            more += [f"files {[*new.elements()]}, before {[*gone.elements()]}"]
+            more += [f"{each}" for each in psutil.Process().net_connections("all")]
         return ", ".join(more)
 
 

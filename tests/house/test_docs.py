@@ -30,7 +30,7 @@ import pytest
 
 import cotality
 from cotality import joblib as joblib_door
-from cotality import jobs, tuning
+from cotality import jobs, tuning, web
 from cotality.core.utils import process as front_door
 from cotality.jobs import feeds, health, webhooks
 from cotality.tuning import system
@@ -253,6 +253,14 @@ def check(words: list[str]) -> None:
                 assert importlib.util.find_spec(name), words
         case ["curl", *_]:
             check_asked(words)
+        case ["cp", file, _]:
+            assert (ROOT / file).is_file(), words
+        case ["sh", file] | ["docker", "compose", "-f", file, "up", *_]:
+            assert (ROOT / file).is_file(), words
+        case ["systemctl", "enable", "--now", *units]:
+            for unit in units:
+                name = re.sub(r"@\w+", "@", unit)
+                assert (ROOT / "docs/examples/deploy" / name).is_file(), words
         case ["nox"]:
             pass
         case ["nox", "-s", session, *_]:
@@ -310,7 +318,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [front_door, tuning, system, jobs, feeds, health, webhooks, joblib_door],
+    [front_door, tuning, system, jobs, feeds, health, webhooks, joblib_door, web],
     ids=lambda m: m.__name__,
 )
 def test_the_reference_has_every_public_name(module: ModuleType) -> None:

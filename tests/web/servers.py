@@ -62,6 +62,7 @@ class Server:
         self.up_path = "/health/live" if is_alone else "/health/ready"
         self.log = folder / f"server-{self.port}-{time.monotonic_ns()}.log"
         self.process: psutil.Process | None = None
+        self.headers: dict[str, str] = {}  # of each request
         self.ours = -1
 
     def start(self) -> None:
@@ -155,7 +156,7 @@ class Server:
     ) -> Answer:
         """What it answers; *body* is sent as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONG_S)
-        sent = dict(headers or {})
+        sent = {**self.headers, **(headers or {})}
         data = None
         if body is not None:
             data = json.dumps(body).encode()
@@ -255,6 +256,18 @@ class Link:
 def ids_in(text: str) -> list[int]:
     """The ids of the events in a part of a stream."""
     return [int(number) for number in re.findall(r"^id: (\d+)$", text, re.MULTILINE)]
+
+
+def indexes_of(server: Server, task: str) -> list[int]:
+    """Of all items of a task, read portion by portion."""
+    found: list[int] = []
+    cursor = ""
+    while True:
+        page = server.get(f"{TASKS}/results/{task}/items?limit=1000{cursor}")
+        found += [each["index"] for each in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
 
 
 @contextmanager

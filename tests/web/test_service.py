@@ -27,6 +27,7 @@ from tests.web.servers import (
     TASKS,
     Server,
     ids_in,
+    indexes_of,
     serving,
 )
 
@@ -284,18 +285,6 @@ def test_a_task_outlives_its_servers(tmp_path: Path) -> None:
         waits = server.start_task("background", items_count=50_000, workers=2)
         check_exit(server, waits)
         assert "Traceback" not in server.output
-
-
-def indexes_of(server: Server, task: str) -> list[int]:
-    """Of all items of a task, read portion by portion."""
-    found: list[int] = []
-    cursor = ""
-    while True:
-        page = server.get(f"{TASKS}/results/{task}/items?limit=1000{cursor}")
-        found += [each["index"] for each in page["items"]]
-        if page["next_cursor"] is None:
-            return found
-        cursor = f"&cursor={page['next_cursor']}"
 
 
 def answered_by(server: Server, route: str) -> float:
