@@ -209,7 +209,6 @@ def test_the_default_is_a_worker_for_each_cpu() -> None:
     ("wrong", "error"),
     [
         ({"max_workers": 0}, ValueError),
-        ({"max_workers": -2}, ValueError),
         ({"max_workers": "two"}, TypeError),
         ({"max_tasks_per_child": 0}, ValueError),
         ({"max_tasks_per_child": 1.5}, TypeError),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,13 @@ pytestmark = [pytest.mark.one_python, pytest.mark.warm]
 
 ROWS = 60_000
 TURN = object()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads_of_polars() -> None:
+    """It has threads of its own, and what they wait with, from its first query on."""
+    if importlib.util.find_spec("polars") is not None:
+        importlib.import_module("polars").DataFrame({"a": [1]}).lazy().collect()
 
 
 @pytest.fixture
