@@ -781,6 +781,35 @@ def test_a_store_of_another_release_is_not_touched(jobs: Jobs) -> None:
         others.job(send).enqueue_sync(1)
 
 
+def test_a_writer_waits_for_another_one_and_not_for_ever(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on when that has ended, and is told after a while; nothing is stored."""
+    job = jobs.job(send)
+    jobs.prepare()
+    other = sqlite3.connect(
+        tmp_path / "jobs.db", isolation_level=None, check_same_thread=False
+    )
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, other.execute, ["COMMIT"])
+    timer.start()
+    job.enqueue_sync(1)
+    timer.join()
+
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(database, "BUSY_S", 0.1)
+    with pytest.raises(StoreError, match=r"locked\. Nothing of this call was stored"):
+        job.enqueue_sync(2)
+    monkeypatch.undo()
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(jobs.list()) == 1
+    # SQLite waits by itself where it is not asked for a transaction that writes.
+    with jobs.base.database.writing() as connection:
+        found = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert found == 1000 * database.BUSY_S
+
+
 def test_processes_that_begin_at_once_make_one_store(tmp_path: Path) -> None:
     """Each of them stores its job, and none is told that something is locked."""
     script = tmp_path / "enqueue.py"

@@ -113,7 +113,7 @@ class Database:
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
         finally:
-            driver.execute(f"PRAGMA busy_timeout={BUSY_S * 1000}")
+            driver.execute(f"PRAGMA busy_timeout={int(BUSY_S * 1000)}")
 
     def has_begun(self, driver: sqlite3.Connection, until: float) -> bool:
         try:
