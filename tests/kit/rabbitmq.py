@@ -23,8 +23,8 @@ from tests.kit.limits import LONG_S, POLL_S
 from tests.kit.postgres import free_port
 
 PROGRAMS = (Path("/usr/lib/rabbitmq/bin"), Path("/usr/local/lib/rabbitmq/bin"))
-# A program that ends with whoever has the other end of its standard input, and not before
-# that: what is sent to a whole group must not end the one who is to end the server.
+# A program that ends with whoever has the other end of its standard input. What is sent
+# to a whole group must not end the one who is to end the server.
 STARTS = """
 trap '' TERM HUP
 exec 3<&0
