@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.machine import cpu_model
 from benchmarks.web_contenders import NAMES, ONE_BY_ONE, OURS, ROUTES
 from benchmarks.web_tasks import METHODS, OUTSIDE, farthest_off, swapped
-from benchmarks.webs import AFTERWARDS, AT_ONCE, Found
+from benchmarks.webs import AFTERWARDS, AT_ONCE, CASES, Found
 
 PAGE = Path(__file__).parents[1] / "docs" / "understand" / "web-speed.md"
 PICTURE = PAGE.with_suffix(".svg")
@@ -210,6 +210,16 @@ def tables(found: Found, given: argparse.Namespace) -> str:
     return "\n\n".join(filter(None, parts))
 
 
+def not_measured(found: Found) -> str:
+    """Which of the cases have no figures, if there are any."""
+    missing = [case for case in CASES if case not in {each for each, _ in found}]
+    return f" Not measured in this run: {', '.join(missing)}." if missing else ""
+
+
+def titled(title: str, shown: str) -> str:
+    return f"## {title}\n\n{shown}" if shown else ""
+
+
 def write_page(found: Found, given: argparse.Namespace) -> None:
     """Put the tables into the page, and draw its picture."""
     cpus = len(os.sched_getaffinity(0))
@@ -221,16 +231,14 @@ def write_page(found: Found, given: argparse.Namespace) -> None:
         f"{cpus} CPUs, {platform.python_implementation()} "
         f"{platform.python_version()}, with a load of {os.getloadavg()[2]:.1f} over "
         f"the last 15 minutes, the benchmark included. `(!)` marks what was not "
-        f"reached; the last column has the best and the worst round.",
+        f"reached; the last column has the best and the worst round."
+        f"{not_measured(found)}",
         wanted_table(found, given.fifty),
         "![Worst ping, items a second and lost requests of each service]"
         "(web-speed.svg)",
-        f"## {AT_ONCE} requests at once",
-        table(found, SPEED),
-        "## A crash, and a restart",
-        table(found, FAULTS),
-        "## What a comparison says, and what is so",
-        compared_table(found),
+        titled(f"{AT_ONCE} requests at once", table(found, SPEED)),
+        titled("A crash, and a restart", table(found, FAULTS)),
+        titled("What a comparison says, and what is so", compared_table(found)),
         END,
     ]
     text = PAGE.read_text("utf-8")
@@ -277,9 +285,11 @@ def draw(found: Found) -> None:
 
 
 def medians(found: Found, case: str, figure: str) -> list[float]:
-    """Of each contender; 0 for what was not measured."""
+    """Of each contender; none where nothing was measured."""
     rounds = [found.get((case, name), []) for name in NAMES]
-    return [median([each[figure] for each in of_name] or [0.0]) for of_name in rounds]
+    return [
+        median([each[figure] for each in of_name] or [math.nan]) for of_name in rounds
+    ]
 
 
 COLOURS = ["#2a7f62" if name in ROUTES else "#8a8f98" for name in NAMES]
@@ -300,4 +310,4 @@ def lost(axis: Any, found: Found) -> None:
         axis.barh(places, values, color=colour, height=0.32, label=case)
     axis.set_xlim(0, AT_ONCE)
     axis.set_xlabel(f"lost of {AT_ONCE} requests (left is better)")
-    axis.legend(fontsize=7, loc="center right")
+    axis.legend(fontsize=7, loc="lower right")

@@ -231,6 +231,7 @@ def has_begun_it(worker: psutil.Process) -> bool:
     return len(worker.children(recursive=True)) > 1
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(binaries() is None, reason="needs postgresql")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_plain_commands_outlive_one_of_two_workers(tmp_path: Path) -> None:

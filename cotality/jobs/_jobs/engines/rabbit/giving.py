@@ -28,6 +28,10 @@ CONFIRM_S = 3.0  # after which something has to be confirmed
 GOODBYE_S = 1.0  # to wait for what is not, when a program ends
 
 
+class SilentError(TimeoutError):
+    """The broker takes turns, and confirms none of them."""
+
+
 class Giver:
     """Gives turns, from any thread; opens a connection when it needs one."""
 
@@ -56,7 +60,8 @@ class Giver:
             had_one = self.link is not None
             if self.guarded(lambda: self.send(turns), is_last=not had_one):
                 return
-            if had_one:  # which may have been gone for long
+            if had_one and self.away_until <= time.monotonic():
+                # That connection may have been gone for long.
                 self.guarded(lambda: self.send(turns))
 
     def guarded(self, do: Callable[[], None], *, is_last: bool = True) -> bool:
@@ -67,7 +72,7 @@ class Giver:
             if is_of_a_signal(error):
                 raise
             self.cut()
-            if is_last:
+            if is_last or isinstance(error, SilentError):
                 self.away_until = time.monotonic() + AWAY_S
                 logger.error(
                     "the broker %s is away: %s. Jobs are stored, and workers look for "
@@ -82,7 +87,7 @@ class Giver:
         self.read()
         oldest = next(iter(self.unconfirmed.values()), math.inf)
         if oldest < time.monotonic() - CONFIRM_S:
-            raise TimeoutError(f"it has confirmed nothing for {CONFIRM_S:g} s")
+            raise SilentError(f"it has confirmed nothing for {CONFIRM_S:g} s")
         for name, count in turns.items():
             if name not in self.declared:
                 link.declare(name)
