@@ -58,6 +58,20 @@ def test_minus_one_is_all_cpus_for_a_pool_as_well() -> None:
     assert report.workers == process.available_cpus()
 
 
+def test_a_pool_has_the_same_words() -> None:
+    """And refuses two of them."""
+    report = RunReport()
+    with worker_pool(workers=1):
+        execute_tasks_in_parallel(TASKS, processes=True, report=report)
+    assert report.workers == 1
+
+    with (
+        pytest.raises(ValueError, match=r"workers and max_workers.*got 1 and 2"),
+        worker_pool(workers=1, max_workers=2),
+    ):
+        pass
+
+
 def count_workers() -> int:
     report = RunReport()
     execute_tasks_in_parallel(

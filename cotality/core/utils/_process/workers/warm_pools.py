@@ -227,15 +227,17 @@ class Owned:
 @around
 def worker_pool(
     *,
+    workers: int | None = None,
     max_workers: int | None = None,
     initializer: Callable[..., object] | None = None,
     initargs: tuple[Any, ...] = (),  # Any: arguments of any function
 ) -> Generator[None, None, None]:
-    """Run calls with ``use_processes=True`` inside the ``with`` on workers of its own.
+    """Run calls with ``processes=True`` inside the ``with`` on workers of its own.
 
     Args:
-        max_workers: How many processes, at least 1; None takes the number of CPUs this
-            process may use. Calls inside use no more than that.
+        workers: How many processes, at least 1, or -1 for all CPUs; None takes the
+            number of CPUs this process may use. Calls inside use no more than that.
+        max_workers: Another word for *workers*.
         initializer: Each worker calls it, with *initargs*, before its first task, for
             whatever is expensive to make: a model, a connection. If it raises, calls
             inside fail with `WorkerStartError`.
@@ -244,6 +246,12 @@ def worker_pool(
     pool. Several calls may use it at once.
     """
     notice_fork()
+    if workers is not None and max_workers is not None:
+        raise ValueError(
+            f"workers and max_workers are two words for one number: give one of them, "
+            f"got {workers!r} and {max_workers!r}"
+        )
+    max_workers = max_workers if workers is None else workers
     if max_workers is None:
         max_workers = default_workers(True, this_process.is_worker)
     plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
