@@ -42,6 +42,8 @@ from tests.kit.helpers import Gate, Marks, environment_of_scripts, wait_then
 from tests.kit.limits import LONG_S
 from tests.processes.test_faults import wait_until_gone
 
+pytestmark = pytest.mark.one_python
+
 joblib = pytest.importorskip("joblib")
 Parallel, delayed = joblib.Parallel, joblib.delayed
 parallel_config = joblib.parallel_config

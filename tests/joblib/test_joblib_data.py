@@ -15,6 +15,8 @@ from cotality.core.pools import Crew
 from cotality.joblib import register
 from tests.joblib.work import fill_in, halve_first, seen, sum_of
 
+pytestmark = pytest.mark.one_python
+
 joblib = pytest.importorskip("joblib")
 Parallel, delayed = joblib.Parallel, joblib.delayed
 

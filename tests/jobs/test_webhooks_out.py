@@ -39,6 +39,8 @@ from cotality.jobs.webhooks import (
 from tests.jobs.hooked import Hook, hook, raw_server
 from tests.kit.limits import LONG_S
 
+pytestmark = pytest.mark.one_python
+
 pytest.importorskip("standardwebhooks", reason="the extra of jobs is not installed")
 
 OLD, NEW = "whsec_b2xkLXNlY3JldC0xMjM0NTY3OA==", "whsec_bmV3LXNlY3JldC0xMjM0NTY3OA=="

@@ -78,6 +78,8 @@ def browser(
     for switch in (*SWITCHES, f"--user-data-dir={profile}"):
         options.add_argument(switch)
     options.add_argument(f"--window-size={size[0]},{size[1]}")
+    # Otherwise it connects to servers that it has been to, and asks them for nothing.
+    options.add_experimental_option("prefs", {"net.network_prediction_options": 2})
     options.set_capability(
         "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
     )

@@ -16,6 +16,8 @@ from cotality.web._web.guard.keys import Keys
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

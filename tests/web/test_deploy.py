@@ -142,7 +142,8 @@ def test_the_image_is_made_of_what_there_is() -> None:
     ignore = (FOLDER / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     assert copied
     for name in copied:
-        assert (ROOT / name).exists(), name
+        # The tests may run where the package is installed and not beside them.
+        assert name == "cotality" or (ROOT / name).exists(), name
         assert f"!{name}" in ignore
     (extras,) = re.findall(r'"\.\[([\w,-]+)\]"', text)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

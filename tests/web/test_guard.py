@@ -23,6 +23,8 @@ from cotality.web._web.guard.shield import Shield
 from tests.kit.redis_server import redis_server
 from tests.web.asgi import Client, run
 
+pytestmark = pytest.mark.one_python
+
 ADA, BOB = "ada-has-a-long-secret", "bob-has-a-long-one-as-well"
 HOME = ("127.0.0.1", 50_000)
 AWAY = ("192.0.2.7", 50_000)

@@ -32,6 +32,8 @@ from cotality.web._web.parts.waiting import Waits
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 
+pytestmark = pytest.mark.one_python
+
 MANY = 30
 FROM_LOOP = [
     TaskType.MULTIPROCESSING,

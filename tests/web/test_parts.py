@@ -23,6 +23,8 @@ from cotality.web._web.parts.waiting import Fetched, finished, waits_at_all, wai
 from tests.kit.postgres import binaries, postgres_server
 from tests.kit.redis_server import RedisServer, redis_to_kill
 
+pytestmark = pytest.mark.one_python
+
 SOME = [0, 1, 99, 100, 1234]
 
 

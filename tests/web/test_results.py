@@ -27,6 +27,8 @@ from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 from tests.kit.postgres import binaries, postgres
 
+pytestmark = pytest.mark.one_python
+
 ID = "task_00000000_1"
 
 

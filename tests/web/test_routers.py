@@ -36,6 +36,8 @@ from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until
 from tests.web.asgi import Client, run
 
+pytestmark = pytest.mark.one_python
+
 SECRET = "a secret of the endpoint"
 
 

@@ -20,6 +20,8 @@ from cotality.web._web.models.kinds import TaskStatus
 from tests.web.asgi import Answer, Client, Exchange, living, run
 from tests.web.stand_in import StandInDesk, settings_in
 
+pytestmark = pytest.mark.one_python
+
 TASKS = "/api/v1/tasks"
 KEY = "a-key-of-more-than-16-characters"
 SYNC = {

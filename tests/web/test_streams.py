@@ -18,6 +18,8 @@ from cotality.web._web.events.frames import frame
 from tests.kit.limits import LONG_S
 from tests.web.asgi import Client, run
 
+pytestmark = pytest.mark.one_python
+
 
 class Source:
     """Events that come when somebody lets them, and how many were taken."""

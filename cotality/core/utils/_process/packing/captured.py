@@ -183,6 +183,7 @@ class Captured:
         segment, memo = packed_with_memo(things, noted)
         if segment is None:
             return None
+        self.parcels.expect_large()
         size = segment.size + memo.size
         self.make_room(size)
         # Known for as long as a task that holds it is out, or it is kept.

@@ -130,6 +130,10 @@ class Parcels:
         self.has_written = True
         return LargeBuffers()
 
+    def expect_large(self) -> None:
+        """Load the modules for what is large, as long as a file can be opened."""
+        from . import large_buffers, noting  # noqa: F401  # they are needed later
+
     @cached_property
     def forms(self) -> Forms:
         """What knows the forms in which the data of libraries travels."""
