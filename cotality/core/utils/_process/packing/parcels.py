@@ -132,7 +132,8 @@ class Parcels:
 
     def expect_large(self) -> None:
         """Load the modules for what is large, as long as a file can be opened."""
-        from . import large_buffers, noting  # noqa: F401  # they are needed later
+        # They are needed later.
+        from . import large_buffers, noting  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     @cached_property
     def forms(self) -> Forms:
