@@ -459,15 +459,18 @@ def test_a_method_that_carries_its_object() -> None:
     assert "Model.predict" in found.first
 
 
-def test_a_method_that_is_made_for_each_task() -> None:
-    """Each is packed by itself, and that is said."""
+def test_methods_of_an_object_for_each_task() -> None:
+    """Each is packed by itself, and that is said; methods of one object are one."""
     warm_up(2)
-    model = Model(20_000)
-    tasks = [Task.of(model.predict, number) for number in range(20)]
+    tasks = [Task.of(Model(20_000).predict, number) for number in range(20)]
     found = explained(tasks, 2, True)
 
     assert found.ours[0].startswith("The function carries"), found.known
     assert "It was packed again for each of 20 function objects" in found.first
+
+    model = Model(20_000)
+    tasks = [Task.of(model.predict, number) for number in range(20)]
+    assert "packed again" not in " ".join(explained(tasks, 2, True).texts)
 
 
 def test_a_cold_start() -> None:

@@ -320,8 +320,7 @@ def large_function(case: Case) -> Finding | None:
     if seen.functions_packed > MANY_FUNCTIONS:
         again = (
             f" It was packed again for each of {seen.functions_packed:,} function "
-            f"objects: `model.predict` is a new one each time it is written. Make it "
-            f"once, before the tasks."
+            f"objects. If they are alike, make one of them, before the tasks."
         )
     return Finding(
         lost,
