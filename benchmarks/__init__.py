@@ -9,6 +9,7 @@ can do. Where to look:
 * ``measure.py``: fresh interpreters, rounds, best and median;
 * ``child.py``: what such an interpreter does; ``cold.py``: the same from nothing;
 * ``report.py``: the table, the JSON file, the page of the documentation;
+* ``marks.py``: where the figures of a page stand;
 * ``picture.py``: its picture;
 * ``machine.py``: where the figures were taken.
 """

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.faults_child import CONTENDERS
 from benchmarks.machine import machine
+from benchmarks.marks import fill
 from benchmarks.report import BEGIN, END
 
 CHILD = Path(__file__).with_name("faults_child.py")
@@ -54,10 +55,10 @@ class Found:
     hangs: bool
 
     def __str__(self) -> str:
-        told = f", `{self.error}`" if self.error else ""
-        hangs = ", then hangs" if self.hangs else ""
         if self.hangs and not self.error:
             return "hangs"
+        told = f", `{self.error}`" if self.error else ""
+        hangs = ", then hangs" if self.hangs else ""
         return f"{self.right} of {OTHERS}{told}{hangs}"
 
 
@@ -94,7 +95,10 @@ def worst(rounds: Iterable[Found]) -> Found:
 
 def markdown(found: dict[str, dict[str, Found]], facts: dict[str, object]) -> str:
     names = list(CONTENDERS)
-    lines = [f"| One of 20 tasks ... | {' | '.join(names)} |", "|---" * 6 + "|"]
+    lines = [
+        f"| One of 20 tasks ... | {' | '.join(names)} |",
+        "|---" * (1 + len(names)) + "|",
+    ]
     lines += [
         f"| {about} | {' | '.join(str(found[fault][name]) for name in names)} |"
         for fault, about in FAULTS.items()
@@ -132,10 +136,5 @@ def main(arguments: list[str]) -> int:
     table = markdown(found, facts)
     print(table)
     if given.markdown:
-        text = given.markdown.read_text("utf-8")
-        before, _, rest = text.partition(BEGIN)
-        after = rest.partition(END)[2]
-        given.markdown.write_text(
-            f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", "utf-8"
-        )
+        fill(given.markdown, BEGIN, END, [table])
     return int(any(row["cotality"].right < OTHERS for row in found.values()))

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import flow_contenders as who
 from benchmarks import flow_http as web
 from benchmarks.flows import BARE, CASES, Figures, medians
+from benchmarks.marks import fill
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "understand" / "flow-speed.md"
@@ -197,7 +198,6 @@ def write_page(figures: Figures, rounds: int) -> None:
     cpus = len(os.sched_getaffinity(0))
     found = bars(figures)
     parts = [
-        BEGIN,
         f"Taken with `python benchmarks/run.py flow`: {rounds} rounds on {cpus} "
         f"CPUs, CPython {platform.python_version()}, with a load of "
         f"{os.getloadavg()[2]:.0f} over the last 15 minutes. "
@@ -213,10 +213,7 @@ def write_page(figures: Figures, rounds: int) -> None:
         chosen = [row for row in rows if row["case"] == case.name]
         if chosen:
             parts += [f"## {case.title[0].upper()}{case.title[1:]}", table(chosen)]
-    text = PAGE.read_text("utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    body = "\n\n".join([*parts, END])
-    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    fill(PAGE, BEGIN, END, parts)
 
 
 def draw(figures: Figures, found: Sequence[Found]) -> None:

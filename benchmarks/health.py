@@ -25,6 +25,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.machine import cpu_model, load
+from benchmarks.marks import fill
 from tests.kit.servers import SERVERS, Service, serving
 
 PAGE = Path(__file__).parents[1] / "docs/do/web-services.md"
@@ -184,10 +185,7 @@ def write_page(found: Sequence[Measured], command: str) -> None:
         f"{platform.python_implementation()} {platform.python_version()}; other "
         f"programs wanted {load()} CPUs in the last minute, the benchmark included."
     )
-    text = PAGE.read_text("utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    body = "\n\n".join([BEGIN, taken, table, END])
-    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    fill(PAGE, BEGIN, END, [taken, table])
 
 
 def main(arguments: Sequence[str]) -> int:

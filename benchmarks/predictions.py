@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.http_server import http_server
+from benchmarks.marks import fill
 from benchmarks.neighbours import busy_programs
 from benchmarks.regret import PAGE, WORKS, Cell, cells
 from cotality.core.utils.process import available_cpus
@@ -125,14 +126,11 @@ def write_page(found: Sequence[Prediction], command: str, busy: int) -> None:
     rows = [HEADS, ["---", "---", *["--:"] * (len(HEADS) - 2)]]
     rows += [each.cells() for each in found]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    text = PAGE.read_text("utf-8")
-    before, after = text.split(begin)[0], text.split(end)[1]
     taken = (
         f"Taken with `{command}`: the median of {ROUNDS} rounds on "
         f"{available_cpus()} CPUs, CPython {platform.python_version()}."
     )
-    body = "\n\n".join([begin, taken, summary(found), table, end])
-    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    fill(PAGE, begin, end, [taken, summary(found), table])
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 from benchmarks.http_server import http_server
 from benchmarks.libraries import LIBRARIES
+from benchmarks.marks import fill
 from benchmarks.neighbours import busy_programs
 from cotality.core.utils.process import (
     RunReport,
@@ -276,8 +277,6 @@ def write_page(found: Sequence[Measured], command: str, busy: int) -> None:
     rows = [HEADS, ["---", *["--:"] * len(WAYS), "---", "--:"]]
     rows += [each.cells() for each in found]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    text = PAGE.read_text("utf-8")
-    before, after = text.split(begin)[0], text.split(end)[1]
     python = platform.python_version()
     taken = (
         f"Taken with `{command}`: the median of {ROUNDS} rounds on "
@@ -289,8 +288,7 @@ def write_page(found: Sequence[Measured], command: str, busy: int) -> None:
         "milliseconds auto is behind](auto.svg)"
     )
     shown = [] if busy else [picture]
-    body = "\n\n".join([begin, taken, summary(found, busy), *shown, table, end])
-    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    fill(PAGE, begin, end, [taken, summary(found, busy), *shown, table])
 
 
 def draw(found: Sequence[Measured]) -> None:

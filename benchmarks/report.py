@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from benchmarks.marks import fill
 from benchmarks.measure import Case, Result, Row
 
 HEAD = (
@@ -119,13 +120,7 @@ def write_markdown(
     Raises:
         ValueError: The page has no such marks.
     """
-    text = path.read_text("utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{path} has no line {BEGIN!r} followed by {END!r}")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    figures = markdown(list(results), facts)
-    path.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}", "utf-8")
+    fill(path, BEGIN, END, [markdown(list(results), facts)])
 
 
 def markdown(results: list[Result], facts: dict[str, object]) -> str:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import cpu_model
+from benchmarks.marks import fill
 from benchmarks.web_contenders import NAMES, ONE_BY_ONE, OURS, ROUTES
 from benchmarks.web_tasks import METHODS, OUTSIDE, farthest_off, swapped
 from benchmarks.webs import AFTERWARDS, AT_ONCE, CASES, Found
@@ -225,7 +226,6 @@ def write_page(found: Found, given: argparse.Namespace) -> None:
     cpus = len(os.sched_getaffinity(0))
     rounds = max(map(len, found.values()))
     parts = [
-        BEGIN,
         f"Taken with `python benchmarks/run.py web --items {given.items}` on "
         f"{datetime.date.today().isoformat()}: up to {rounds} rounds, {cpu_model()}, "
         f"{cpus} CPUs, {platform.python_implementation()} "
@@ -239,12 +239,8 @@ def write_page(found: Found, given: argparse.Namespace) -> None:
         titled(f"{AT_ONCE} requests at once", table(found, SPEED)),
         titled("A crash, and a restart", table(found, FAULTS)),
         titled("What a comparison says, and what is so", compared_table(found)),
-        END,
     ]
-    text = PAGE.read_text("utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    body = "\n\n".join(filter(None, parts))
-    PAGE.write_text(f"{before}{body}{after}", "utf-8")
+    fill(PAGE, BEGIN, END, filter(None, parts))
     draw(found)
 
 
