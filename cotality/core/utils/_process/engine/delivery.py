@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from cotality.core.utils._process.tasks.outcome import Outcome, Settled
 
 from .arrivals import BlockingArrivals, driven
 from .interrupted import hide_engine
 from .run import Run, in_turn
+
+T = TypeVar("T")
+Take: TypeAlias = Callable[[Settled], Iterator[T]]
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
@@ -56,49 +59,38 @@ def joined(portions: Iterable[Settled]) -> list[Any]:  # Any: as above
 def stream(
     run: Run, ordered: bool
 ) -> Generator[tuple[int, Any], None, None]:  # Any: as above
-    portions = driven(in_turn(run, ordered), run.arrivals)
-    try:
-        for portion in portions:
-            count = len(portion.values)
-            if run.policy.leaves_in_place:
-                portion.put_errors_in_place()
-            yield from portion.take()
-            run.schedule.taken(count)
-            del portion
-    except KeyboardInterrupt as struck:
-        hide_engine(struck)
-        raise
-    finally:
-        portions.close()
-    run.conclude()
+    return delivered(run, ordered, with_failures(run, Settled.take))
 
 
 def values(run: Run, ordered: bool) -> Generator[Any, None, None]:  # Any: as above
-    portions = driven(in_turn(run, ordered), run.arrivals)
-    try:
-        for portion in portions:
-            count = len(portion.values)
-            if run.policy.leaves_in_place:
-                portion.put_errors_in_place()
-            yield from portion.take_values()
-            run.schedule.taken(count)
-            del portion
-    except KeyboardInterrupt as struck:
-        hide_engine(struck)
-        raise
-    finally:
-        portions.close()
-    run.conclude()
+    return delivered(run, ordered, with_failures(run, Settled.take_values))
 
 
 def outcomes(
     run: Run, ordered: bool
 ) -> Generator[Outcome[Any], None, None]:  # Any: as above
+    return delivered(run, ordered, Settled.take_outcomes)
+
+
+def with_failures(run: Run, take: Take[T]) -> Take[T]:
+    """*take*, with failures in the places of their values if *run* leaves them so."""
+    if not run.policy.leaves_in_place:
+        return take
+
+    def taken(portion: Settled) -> Iterator[T]:
+        portion.put_errors_in_place()
+        return take(portion)
+
+    return taken
+
+
+def delivered(run: Run, ordered: bool, take: Take[T]) -> Generator[T, None, None]:
+    """What *take* takes of each portion, while others run; nothing runs before that."""
     portions = driven(in_turn(run, ordered), run.arrivals)
     try:
         for portion in portions:
             count = len(portion.values)
-            yield from portion.take_outcomes()
+            yield from take(portion)
             run.schedule.taken(count)
             del portion
     except KeyboardInterrupt as struck:
