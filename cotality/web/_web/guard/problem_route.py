@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .problems import ProblemError
+from .problems import Problem, ProblemError
 from .refusing import of_input
 
 
@@ -19,6 +19,14 @@ class ProblemRoute(APIRoute):
 
     What other exceptions become is the affair of that application.
     """
+
+    def problem_of(self, request: Request, error: Exception) -> Problem | None:
+        """What to answer where *error* was raised; None for what is no refusal."""
+        if isinstance(error, ProblemError):
+            return error.problem
+        if isinstance(error, RequestValidationError):
+            return of_input(error, request.headers.get("content-type"))
+        return None
 
     def get_route_handler(
         self,
@@ -29,10 +37,10 @@ class ProblemRoute(APIRoute):
         async def answered(request: Request) -> Response:
             try:
                 return await handle(request)
-            except ProblemError as error:
-                return error.problem.answer()
-            except RequestValidationError as error:
-                kind = request.headers.get("content-type")
-                return of_input(error, kind).answer()
+            except Exception as error:
+                problem = self.problem_of(request, error)
+                if problem is None:
+                    raise
+                return problem.answer()
 
         return answered

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
 
 from cotality._kit.safe_text import printable
 from cotality.jobs import KeyTakenError, StoreError, UnknownJobError
@@ -30,26 +29,13 @@ RETRY_S = 1.0  # between two looks of a client that asks for the status
 class Route(ProblemRoute):
     """A route that answers what jobs and the desk refuse, wherever it is mounted."""
 
-    def get_route_handler(
-        self,
-    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What FastAPI calls with each request."""
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Exception as error:
-                problem = problem_of(error)
-                if problem is None:
-                    raise
-                return problem.answer()
-
-        return answered
+    def problem_of(self, request: Request, error: Exception) -> Problem | None:
+        """What to answer where *error* was raised; None for what is no refusal."""
+        return super().problem_of(request, error) or refusal_of(error)
 
 
-def problem_of(error: Exception) -> Problem | None:
-    """What to answer; None for what is no refusal."""
+def refusal_of(error: Exception) -> Problem | None:
+    """What to answer where jobs or the desk refuse; None for other errors."""
     text = printable(str(error), lines=True)
     match error:
         case UnknownTaskError() | UnknownJobError():

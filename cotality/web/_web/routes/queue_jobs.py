@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from cotality.jobs import Attempt, JobInfo, Jobs, JobStatus, UnknownJobError
+from cotality.jobs import (
+    Attempt,
+    JobHandle,
+    JobInfo,
+    Jobs,
+    JobStatus,
+    UnknownJobError,
+)
 from cotality.web._web.guard.problems import Problem, ProblemError, declared
 
 from .answering import in_thread
@@ -139,10 +146,7 @@ def whole_job(jobs: Jobs, job_id: str) -> WholeJob:
     Raises:
         UnknownJobError: There is none.
     """
-    try:
-        handle = jobs.handle(job_id)
-    except ValueError:
-        raise UnknownJobError(f"there is no job {job_id!r}") from None
+    handle = handle_of(jobs, job_id)
     info = handle.info_sync()
     return WholeJob(
         **line_of(info).model_dump(),
@@ -155,6 +159,18 @@ def whole_job(jobs: Jobs, job_id: str) -> WholeJob:
         progress=progress_of(handle.progress_sync()),
         attempts=[run_of(each) for each in handle.attempts_sync()],
     )
+
+
+def handle_of(jobs: Jobs, job_id: str) -> JobHandle[Any]:  # Any: of any job
+    """The job with that id.
+
+    Raises:
+        UnknownJobError: No job can have it.
+    """
+    try:
+        return jobs.handle(job_id)
+    except ValueError:
+        raise UnknownJobError(f"there is no job {job_id!r}") from None
 
 
 def line_of(info: JobInfo) -> JobLine:

@@ -18,18 +18,15 @@ from cotality.jobs import (
     JobTimes,
     QueueStats,
     StoreError,
-    UnknownJobError,
 )
 from cotality.web._web.guard.problems import Problem, ProblemError, declared
 from cotality.web._web.page.files import add_page
 
 from .answering import Route, in_thread
 from .ids import JOB_ID, JOB_ID_BEFORE, LONGEST, Name
-from .queue_jobs import Run, add_jobs, run_of
+from .queue_jobs import Run, add_jobs, handle_of, run_of
 
 MOST = 1000  # dead letters of one answer, or that are handled together
-
-
 # Of one request, whose body may have 64 kB where the service itself serves it.
 MOST_IDS = 100
 
@@ -184,6 +181,9 @@ def add_queues(router: APIRouter, jobs: Jobs) -> None:
 
 
 def add_many(router: APIRouter, jobs: Jobs) -> None:
+    def forget(job_id: str) -> bool:
+        return jobs.purge([job_id]) > 0
+
     @router.post(
         "/dead/requeue",
         responses=declared(422, 400, 415, 503),
@@ -200,7 +200,7 @@ def add_many(router: APIRouter, jobs: Jobs) -> None:
     )
     async def purge_many(which: Which) -> Handled:
         """They are gone for good."""
-        return await in_thread(to_each, jobs, which, purges(jobs))
+        return await in_thread(to_each, jobs, which, forget)
 
 
 def add_letters(router: APIRouter, jobs: Jobs) -> None:
@@ -236,16 +236,6 @@ def add_letters(router: APIRouter, jobs: Jobs) -> None:
         return await in_thread(whole_letter, jobs, job_id)
 
 
-def purges(jobs: Jobs) -> Callable[[str], bool]:
-    """Forgets one dead letter."""
-
-    def purge(job_id: str) -> bool:
-        checked_dead(jobs, job_id)
-        return bool(jobs.purge([job_id]))
-
-    return purge
-
-
 def to_each(jobs: Jobs, which: Which, do: Callable[[str], bool]) -> Handled:
     """*do* it to each that is meant; what keeps one from it is told."""
     ids = list(dict.fromkeys(which.ids))
@@ -275,10 +265,7 @@ def checked_dead(jobs: Jobs, job_id: str) -> JobInfo:
         UnknownJobError: There is no such job.
         ProblemError: It is not dead; 409.
     """
-    try:
-        info = jobs.handle(job_id).info_sync()
-    except ValueError:
-        raise UnknownJobError(f"there is no job {job_id!r}") from None
+    info = handle_of(jobs, job_id).info_sync()
     if info.status is not JobStatus.FAILED:
         text = f"job {job_id} is no dead letter: {info.status}"
         raise ProblemError(Problem(409, "not-dead", text))
