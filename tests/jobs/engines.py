@@ -25,5 +25,4 @@ def broker_for(engine: EngineName) -> Iterator[str | None]:
     pytest.importorskip("amqp")
     if programs() is None:
         pytest.skip("needs the programs of RabbitMQ, such as rabbitmq-server")
-    with shared_rabbit() as url:
-        yield url
+    yield shared_rabbit()

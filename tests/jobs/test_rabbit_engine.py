@@ -38,10 +38,9 @@ pytestmark = pytest.mark.one_python
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[str]:
+def shared() -> str:
     """A server that runs, for tests that leave it as it is."""
-    with shared_rabbit() as url:
-        yield url
+    return shared_rabbit()
 
 
 @pytest.fixture(scope="module")

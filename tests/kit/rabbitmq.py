@@ -180,24 +180,21 @@ def rabbit_server() -> Iterator[RabbitServer]:
 
 
 # One for all tests of a run, whichever process they are in: to start one takes longer
-# than most tests. A program of its own has it, and ends it when nobody uses it.
+# than most tests. A program of its own has it, and ends it when all processes that have
+# asked for it have ended: not between two tests, of which each would wait for another.
 
 ROOT = Path(__file__).parents[2]
 LOOK_S = 0.2
 
 
-@contextmanager
-def shared_rabbit() -> Iterator[str]:
-    """The URL of a server that all tests share."""
+def shared_rabbit() -> str:
+    """The URL of a server that all tests share, until this process ends."""
     digest = hashlib.sha256(f"{ROOT}".encode()).hexdigest()[:8]
     folder = Path(tempfile.gettempdir()) / f"cotality-rabbit-{os.getuid()}-{digest}"
     me = folder / "users" / f"{os.getpid()}"
     while not is_joined(folder, me):
         pass  # the last one has just put out the light
-    try:
-        yield (folder / "url").read_text("ascii")
-    finally:
-        me.unlink()
+    return (folder / "url").read_text("ascii")
 
 
 def is_joined(folder: Path, me: Path) -> bool:
@@ -249,7 +246,7 @@ def start_keeper(folder: Path) -> None:
 
 
 def keep(folder: Path) -> None:
-    """Have a server as long as somebody uses it."""
+    """Have a server as long as a process that has asked for it is there."""
     import fcntl
 
     with (folder / "kept").open("a") as file, rabbit_server() as server:

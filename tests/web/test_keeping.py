@@ -36,6 +36,7 @@ pytestmark = [
 ]
 
 MANY = 120
+TRIES = 5
 
 
 class Store:
@@ -88,6 +89,20 @@ class Store:
     def wait_for(self, task_id: str, done: int) -> None:
         wait_until(lambda: self.look(task_id).row.done >= done)
 
+    def halted_midst(self, method: TaskType, worker: int, done: int) -> str:
+        """A task that has *done* some and not all when its *worker* is halted.
+
+        Another one is begun where this process came too late to see it.
+        """
+        for _ in range(TRIES):
+            task_id = self.start(method)
+            self.wait_for(task_id, done)
+            os.kill(worker, signal.SIGSTOP)
+            if not self.look(task_id).status.is_over:
+                return task_id
+            os.kill(worker, signal.SIGCONT)
+        raise AssertionError(f"each of {TRIES} tasks was over before it was seen")
+
     def wait_until_over(self, task_id: str) -> Standing:
         wait_until(lambda: self.look(task_id).status.is_over)
         return self.look(task_id)
@@ -124,11 +139,11 @@ def test_two_web_processes_have_one_worker(store: Store) -> None:
     """The other one keeps it when the first was killed, and the task goes on."""
     with store.web() as first, store.web() as second:
         worker = one_worker(store)
-        task_id = store.start(TaskType.SEQUENTIAL)
-        store.wait_for(task_id, 10)
+        task_id = store.halted_midst(TaskType.SEQUENTIAL, worker, 10)
         keeper = first if parent_of(worker) == first.process.pid else second
 
         keeper.kill()
+        os.kill(worker, signal.SIGCONT)
 
         assert one_worker(store, but=worker) != worker
         over = store.wait_until_over(task_id)
@@ -149,8 +164,7 @@ def test_a_worker_that_is_killed_is_started_again(
     """What it had done is not done again."""
     with store.web() as web:
         worker = one_worker(store)
-        task_id = store.start(method)
-        store.wait_for(task_id, 10)
+        task_id = store.halted_midst(method, worker, 10)
         below = psutil.Process(worker).children(recursive=True)
 
         os.kill(worker, signal.SIGKILL)
@@ -167,10 +181,14 @@ def test_a_worker_that_is_killed_is_started_again(
 def test_a_task_outlives_the_service(store: Store) -> None:
     """It is stopped in its midst, and goes on when the service is there again."""
     with store.web() as web:
-        one_worker(store)
-        task_id = store.start(TaskType.AUTO)
-        store.wait_for(task_id, 1)
-        assert web.stop() == 0
+        worker = one_worker(store)
+        lifeline = lifeline_of(worker)
+        task_id = store.halted_midst(TaskType.THREADING, worker, 1)
+
+        web.process.terminate()
+        wait_until(lambda: lifeline not in files_of(web.process.pid))
+        os.kill(worker, signal.SIGCONT)
+        assert web.process.wait(LONG_S) == 0
     assert store.workers() == []
     before = store.look(task_id)
     assert before.status == TaskStatus.PENDING
@@ -210,6 +228,13 @@ def test_what_a_worker_starts_does_not_hold_its_lock(store: Store) -> None:
         lock = f"{store.settings.worker_lock}"
         assert lock in files_of(worker)
         assert not [each for each in below if lock in files_of(each.pid)]
+
+
+def lifeline_of(worker: int) -> str:
+    """The pipe whose end tells it that the web process needs it no more."""
+    command = psutil.Process(worker).cmdline()
+    number = command[command.index("--while-open") + 1]
+    return os.readlink(f"/proc/{worker}/fd/{number}")
 
 
 def files_of(pid: int) -> set[str]:
