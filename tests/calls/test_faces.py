@@ -35,6 +35,8 @@ from cotality.tuning import (
 from cotality.tuning._tuning.work import faces
 from tests.kit.helpers import echo
 
+pytestmark = pytest.mark.one_python
+
 CORE = [
     getattr(process, f"{name}{twin}")
     for name in (

@@ -16,6 +16,8 @@ from cotality.core.utils.process import Task, execute_tasks_in_parallel, worker_
 from cotality.tuning import execute
 from tests.kit.helpers import Failure
 
+pytestmark = pytest.mark.one_python
+
 
 def power(base: int, exponent: int) -> int:
     return int(base**exponent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,15 @@ def test_sockets_of_another_make(tmp_path: Path) -> None:
     assert run_script(source, tmp_path) == "True\n"
 
 
+def skip_without(library: str) -> None:
+    """It is not imported here, where it would warn of each fork of later tests."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+
+
 def test_gevent(tmp_path: Path) -> None:
     """Calls in several of its green threads, all patched."""
-    pytest.importorskip("gevent")
+    skip_without("gevent")
     source = (
         "from gevent import monkey\n"
         "monkey.patch_all()\n"
@@ -51,7 +58,7 @@ def test_gevent(tmp_path: Path) -> None:
 
 def test_eventlet(tmp_path: Path) -> None:
     """Calls in several of its green threads, all patched."""
-    pytest.importorskip("eventlet")
+    skip_without("eventlet")
     source = (
         "import warnings\n"
         "warnings.simplefilter('ignore')  # it warns of itself\n"

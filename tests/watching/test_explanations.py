@@ -20,6 +20,8 @@ from cotality.core.utils.process import (
 from tests.kit.helpers import echo
 from tests.kit.made_up_run import MadeUpRun
 
+pytestmark = pytest.mark.one_python
+
 
 def explained(report: RunReport) -> str:
     """What the report says, on one line."""

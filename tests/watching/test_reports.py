@@ -35,6 +35,8 @@ from tests.kit.fatal import exit_with
 from tests.kit.helpers import Failure, Thing, echo, fail_with
 from tests.kit.made_up_run import MadeUpRun
 
+pytestmark = pytest.mark.one_python
+
 
 def test_sums_are_exact() -> None:
     """Times, tasks and bytes of all portions add up."""
