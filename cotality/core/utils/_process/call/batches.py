@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 from cotality._kit.public import public
 from cotality.core.utils._process.engine.arrivals import driven
+from cotality.core.utils._process.engine.delivery import with_failures
 from cotality.core.utils._process.engine.interrupted import hide_engine
 from cotality.core.utils._process.engine.run import Run, in_turn
 from cotality.core.utils._process.machine.object_size import size_of
@@ -15,6 +16,7 @@ from cotality.core.utils._process.tasks.checks import (
     checked_count,
     checked_flag,
 )
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
@@ -242,14 +244,13 @@ def batches(
     run: Run, ordered: bool, limits: Limits
 ) -> Generator[list[Any], None, None]:  # Any: what the tasks return
     run.most_ahead = limits.most_ahead
+    take = with_failures(run, Settled.take)
     portions = driven(in_turn(run, ordered), run.arrivals)
     batch: list[Any] = []  # Any: as above
     try:
         for portion in portions:
             count = len(portion.values)
-            if run.policy.leaves_in_place:
-                portion.put_errors_in_place()
-            for _, value in portion.take():
+            for _, value in take(portion):
                 limits.add(value)
                 batch.append(value)
                 del value

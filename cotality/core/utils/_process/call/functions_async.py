@@ -11,9 +11,10 @@ from contextlib import aclosing
 from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from cotality._kit.public import public
+from cotality.core.utils._process.engine.delivery import with_failures
 from cotality.core.utils._process.engine.run import in_turn
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
-from cotality.core.utils._process.tasks.outcome import Outcome
+from cotality.core.utils._process.tasks.outcome import Outcome, Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
@@ -346,12 +347,11 @@ async def in_order_of_arrival(call: Call) -> list[Any]:
 
 async def stream(call: Call, ordered: bool) -> AsyncGenerator[tuple[int, Any], None]:
     run = call.in_event_loop()
+    take = with_failures(run, Settled.take)
     async with aclosing(in_turn(run, ordered)) as portions:
         async for portion in portions:
             count = len(portion.values)
-            if run.policy.leaves_in_place:
-                portion.put_errors_in_place()
-            for pair in portion.take():
+            for pair in take(portion):
                 yield pair
                 del pair
             run.schedule.taken(count)
