@@ -34,8 +34,8 @@ nox.options.sessions = ["lint", "types", "docs", "examples", "tests"]
 nox.options.error_on_missing_interpreters = False  # a skipped session says so
 if hasattr(nox.options, "download_python"):  # new in nox 2025.10
     nox.options.download_python = "never"  # the Pythons this machine has, no others
-# pip compiles all that it installs, which takes a third of its time; of most of that
-# no session imports anything, and Python compiles the rest.
+# pip would spend a third of its time on compiling modules that no session imports;
+# Python compiles the others when it first imports them.
 os.environ.setdefault("PIP_NO_COMPILE", "1")
 
 

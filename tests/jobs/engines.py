@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from cotality.jobs._jobs.engines.choosing import EngineName
@@ -14,15 +11,13 @@ from tests.kit.rabbitmq import programs, shared_rabbit
 OURS: tuple[EngineName, ...] = ("tables", "rabbitmq")
 
 
-@contextmanager
-def broker_for(engine: EngineName) -> Iterator[str | None]:
+def broker_for(engine: EngineName) -> str | None:
     """A broker, if *engine* needs one; a test that cannot have it is skipped."""
     if engine == "dbos":
         pytest.importorskip("dbos")
     if engine != "rabbitmq":
-        yield None
-        return
+        return None
     pytest.importorskip("amqp")
     if programs() is None:
         pytest.skip("needs the programs of RabbitMQ, such as rabbitmq-server")
-    yield shared_rabbit()
+    return shared_rabbit()

@@ -41,10 +41,9 @@ engines = pytest.mark.parametrize("engine", OURS, indirect=True)
 
 @pytest.fixture
 def shop(url: str, engine: EngineName) -> Iterator[Attacked]:
-    with broker_for(engine) as broker:
-        made = Attacked(url, engine, broker)
-        yield made
-        made.jobs.close()
+    made = Attacked(url, engine, broker_for(engine))
+    yield made
+    made.jobs.close()
 
 
 def worker(shop: Attacked, folder: Path, *options: str) -> WorkerProgram:

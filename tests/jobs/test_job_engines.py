@@ -52,9 +52,8 @@ def store(
 
 
 @pytest.fixture(scope="module")
-def broker(engine: EngineName) -> Iterator[str | None]:
-    with broker_for(engine) as url:
-        yield url
+def broker(engine: EngineName) -> str | None:
+    return broker_for(engine)
 
 
 @pytest.fixture

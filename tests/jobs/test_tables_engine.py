@@ -40,9 +40,8 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
 
 
 @pytest.fixture
-def broker(engine: EngineName) -> Iterator[str | None]:
-    with broker_for(engine) as made:
-        yield made
+def broker(engine: EngineName) -> str | None:
+    return broker_for(engine)
 
 
 @pytest.fixture

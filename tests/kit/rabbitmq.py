@@ -181,7 +181,8 @@ def rabbit_server() -> Iterator[RabbitServer]:
 
 # One for all tests of a run, whichever process they are in: to start one takes longer
 # than most tests. A program of its own has it, and ends it when all processes that have
-# asked for it have ended: not between two tests, of which each would wait for another.
+# asked for it have ended. If it ended between two tests, the second would wait for a
+# new one.
 
 ROOT = Path(__file__).parents[2]
 LOOK_S = 0.2
