@@ -204,6 +204,28 @@ def test_each_of_two_that_look_sleeps_for_all_it_was_late(
     assert one.total == other.total == 0.25
 
 
+def test_others_are_asked_for_what_they_have_not_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From its birth for one of which that is known; one that is no more is no news."""
+    queued: dict[int, float | None] = {1: 5.0, 2: 0.25}
+    monkeypatch.setattr(run_queue, "seconds_in_queue", queued.__getitem__)
+    monkeypatch.setattr(run_queue, "get_native_id", lambda: 1)
+    lateness = run_queue.Lateness()
+    lateness.of_this_wake()
+    lateness.counts_from_birth(2)
+    queued[1] = 6.0
+
+    lateness.of_others()
+    assert lateness.total == 0.25  # nor of this one, which says it itself
+    queued[2] = 0.75
+    lateness.of_others()
+    queued[2] = None
+    lateness.of_others()
+
+    assert lateness.total == 0.75
+
+
 def test_the_yardstick_is_what_tasks_took_alone() -> None:
     """As it was, and as it would be without what disturbed them."""
     alone = Alone()
@@ -362,6 +384,26 @@ def test_tasks_that_want_to_run_get_no_threads(monkeypatch: pytest.MonkeyPatch) 
         call.hand_out()
         queued[0] += 0.045
         call.come_back(0.05, 0.005, 0.05)
+
+    assert call.backend.place == "one thread"
+    assert call.backend.evidence.computes
+
+
+def test_a_deputy_that_keeps_the_lock_makes_no_task_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for a CPU with the lock, and has not come to say for how long."""
+    late = [0.0]
+    monkeypatch.setattr(run_queue, "seconds_in_queue", lambda _: late[0])
+    call = Call(monkeypatch, lambda _: 0.0)
+    call.backend.lateness.counts_from_birth(2**30)
+
+    for _ in range(20):
+        call.hand_out()
+        for chunk in call.backend.out.values():
+            chunk.is_in_caller = True
+        late[0] += 0.004
+        call.come_back(0.0057, 0.0017, 0.0057)
 
     assert call.backend.place == "one thread"
     assert call.backend.evidence.computes

@@ -16,7 +16,11 @@ from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.backends.threads import ThreadBackend
 from cotality.core.utils._process.machine.cpus import available_cpus
 from cotality.core.utils._process.machine.environment import LOGGER
-from cotality.core.utils._process.machine.run_queue import Lateness, seconds_in_queue
+from cotality.core.utils._process.machine.run_queue import (
+    Lateness,
+    is_notable,
+    seconds_in_queue,
+)
 from cotality.core.utils._process.machine.short_turns import short_turns
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.portions.chunk import ChunkReport
@@ -353,6 +357,8 @@ class AutoBackend:
         elif chunk is not None:
             if not chunk.is_in_caller:
                 self.lateness.of_this_wake()
+            elif is_notable(seen.seconds - seen.cpu, seen.seconds):
+                self.lateness.of_others()
             seen = self.disturbance.told_apart(
                 seen,
                 chunk.native_id,

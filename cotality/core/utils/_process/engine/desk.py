@@ -255,6 +255,8 @@ class Desk:
         self.deputy = deputy(self.deputize, self.context)
         try:
             start(self.deputy)
+            if self.deputy.native_id is not None:
+                self.lateness.counts_from_birth(self.deputy.native_id)
         except NoRoomError:
             # No room for another thread. So nobody looks after the call meanwhile.
             self.deputy = threading.current_thread()

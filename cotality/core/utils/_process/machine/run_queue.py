@@ -61,30 +61,56 @@ class Lateness:
     """
 
     def __init__(self, beside: Lateness | None = None) -> None:
-        # By thread, so that none adds to what another one is adding to. In seconds.
-        self.queued: dict[int, float] = {} if beside is None else beside.queued
-        self.late: dict[int, float] = {} if beside is None else beside.late
+        # By thread: how many seconds it had been in a queue when it was first asked
+        # for, and when it was last.
+        self.first: dict[int, float] = {} if beside is None else beside.first
+        self.latest: dict[int, float] = {} if beside is None else beside.latest
         self.slept_at: dict[int, float] = {}  # what its thread had been late by then
 
     @property
     def total(self) -> float:
-        """Seconds that they were late, as far as they have asked."""
-        return sum(list(self.late.values()))
+        """Seconds that they were late, as far as anybody has asked."""
+        return sum(map(self.late, list(self.first)))
+
+    def late(self, thread: int) -> float:
+        """Seconds that it was late, likewise."""
+        first = self.first.get(thread, 0.0)
+        return max(0.0, self.latest.get(thread, first) - first)
+
+    def counts_from_birth(self, thread: int) -> None:
+        """*thread* has just begun, and what it is late it is late here."""
+        self.first.setdefault(thread, 0.0)
+
+    def ask(self, thread: int) -> float:
+        """Seconds that *thread* has waited for a CPU since it was last asked for."""
+        queued = seconds_in_queue(thread)
+        if queued is None:
+            return 0.0  # nobody can tell, or it is no more
+        before = self.latest.get(thread, self.first.setdefault(thread, queued))
+        self.latest[thread] = queued
+        return max(0.0, queued - before)
 
     def of_this_wake(self) -> float:
         """Seconds that this thread has waited for a CPU since it last asked here."""
-        thread = get_native_id()
-        queued = seconds_in_queue(thread) or 0.0
-        late = max(0.0, queued - self.queued.get(thread, queued))
-        self.queued[thread] = queued
-        self.late[thread] = self.late.get(thread, 0.0) + late
-        return late
+        return self.ask(get_native_id())
+
+    def of_others(self) -> None:
+        """Ask for those that have not come to it themselves.
+
+        Whoever waits for the lock has it as soon as they have let go of it, which is
+        before they can say for how long they had it.
+        """
+        this = get_native_id()
+        for thread in list(self.first):
+            if thread != this:
+                self.ask(thread)
 
     def pause(self, usual: float) -> float:
         """How long (s) to sleep now, *usual* where the CPUs are free."""
         self.of_this_wake()
         thread = get_native_id()
-        before, late = self.slept_at.get(thread, 0.0), self.late[thread]
+        late = self.late(thread)
+        before = self.slept_at.get(thread, late)  # the first time it is the usual
         self.slept_at[thread] = late
         return max(usual, LONGER * (late - before))
 
