@@ -19,6 +19,7 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
+from cotality._kit.standard_places import duplicate
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import interpreter, measured
@@ -49,7 +50,7 @@ class Popen(popen_forkserver.Popen):
             self._fds, is_watched
         )
         # The child's sign that its parent lives, as in the standard class.
-        alive = os.dup(to_child)
+        alive = duplicate(to_child)
         self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
         with open(to_child, "wb", closefd=True) as pipe:
             pipe.write(content.getbuffer())
