@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -15,9 +16,14 @@ import pytest
 from cotality.core.utils._process.output import relay
 from cotality.core.utils._process.workers.handle import WorkerHandle
 from cotality.core.utils._process.workers.requests import Item
-from cotality.core.utils.process import IsolatedProcessPoolExecutor
+from cotality.core.utils.process import (
+    IsolatedProcessPoolExecutor,
+    Task,
+    WorkerCrashedError,
+    execute_tasks_in_parallel,
+)
 from tests.kit import chatty
-from tests.kit.helpers import Gate, Marks, mark_and_return, wait_until
+from tests.kit.helpers import Gate, Marks, echo, mark_and_return, wait_until
 from tests.kit.limits import LONG_S
 
 pytestmark = pytest.mark.one_python
@@ -95,3 +101,27 @@ def test_the_last_answer_of_a_worker_that_is_not_read_counts(
 
         assert future.result(LONG_S) == "the last answer"
         assert not stuck.goes_on.is_set()
+
+
+def write_into_sockets(value: object) -> object:
+    """As code does that has a number which is another file's by now."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                os.write(int(name), b"something else" * 50)
+        except FileNotFoundError:
+            pass  # what listed the others
+    return value
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_what_others_write_into_a_link_harms_one_worker() -> None:
+    """It is no answer: that worker ends, and nobody else's results are lost."""
+    texts = [str(number) for number in range(20)]
+    tasks = [Task.of(echo, each) for each in texts]
+    tasks[7] = Task.of(write_into_sockets, "7")
+    for _ in range(2):
+        found = execute_tasks_in_parallel(tasks, 2, True, True, chunksize=1)
+
+        assert found[7] == "7" or isinstance(found[7], WorkerCrashedError)
+        assert [*found[:7], *found[8:]] == [*texts[:7], *texts[8:]]

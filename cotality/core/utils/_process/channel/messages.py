@@ -19,9 +19,12 @@ from cotality._kit.standard_places import moved_up
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 
-# Kind, whether descriptors come along, how long an answer took to make (in us), the
-# number of the item, the length.
-HEADER = struct.Struct("=B?xxIQQ")
+# Kind, whether descriptors come along, the mark, how long an answer took to make (in
+# us), the number of the item, the length.
+HEADER = struct.Struct("=B?HIQQ")
+# Some code in a worker may write into a descriptor that is not its own. What does not
+# have this is none of our headers, and what it says of a length would be anything.
+MARK = 0xC07A
 MOST_MICROSECONDS = 2**32 - 1
 READ_AT_ONCE = 64 * 1024  # bytes
 # Linux receives descriptors so that no child gets them; macOS has to be told after.
@@ -67,7 +70,7 @@ class Kind:
 
 def framed(kind: int, body: bytes | bytearray, has_fds: bool, number: int) -> bytes:
     """A whole small message, with which descriptors are sent if it *has_fds*."""
-    return HEADER.pack(kind, has_fds, 0, number, len(body)) + body
+    return HEADER.pack(kind, has_fds, MARK, 0, number, len(body)) + body
 
 
 class Message(NamedTuple):
@@ -153,7 +156,7 @@ class Inbox:
         Raises:
             BlockingIOError: Nothing is there.
             EOFError: The other side hung up.
-            OSError: The connection broke.
+            OSError: The connection broke, or has something else in it than messages.
         """
         if self.body is None:
             count, fds = receive_some(connection, self.memory)
@@ -176,9 +179,11 @@ class Inbox:
             if self.body is None:
                 if len(data) - begin < HEADER.size:
                     break
-                kind, has_fds, self.microseconds, self.number, length = (
+                kind, has_fds, mark, self.microseconds, self.number, length = (
                     HEADER.unpack_from(data, begin)
                 )
+                if mark != MARK:
+                    raise ConnectionError("somebody else has written into this link")
                 if has_fds:
                     self.fds_here, self.fds = self.fds, []
                 begin += HEADER.size

@@ -17,7 +17,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from .messages import HEADER, MOST_MICROSECONDS, READ_AT_ONCE
+from .messages import HEADER, MARK, MOST_MICROSECONDS, READ_AT_ONCE
 
 
 class LinkEndedError(OSError):
@@ -57,7 +57,7 @@ class WorkerLink:
             BaseException: What a signal handler raised meanwhile.
         """
         microseconds = min(int(seconds * 1e6), MOST_MICROSECONDS)
-        header = HEADER.pack(kind, bool(fds), microseconds, number, len(body))
+        header = HEADER.pack(kind, bool(fds), MARK, microseconds, number, len(body))
         parts = parts_of(header, body, fds)
         with self.lock:
             self.waiting.extend(parts)
