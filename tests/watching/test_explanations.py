@@ -96,6 +96,20 @@ def test_one_straggler() -> None:
     )
 
 
+def test_a_straggler_that_began_at_once_is_not_to_be_put_first() -> None:
+    """It was, so that is no way out."""
+    run = MadeUpRun(workers=3, total=5, lasts=10.0, waits_because=Doing.ALL_OUT)
+    run.portion("b", 0.0, [10.0])
+    for worker in "ac":
+        run.portion(worker, 0.0, [1.0, 1.0])
+
+    text = explained(run.end())
+
+    assert text.startswith("One task kept all others waiting: task 0,")
+    assert "It began so early that only dividing it helps." in text
+    assert "first" not in text
+
+
 def test_two_that_end_together_are_no_stragglers() -> None:
     """As long as another one runs as well, no single task is to blame."""
     run = MadeUpRun(workers=3, total=8, lasts=10.0, waits_because=Doing.ALL_OUT)

@@ -137,7 +137,9 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
 
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
-        raise TypeError(f"func must be a function to call, got {function!r}")
+        from cotality.core.calls import what_for
+
+        raise TypeError(f"func must be a function to call, got {what_for(function)}")
     check_runs(function, "func")
     return function
 

@@ -52,6 +52,7 @@ class Call(NamedTuple):
         detailed: Whether the caller wants to know more than values and failures.
         planned: Why it runs where it does, if a plan says so.
         is_logged: Whether its end is to be found in the log.
+        is_default: Whether nobody has said where it runs.
     """
 
     tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
@@ -63,6 +64,7 @@ class Call(NamedTuple):
     detailed: bool
     planned: str = ""
     is_logged: bool = True
+    is_default: bool = False
 
     @classmethod
     def checked(
@@ -133,6 +135,10 @@ class Call(NamedTuple):
             given,
             bounded,
             detailed,
+            is_default=face.default is False
+            and place == ("use_processes", False)
+            and executor is options.get("executor") is None
+            and not given.inline,
         )
 
     def watched_by(self, *observers: Observer) -> Call:
@@ -233,12 +239,14 @@ class Call(NamedTuple):
         each = self.options.observers
         if not (self.is_logged and log_is_wanted()):
             return each
-        from .call_log import CallLog, EndedCall
+        from .call_log import NOBODYS_CHOICE, CallLog, EndedCall
 
+        ended = EndedCall()
         if self.planned:
             ended = EndedCall(decided_by="plan", reason=self.planned)
-            return CallLog(ended), *each
-        return CallLog(), *each
+        elif self.is_default:
+            ended = EndedCall(reason=NOBODYS_CHOICE)
+        return CallLog(ended), *each
 
 
 def has_limits(

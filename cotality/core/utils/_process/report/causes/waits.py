@@ -9,6 +9,8 @@ from .finding import Case, Finding
 
 # A task is to blame for the waiting of others if it explains this part of it.
 MOST_OF_IT = 0.5
+# What began within this part of its own time would gain no more by coming earlier.
+AT_ONCE = 0.1
 JOURNAL = "the journal"
 
 
@@ -40,6 +42,8 @@ def straggler(case: Case) -> Finding | None:
         return None
     task = alone.task
     way_out = "Put long tasks first, or divide this one."
+    if task.began < AT_ONCE * task.seconds:
+        way_out = "It began so early that only dividing it helps."
     if alone.in_window > MOST_OF_IT * alone.lost:
         way_out = (
             "Results come in the order of the tasks, so what is done has to wait for "
