@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cotality.core.utils._process.starting import fork_server_link, own_name
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
@@ -140,6 +141,8 @@ def test_a_module_that_lets_the_machine_decide_runs_once(
 
 # Names of modules of the standard library that we, or what we import, import late.
 LATE = ["html", "queue", "token", "types", "random", "selectors", "json", "tempfile"]
+# One that prints when it is imported.
+LATE += ["this"]
 EVERYTHING = """
 if __name__ == "__main__" or True:
     from cotality.core.utils.process import *
@@ -163,6 +166,18 @@ def test_no_import_finds_the_script(name: str, tmp_path: Path) -> None:
     ended = run(tmp_path, f"{name}.py", source=EVERYTHING, name=name)
 
     assert (ended.code, ended.printed, ended.runs) == (0, "right\n", 1), ended.errors
+
+
+def test_a_module_that_the_platform_lacks_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script may have the name of one that is there on other systems."""
+    for name, code in (("msilib", ""), ("html", "import html; ")):
+        monkeypatch.setattr(own_name, "hidden_module", lambda name=name: name)
+        monkeypatch.delitem(sys.modules, "msilib", raising=False)
+        __import__("html")
+        assert fork_server_link.hidden_first().endswith(code)
+        assert bool(fork_server_link.hidden_first()) == bool(code)
 
 
 WARMED = """

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.portions.stopwatch import packages_of
 from cotality.core.utils._process.tasks.times import Clues
 from cotality.core.utils.process import (
     RunReport,
@@ -344,3 +345,32 @@ def test_a_real_slow_consumer() -> None:
         time.sleep(0.03)
 
     assert explained(report).startswith("Workers waited for your loop")
+
+
+# What was imported.
+
+
+@pytest.mark.parametrize(
+    ("names", "packages"),
+    [
+        # As pandas does: what it needs is there before it is.
+        (
+            "__future__ numpy.core numpy.linalg numpy dateutil.tz dateutil "
+            "pandas.core _csv csv pandas.io pandas",
+            ("pandas", "numpy", "dateutil"),
+        ),
+        # A single module, behind larger ones that it imports.
+        (
+            "json.scanner json.decoder json shop",
+            ("shop", "json"),
+        ),
+        ("_datetime datetime _sqlite3 sqlite3", ("sqlite3", "datetime")),
+        ("_speedups", ("_speedups",)),
+        ("cotality.core.machine hashlib", ()),
+    ],
+)
+def test_what_somebody_asked_for_is_named(
+    names: str, packages: tuple[str, ...]
+) -> None:
+    """Before the modules that it needs, and without the inside of Python."""
+    assert packages_of(names.split())[: len(packages) or None] == packages
