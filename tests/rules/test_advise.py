@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 
 from cotality.core.utils._process.advice.advise import Advice, advice_from
 from cotality.core.utils._process.advice.trials import Trials
+from cotality.core.utils._process.auto import evidence
 from cotality.core.utils._process.rules.where_to_run import Figures
 from cotality.core.utils.process import (
     Task,
@@ -91,6 +94,29 @@ def test_only_what_was_measured_is_a_reason(changed: dict[str, Any], says: str) 
 
     assert found.choice == "one thread"
     assert says in found.would_change[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its clock of threads is coarse")
+def test_waiting_for_a_cpu_is_no_part_of_what_it_takes_to_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or beside busy programs a number takes longer to send than to compute."""
+    encoded = evidence.encode
+
+    def interrupted(thing: object) -> object:
+        time.sleep(0.003)  # the CPU has gone to another program
+        return encoded(thing)
+
+    def slow(thing: object) -> object:
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+        return encoded(thing)
+
+    monkeypatch.setattr(evidence, "encode", interrupted)
+    assert evidence.seconds_to_travel([1, 2, 3]) < 0.002
+    monkeypatch.setattr(evidence, "encode", slow)
+    assert evidence.seconds_to_travel([1, 2, 3]) >= 0.004
 
 
 def test_what_cannot_travel_stays_here() -> None:

@@ -211,15 +211,15 @@ def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
 def why_not_processes(figures: Figures) -> str:
     """What would make processes pay that did no more than one thread."""
     sent, runs = units.seconds(figures.transport), units.seconds(figures.wall)
-    if figures.transport > figures.wall:
-        return (
-            f"Tasks that do more each: to send one and its result takes {sent}, and to "
-            f"run it {runs}."
-        )
     if figures.wall < TINY:
         return (
             f"Tasks that do more each: to run one takes {runs}, which is less than it "
             f"costs to hand it out."
+        )
+    if figures.transport > figures.wall:
+        return (
+            f"Tasks that do more each: to send one and its result takes {sent}, and to "
+            f"run it {runs}."
         )
     if figures.others >= BUSY_PROGRAMS:
         return (
