@@ -169,6 +169,23 @@ def test_one_gil_for_all_threads() -> None:
     assert "use_processes=True" in text
 
 
+@pytest.mark.parametrize(("cpu", "is_named"), [(0.25, False), (0.02, True)])
+def test_what_the_report_takes_is_counted_once(cpu: float, is_named: bool) -> None:
+    """Beside threads that compute it stands in line for the lock like all others."""
+    run = MadeUpRun(workers=4, kind="threads", total=40, lasts=20.0)
+    for number in range(10):
+        for worker in "abcd":
+            run.portion(worker, number * 2.0, [0.98], cpu=cpu * (2 - is_named))
+        run.driver(Doing.TELLING, number * 2.0 + 1.0, 1.0)
+    threads_in(run)
+    run.recorder.run_diary.spent = {"this report": 10.0}
+
+    text = explained(run.end())
+
+    assert ("This report kept the workers waiting" in text) == is_named
+    assert ("took turns" in text) != is_named
+
+
 def test_threads_that_wait_are_fine() -> None:
     """Tasks that use next to no CPU wait for something else than the GIL."""
     assert explained(gil_run("threads", 0.02)).startswith("It went well")
