@@ -160,6 +160,10 @@ def test_a_line_says_where(
         ({"executor": "threads"}, "the caller said so"),
         ({"use_processes": True}, "the caller said so"),
         ({"inline": True}, "the caller said so"),
+        (
+            {"use_processes": "auto", "timeout": 9},
+            "timeout needs worker processes",
+        ),
     ],
 )
 def test_nobody_is_said_to_have_said_what_is_the_default(

@@ -91,6 +91,16 @@ class Work(NamedTuple):
         return raises and not wanted and not marks_were_used()
 
     @property
+    def needing(self) -> str:
+        """The option that only worker processes can keep; empty if none is given."""
+        if not self.options or self.options.get("inline"):
+            return ""
+        from cotality.core.calls import NEEDS_PROCESSES
+
+        given = (each for each in NEEDS_PROCESSES if self.options.get(each) is not None)
+        return next(given, "")
+
+    @property
     def planned(self) -> str:
         """Why a plan has it run where it does; empty if no plan was followed."""
         plan, choice = self.plan, self.choice

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(LOGGER)
 
 CALLERS_CHOICE = "the caller said so"
-NOBODYS_CHOICE = "the caller asked for nothing else"
 OVER_SOON = "it was over before anything else would have paid"
 
 
