@@ -151,6 +151,18 @@ def test_what_was_not_measured_is_no_reason() -> None:
     assert found.would_change[0].startswith("That is not known: several processes did")
 
 
+def test_a_single_task_needs_company() -> None:
+    """No free CPU makes it any faster."""
+    trials = Trials(TEN[:1], {})
+    trials.seconds.update({"threads": 0.02, "processes": 0.05})
+    trials.workers.update({"threads": 2, "processes": 1})
+
+    found = advice_from(replace(COMPUTES, left=1, others=3.0), trials, 1)
+
+    assert found.would_change == ("More tasks: nothing can run beside a single one.",)
+    assert any("1 task on 1 process took" in each for each in found.reasons)
+
+
 def test_one_worker_is_not_one_cpu() -> None:
     """Whatever there is, no more may be used."""
     one = replace(COMPUTES, processes=0)

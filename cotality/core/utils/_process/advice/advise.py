@@ -234,6 +234,8 @@ def held_by_rate(trials: Trials) -> str:
 
 def why_not_processes(figures: Figures, trials: Trials) -> str:
     """What would make processes pay that did no more than one thread."""
+    if len(trials.tasks) == 1:
+        return "More tasks: nothing can run beside a single one."
     if held := held_by_rate(trials):
         return held
     sent, runs = units.seconds(figures.transport), units.seconds(figures.wall)
