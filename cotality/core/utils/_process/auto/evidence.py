@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
-from time import perf_counter, thread_time
 from typing import Any
 
 from cotality._kit.safe_text import class_and_text
@@ -22,7 +22,7 @@ LONG_ENOUGH = 100e-6
 COPIES = 2
 # Beside other programs a thread may wait for a CPU for longer than it takes to pack a
 # table, which says nothing of the task. On Windows the clock of threads is too coarse.
-packing_clock = perf_counter if sys.platform == "win32" else thread_time
+packing_clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 
 class Evidence:
