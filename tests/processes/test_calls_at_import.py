@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import cotality
 from cotality.core.utils._process.starting import fork_server_link, own_name
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
@@ -175,8 +176,8 @@ def test_a_module_that_lets_the_machine_decide_runs_once(
 
 # Names of modules of the standard library that we, or what we import, import late.
 LATE = ["html", "queue", "token", "types", "random", "selectors", "json", "tempfile"]
-# One that prints when it is imported.
-LATE += ["this"]
+# One that prints when it is imported, and one that we depend on.
+LATE += ["this", "cloudpickle"]
 EVERYTHING = """
 if __name__ == "__main__" or True:
     from cotality.core.utils.process import *
@@ -200,6 +201,11 @@ def test_no_import_finds_the_script(name: str, tmp_path: Path) -> None:
     ended = run(tmp_path, f"{name}.py", source=EVERYTHING, name=name)
 
     assert (ended.code, ended.printed, ended.runs) == (0, "right\n", 1), ended.errors
+
+
+def test_the_front_door_knows_what_we_depend_on() -> None:
+    """A script may have such a name as well, and nothing is imported to see that."""
+    assert cotality._needed == own_name.NEEDED  # type: ignore[attr-defined]  # private
 
 
 def test_a_module_that_the_platform_lacks_is_not_imported(
