@@ -483,6 +483,21 @@ def test_a_comparison_is_waited_for(client: Client, desk: StandInDesk) -> None:
         assert wrong.json["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize("text", ["false", "False", "0", "off"])
+def test_a_query_has_truth_values_as_clients_write_them(
+    client: Client, text: str
+) -> None:
+    """Those of Python write ``False``; a word that is neither is refused."""
+    path = f"{TASKS}/compare?items_count=10&simulate_db_delay="
+
+    answer = run(client.ask("POST", f"{path}{text}"))
+    wrong = run(client.ask("POST", f"{path}maybe"))
+
+    assert answer.status == 200
+    assert problem(wrong) == (422, "invalid-input")
+    assert wrong.json["errors"][0]["field"] == "query.simulate_db_delay"
+
+
 def test_a_comparison_is_there_when_it_is_over(
     client: Client, desk: StandInDesk
 ) -> None:

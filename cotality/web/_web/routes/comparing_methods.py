@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cotality.web._web.desk.desk import Desk
 from cotality.web._web.guard.door import owner_of
@@ -106,12 +106,16 @@ async def found(desk: Desk, result: TaskResult) -> PerformanceComparison:
 
 
 async def config_in(request: Request) -> CompareConfig:
-    """What the query of a request asks for, each value as JSON has it.
+    """What the query of a request asks for: numbers as JSON has them.
+
+    Truth values as clients write them, which is also ``True`` and ``1``.
 
     Raises:
         RequestValidationError: A value is outside of its limits.
     """
-    given = {name: value_of(text) for name, text in request.query_params.multi_items()}
+    given = {
+        name: value_of(name, text) for name, text in request.query_params.multi_items()
+    }
     try:
         return CompareConfig.model_validate(given)
     except ValidationError as error:
@@ -121,9 +125,17 @@ async def config_in(request: Request) -> CompareConfig:
         raise RequestValidationError(wrong) from None
 
 
-def value_of(text: str) -> object:
+FLAGS = frozenset(
+    name for name, each in CompareConfig.model_fields.items() if each.annotation is bool
+)
+TRUE_OR_FALSE = TypeAdapter(bool)
+
+
+def value_of(name: str, text: str) -> object:
     """The number or the truth value that a text is; the text itself, if it is none."""
     try:
+        if name in FLAGS:
+            return TRUE_OR_FALSE.validate_python(text)
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
