@@ -34,9 +34,12 @@ nox.options.sessions = ["lint", "types", "docs", "examples", "tests"]
 nox.options.error_on_missing_interpreters = False  # a skipped session says so
 if hasattr(nox.options, "download_python"):  # new in nox 2025.10
     nox.options.download_python = "never"  # the Pythons this machine has, no others
-# pip would spend a third of its time on compiling modules that no session imports;
-# Python compiles the others when it first imports them.
-os.environ.setdefault("PIP_NO_COMPILE", "1")
+# pip would spend a third of its time on compiling modules that no session imports (to
+# say no takes a false value: pip's documentation of its variables). Python compiles the
+# others when it first imports them, and keeps them, or thousands of interpreters that
+# tests start would each compile all of it again.
+os.environ.setdefault("PIP_NO_COMPILE", "0")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def put_pyenv_on_path(versions: Iterable[str]) -> None:

@@ -63,6 +63,10 @@ def open_backend(
             measure=measure,
             initializer=options.initializer_call(),
         )
+    if use_processes is True and total != 0:
+        from cotality.core.utils._process.starting import ahead
+
+        ahead.start_server()
     if use_processes is True or is_ours(options.executor):
         return open_processes(workers, options, until_failure, measure)
     if options.executor is not None:
