@@ -9,15 +9,18 @@ processes, for instance.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from cotality._kit.struck import is_of_a_signal
 
 from .this_process import after_fork
+
+if TYPE_CHECKING:
+    import socket
 
 if sys.platform != "win32":
     import fcntl
@@ -118,7 +121,7 @@ def end_moved_up(end: socket.socket) -> socket.socket:
     """*end*, or another object for the same socket that lies above."""
     if end.fileno() >= FIRST_FREE:
         return end
-    return socket.socket(fileno=moved_up(end.detach()))
+    return type(end)(fileno=moved_up(end.detach()))
 
 
 def settled(link: socket.socket) -> socket.socket:
