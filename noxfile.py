@@ -99,18 +99,19 @@ def types(session: nox.Session) -> None:
     """The types hold under two strict checkers, and wrong uses are reported.
 
     ``tests/typing`` states what callers get to see, wrong uses included. A wrong use
-    that a checker lets pass is an unused "ignore", which is an error as well. And of
-    all that can be imported, and what it is made of, every type is known.
+    that a checker lets pass is an unused "ignore", which is an error as well. Of all
+    that can be imported, and what it is made of, every type is known. And an editor
+    with Pyright offers every option.
     """
     # pyright is a Node program; its own copy of Node is fetched where there is none.
     node = [] if shutil.which("node") else ["pyright[nodejs]"]
     session.install(".", "nox", *group("types"), *node)
     whole = ["pyright", "--verifytypes", "cotality", "--ignoreexternal"]
     # Beside each other: each keeps one core busy for half a minute or more.
-    with ThreadPoolExecutor() as all_three:
-        for said in all_three.map(
+    with ThreadPoolExecutor() as pool:
+        for said in pool.map(
             lambda command: session.run(*command, silent=True),
-            [["mypy"], ["pyright"], whole],
+            [["mypy"], ["pyright"], whole, ["python", "tests/typing/completions.py"]],
         ):
             session.log(f"{said}".strip())
 
