@@ -45,9 +45,9 @@ ON_THREADS = {
 CASES = [
     Case(
         "first-processes",
-        "`pmap(abs, [-1, -2], workers=2, processes=True)` in a new interpreter. All but "
-        "loky start processes by a fork server. `fork` is quicker, and not safe in a "
-        "program with threads; Python 3.14 no longer takes it by itself.",
+        "`pmap(abs, [-1, -2], workers=2, processes=True)` in a new interpreter. All "
+        "but loky start processes by a fork server. `fork` is quicker, and not safe in "
+        "a program with threads; Python 3.14 no longer takes it by itself.",
         {name: partial(first, way) for name, way in ON_PROCESSES.items()},
         (IMPORT, FIRST, BOTH),
         (at_least_ours("first", SERVER, 1 / AT_MOST),),
