@@ -14,6 +14,9 @@ from __future__ import annotations
 import os
 import sys
 
+# Nobody imports these for their contents, and one prints, and one opens a browser.
+JOKES = ("this", "antigravity")
+
 
 def hidden_module() -> str:
     """The module of the standard library that the script hides; mostly empty.
@@ -23,7 +26,8 @@ def hidden_module() -> str:
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     for path in (script, *getattr(sys, "argv", [])[:1]):
         name = os.path.basename(path).partition(".")[0] if path else ""
-        if name in sys.stdlib_module_names and name not in sys.builtin_module_names:
+        hidden = name in sys.stdlib_module_names and name not in JOKES
+        if hidden and name not in sys.builtin_module_names:
             return name
     return ""
 

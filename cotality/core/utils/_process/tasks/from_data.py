@@ -138,7 +138,7 @@ def what_for(thing: object) -> str:
     shown = shortened(thing, 80)
     if isinstance(thing, Task):
         return f"{shown}. run_tasks(tasks) runs tasks."
-    if isinstance(thing, Iterable):
+    if isinstance(thing, Iterable) and not isinstance(thing, str):
         return f"{shown}. It comes before the data."
     return shown
 
