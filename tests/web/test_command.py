@@ -71,6 +71,13 @@ def test_a_port_that_is_in_use_is_named(
         ({"SYNC_LIMIT_S": "x"}, [], "COTALITY_WEB_SYNC_LIMIT_S: Input should be"),
         ({"API_KEYS": "ada:short"}, [], "API key 'ada' is too short to be secret"),
         ({"STORE_URL": "mysql://host/db"}, [], "no engine for"),
+        # What is misspelt would be without effect, where somebody counts on it.
+        (
+            {"ALLOWED_HOST": "short.example"},
+            [],
+            "did you mean COTALITY_WEB_ALLOWED_HOSTS",
+        ),
+        ({"RATES": "short"}, [], "there is no setting COTALITY_WEB_RATES"),
         ({}, ["--host", "127.0.0.300"], "127.0.0.300"),
     ],
 )

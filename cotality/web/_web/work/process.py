@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from cotality.web._web.settings.settings import PREFIX
+
 from .queues import COMPARISONS, SAMPLES, TASKS
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.web")
 
-PREFIX = "COTALITY_WEB_"
 # What a worker needs to know of the settings; it gets no keys.
 KNOWN = (
     "store_url",
