@@ -46,6 +46,7 @@ class Store:
         self.folder = folder
         self.settings = Settings(state_dir=folder / "state", grace_s=0.2)
         self.tasks = TaskJobs(self.settings)
+        self.tasks.make_folder()
         self.looking = Looking(self.tasks)
 
     @property

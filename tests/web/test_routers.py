@@ -34,7 +34,7 @@ from cotality.web._web.routes.figures import HEAD
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until
-from tests.web.asgi import Client, run
+from tests.web.asgi import Answer, Client, run
 
 pytestmark = pytest.mark.one_python
 
@@ -146,7 +146,9 @@ def test_what_is_no_json_is_refused(client: Client) -> None:
     text = b'{"a": 1, "b": 2}'
     assert run(asked(text, "text/plain")) == (415, "not-json")
     assert run(asked(text, "application/x-www-form-urlencoded")) == (415, "not-json")
-    assert run(asked(b"{", "application/json")) == (422, "invalid-input")
+    assert run(asked(b"{", "application/json")) == (400, "bad-json")
+    twice = b'{"a": 1, "b": 2, "b": 3}'
+    assert run(asked(twice, "application/json")) == (400, "bad-json")
 
 
 def test_a_job_that_fails_says_what_it_raised(client: Client) -> None:
@@ -175,6 +177,27 @@ def test_a_repeated_request_with_its_key_gives_the_same_job(client: Client) -> N
     one, two, three = run(ids("k", "k", "other"))
     assert one == two
     assert three != one
+
+
+def test_a_key_of_another_request_is_refused(client: Client) -> None:
+    """Rather than answered with a job of other arguments; also if both come at once."""
+
+    async def asked(*values: int) -> list[Answer]:
+        key = {"Idempotency-Key": f"once {values}"}
+        return await asyncio.gather(
+            *(client.post("/jobs/add", {"a": a, "b": 1}, **key) for a in values)
+        )
+
+    answers = run(asked(1, 1, 2))
+    assert sorted(answer.status for answer in answers) in (
+        [202, 202, 422],
+        [202, 422, 422],
+    )
+    [_, *_] = taken = [each.json["id"] for each in answers if each.status == 202]
+    assert len(set(taken)) == 1
+    for refused in (each for each in answers if each.status == 422):
+        assert refused.json["type"].endswith(":key-reused")
+        assert taken[0] in refused.json["detail"]
 
 
 def test_a_job_is_cancelled(client: Client, shop: Shop, folder: Path) -> None:

@@ -39,7 +39,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 logger = logging.getLogger("cotality.web")
 
-THREADS = 8  # in which the store is asked
+# In which the store is asked, and in which it is written to. Who writes may have to wait
+# for others, and who only asks does not wait behind that.
+THREADS, WRITERS = 8, 4
 REFRESH_S = 1.0  # between two looks at what waits
 SWEEP_S = 3600.0
 # A task that is taken has its row and its job in one transaction, so what has a row and
@@ -62,6 +64,7 @@ class Desk:
     tasks_of_store: TaskJobs
     looking: Looking
     threads: ThreadPoolExecutor
+    writers: ThreadPoolExecutor
     foreseeing: Foreseeing
     taking: Taking
     watching: Watching
@@ -86,6 +89,7 @@ class Desk:
             StoreError: The store cannot be used.
         """
         self.threads = ThreadPoolExecutor(THREADS, "web-desk")
+        self.writers = ThreadPoolExecutor(WRITERS, "web-writer")
         try:
             figures = await self.in_thread(self.made_ready)
         except BaseException:
@@ -111,6 +115,7 @@ class Desk:
         ]
 
     def made_ready(self) -> Figures:
+        self.tasks_of_store.make_folder()
         self.jobs.prepare()
         self.tasks_of_store.results.prepare()
         try:
@@ -137,12 +142,27 @@ class Desk:
         self.conditions.close()
         await self.in_thread(self.jobs.close)
         self.threads.shutdown(wait=True)
+        self.writers.shutdown(wait=True)
 
     async def in_thread(
         self, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
+        return await self.in_one_of(self.threads, do, *args, **kwargs)
+
+    async def in_writer(
+        self, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        return await self.in_one_of(self.writers, do, *args, **kwargs)
+
+    async def in_one_of(
+        self,
+        threads: ThreadPoolExecutor,
+        do: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: do(*args, **kwargs))
+        return await loop.run_in_executor(threads, lambda: do(*args, **kwargs))
 
     async def repeated(self, do: Callable[[], None], seconds: float) -> None:
         """Now, and again after about so many seconds."""
@@ -151,6 +171,11 @@ class Desk:
                 await self.in_thread(do)
             except StoreError as error:
                 logger.error("%s", error)
+            except Exception as error:
+                if is_of_a_signal(error):
+                    raise
+                # Such as of a row that another version of us has written.
+                logger.exception("what waits could not be looked at")
             await asyncio.sleep(seconds * (0.9 + 0.2 * random.random()))
 
     def refresh(self) -> None:
@@ -172,7 +197,7 @@ class Desk:
             StoreError: The store cannot be used.
         """
         expected = self.estimate(kind, config)
-        task_id = await self.in_thread(self.taking.take, kind, config, owner)
+        task_id = await self.in_writer(self.taking.take, kind, config, owner)
         return TaskResponse(
             task_id=task_id,
             status=TaskStatus.PENDING,
@@ -230,7 +255,7 @@ class Desk:
         Raises:
             UnknownTaskError: There is none.
         """
-        return await self.in_thread(self.looking.cancel, task_id)
+        return await self.in_writer(self.looking.cancel, task_id)
 
     async def tasks(
         self,
@@ -272,7 +297,7 @@ class Desk:
 
     async def forget(self) -> int:
         """Forget all tasks that are over; how many they were."""
-        return await self.in_thread(self.looking.forget)
+        return await self.in_writer(self.looking.forget)
 
     def changes(
         self, task_id: str, after: int | None = None
@@ -281,9 +306,8 @@ class Desk:
 
         Args:
             task_id: Which one.
-            after: The id of the last event that was heard. What is over by then comes
-                as the one event that still matters: how it stands now. Nothing comes
-                if that was heard already.
+            after: The id of the last event that was heard: how it stands now comes
+                first, unless that is what was heard, whatever came in between.
 
         Raises:
             UnknownTaskError: There is none; raised by the first step.
@@ -293,17 +317,18 @@ class Desk:
     async def changes_of(
         self, task_id: str, after: int | None
     ) -> AsyncGenerator[TaskEvent]:
-        last = after
+        last: TaskEvent | None = None
         async with aclosing(self.watching.watch(task_id)) as seen:
             async for standing in seen:
                 if standing is None:
                     raise unknown(task_id)
                 event = event_of(standing)
-                is_over = event.status.is_over
-                if last is None or event.id > last or (is_over and event.id != last):
-                    last = event.id
+                # Not by whether the id is larger: a clock may have been put back.
+                is_news = event.id != after if last is None else event != last
+                last = event
+                if is_news:
                     yield event
-                if is_over:
+                if event.status.is_over:
                     return
 
     async def compare(self, config: CompareConfig, *, owner: str) -> TaskResponse:
