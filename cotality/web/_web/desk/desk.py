@@ -39,8 +39,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 logger = logging.getLogger("cotality.web")
 
-# In which the store is asked, and in which it is written to. Who writes may have to wait
-# for others, and who only asks does not wait behind that.
+# In which the store is asked, and in which it is written to. Who writes may have to
+# wait for others, and who only asks does not wait behind that.
 THREADS, WRITERS = 8, 4
 REFRESH_S = 1.0  # between two looks at what waits
 SWEEP_S = 3600.0
