@@ -28,6 +28,7 @@ from cotality.web import (
     queues_router,
     webhooks_router,
 )
+from cotality.web._web.app.life import write
 from cotality.web._web.events.frames import frame
 from cotality.web._web.routes import health as health_module
 from cotality.web._web.routes.figures import HEAD
@@ -736,6 +737,24 @@ def test_figures_that_nobody_can_read_are_left_out(tmp_path: Path) -> None:
         (tmp_path / "ended.json").write_text(text, "utf-8")
         assert "cotality_web_in_flight 0" in figures.text()
     figures.close()
+
+
+def test_metrics_are_there_where_nothing_can_be_written(
+    tmp_path: Path, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that is full: who looks at queues then needs it most."""
+    (tmp_path / "file").write_text("", "utf-8")
+    requests = RequestFigures(tmp_path / "file" / "figures")
+    answer = run(counting_app(requests, shop.jobs).get("/metrics"))
+
+    assert answer.status == 200
+    found = figures_of(answer.body)
+    assert found["cotality_jobs_up"] == 1
+    assert not any(name.startswith(HEAD) for name in found)
+    caplog.clear()
+    assert not write(requests, "{}")
+    assert not write(requests, "{}", is_told=True)
+    assert caplog.text.count("cannot be written for now") == 1
 
 
 def test_metrics_have_the_queues(client: Client, shop: Shop) -> None:
