@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,7 @@ from cotality._kit.public import public_in
 from cotality._kit.safe_text import printable
 
 PREFIX = "COTALITY_WEB_"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @public_in("cotality.web")
@@ -102,6 +104,24 @@ class Settings(BaseSettings):
         if faults := unknown_in(os.environ, cls.model_fields):
             raise ValueError("; ".join(faults))
         return given
+
+    @field_validator("redis_url", "rate_url")
+    @classmethod
+    def of_redis(cls, given: str | None) -> str | None:
+        """A URL that its client takes; what it is has a password, and is not told."""
+        if given is None or given.startswith(REDIS_SCHEMES):
+            return given
+        raise ValueError(f"it must begin with {' or '.join(REDIS_SCHEMES)}")
+
+    @field_validator("db_url")
+    @classmethod
+    def of_database(cls, given: str | None) -> str | None:
+        """Something that may be a URL."""
+        if given is None or re.match(r"[a-z][a-z0-9_+]*://", given):
+            return given
+        raise ValueError(
+            "it must be a URL, such as postgresql+psycopg://user@host/name"
+        )
 
     @field_validator("api_keys", "allowed_hosts", mode="before")
     @classmethod
