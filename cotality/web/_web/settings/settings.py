@@ -68,7 +68,11 @@ class Settings(BaseSettings):
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        # Who says what is wrong with one would say the others as well, keys among them.
+        hide_input_in_errors=True,
     )
 
     state_dir: Path = Path("cotality-web")
