@@ -89,7 +89,7 @@ def test_a_port_that_is_in_use_is_named(
             [],
             "did you mean COTALITY_WEB_ALLOWED_HOSTS",
         ),
-        ({"RATES": "short"}, [], "there is no setting COTALITY_WEB_RATES"),
+        ({"FOO": "short"}, [], "there is no setting COTALITY_WEB_FOO\n"),
         ({}, ["--host", "127.0.0.300"], "127.0.0.300"),
     ],
 )

@@ -173,14 +173,14 @@ def unknown_in(
     environment: Mapping[str, str], known: Mapping[str, object]
 ) -> list[str]:
     """What is to be said of variables that name no setting; never what they hold."""
-    settings = [f"{PREFIX}{name.upper()}" for name in known]
+    called = {name: name.upper().removeprefix(PREFIX).lower() for name in environment}
     return [
-        f"there is no setting {printable(name)}{meant(name.upper(), settings)}"
-        for name in sorted(environment)
-        if name.upper().startswith(PREFIX) and name.upper() not in settings
+        f"there is no setting {printable(name)}{meant(setting, known)}"
+        for name, setting in sorted(called.items())
+        if name.upper().startswith(PREFIX) and setting not in known
     ]
 
 
-def meant(name: str, settings: list[str]) -> str:
-    close = get_close_matches(name, settings, 1)
-    return f": did you mean {close[0]}?" if close else ""
+def meant(setting: str, known: Mapping[str, object]) -> str:
+    close = get_close_matches(setting, known, 1)
+    return f": did you mean {PREFIX}{close[0].upper()}?" if close else ""
