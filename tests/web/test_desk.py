@@ -34,6 +34,7 @@ from cotality.web._web.parts import checksum
 from cotality.web._web.parts.filling import prepare
 from cotality.web._web.parts.items import close_parts, do_item
 from cotality.web._web.parts.recipe import Recipe
+from cotality.web._web.work.keeping import Keeper
 from cotality.web._web.work.orders import recipe_of
 from tests.jobs.workers import WorkerProgram
 from tests.kit.limits import LONG_S
@@ -579,6 +580,32 @@ def test_health_names_the_parts(alone: Settings) -> None:
             assert "OperationalError" in database.detail
 
     run(do())
+
+
+def test_who_keeps_a_worker_hears_whether_there_are_signs_of_life(
+    alone: Settings, settings: Settings, worker: WorkerProgram
+) -> None:
+    """And that nobody knows while the store is away."""
+    heard: list[bool | None] = []
+
+    class Ear(Keeper):
+        def hear(self, is_alive: bool | None) -> None:
+            heard.append(is_alive)
+
+    async def do() -> None:
+        async with opened(alone) as desk:
+            desk.listen(Ear(alone))
+            assert alone.store_file is not None
+            for name in ("tasks.db", "tasks.db-wal", "tasks.db-shm"):
+                alone.store_file.with_name(name).write_bytes(b"nonsense" * 1000)
+            desk.jobs.close()
+            with pytest.raises(StoreError):
+                desk.listen(Ear(alone))
+        async with opened(settings) as desk:
+            desk.listen(Ear(settings))
+
+    run(do())
+    assert heard == [False, None, True]
 
 
 def test_health_does_not_wait_for_a_part_that_hangs(

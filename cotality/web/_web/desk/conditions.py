@@ -143,7 +143,7 @@ def worker_part(workers: int, where: str) -> Part:
     if workers:
         return Part(name="worker", status=Condition.OK, detail=f"{workers} alive")
     how = (
-        "the service starts one as soon as the last one has ended"
+        "the service starts one when the last one has ended, or is silent for a minute"
         if where == "inside"
         else "run python -m cotality.jobs worker cotality.web.work:jobs"
     )

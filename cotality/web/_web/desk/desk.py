@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from cotality._kit.public import public_in
@@ -27,6 +28,7 @@ from cotality.web._web.settings.settings import Settings
 from cotality.web._web.work.figures_here import figures_here, known_figures
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.keeping import Keeper
+from cotality.web._web.work.queues import TASKS
 
 from .conditions import Conditions
 from .foreseeing import Foreseeing
@@ -43,6 +45,7 @@ logger = logging.getLogger("cotality.web")
 # wait for others, and who only asks does not wait behind that.
 THREADS, WRITERS = 8, 4
 REFRESH_S = 1.0  # between two looks at what waits
+LISTEN_S = 5.0  # and whether the worker gives signs of life
 SWEEP_S = 3600.0
 # A task that is taken has its row and its job in one transaction, so what has a row and
 # no job is old at once. This is for the clocks of several machines.
@@ -106,13 +109,15 @@ class Desk:
             lambda ids: self.in_thread(self.looking.several, [*ids])
         )
         self.conditions = Conditions(self.settings, self.tasks_of_store)
-        if self.settings.workers == "inside":
-            self.keeper = Keeper(self.settings)
-            self.keeper.start()
         self.beside = [
             asyncio.create_task(self.repeated(self.refresh, REFRESH_S)),
             asyncio.create_task(self.repeated(self.sweep, SWEEP_S)),
         ]
+        if self.settings.workers == "inside":
+            self.keeper = Keeper(self.settings)
+            self.keeper.start()
+            listening = self.repeated(partial(self.listen, self.keeper), LISTEN_S)
+            self.beside.append(asyncio.create_task(listening))
 
     def made_ready(self) -> Figures:
         self.tasks_of_store.make_folder()
@@ -182,6 +187,15 @@ class Desk:
         """Know what waits, and what a comparison has found meanwhile."""
         self.foreseeing.live = self.looking.live(self.settings.queue_limit)
         self.foreseeing.figures = known_figures(self.jobs) or self.foreseeing.figures
+
+    def listen(self, keeper: Keeper) -> None:
+        """Tell who keeps the worker whether there are signs of life."""
+        try:
+            stats = self.jobs.stats(queues=[TASKS])
+        except StoreError:
+            keeper.hear(None)
+            raise
+        keeper.hear(any(each.workers for each in stats if each.queue == TASKS))
 
     def sweep(self) -> None:
         self.looking.sweep(ORPHAN_S)

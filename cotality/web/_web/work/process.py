@@ -79,6 +79,10 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
 
+    def kill(self) -> None:
+        """End it at once, whatever it does; others go on with its tasks."""
+        self.process.kill()
+
     def let_go(self) -> None:
         """Tell it that nobody needs it any more."""
         if self.ours >= 0:
