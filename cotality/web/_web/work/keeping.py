@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
 
 from .process import WorkerProcess
@@ -132,6 +133,7 @@ def taken(settings: Settings) -> int | None:
 
     file = settings.worker_lock
     file.parent.mkdir(parents=True, exist_ok=True)
+    fill()
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

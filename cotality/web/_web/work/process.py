@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from cotality._kit.standard_places import pipe
 from cotality.web._web.settings.settings import PREFIX
 
 from .queues import COMPARISONS, SAMPLES, TASKS
@@ -44,7 +45,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, lock: int) -> None:
         self.grace_s = settings.grace_s
-        theirs, self.ours = os.pipe()
+        theirs, self.ours = pipe()
         try:
             self.process = subprocess.Popen(
                 [*command(settings), "--while-open", f"{theirs}"],

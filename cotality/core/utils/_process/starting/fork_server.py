@@ -19,8 +19,8 @@ from multiprocessing import (
 from multiprocessing import util as mp_util
 from typing import Any
 
+from cotality._kit.standard_places import duplicate
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import interpreter, measured, own_start
@@ -51,7 +51,7 @@ class Popen(popen_forkserver.Popen):
             self._fds, is_watched
         )
         # The child's sign that its parent lives, as in the standard class.
-        alive = os.dup(to_child)
+        alive = duplicate(to_child)
         self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
         with open(to_child, "wb", closefd=True) as pipe:
             pipe.write(content.getbuffer())
@@ -97,7 +97,7 @@ def start_ahead() -> None:
     global server
     try:
         own_start.end_second_program(is_import=False)
-        with above_standard(), using_server:
+        with using_server:
             if server is None:
                 see_that_there_is_room()
                 check_executable()

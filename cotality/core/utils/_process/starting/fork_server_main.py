@@ -28,7 +28,7 @@ from multiprocessing import forkserver, resource_tracker, spawn
 from multiprocessing import util as mp_util
 from typing import Any, NoReturn
 
-from cotality.core.utils._process.machine.standard_places import is_open
+from cotality._kit.standard_places import is_open
 from cotality.core.utils._process.scripts import places
 
 from . import fork_server_exit
