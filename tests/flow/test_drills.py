@@ -459,6 +459,30 @@ def test_nothing_is_left_when_one_of_them_is_killed(
     wait_until(lambda: not any(is_there(each) for each in family))
 
 
+def test_a_server_whose_keeper_is_killed_is_over_until_it_is_served_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Nobody starts it again, and its clients are told; they find the next one."""
+    path = folder / "own" / "s"
+    server = FlowServer.serve(Flow(Step(handlers.Obeys(str(tmp_path)))), path)
+    client = server.client()
+    orders: list[Any] = [["wait", str(tmp_path / "gate")]] + [["return", 1]] * 31
+    try:
+        with web_workers(server, orders) as (worker,):
+            wait_until(lambda: client.status().in_flight == CALLERS)
+            os.kill(server.pid, signal.SIGKILL)
+            assert kinds_of(worker.results()) == {"ConnectionLostError": CALLERS}
+        with pytest.raises(ConnectionLostError, match="nobody serves a flow"):
+            client.call(("return", 1), timeout=0.1)
+        assert not client.status().live
+    finally:
+        server.stop()
+    assert not path.exists()
+    with FlowServer.serve(Flow(Step(handlers.same)), path):
+        assert client.call(("return", 2)) == ("return", 2)
+    client.close()
+
+
 SERVES = """
 import sys, time
 from cotality.flow import Flow, FlowServer, Step
