@@ -296,6 +296,10 @@ def all_doubled(frames: list[Any]) -> list[Any]:
     return [2 * frame for frame in frames]
 
 
+def are_long(frame: Any) -> Any:
+    return frame > 1
+
+
 def is_long(frame: Any) -> bool:
     return len(frame) > 1
 

@@ -494,6 +494,14 @@ def test_data_frames_pass_a_flow_as_items_and_as_results() -> None:
             outcomes = {each.index: each async for each in stream}
             assert outcomes[1].ok
             assert outcomes[1].unwrap().equals(4 * long)
+        many = Step(handlers.doubled, name="doubled", when=handlers.are_long)
+        async with Flow(Step(handlers.same), many) as flow:
+            said = r"when= of step 'doubled' .* gave a DataFrame, which is neither"
+            with pytest.raises(HandlerError, match=said):
+                await flow(small)  # asked in a worker
+        async with Flow(many) as flow:
+            with pytest.raises(HandlerError, match=said):
+                flow.call(small)  # asked here
         only = Flow(Step(handlers.doubled, when=handlers.is_long))
         async with only as flow:
             assert await flow(small) is small  # no step is for it
