@@ -383,6 +383,39 @@ def test_twenty_thousand_calls_at_once(folder: Path) -> None:
     assert outcomes["full"] == kinds["full"]
 
 
+def test_one_connection_leaves_half_of_the_room_to_others(
+    tmp_path: Path, folder: Path
+) -> None:
+    """However much it sends; and each has its answers in the end."""
+
+    async def fill(client: FlowClient[Any, Any]) -> list[asyncio.Future[Any]]:
+        calls = [
+            asyncio.ensure_future(client(("return", number), timeout=LONG_S))
+            for number in range(30)
+        ]
+        end = time.monotonic() + LONG_S
+        while sum(call.done() for call in calls) < 20:
+            assert time.monotonic() < end
+            await asyncio.sleep(POLL_S)
+        return calls
+
+    async def run(server: FlowServer[Any, Any]) -> None:
+        gate = tmp_path / "gate"
+        async with server.client() as first, server.client() as second:
+            blocked = asyncio.ensure_future(first(("wait", str(gate)), timeout=None))
+            await asyncio.to_thread(wait_for_notes, tmp_path, 1)
+            calls = [*await fill(first), *await fill(second)]
+            assert (await first.status_async()).waiting == 20
+            gate.touch()
+            await blocked
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert Counter(map(type, results)) == {int: 20, QueueFullError: 40}
+
+    flow = Flow(Step(handlers.Obeys(str(tmp_path))), queue_size=20)
+    with FlowServer.serve(flow, folder / "own" / "s") as server:
+        asyncio.run(run(server))
+
+
 # Drain and reload.
 
 
