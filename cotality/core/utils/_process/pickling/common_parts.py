@@ -8,7 +8,7 @@ there the other finds. So such globals travel in one piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import EnumType
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, TypeAlias, TypeVar
@@ -73,4 +73,5 @@ def has_identity(thing: object) -> bool:
         # What is found by a name is sent as that.
         return "<locals>" in getattr(thing, "__qualname__", "")
     # What can be hashed, and is equal to others, is a value: a path, a date.
-    return not issubclass(kind, Hashable) or kind.__eq__ is object.__eq__
+    is_hashable = getattr(kind, "__hash__", None) is not None
+    return not is_hashable or kind.__eq__ is object.__eq__
