@@ -10,6 +10,8 @@
 * whether something is one of the `data_frames` that there are;
 * what is in a set of weak references that other threads change: `weak_sets`;
 * a module, if it is imported by now: `imported`;
+* descriptors of ours, none of which lies where standard input and output belong:
+  `standard_places`;
 * a SQLite file whose readers wait for nobody: `wal`;
 * how a command ends: `command_line`; what it is given the name of: `named_thing`.
 """

@@ -7,13 +7,14 @@ these tests makes and drops very many, within portions and between them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,79 @@ def test_what_is_equal_need_not_be_the_same(
     tasks = [Task.of(shown, worker_state(Thing, value)) for value in values]
 
     assert execute_tasks_in_parallel(tasks, **way) == [repr(value) for value in values]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Equal to another one of that name, and looks alike."""
+
+    name: str
+    password: str = field(compare=False, repr=False)
+
+
+class Named:
+    def __init__(self, name: str, password: str) -> None:
+        self.name = name
+        self.password = password
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+class Locked(Named):
+    """Cannot be pickled, which threads do not mind."""
+
+    def __init__(self, name: str, password: str) -> None:
+        super().__init__(name, password)
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize("kind", [Account, Named, Locked])
+def test_what_no_comparison_sees_is_seen(
+    kind: type[Account | Named], way: dict[str, Any]
+) -> None:
+    """Two accounts of one name are two, each with its own password."""
+    if kind is Locked and way.get("use_processes"):
+        pytest.skip("no task of processes can have it")
+    passwords = [f"secret {number}" for number in range(4)]
+    tasks = [
+        Task.of(password_of, worker_state(Thing, kind("Ada", each)))
+        for each in passwords
+    ]
+
+    assert execute_tasks_in_parallel(tasks, **way) == passwords
+
+
+@pytest.mark.parametrize(
+    "name_anew",
+    [
+        lambda: Account("Ada", "secret"),
+        lambda: Config((1, "Ada")),
+        lambda: Decimal("1.0"),
+        lambda: Path("a", "b"),
+    ],
+)
+def test_a_state_is_made_once_for_what_is_the_same_all_through(
+    name_anew: Callable[[], object],
+) -> None:
+    """Also where each task names it anew."""
+    made: list[object] = []
+
+    def make(value: object) -> int:
+        made.append(value)
+        return len(made)
+
+    tasks = [Task.of(abs, worker_state(make, name_anew())) for _ in range(5)]
+
+    assert execute_tasks_in_parallel(tasks, inline=True) == [1] * 5
+
+
+def password_of(thing: Thing) -> str:
+    assert isinstance(thing.made_of, Account | Named)
+    return thing.made_of.password
 
 
 class Raises:

@@ -166,3 +166,39 @@ def test_a_run_over_data_says_what_contradicts() -> None:
         execute(echo, [1], workers=2, n_jobs=3)
     with pytest.raises(ValueError, match="processes=True and executor='threads'"):
         execute(echo, [1], processes=True, executor="threads")
+
+
+# Words of others for a place.
+
+
+@pytest.mark.parametrize(
+    ("word", "core", "run"),
+    [
+        ("thread", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("Threads", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("threading", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("process", "Did you mean 'processes'?", "Did you mean 'processes'?"),
+        ("loky", "Did you mean 'processes'?", "Did you mean 'processes'?"),
+        ("sequential", "Write inline=True.", ""),
+        ("serial", "Write inline=True.", "Did you mean 'sequential'?"),
+        ("fibers", "got 'fibers'.", "got 'fibers'."),
+    ],
+)
+def test_the_word_that_somebody_means_is_offered(
+    word: str, core: str, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the call has it; else how to have the same."""
+    with pytest.raises(ValueError, match="executor must be one of") as caught:
+        execute_tasks_in_parallel(TASKS, executor=word)  # type: ignore[call-overload]  # to be refused
+    assert str(caught.value).endswith(core)
+
+    if not run:
+        return
+    with pytest.raises(ValueError, match="executor must be one of") as caught:
+        execute(echo, [1], executor=word)  # type: ignore[call-overload]  # to be refused
+    assert str(caught.value).endswith(run)
+
+    monkeypatch.setenv("COTALITY_EXECUTOR", word)
+    with pytest.raises(ValueError, match="COTALITY_EXECUTOR must be one of") as caught:
+        execute(echo, [1])
+    assert f"{run} Correct it" in str(caught.value)

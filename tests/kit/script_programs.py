@@ -24,6 +24,71 @@ from types import ModuleType
 from typing import Any
 
 PROGRAMS = {
+    "two functions that share a variable": """
+        def make():
+            n = 0
+            def add():
+                nonlocal n
+                n += 1
+            def get(): return n
+            return add, get
+        add, get = make()
+        def twice(): add(); add(); return get()
+        def main(run): return run(twice)
+    """,
+    "two functions that share a dictionary": """
+        import functools
+        def make():
+            kept = {}
+            def keeping(function):
+                @functools.wraps(function)
+                def keep(k):
+                    kept[k] = function(k)
+                return keep
+            return keeping, lambda k: kept.get(k)
+        keeping, kept_of = make()
+        @keeping
+        def square(k): return k * k
+        @keeping
+        def double(k): return k + k
+        def work(k): square(k); double(k + 1); return kept_of(k), kept_of(k + 1)
+        def main(run): return run(work, 5), run(work, 7)
+    """,
+    "two objects that share a part": """
+        class Node:
+            def __init__(self, x): self.x = x
+        def nodes():
+            part = [0]
+            return Node(part), Node(part), part.append
+        a, b, append = nodes()
+        def work(): append(1); a.x.append(2); return a.x is b.x, len(b.x)
+        def main(run): return run(work)
+    """,
+    "bound methods of objects that a script has made": """
+        class A:
+            n = 0
+            def up(self): self.n += 1; return self.n
+        class B(A): pass
+        class C(A): pass
+        class D(A): pass
+        class E(A): pass
+        c, d, e = C(), D(), E()
+        up_a, up_b, up_c, up_d, up_e = A().up, B().up, c.up, d.up, e.up
+        d.n = 5
+        def work(): return up_a(), up_b(), up_c(), up_d(), up_e(), c.n, d.n, e.n
+        def main(run): return run(work)
+    """,
+    "a method, and a function that knows its object": """
+        class Count:
+            n = 0
+            def up(self): self.n += 1
+        def make():
+            count = Count()
+            return count.up, lambda: count.n
+        up, now = make()
+        def work(): up(); up(); return now()
+        def main(run): return run(work)
+    """,
     "a global that a function uses": """
         offset = 10
         def shift(x): return x + offset

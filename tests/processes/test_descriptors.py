@@ -98,7 +98,10 @@ if __name__ == "__main__":
 def test_nothing_of_ours_is_where_standard_files_belong(
     closed: list[int], tmp_path: Path
 ) -> None:
-    """In no process; what is written there by others harms nobody."""
+    """In no process, at no moment: they lead to the null device from the first call on.
+
+    So what is written there by others harms nobody.
+    """
     found = run_without(closed, PLACES + CALLS, tmp_path)
 
     assert len(found) == 2 * 8 * 3
@@ -124,7 +127,86 @@ def test_nothing_of_ours_is_there_in_workers_of_other_contexts(
 def check_places(places: object, closed: list[int]) -> None:
     assert isinstance(places, list)
     for fd in closed:
-        assert places[fd] in ("closed", "/dev/null"), places
+        assert places[fd] == "/dev/null", places
+
+
+A_PLACE_SEEMS_TAKEN = """
+import mmap, os, sys
+from cotality._kit import standard_places
+from cotality.core.utils._process.channel.arena import Region
+from cotality.core.utils._process.channel.ledger_slots import Slots
+from cotality.core.utils._process.durable.files.handle import opened
+from cotality.core.utils._process.machine.descriptor import Descriptor
+from cotality.core.utils._process.workers.watching.links import new_selector
+
+def another_thread_has_a_file_there(fd):
+    # When the place is looked at, but no longer when it is to be taken.
+    return looks.pop() if looks else is_open(fd)
+
+def names():
+    found = []
+    for fd in range(3):
+        try: found.append(os.readlink(f"/proc/self/fd/{fd}"))
+        except FileNotFoundError: found.append("closed")
+    return found
+
+is_open = standard_places.is_open
+standard_places.is_open = another_thread_has_a_file_there
+looks, found, kept = [], [], []
+makers = {
+    "pair": standard_places.socket_pair,
+    "pipe": standard_places.pipe,
+    "selector": new_selector,
+    "slots": lambda: Slots(3),
+    "region": lambda: Region(mmap.PAGESIZE),
+    "descriptor": lambda: Descriptor(os.memfd_create, "cotality"),
+    "file": lambda: opened("a file", "ab"),
+}
+for name, make in makers.items():
+    for fd in CLOSED:
+        try: os.close(fd)
+        except OSError: pass
+    looks = [True] * 3
+    kept.append(make())
+    for fd, place in enumerate(names()):
+        if fd in CLOSED and place not in ("closed", "/dev/null"):
+            found.append([name, fd, place])
+"""
+
+
+@pytest.mark.parametrize("closed", [[0, 1, 2], [1]], ids=str)
+def test_nothing_stays_in_a_place_that_seemed_to_be_taken(
+    closed: list[int], tmp_path: Path
+) -> None:
+    """A file of another thread may lie there for the moment in which we look."""
+    source = A_PLACE_SEEMS_TAKEN.replace("CLOSED", repr(closed))
+    assert run_without(closed, source, tmp_path) == []
+
+
+def test_nothing_of_a_flow_is_where_standard_files_belong(tmp_path: Path) -> None:
+    """In its program, its router, and its workers."""
+    source = PLACES + (
+        "from cotality.flow import Flow, Step\n"
+        "def look(data):\n"
+        "    server = os.getppid()\n"
+        "    with open(f'/proc/{server}/stat') as file:\n"
+        "        router = file.read().rpartition(')')[2].split()[1]\n"
+        "    return places(), places(server), places(router), len(data)\n"
+        "if __name__ == '__main__':\n"
+        "    found = []\n"
+        "    with Flow(Step(look)) as flow:\n"
+        "        for size in (10, 2_000_000):\n"
+        "            *theirs, length = flow.call(bytes(size))\n"
+        "            assert length == size\n"
+        "            found += [*theirs, places()]\n"
+    )
+    closed = [0, 1, 2]
+
+    found = run_without(closed, source, tmp_path)
+
+    assert len(found) == 2 * 4
+    for each in found:
+        check_places(each, closed)
 
 
 def test_a_journal_is_not_where_standard_error_belongs(tmp_path: Path) -> None:

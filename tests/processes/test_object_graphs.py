@@ -161,6 +161,77 @@ def write(data: Any, owner: Any) -> bool:
     return bool(held[0] == 7)
 
 
+def counter(held: object) -> tuple[Callable[[], int], Callable[[], int]]:
+    """Two functions that share a variable."""
+    count = 0
+
+    def add() -> int:
+        nonlocal count
+        count += 1
+        return count if held is not None else -1
+
+    def get() -> int:
+        return count
+
+    return add, get
+
+
+def added(add: Callable[[], int], *gets: Callable[[], int]) -> list[int]:
+    add()
+    add()
+    return [get() for get in gets]
+
+
+def walker() -> Callable[[int], int]:
+    """Knows itself, and the function that it takes turns with."""
+
+    def even(n: int) -> int:
+        return 0 if n == 0 else 1 + odd(n - 1)
+
+    def odd(n: int) -> int:
+        return even(n - 1) + 1 if n else 1
+
+    return even
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+@pytest.mark.parametrize("use_processes", [False, True], ids=["threads", "processes"])
+def test_functions_share_their_variables(use_processes: bool, count: int) -> None:
+    """What one function of a task binds, the others of that task see."""
+    held = list(map(str, range(count)))
+    add, get = counter(held)
+    inner, outer = counter(held)
+    tasks = [
+        Task.of(added, *counter(held)),
+        Task.of(added, *counter(held)),
+        Task.of(added, add, get, add.__call__, partial(get)),
+        Task.of(partial(added, inner), outer),
+    ]
+    wanted = [[2], [2], [2, 3, 3], [2]]
+
+    assert execute_tasks_in_parallel(tasks, 1, use_processes) == wanted
+    assert get() == (0 if use_processes else 3)
+
+
+@pytest.mark.parametrize("use_processes", [False, True], ids=["threads", "processes"])
+def test_functions_that_know_each_other(use_processes: bool) -> None:
+    """A variable may hold a function that has that variable."""
+    tasks = [Task.of(walker(), 6), Task.of(walker(), 7)]
+
+    assert execute_tasks_in_parallel(tasks, 1, use_processes) == [6, 8]
+
+
+def test_each_task_has_variables_of_its_own() -> None:
+    """Nobody else sees what a task has bound: neither the program nor the next task."""
+    add, get = counter(None)
+    held, _ = counter(1)
+    held()
+    tasks = [Task.of(added, add, get)] * 3 + [Task.of(held)] * 3
+
+    assert execute_tasks_in_parallel(tasks, 1, True) == [[2], [2], [2], 2, 2, 2]
+    assert get() == 0
+
+
 @pytest.mark.parametrize(
     "kind", [partial(np.zeros, 300_000), partial(bytearray, 300_000), thousands]
 )

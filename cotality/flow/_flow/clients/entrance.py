@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Protocol
 
+from cotality._kit.standard_places import fill, socket_pair
+
 # The router is being started again, or has more to accept than it can at once.
 PASSING = {errno.EAGAIN, errno.ECONNREFUSED, errno.ENOENT, errno.ENOBUFS}
 
@@ -39,6 +41,7 @@ class ByPath:
         self.path = path
 
     def connect(self) -> socket.socket:
+        fill()
         end = socket.socket(socket.AF_UNIX)
         try:
             end.setblocking(False)
@@ -60,14 +63,14 @@ class ByIntake:
     """
 
     def __init__(self) -> None:
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ours, self.theirs = socket_pair(socket.AF_UNIX, socket.SOCK_DGRAM)
         for end in (self.ours, self.theirs):
             end.setblocking(False)
 
     def connect(self) -> socket.socket:
         if self.ours.fileno() < 0:
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        end, its = socket.socketpair()
+        end, its = socket_pair()
         try:
             end.setblocking(False)
             socket.send_fds(self.ours, [b"!"], [its.fileno()])

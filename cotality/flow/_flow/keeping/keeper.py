@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Final
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.standard_places import pipe
 from cotality.core.hosting import (
     Boards,
     Hosted,
@@ -77,7 +78,7 @@ class Keeper:
         # Nobody rings with a descriptor that is something else's by now. A handler of
         # a signal may ring while its thread does.
         self.ringing = threading.RLock()
-        self.bell, self.rope = os.pipe()
+        self.bell, self.rope = pipe()
         for fd in (self.bell, self.rope):
             os.set_blocking(fd, False)
 

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.standard_places import pipe
 from cotality.core.hosting import Boards, Hosted, start_hosted
 from cotality.flow._flow.steps.plan import FlowPlan
 from cotality.flow._flow.workers import worker
@@ -39,7 +40,7 @@ class Starter:
         self.boards = Boards(2 * self.siblings + 4)
         self.wanted: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
         self.started: SimpleQueue[Started] = SimpleQueue()
-        self.bell, self.rope = os.pipe()
+        self.bell, self.rope = pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self.rope, False)
         self.thread = threading.Thread(

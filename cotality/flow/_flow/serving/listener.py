@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from cotality._kit.standard_places import fill
 from cotality.flow._flow.errors.errors import FlowError
 
 if os.name == "posix":
@@ -162,6 +163,7 @@ def check_length(path: Path) -> None:
 
 
 def bound(path: Path) -> socket.socket:
+    fill()
     end = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cotality._kit.standard_places import fill
 from cotality.jobs._jobs.errors.errors import SlotInUseError
 
 from .database import Database
@@ -36,6 +37,7 @@ class Slot:
         self.name = name
         self.file = folder / f"{name}.lock"
         folder.mkdir(parents=True, exist_ok=True)
+        fill()
         self.descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
         if not soon_locked(self.descriptor):
             text = read(self.descriptor)

@@ -14,9 +14,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
 
 from .process import WorkerProcess
+from .silence import Silence
 
 if TYPE_CHECKING:
     from cotality.web._web.settings.settings import Settings
@@ -48,6 +50,7 @@ class Keeper:
         self.ending = threading.Event()
         self.lock: int | None = None
         self.worker: WorkerProcess | None = None
+        self.silence = Silence()
         self.pause_s = 0.0  # before the next one
         self.began = 0.0
         self.thread = threading.Thread(target=self.keep, name="web-keeper", daemon=True)
@@ -57,6 +60,10 @@ class Keeper:
         """Of the worker, if it is this process that keeps it and it runs."""
         worker = self.worker
         return None if worker is None or worker.exit_code is not None else worker.pid
+
+    def hear(self, is_alive: bool | None) -> None:
+        """Be told whether a worker has given a sign of life; None if nobody knows."""
+        self.silence.hear(is_alive)
 
     def start(self) -> None:
         self.thread.start()
@@ -97,9 +104,16 @@ class Keeper:
                 WorkerProcess(self.settings, lock),
                 time.monotonic(),
             )
+            self.silence = Silence()
             return LOOK_S
         code = self.worker.exit_code
         if code is None:
+            if self.silence.is_too_long:
+                logger.error(
+                    "the worker %d lives, but gives no sign of it, and is killed",
+                    self.worker.pid,
+                )
+                self.worker.kill()
             return LOOK_S
         lived = time.monotonic() - self.began
         is_short = lived < SHORT_S
@@ -119,6 +133,7 @@ def taken(settings: Settings) -> int | None:
 
     file = settings.worker_lock
     file.parent.mkdir(parents=True, exist_ok=True)
+    fill()
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

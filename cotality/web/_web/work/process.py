@@ -8,6 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from cotality._kit.standard_places import pipe
+from cotality.web._web.settings.settings import PREFIX
+
 from .queues import COMPARISONS, SAMPLES, TASKS
 
 if TYPE_CHECKING:
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.web")
 
-PREFIX = "COTALITY_WEB_"
 # What a worker needs to know of the settings; it gets no keys.
 KNOWN = (
     "store_url",
@@ -43,7 +45,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, lock: int) -> None:
         self.grace_s = settings.grace_s
-        theirs, self.ours = os.pipe()
+        theirs, self.ours = pipe()
         try:
             self.process = subprocess.Popen(
                 [*command(settings), "--while-open", f"{theirs}"],
@@ -77,6 +79,10 @@ class WorkerProcess:
             logger.error("the worker %d did not end in time, and is killed", self.pid)
             self.process.kill()
             self.process.wait()
+
+    def kill(self) -> None:
+        """End it at once, whatever it does; others go on with its tasks."""
+        self.process.kill()
 
     def let_go(self) -> None:
         """Tell it that nobody needs it any more."""

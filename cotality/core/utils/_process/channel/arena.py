@@ -28,7 +28,7 @@ from collections.abc import Sequence
 
 from cotality._kit.struck import is_of_a_signal
 from cotality._kit.weak_sets import all_in
-from cotality.core.utils._process.machine.descriptor import Descriptor
+from cotality.core.utils._process.machine.descriptor import Descriptor, mapped_above
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from .segments import Segment, filled, largest_file, mapped, numbers
@@ -65,7 +65,7 @@ class Region:
         self.size = size
         self.file = Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
         os.ftruncate(self.file.fd, size)
-        self.memory = mmap.mmap(self.file.fd, size)
+        self.memory = mapped_above(self.file.fd, size)
         self.written = 0
         self.refused = 0
 

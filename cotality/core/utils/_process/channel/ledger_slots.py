@@ -13,8 +13,8 @@ import sys
 from multiprocessing import reduction
 from typing import Any
 
-from cotality.core.utils._process.machine.descriptor import Descriptor
-from cotality.core.utils._process.machine.standard_places import moved_up
+from cotality._kit.standard_places import duplicate, moved_up
+from cotality.core.utils._process.machine.descriptor import Descriptor, mapped_above
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 
 from .ledger import SLOT, Ledger
@@ -44,7 +44,7 @@ class Slots:
         try:
             self.file = memory_file("cotality-ledger")
             os.ftruncate(self.fd, self.size)
-            self.memory = mmap.mmap(self.fd, self.size)
+            self.memory = mapped_above(self.fd, self.size)
             self.stacks_file = memory_file("cotality-stacks")
             os.ftruncate(self.stacks_fd, count * STACK)
         except BaseException:
@@ -102,9 +102,9 @@ class Slot:
         It has descriptors of its own: a worker that is forked closes the parent's.
         """
         slots = self.slots
-        fd = duplicate(slots.fd)
+        fd = another(slots.fd)
         try:
-            stacks_fd = duplicate(slots.stacks_fd)
+            stacks_fd = another(slots.stacks_fd)
         except OSError:
             close_all(fd)
             raise
@@ -159,7 +159,7 @@ class WorkerSlot:
         if self.fd < 0:
             memory = mmap.mmap(-1, self.size, tagname=self.tag)  # type: ignore[call-arg]  # Windows
             return Ledger(memory, self.number * SLOT)
-        memory = mmap.mmap(self.fd, SLOT, offset=self.number * SLOT)
+        memory = mapped_above(self.fd, SLOT, offset=self.number * SLOT)
         os.close(self.fd)
         return Ledger(memory)
 
@@ -197,8 +197,8 @@ def check_file_size(size: int) -> None:
         )
 
 
-def duplicate(fd: int) -> int:
-    return fd if fd < 0 else os.dup(fd)
+def another(fd: int) -> int:
+    return fd if fd < 0 else duplicate(fd)
 
 
 def close_all(*fds: int) -> None:

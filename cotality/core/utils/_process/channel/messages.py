@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Final, NamedTuple
 
-from cotality.core.utils._process.machine.standard_places import moved_up
+from cotality._kit.standard_places import moved_up
 
 from .segments import ARE_AVAILABLE, MOST_SENT
 

@@ -25,10 +25,10 @@ import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
+from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine.descriptor import Descriptor
+from cotality.core.utils._process.machine.descriptor import Descriptor, mapped_above
 from cotality.core.utils._process.machine.object_size import LARGE
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.pickling.encode import (
     PROTOCOL,
     decode,
@@ -119,8 +119,7 @@ class Segment:
             )
         if self.size >= COPIED_BELOW and len(mappings) < MOST_MAPPED:
             try:
-                with above_standard():
-                    return mapped(self.fd, self.size)
+                return mapped(self.fd, self.size)
             except OSError as raised:
                 if is_of_a_signal(raised):
                     raise
@@ -141,7 +140,7 @@ def mapped(fd: int, size: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
         memory = mmap.mmap(fd, size, mmap.MAP_PRIVATE, trackfd=False)
     else:
-        memory = mmap.mmap(fd, size, mmap.MAP_PRIVATE)
+        memory = mapped_above(fd, size, flags=mmap.MAP_PRIVATE)
     mappings.add(weakref.ref(memory, mappings.discard))
     return memory
 
@@ -408,10 +407,8 @@ def memory_file(name: str = "cotality") -> Descriptor:
 
 def disk_file() -> Descriptor:
     """A file in the temporary folder that has no name."""
-    with (
-        above_standard(),
-        tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file,
-    ):
+    fill()
+    with tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file:
         return Descriptor(os.dup, file.fileno())
 
 

@@ -8,12 +8,13 @@ that closes the descriptor in the end.
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections import deque
 from collections.abc import Callable
 
-from .standard_places import FIRST_FREE, above_standard, are_open
+from cotality._kit.standard_places import FIRST_FREE, fill, holds
 
 if sys.platform != "win32":
     import fcntl
@@ -33,21 +34,14 @@ class Descriptor:
 
     def __init__(self, opener: Callable[..., int], *arguments: object) -> None:
         self.held: list[int] = []
-        if are_open() or sys.platform == "win32":
-            self.open(opener, arguments)
-        else:
-            # Not even for a moment in a place that is free: another thread, which looks
-            # just then, would take that place for one that is not.
-            with above_standard():
-                self.open(opener, arguments)
-
-    def open(self, opener: Callable[..., int], arguments: tuple[object, ...]) -> None:
+        fill()
         self.held.extend(map(opener, *((each,) for each in arguments)))
         if self.fd < FIRST_FREE and sys.platform != "win32":
-            # One of the standard places was free; nothing of ours may lie there.
+            # A place was free all the same; nothing of ours may lie there.
             above = (self.fd,), (fcntl.F_DUPFD_CLOEXEC,), (FIRST_FREE,)
             self.held.extend(map(fcntl.fcntl, *above))
             self.close_first()
+            fill()
 
     @classmethod
     def of(cls, fd: int) -> Descriptor:
@@ -73,3 +67,26 @@ class Descriptor:
     def __del__(self) -> None:
         if hasattr(self, "held"):  # else an exception struck while this was made
             self.close()
+
+
+def mapped_above(fd: int, size: int, *, flags: int = 0, offset: int = 0) -> mmap.mmap:
+    """The file of *fd* in memory, by a descriptor of its own in no standard place.
+
+    That one has no number that anybody could ask for, and stays as long as the mapping.
+    What others write there would get into the file.
+
+    Args:
+        size: In bytes.
+        flags: As `mmap.mmap` takes them; 0 shares what is written.
+        offset: Of the first byte.
+    """
+    if sys.platform == "win32":
+        raise NotImplementedError("files have no descriptors here that others share")
+    fill()
+    while True:
+        memory = mmap.mmap(fd, size, flags or mmap.MAP_SHARED, offset=offset)
+        if not holds(fd):
+            return memory
+        # A place was free all the same, and is free again once this is closed.
+        memory.close()
+        fill()

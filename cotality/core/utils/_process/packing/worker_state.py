@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
-from types import GeneratorType
+from types import BuiltinFunctionType, GeneratorType, MethodType
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from cotality._kit.public import pickled_as, public
@@ -76,17 +76,39 @@ class PerWorker:
 def value_key(value: Any) -> Hashable:  # Any: arguments of any function
     """The same for values that any function takes for the same.
 
-    Those that are equal need not be: 1, 1.0 and True are, and so are Decimal("1.0") and
-    Decimal("1.00"), or a time in one zone and in another.
+    Those that are equal need not be: 1, 1.0 and True are, and so are two accounts of
+    one name, if their class compares nothing else. So what they hold counts as well.
+    What is equal to itself alone is told by which object it is.
     """
     kind: type[object] = type(value)  # pyright: ignore[reportUnknownVariableType]  # of Any
-    if kind in (str, bytes, int, bool):
+    if kind in PLAIN or kind.__eq__ is object.__eq__ or isinstance(value, type):
         return kind, value
-    if isinstance(value, tuple):
+    if kind is tuple:
         return kind, *map(value_key, cast("tuple[object, ...]", value))
-    if kind.__eq__ is object.__eq__ or kind.__repr__ is object.__repr__:
-        return kind, value
-    return kind, value, repr(value)  # which tells -0.0 from 0.0, and what is in fields
+    hash(value)  # if it has none, there is no need to look into it
+    return kind, value, content_of(value)
+
+
+# Of methods, two are equal if they are of the same object.
+PLAIN = frozenset([str, bytes, int, bool, MethodType, BuiltinFunctionType])
+
+
+def content_of(value: object) -> bytes:
+    """What *value* holds.
+
+    Raises:
+        Exception: That cannot be told.
+    """
+    # Threads need no pickle otherwise.
+    from io import BytesIO
+    from pickle import HIGHEST_PROTOCOL, Pickler
+
+    file = BytesIO()
+    pickler = Pickler(file, HIGHEST_PROTOCOL)
+    # The same, whichever of its parts are one object.
+    pickler.fast = True
+    pickler.dump(value)
+    return file.getvalue()
 
 
 @overload

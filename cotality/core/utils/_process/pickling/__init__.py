@@ -1,7 +1,8 @@
 """From objects to bytes and back, or why that cannot be. Stands on the scripts.
 
 * bytes: `encode`, and pickling `by_value`, which takes along what a script defines:
-  `script_definitions`, collected as `script_needed`;
+  `script_definitions`, collected as `script_needed`, in one piece where they have
+  `common_parts`;
 * classes that say they are from elsewhere: `class_at`; what would arrive as a number
   that means something else: `numbered`;
 * context variables: `context_variables`, and what they hold: `context_values`;

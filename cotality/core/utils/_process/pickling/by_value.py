@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
-from types import CodeType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit.public import pickled_as
@@ -46,10 +46,12 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
 
         mentions: set[Mention] | None = None
         defines: tuple[Home, str] | None = None  # what is not named, but packed
+        together: frozenset[str] = frozenset()  # what is packed in one piece with that
         looks_inside = False  # whether it is to show what is in everything
 
         known: dict[type, bool]
         bases: list[type]
+        cells: dict[int, CellType]  # of functions, by their ids, which stay theirs
 
         def is_numbered(self, kind: type) -> bool:
             if not hasattr(self, "known"):
@@ -62,6 +64,8 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
             if type(obj) is CodeType:
                 return code_with_its_file(obj, self.dispatch_table[CodeType](obj))
             kind = type(obj)
+            if kind is CellType and id(obj) in getattr(self, "cells", ()):
+                return CellType, ()  # each function puts into it what it holds
             if kind is ContextVar:
                 from .context_variables import reduced
 
@@ -74,7 +78,36 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
                 form = reduced_by_script(self, obj)
             return base.reducer_override(self, obj) if form is NotImplemented else form
 
+        def _dynamic_function_reduce(self, function: FunctionType) -> Form:
+            form = base._dynamic_function_reduce(self, function)
+            cells = function.__closure__
+            if not cells:
+                return form
+            if not hasattr(self, "cells"):
+                self.cells = {}
+            self.cells |= {id(cell): cell for cell in cells}
+            return with_cells(form, cells)
+
     return PicklerByValue
+
+
+def with_cells(form: Form, cells: tuple[CellType, ...]) -> Form:
+    """*form*, of a function, so that it shares *cells* with others.
+
+    Cloudpickle gives each function cells of its own, and copies what is in them. Then
+    one function would not see what another one binds.
+    """
+    make, given, state, *rest = form
+    attributes, slots = state
+    held = slots | {"__closure__": tuple(map(copied, cells))}
+    return make, (*given[:-1], cells), (attributes, held), *rest
+
+
+def copied(cell: CellType) -> CellType:
+    try:
+        return CellType(cell.cell_contents)
+    except ValueError:
+        return CellType()  # nothing is in it
 
 
 def code_with_its_file(code: CodeType, form: Form) -> Form:

@@ -22,7 +22,7 @@ from types import (
     MemberDescriptorType,
     ModuleType,
 )
-from typing import Any, NamedTuple, NewType, TypeVar
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import ATOMS, are_atoms
@@ -41,11 +41,16 @@ from cotality.core.utils._process.scripts.places import (
 from cotality.core.utils._process.scripts.references import Form, reduced
 from cotality.core.utils._process.scripts.tokens import tokens
 
+from . import common_parts
 from .by_value import pickler_by_value
 
 PROTOCOL = 5
 # Found by their identity in what is defined, so that they stay the same objects there.
 NOT_INDEXED = ATOMS | {tuple, frozenset, ModuleType, range}
+
+
+# What has pickled each of some globals. Any: of cloudpickle, which has no types.
+Picklers: TypeAlias = dict[tuple[Home, str], list[Any]]
 
 
 class Known(NamedTuple):
@@ -70,8 +75,11 @@ def kinds_of(home: Home) -> dict[str, Any]:  # Any: functions and classes
 KINDS = NAMED_KINDS | {FunctionType}
 
 
-def define(home: Home, name: str) -> Definition:
+def define(home: Home, name: str, picklers: Picklers) -> Definition:
     """The definition of the global *name* of *home*, as it is now.
+
+    Args:
+        picklers: Gets those that have pickled it, if it may hold what others hold.
 
     Raises:
         Exception: What pickling it raised.
@@ -82,7 +90,7 @@ def define(home: Home, name: str) -> Definition:
         return known.definition
     parts = parts_of(thing)
     try:
-        definition = packed_definition(home, name, thing)
+        definition = packed_definition(home, name, thing, picklers)
     except Exception as error:
         if is_of_a_signal(error):
             raise
@@ -100,7 +108,9 @@ def define(home: Home, name: str) -> Definition:
     return definition
 
 
-def packed_definition(home: Home, name: str, thing: object) -> Definition:
+def packed_definition(
+    home: Home, name: str, thing: object, picklers: Picklers
+) -> Definition:
     packing, index = Packing(home, name), index_of(home)
     token, state = token_for(thing), b""
     if token is not None and index.get(id(thing)) == name:
@@ -109,6 +119,8 @@ def packed_definition(home: Home, name: str, thing: object) -> Definition:
         content = packing.packed(thing, index, is_state=False)
     version = packing.digest(content + state) + (token or "").encode()
     needs = frozenset(packing.mentions)
+    if token is None or (type(thing) is FunctionType and parts_of(thing) is None):
+        picklers[home, name] = packing.picklers
     return Definition(version, token, content, state, packing.buffers, needs)
 
 
@@ -118,10 +130,15 @@ class Packing:
     Attributes:
         mentions: What they name.
         buffers: What belongs to them and is not copied.
+        picklers: What has pickled them, and holds all that is in them.
     """
 
-    def __init__(self, home: Home, name: str) -> None:
+    def __init__(
+        self, home: Home, name: str, together: frozenset[str] = frozenset()
+    ) -> None:
         self.place = home, name
+        self.together = together  # what is packed in one piece with it
+        self.picklers: list[Any] = []  # Any: of cloudpickle
         self.mentions: set[Mention] = set()
         self.buffers: Buffers = []
 
@@ -136,8 +153,12 @@ class Packing:
             pickler = make(file, PROTOCOL, buffer_callback=self.buffers.append)
             pickler.defines, pickler.mentions = self.place, self.mentions
             pickler.index, pickler.is_state = index, is_state
+            pickler.together = self.together
+            self.picklers.append(pickler)
             pickler.dump(part)
-            return file.getvalue()
+            data = file.getvalue()
+            file.truncate(0)  # the pickler keeps the file, not what is in it
+            return data
 
     def digest(self, content: bytes) -> bytes:
         """That of *content* and all buffers."""
@@ -147,8 +168,23 @@ class Packing:
         return digest.digest()
 
 
+def with_ties_together(
+    new: dict[tuple[Home, str], Definition], picklers: Picklers
+) -> None:
+    """Let be packed together, each once, what refers to one another or shares things.
+
+    Args:
+        picklers: Of what may share things; some of it may not be among the *new*.
+    """
+    for group in common_parts.groups(picklers):
+        for home in dict.fromkeys(home for home, _ in group):
+            names = sorted(name for h, name in group if h is home)
+            if len(names) > 1 and any((home, name) in new for name in names):
+                pack_group(home, names, new)
+    with_cycles_together(new)
+
+
 def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
-    """Let data that refer to one another be packed together, each once."""
     data = {
         place: {(m.home, m.name) for m in each.mentions if not m.is_soft}
         for place, each in new.items()
@@ -161,6 +197,8 @@ def with_cycles_together(new: dict[tuple[Home, str], Definition]) -> None:
         if len(group) < 2 or place in done:
             continue
         done |= group
+        if not all(name in home.names for home, name in group):
+            continue  # it is in one piece
         pack_group(place[0], sorted(name for _, name in group), new)
 
 
@@ -186,7 +224,7 @@ def pack_group(
     content = {name: home.names[name] for name in names}
     inside = {id(thing) for thing in content.values()}
     index = {key: name for key, name in index_of(home).items() if key not in inside}
-    packing = Packing(home, together)
+    packing = Packing(home, together, frozenset(names))
     data = packing.packed(content, index, is_state=True)
     version, needs = packing.digest(data), frozenset(packing.mentions)
     new[home, together] = Definition(version, None, data, b"", packing.buffers, needs)
@@ -194,7 +232,8 @@ def pack_group(
         call, place = Call(getitem, (content, name)), {id(content): together}
         item = packing.packed(call, place, is_state=True)
         needs = frozenset([Mention(home, together)])
-        new[home, name] = Definition(version, None, item, b"", [], needs)
+        token = token_for(content[name])
+        new[home, name] = Definition(version, token, item, b"", [], needs)
 
 
 def packed_in_two(
@@ -226,6 +265,7 @@ class Taken:
     """Stands for a pickler while a thing is taken apart."""
 
     looks_inside = False
+    together: frozenset[str] = frozenset()
 
     def __init__(self, packing: Packing) -> None:
         self.defines, self.mentions = packing.place, packing.mentions
@@ -333,6 +373,7 @@ def definition_pickler() -> Any:  # Any: cloudpickle has no types
         """Pickles one global; names the others."""
 
         index: dict[int, str]
+        together: frozenset[str] = frozenset()
         is_state = False  # then what is defined is there, and is named as all others
 
         def persistent_id(self, obj: object) -> str | None:

@@ -30,6 +30,8 @@ class Needed:
         self.found: dict[Home, dict[str, Definition]] = {}
         self.rest: dict[Home, dict[str, Definition]] = {}
         self.count = 0
+        # Of what is found, and may hold what others hold.
+        self.picklers: dict[tuple[Home, str], list[Any]] = {}  # Any: of cloudpickle
         self.is_for_rest = False  # then nothing large is worth it
 
     def add(self, mentions: Iterable[Mention]) -> None:
@@ -77,12 +79,12 @@ class Needed:
 
             if self.is_for_rest and looks_large(home.names[name]):
                 raise OverflowError
-            definition = new[home, name] = define(home, name)
+            definition = new[home, name] = define(home, name, self.picklers)
             for other in definition.mentions:
                 (hints if other.is_soft else waiting).append(other)
-        from .script_definitions import with_cycles_together
+        from .script_definitions import with_ties_together
 
-        with_cycles_together(new)
+        with_ties_together(new, self.picklers)
 
     def keep(self, new: dict[tuple[Home, str], Definition]) -> None:
         for (home, name), definition in new.items():
@@ -93,6 +95,7 @@ class Needed:
         """Let go of all of it; also at the end of the program, when modules go."""
         self.found.clear()
         self.rest.clear()
+        self.picklers.clear()
         self.count = 0
 
     def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `names.bind`

@@ -187,6 +187,14 @@ class Binding:
         news = [n for n in names if home.bound.get(n) != self.sent[n].version]
         if not news:
             return
+        before, home.binding = home.binding, self
+        try:
+            self.bind_each(news)
+        finally:
+            home.binding = before
+
+    def bind_each(self, news: list[str]) -> None:
+        home = self.home
         if any(self.is_missing(name) for name in news):
             self.run_script()
         for name in news:
@@ -337,6 +345,11 @@ class Binding:
             raise NotYetError(f"the global {name!r} refers to itself")
         return home.names[name]
 
+    def with_token(self, name: str, token: str) -> Any:  # Any: as above
+        """The global *name*, if it is what has *token*; None if there is none."""
+        each = self.sent.get(name)
+        return self.named(name) if each is not None and each.token == token else None
+
     def blame_needs(self) -> None:
         """What needs something that is broken is broken."""
         home, broken = self.home, self.home.broken
@@ -384,6 +397,9 @@ def recall(number: str, name: str, token: str) -> Any:  # Any: anybody's object
             f"{name!r} of the script cannot be had in this process: {home.broken[name]}"
         )
     thing = tokens.get(token)
+    if thing is None and home is not None and isinstance(home.binding, Binding):
+        # What is bound just now names it, and it comes later in the same bundle.
+        thing = home.binding.with_token(name, token)
     if thing is not None:
         return thing
     raise BrokenGlobalError(

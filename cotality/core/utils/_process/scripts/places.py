@@ -40,6 +40,7 @@ class Home:
             a process in which the script was imported or run again.
         broken: Why something cannot be had here, by name.
         rest: What else the script defines, to be bound if somebody looks for it.
+        binding: What is binding some of it just now.
     """
 
     def __init__(self, names: Names, number: str, owner: int) -> None:
@@ -52,6 +53,7 @@ class Home:
         self.found: Names = {}
         self.broken: dict[str, str] = {}
         self.rest: dict[str, Any] = {}  # Any: see there
+        self.binding: object = None
         self.process = os.getpid()  # where all this is so
         self.was_run = False
         self.run_error = ""

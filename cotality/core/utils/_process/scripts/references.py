@@ -50,7 +50,7 @@ def reference(pickler: Any, thing: object) -> Form:  # Any: as above
         return None
     home, name = place
     first, _, rest = name.partition(".")
-    if pickler.defines == (home, first):
+    if pickler.defines == (home, first) or first in pickler.together:
         return None
     owner = home.names[first]
     if is_answer:

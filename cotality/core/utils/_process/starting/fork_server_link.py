@@ -14,7 +14,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing import util as mp_util
 from typing import TYPE_CHECKING, Any
 
-from cotality.core.utils._process.machine.standard_places import end_moved_up, moved_up
+from cotality._kit.standard_places import pipe, socket_pair
 
 from . import interpreter, own_name
 from .own_start import MARK
@@ -44,7 +44,7 @@ class ForkServer:
 
     def __init__(self) -> None:
         executable = interpreter.executable()
-        ours, theirs = map(end_moved_up, socket.socketpair())
+        ours, theirs = socket_pair()
         with theirs:
             try:
                 self.pid: int = util.spawnv_passfds(
@@ -206,16 +206,7 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
 def hidden_first() -> str:
     """What imports the module that the script hides, if it does, see `own_name`."""
     name = own_name.hidden_module()
-    if not name:
-        return ""
+    if name not in sys.modules:
+        return ""  # there is none, or this platform does not have it
     path = [entry or os.curdir for entry in own_name.path_without(name)]
     return f"import sys; sys.path[:] = {path!r}; import {name}; "
-
-
-# Where standard input or output is closed, the next descriptors take their places.
-
-
-def pipe() -> tuple[int, int]:
-    """A pipe that nobody takes for standard input or output."""
-    first, second = os.pipe()
-    return moved_up(first), moved_up(second)

@@ -21,9 +21,9 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.environment import LOGGER
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.scripts import run_again
 
@@ -73,7 +73,8 @@ def start(process: mp_process.BaseProcess) -> None:
     unknown: Any = process  # Any: typeshed leaves out what is used of it
     # Workers are not daemonic themselves: their tasks may have children.
     unknown._config["daemon"] = False
-    with signal_mask_kept(), above_standard():
+    fill()  # also in what is started, and in what that starts
+    with signal_mask_kept():
         if not mp_process.current_process().daemon:
             process.start()
             return

@@ -30,6 +30,7 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.standard_places import socket_pair
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger_slots import Slot
 from cotality.core.utils._process.channel.link_end import LinkEnd
@@ -41,7 +42,6 @@ from cotality.core.utils._process.channel.messages import (
     send_some,
 )
 from cotality.core.utils._process.machine.cpus import available_cpus
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.output import filters
 from cotality.core.utils._process.starting import launch, nesting
 
@@ -166,8 +166,8 @@ class WorkerHandle:
             OSError: The system has no room for it.
         """
         nesting.check_room()
-        with above_standard(), ExitStack() as undo, ExitStack() as after_start:
-            ours, theirs = socket.socketpair()
+        with ExitStack() as undo, ExitStack() as after_start:
+            ours, theirs = socket_pair()
             undo.callback(ours.close)
             # Ours is closed if the start fails, theirs in any case: as long as anybody
             # here holds that end, the end of the worker is not the end of the link.

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from cotality._kit.standard_places import settled
 from cotality.core.utils._process.channel.arena import Arena
 from cotality.core.utils._process.channel.ledger import Ledger
 from cotality.core.utils._process.channel.link_end import LinkEnd
 from cotality.core.utils._process.channel.segments import Segment, pack, sent_along
-from cotality.core.utils._process.machine import standard_places
 from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps, encode
 
 from .worker_main import Setup, set_apart
@@ -67,7 +67,7 @@ def hosted_main(
     args: tuple[Any, ...],  # Any: as for `start_hosted`
 ) -> None:
     """The whole life of a hosted process."""
-    connection = standard_places.settled(end.end)
+    connection = settled(end.end)
     ledger = set_apart(connection, setup)
     main(Host(connection, Board(ledger)), *args)
 

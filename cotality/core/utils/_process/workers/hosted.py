@@ -20,13 +20,13 @@ from multiprocessing import process as mp_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from cotality._kit.standard_places import socket_pair
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.channel.ledger import Entry, Ledger
 from cotality.core.utils._process.channel.ledger_slots import Slot, Slots
 from cotality.core.utils._process.channel.link_end import LinkEnd
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import available_cpus
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.output import filters
 from cotality.core.utils._process.starting import launch, loading, nesting
 from cotality.core.utils._process.tasks.errors import (
@@ -217,8 +217,8 @@ def started(
     name: str,
     siblings: int,
 ) -> tuple[BaseProcess, socket.socket]:
-    with above_standard(), ExitStack() as undo, ExitStack() as after_start:
-        ours, theirs = socket.socketpair()
+    with ExitStack() as undo, ExitStack() as after_start:
+        ours, theirs = socket_pair()
         undo.callback(ours.close)
         after_start.callback(theirs.close)
         lent = slot.for_worker()

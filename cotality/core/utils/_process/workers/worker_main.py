@@ -22,6 +22,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.standard_places import settled
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger_slots import WorkerSlot
 from cotality.core.utils._process.channel.link_end import LinkEnd
@@ -34,7 +35,7 @@ from cotality.core.utils._process.channel.segments import (
     sent_along,
 )
 from cotality.core.utils._process.channel.worker_link import LinkEndedError, WorkerLink
-from cotality.core.utils._process.machine import standard_places, this_process
+from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.output import capture
 from cotality.core.utils._process.output import filters as output_rules
 from cotality.core.utils._process.packing import worker_state
@@ -110,7 +111,7 @@ class Setup:
 
 def worker_main(end: LinkEnd, setup: Setup) -> None:
     """The whole life of a worker process."""
-    connection = standard_places.settled(end.end)
+    connection = settled(end.end)
     book = set_apart(connection, setup)
     link = WorkerLink(connection)
     # Before any code of others runs: what an initializer prints is heard too.

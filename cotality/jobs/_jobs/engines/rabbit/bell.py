@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
+from cotality._kit.standard_places import socket_pair
 
 
 class Bell:
     """An event that can be waited for together with sockets."""
 
     def __init__(self) -> None:
-        self.reader, self.writer = socket.socketpair()
+        self.reader, self.writer = socket_pair()
         self.reader.setblocking(False)
         self.writer.setblocking(False)
 

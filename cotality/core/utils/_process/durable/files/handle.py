@@ -14,11 +14,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from cotality.core.utils._process.machine.standard_places import (
-    FIRST_FREE,
-    above_standard,
-    are_open,
-)
+from cotality._kit.standard_places import FIRST_FREE, fill
 
 PRIVATE = 0o600  # what files are made with that hold pickled objects
 private = partial(os.open, mode=PRIVATE)
@@ -42,18 +38,8 @@ class Handle(io.FileIO):
 
 
 def opened(path: Path, mode: str) -> Handle:
-    """A handle on *path* that lies in no place of standard input and output.
-
-    Not even for a moment: another thread, which looks just then, would take that place
-    for one that is not free.
-    """
-    if are_open():
-        return made(path, mode)
-    with above_standard():
-        return made(path, mode)
-
-
-def made(path: Path, mode: str) -> Handle:
+    """A handle on *path* that lies in no place of standard input and output."""
+    fill()
     handle = Handle(path, mode)
     low: list[Handle] = []  # these places are taken until there is one above
     while handle.fileno() < FIRST_FREE and sys.platform != "win32":

@@ -17,15 +17,35 @@ from __future__ import annotations
 
 import selectors
 import socket
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from cotality._kit.standard_places import FIRST_FREE, fill, socket_pair
 from cotality.core.utils._process.channel.messages import Output
 from cotality.core.utils._process.output import relay
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.workers.handle import WorkerHandle
     from cotality.core.utils._process.workers.pool_state import PoolState
+
+
+def new_selector() -> selectors.BaseSelector:
+    """One whose descriptor, if it has any, lies in no standard place."""
+    fill()
+    selector = selectors.DefaultSelector()
+    while has_low_number(selector):
+        # Closed once the next one is there: until then it holds the place.
+        selector, low = selectors.DefaultSelector(), selector
+        low.close()
+        fill()
+    return selector
+
+
+def has_low_number(selector: selectors.BaseSelector) -> bool:
+    number: Callable[[], int] | None = getattr(selector, "fileno", None)
+    return number is not None and number() < FIRST_FREE and sys.platform != "win32"
 
 
 class Links:
@@ -45,8 +65,8 @@ class Links:
             OSError: The system has no descriptors left; then nothing is made.
         """
         with ExitStack() as undo:
-            selector = undo.enter_context(selectors.DefaultSelector())
-            bell, rope = socket.socketpair()
+            selector = undo.enter_context(new_selector())
+            bell, rope = socket_pair()
             undo.pop_all()
         self.selector, self.bell = selector, bell
         bell.setblocking(False)

@@ -28,7 +28,6 @@ from time import perf_counter
 from cotality.core.utils._process.channel.ledger_slots import Slots
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.environment import LOGGER
-from cotality.core.utils._process.machine.standard_places import above_standard
 from cotality.core.utils._process.tasks.errors import WorkerStartError
 from cotality.core.utils._process.workers.handle import WorkerHandle
 from cotality.core.utils._process.workers.pool_state import (
@@ -115,7 +114,7 @@ class Watcher:
         self.open_all()
 
     def open_all(self) -> None:
-        with above_standard(), ExitStack() as undo:
+        with ExitStack() as undo:
             slots = undo.enter_context(closing(Slots(self.pool.capacity())))
             rope = self.links.open()
             undo.pop_all()
