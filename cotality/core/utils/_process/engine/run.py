@@ -9,6 +9,7 @@ that were handed out go on running. The engine is written once, with ``async``; 
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
@@ -97,6 +98,7 @@ class Run:
         self.recalled: deque[Settled] = deque()  # known outcomes, to be delivered
         self.error: BaseException | None = None  # to be raised in the end
         self.is_on = False  # from the beginning of the call until its end
+        self.process = os.getpid()  # in which it has begun, or will
         # At the beginning: the most tasks that may be ahead of the caller.
         self.most_ahead: int | None = None
         # Another one once code of the caller has run, between two portions; whether
@@ -128,6 +130,7 @@ class Run:
                     given_at = perf_counter()
                     before = self.diary.turn_to(Doing.CALLER)
                     yield pieces.popleft()
+                    self.check_process()
                     self.diary.turn_back(before)
                     self.observers.resumed(perf_counter() - given_at)
                     if self.bounded:
@@ -138,13 +141,18 @@ class Run:
                     yield piece
                     del piece  # or it would be kept while this waits
         except GeneratorExit as error:
-            if self.arrivals.is_cancellation(error):
+            if self.is_of_parent:
+                self.leave_to_parent()
+            elif self.arrivals.is_cancellation(error):
                 await self.leave(error)
             else:
                 await self.end(self.backend.grace, error)
             raise
         except BaseException as error:
-            await self.end_struck(error)
+            if self.is_of_parent:
+                self.leave_to_parent()
+            else:
+                await self.end_struck(error)
             raise
         else:
             policy, source = self.policy, self.source
@@ -174,7 +182,31 @@ class Run:
             set_field(error, "__context__", context)
             del error, context  # the error refers to this frame from now on
 
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether this process has been forked since, and has a copy of the call."""
+        return self.process != os.getpid()
+
+    def check_process(self) -> None:
+        """See that this process is the one whose workers, input and files these are.
+
+        Raises:
+            RuntimeError: It was forked in the middle of the call.
+        """
+        if self.is_of_parent:
+            raise RuntimeError(
+                f"this call belongs to process {self.process}, of which this one is a "
+                f"fork: its workers, its input and its journal are there. Make a call "
+                f"of its own here"
+            )
+
+    def leave_to_parent(self) -> None:
+        """Let go of a copy of the call: nothing of it is this process's to end."""
+        self.still_to_close.clear()
+        self.is_on = False
+
     def begin(self) -> None:
+        self.process = os.getpid()
         self.source = self.open_source()
         self.source.diary = self.diary
         self.backend = self.open_backend()
@@ -346,6 +378,7 @@ class Run:
         tell_at = inf if patience is None else monotonic() + patience
         end = min(inf if until is None else until, tell_at)
         while True:
+            self.check_process()  # code of the caller may have forked
             first = min(end, self.backend.look_at)
             before = self.diary.turn_to(self.waits_because())
             future = await self.arrivals.next(None if first == inf else first)
@@ -606,7 +639,7 @@ class Run:
 
     def __del__(self) -> None:
         """Nobody waits any longer, and nobody could say so: a loop was closed."""
-        if self.__dict__.get("is_on"):
+        if self.__dict__.get("is_on") and not self.is_of_parent:
             from .closed_loops import leave_dropped
 
             leave_dropped(self)

@@ -73,5 +73,5 @@ def has_identity(thing: object) -> bool:
         # What is found by a name is sent as that.
         return "<locals>" in getattr(thing, "__qualname__", "")
     # What can be hashed, and is equal to others, is a value: a path, a date.
-    is_hashable = getattr(kind, "__hash__", None) is not None
-    return not is_hashable or kind.__eq__ is object.__eq__
+    hashes: object = kind.__hash__  # None where there is no hash
+    return hashes is None or kind.__eq__ is object.__eq__

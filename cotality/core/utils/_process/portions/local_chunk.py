@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.run_queue import is_notable, seconds_in_queue
+from cotality.core.utils._process.machine.this_process import after_fork, end_fork
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
 from cotality.core.utils._process.tasks.task import Task, marks
@@ -105,6 +106,7 @@ class LocalChunk:
         belongs: What a task has raised because it belongs to another thread.
         all_began: Likewise, that the whole process had had.
         values: What its tasks have returned so far, None for those that failed.
+        is_in_fork: Whether a task has forked this process, and this is the child.
     """
 
     tasks: list[Task[Any]]  # Any: tasks of every result type
@@ -127,6 +129,7 @@ class LocalChunk:
     values: list[Any] = field(default_factory=list[Any], init=False)  # Any: as above
     belongs: BaseException | None = field(default=None, init=False)
     is_over: bool = field(default=False, init=False)
+    is_in_fork: bool = field(default=False, init=False)
 
     def when_it_began(self) -> float | None:
         """When it began to run; None if it has not."""
@@ -141,6 +144,8 @@ class LocalChunk:
 
     def run_all(self) -> ChunkReport:
         self.thread, self.native_id = get_ident(), get_native_id()
+        if not self.is_in_caller:
+            running[self.thread] = self
         if self.is_observed:
             self.queue_began = seconds_in_queue(self.native_id)
         report = ChunkReport(self.values)
@@ -161,6 +166,9 @@ class LocalChunk:
             context = Context()
             if not context.run(self.run_some, tasks, report, context, wrap):
                 break
+        running.pop(self.thread, None)
+        if self.is_in_fork:
+            end_fork()
         report.seconds = perf_counter() - began
         report.cpu_seconds = thread_time() - self.cpu_began
         if self.is_observed:
@@ -240,6 +248,26 @@ class LocalChunk:
     def stop(self) -> None:
         """Let no further task start."""
         self.tasks.clear()
+
+
+# What each thread runs, but for that of a caller.
+running: dict[int, LocalChunk] = {}
+
+
+def leave_to_parent() -> None:
+    """In a child that a task has forked: nothing but that task is to go on in it.
+
+    The thread that runs the task is all there is of the call. It would run the rest of
+    the portion a second time, and then wait for ever for another one.
+    """
+    chunk = running.get(get_ident())
+    running.clear()
+    if chunk is not None:
+        chunk.is_in_fork = chunk.siblings.is_halted = True
+        chunk.stop()
+
+
+after_fork(leave_to_parent)
 
 
 def way_to_call(
