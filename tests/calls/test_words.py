@@ -15,7 +15,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     worker_pool,
 )
-from cotality.tuning import execute
+from cotality.tuning import PoolManager, execute, managed_pool
 from tests.kit.helpers import echo
 
 pytestmark = pytest.mark.warm
@@ -70,6 +70,19 @@ def test_a_pool_has_the_same_words() -> None:
         worker_pool(workers=1, max_workers=2),
     ):
         pass
+
+
+def test_a_manager_has_the_same_words() -> None:
+    """Nothing of it starts before it is used."""
+    for manager in (PoolManager(3), PoolManager(workers=3), PoolManager(3, workers=3)):
+        assert manager.status().max_workers == 3
+    with managed_pool(workers=-1) as manager:
+        assert manager.status().max_workers == process.available_cpus()
+
+    with pytest.raises(ValueError, match="workers=2 and max_workers=3 contradict"):
+        PoolManager(3, workers=2)
+    with pytest.raises(ValueError, match=r"^workers must be at least 1, got 0"):
+        PoolManager(workers=0)
 
 
 def count_workers() -> int:
