@@ -177,6 +177,17 @@ def test_a_data_frame_is_no_list_of_rows() -> None:
     assert pmap(power, rows, unpack=True) == [1, 16]
 
 
+def test_a_frame_of_another_library_is_no_list_of_rows_either() -> None:
+    """A loop over it gives its columns; it is known by what it has, not by its name."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"x": [1, 2], "y": [3, 4]})
+
+    with pytest.raises(TypeError, match=r"a DataFrame, .* its columns.*df\.rows\(\)"):
+        pmap(str, frame)
+    assert pmap(power, frame.rows(), unpack=True) == [1, 16]
+    assert pmap(abs, frame["x"]) == [1, 2]  # a column is a list of its values
+
+
 def test_items_before_the_function() -> None:
     """Or tasks where a function belongs."""
     with pytest.raises(TypeError, match="It comes before the data"):
