@@ -195,8 +195,13 @@ class WaitsForServer:
                     sys.exit("nothing was started ahead of the imports")
                 time.sleep(0.001)
 def children():
-    threads = os.listdir("/proc/self/task")
-    return any(open(f"/proc/self/task/{{each}}/children").read() for each in threads)
+    found = ""
+    for each in os.listdir("/proc/self/task"):
+        try:
+            found += open(f"/proc/self/task/{{each}}/children").read()
+        except FileNotFoundError:
+            pass  # that thread has ended
+    return found
 sys.meta_path.insert(0, WaitsForServer())
 print(call())
 """

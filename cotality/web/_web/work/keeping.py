@@ -38,6 +38,7 @@ class Keeper:
     thread: threading.Thread
     began: float
     pause_s: float
+    silence: Silence
 
     def __init__(self, settings: Settings) -> None:
         if sys.platform == "win32":

@@ -17,6 +17,9 @@ FRESH_S = 15.0  # for which what was heard last counts
 class Silence:
     """What was heard of the worker that was begun last."""
 
+    was_heard: bool
+    heard_at: float
+
     def __init__(self) -> None:
         self.was_heard = False
         self.since: float | None = None
