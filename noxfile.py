@@ -34,9 +34,12 @@ nox.options.sessions = ["lint", "types", "docs", "examples", "tests"]
 nox.options.error_on_missing_interpreters = False  # a skipped session says so
 if hasattr(nox.options, "download_python"):  # new in nox 2025.10
     nox.options.download_python = "never"  # the Pythons this machine has, no others
-# pip would spend a third of its time on compiling modules that no session imports;
-# Python compiles the others when it first imports them.
-os.environ.setdefault("PIP_NO_COMPILE", "1")
+# pip would spend a third of its time on compiling modules that no session imports (to
+# say no takes a false value: pip's documentation of its variables). Python compiles the
+# others when it first imports them, and keeps them, or thousands of interpreters that
+# tests start would each compile all of it again.
+os.environ.setdefault("PIP_NO_COMPILE", "0")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def put_pyenv_on_path(versions: Iterable[str]) -> None:
@@ -96,18 +99,19 @@ def types(session: nox.Session) -> None:
     """The types hold under two strict checkers, and wrong uses are reported.
 
     ``tests/typing`` states what callers get to see, wrong uses included. A wrong use
-    that a checker lets pass is an unused "ignore", which is an error as well. And of
-    all that can be imported, and what it is made of, every type is known.
+    that a checker lets pass is an unused "ignore", which is an error as well. Of all
+    that can be imported, and what it is made of, every type is known. And an editor
+    with Pyright offers every option.
     """
     # pyright is a Node program; its own copy of Node is fetched where there is none.
     node = [] if shutil.which("node") else ["pyright[nodejs]"]
     session.install(".", "nox", *group("types"), *node)
     whole = ["pyright", "--verifytypes", "cotality", "--ignoreexternal"]
     # Beside each other: each keeps one core busy for half a minute or more.
-    with ThreadPoolExecutor() as all_three:
-        for said in all_three.map(
+    with ThreadPoolExecutor() as pool:
+        for said in pool.map(
             lambda command: session.run(*command, silent=True),
-            [["mypy"], ["pyright"], whole],
+            [["mypy"], ["pyright"], whole, ["python", "tests/typing/completions.py"]],
         ):
             session.log(f"{said}".strip())
 

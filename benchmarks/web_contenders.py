@@ -144,10 +144,14 @@ class Contender:
                 path = f"/work?items={items}"
                 return self.ask("POST", path, limit_s=limit_s)[0] in (200, 202)
             config = {"items_count": items, "workers": WORKERS, **QUICK}
-            status, told = self.ask("POST", f"{TASKS}/multiprocessing", config, limit_s)
+            status, told = self.ask("POST", self.work_path, config, limit_s)
             return status == 200 and not told["items_failed"]
         except (OSError, http.client.HTTPException, ValueError):
             return False
+
+    @property
+    def work_path(self) -> str:
+        return f"{TASKS}/{ROUTES[self.name]}"
 
     def results_there(self) -> int:
         """How many tasks are over whose results can be had from the service."""

@@ -35,7 +35,7 @@ call = partial(do_item, Recipe(url))
 if __name__ == "__main__":
     for several in (64, items):
         began = time.perf_counter()
-        found = execute(call, range(several), max_workers=workers, executor="process")
+        found = execute(call, range(several), max_workers=workers, executor="processes")
     assert len(found) == items
     print(time.perf_counter() - began)
 """

@@ -83,10 +83,10 @@ if "-c" in getattr(sys, "argv", [])[1:]:  # no interpreter, but perhaps it was t
 # A script such as html.py stands in the way of a module that is imported later. In a
 # process that another one has started the arguments tell which script it was.
 _script = getattr(sys.modules.get("__main__"), "__file__", None)
+_needed = ("cloudpickle", "tblib", "typing_extensions", "pybreaker", "rich")
 for _path in (_script, *getattr(sys, "argv", [])[:1]):
-    if str(_path).replace("\\", "/").rpartition("/")[2].partition(".")[0] in (
-        sys.stdlib_module_names
-    ):
+    _name = str(_path).replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    if _name in sys.stdlib_module_names or _name in _needed:
         from .core.utils._process.starting import own_name
 
         own_name.import_hidden_module()

@@ -3,6 +3,7 @@
 from benchmarks.cases import (
     balance,
     callers,
+    first,
     frames,
     journal,
     large,
@@ -15,7 +16,7 @@ from benchmarks.measure import Case
 
 # What matters most comes first in the page: large data, calls on warm workers.
 GROUPS = (
-    *(large, frames, latency, callers, balance),
+    *(large, frames, latency, first, callers, balance),
     *(stream, tiny, journal, watching),
 )
 CASES: dict[str, Case] = {case.name: case for group in GROUPS for case in group.CASES}

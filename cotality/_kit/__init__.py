@@ -7,6 +7,7 @@
   notebook shows: `html`;
 * a with-statement around other people's code: `around`; whether what came out of there
   is a signal's: `struck`;
+* whether something is one of the `data_frames` that there are;
 * what is in a set of weak references that other threads change: `weak_sets`;
 * a module, if it is imported by now: `imported`;
 * descriptors of ours, none of which lies where standard input and output belong:

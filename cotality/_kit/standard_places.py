@@ -18,11 +18,14 @@ that stays looks where it lies, too.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .struck import is_of_a_signal
+
+if TYPE_CHECKING:
+    import socket
 
 if sys.platform != "win32":
     import fcntl
@@ -99,10 +102,13 @@ def pipe() -> tuple[int, int]:
 
 
 def socket_pair(
-    family: int | None = None, kind: int = socket.SOCK_STREAM
+    family: int | None = None, kind: int | None = None
 ) -> tuple[socket.socket, socket.socket]:
     """As `socket.socketpair`."""
+    import socket  # 4 ms, and a call on threads needs none
+
     fill()
+    kind = socket.SOCK_STREAM if kind is None else kind
     first, second = socket.socketpair(family, kind)
     return end_moved_up(first), end_moved_up(second)
 
@@ -111,7 +117,7 @@ def end_moved_up(end: socket.socket) -> socket.socket:
     """*end*, or another object for the same socket that lies above."""
     if end.fileno() >= FIRST_FREE:
         return end
-    return socket.socket(fileno=moved_up(end.detach()))
+    return type(end)(fileno=moved_up(end.detach()))
 
 
 def settled(link: socket.socket) -> socket.socket:

@@ -13,11 +13,12 @@ and go with any release.
   `data_to_read`, `items_after` the first, gone if the data `can_be_read_once`;
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
-  `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from` the
-  environment; the report that is `filled_by` the option; all options
-  together: `checked_options`, of which some are in `NEEDS_PROCESSES`; the words that
-  messages may use: `Face`. A function that has options below its ``**`` shows them if
-  `takes_options_without` some stands above it.
+  `checked_path`, `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from`
+  the environment; what a wrong one is meant to be: `what_for`, `meant_place`; the
+  report that is `filled_by` the option; all options together: `checked_options`, of
+  which some are in `NEEDS_PROCESSES`; the words that messages may use: `Face`. A
+  function that has options below its ``**`` shows them if `takes_options_without` some
+  stands above it.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from .utils._process.call.options import NEEDS_PROCESSES, checked_options
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
+    from .utils._process.call.wrong_names import meant_place
     from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
     from .utils._process.report.option import filled_by
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         check_runs,
         checked_count,
         checked_flag,
+        checked_path,
         checked_seconds,
         checked_use_processes,
     )
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
         can_be_read_once,
         items_after,
         total_of,
+        what_for,
     )
     from .utils._process.tasks.task import marks_were_used, name_of_function
 
@@ -90,6 +94,7 @@ __all__ = [
     "checked_flag",
     "checked_limits",
     "checked_options",
+    "checked_path",
     "checked_seconds",
     "checked_use_processes",
     "count_from",
@@ -100,6 +105,7 @@ __all__ = [
     "log_loop",
     "logger",
     "marks_were_used",
+    "meant_place",
     "name_of_function",
     "prepare",
     "results_with_head_start",
@@ -107,6 +113,7 @@ __all__ = [
     "takes_options_without",
     "total_of",
     "unwrapped",
+    "what_for",
 ]
 
 # In which room of the core each of them is.
@@ -131,6 +138,7 @@ LATER = {
     "checked_flag": "tasks.checks",
     "checked_limits": "call.batches",
     "checked_options": "call.options",
+    "checked_path": "tasks.checks",
     "checked_seconds": "tasks.checks",
     "checked_use_processes": "tasks.checks",
     "count_from": "machine.environment",
@@ -141,6 +149,7 @@ LATER = {
     "log_loop": "call.call_log",
     "logger": "call.call_log",
     "marks_were_used": "tasks.task",
+    "meant_place": "call.wrong_names",
     "name_of_function": "tasks.task",
     "prepare": "call.prepared",
     "results_with_head_start": "call.loop_first",
@@ -148,6 +157,7 @@ LATER = {
     "takes_options_without": "call.declared",
     "total_of": "tasks.from_data",
     "unwrapped": "call.plain_loop",
+    "what_for": "tasks.from_data",
 }
 
 if not TYPE_CHECKING:

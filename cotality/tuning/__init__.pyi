@@ -331,6 +331,7 @@ class PoolManager:
         max_workers: The most processes, at least 1. None takes the value of the
             environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs
             that this process may use, and 1 inside a worker.
+        workers: Another word for *max_workers*.
         idle_seconds: How long the workers stay without a call, more than 0; None keeps
             them until the end.
         niceness: How far workers give way to others that want a CPU, such as the
@@ -355,6 +356,7 @@ class PoolManager:
         self,
         max_workers: int | None = None,
         *,
+        workers: int | None = None,
         idle_seconds: float | None = IDLE_SECONDS,
         niceness: int = 0,
         initializer: Callable[..., object] | None = None,
@@ -1054,6 +1056,7 @@ def get_global_pool_manager() -> PoolManager:
 def managed_pool(
     max_workers: int | None = None,
     *,
+    workers: int | None = None,
     idle_seconds: float | None = IDLE_SECONDS,
     niceness: int = 0,
     initializer: Callable[..., object] | None = None,
@@ -1066,8 +1069,8 @@ def managed_pool(
     on its workers. Other threads and coroutines call the methods of the manager.
 
     Args:
-        max_workers: As for `PoolManager`, as are *idle_seconds*, *niceness*,
-            *initializer* and *initargs*.
+        max_workers: As for `PoolManager`, as are *workers*, *idle_seconds*,
+            *niceness*, *initializer* and *initargs*.
         grace: As for :meth:`PoolManager.shutdown`. After Ctrl-C there is no grace."""
     ...
 

@@ -16,6 +16,7 @@ from ._web.settings.settings import Settings
 from ._web.work.functions import TaskJobs
 
 tasks: TaskJobs = TaskJobs(Settings())
+tasks.make_folder()  # a worker may be there before the service
 jobs: Jobs = tasks.jobs
 
 __all__ = ["jobs"]

@@ -8,11 +8,13 @@ import logging
 import math
 import operator
 import os
+import pickle
 import threading
 import time
 import weakref
 from collections import ChainMap, OrderedDict, UserDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
+from cotality.core.utils._process.tasks.task import plain_task
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,
@@ -1048,3 +1051,16 @@ def test_an_import_does_nothing(tmp_path: Path) -> None:
     lines = run_script(IMPORTING, tmp_path).splitlines()
 
     assert lines == ["1 [] []", "True", "[]", "[1] []"]
+
+
+def test_a_task_that_we_make_of_an_item_is_like_one_that_users_make() -> None:
+    """Whatever fields a task has: none may be missing where it is made in haste."""
+    made, usual = plain_task(abs, (-1,)), Task(abs, positional=(-1,))
+
+    assert made == usual
+    assert repr(made) == repr(usual)
+    assert pickle.loads(pickle.dumps(made)) == usual
+    names = [each.name for each in fields(Task)]
+    assert [getattr(made, name) for name in names] == [
+        getattr(usual, name) for name in names
+    ]

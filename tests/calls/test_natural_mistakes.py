@@ -12,8 +12,22 @@ from typing import Any
 import pytest
 
 from cotality import pmap, pmap_iter, run_tasks
-from cotality.core.utils.process import Task, execute_tasks_in_parallel, worker_state
-from cotality.tuning import execute
+from cotality.core.utils.process import (
+    DeadLetters,
+    Journal,
+    RunReport,
+    Task,
+    execute_tasks_in_parallel,
+    replay,
+    worker_state,
+)
+from cotality.tuning import (
+    DeadLetterQueue,
+    Plan,
+    configure_logging,
+    execute,
+    optimize,
+)
 from tests.kit.helpers import Failure
 
 pytestmark = pytest.mark.one_python
@@ -163,6 +177,17 @@ def test_a_data_frame_is_no_list_of_rows() -> None:
     assert pmap(power, rows, unpack=True) == [1, 16]
 
 
+def test_a_frame_of_another_library_is_no_list_of_rows_either() -> None:
+    """A loop over it gives its columns; it is known by what it has, not by its name."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"x": [1, 2], "y": [3, 4]})
+
+    with pytest.raises(TypeError, match=r"a DataFrame, .* its columns.*df\.rows\(\)"):
+        pmap(str, frame)
+    assert pmap(power, frame.rows(), unpack=True) == [1, 16]
+    assert pmap(abs, frame["x"]) == [1, 2]  # a column is a list of its values
+
+
 def test_items_before_the_function() -> None:
     """Or tasks where a function belongs."""
     with pytest.raises(TypeError, match="It comes before the data"):
@@ -204,7 +229,7 @@ def test_every_word_that_is_known_leads_to_an_option() -> None:
     from cotality.core.utils._process.call.wrong_names import KNOWN, VALUES, meant
 
     there = {*MapOptions.__annotations__, "on_error", "ordered", "unpack"}
-    there |= {"return_exceptions", "batch_size", "verbose"}
+    there |= {"return_exceptions", "batch_size", "max_memory_mb", "verbose"}
     for name, options in KNOWN.items():
         assert set(options) <= there, name
         assert meant(name, sorted(there)).startswith(" Did you mean ")
@@ -271,3 +296,38 @@ def test_ctrl_c_shows_the_lines_of_the_user(call: str, tmp_path: Path) -> None:
     if call in in_this_thread:
         assert ("script.py", "work") in frames
     assert Failure  # what tasks raise is shown elsewhere
+
+
+def test_a_function_and_data_in_each_others_place() -> None:
+    """Whichever call it is."""
+    for call in (execute, optimize, pmap):
+        with pytest.raises(TypeError, match=r"got \[1, 2\]\. It comes before the data"):
+            call([1, 2], abs)  # type: ignore[call-overload]  # to be refused
+
+
+def test_a_function_where_tasks_belong() -> None:
+    """It names the call that takes one."""
+    with pytest.raises(TypeError, match=r"got <built-in.*>\. pmap\(function, items\)"):
+        execute_tasks_in_parallel(abs, 2)  # type: ignore[call-overload]  # to be refused
+
+
+@pytest.mark.parametrize("path", [5, None, b"x", ""])
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("path", DeadLetters),
+        ("path", DeadLetterQueue),
+        ("path", Journal),
+        ("path", replay),
+        ("path", RunReport().save_html),
+        ("path", RunReport().save_trace),
+        ("path", Plan.load),
+        ("log_file", lambda path: configure_logging(log_file=path or b"")),
+    ],
+)
+def test_what_is_no_path_is_shown(name: str, use: Any, path: Any) -> None:
+    """With what it was given for; an empty one is not the folder of the program."""
+    with pytest.raises(
+        (TypeError, ValueError), match=f"^{name} must be the path of a file, got "
+    ):
+        use(path)

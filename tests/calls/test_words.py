@@ -15,7 +15,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     worker_pool,
 )
-from cotality.tuning import execute
+from cotality.tuning import PoolManager, execute, managed_pool
 from tests.kit.helpers import echo
 
 pytestmark = pytest.mark.warm
@@ -70,6 +70,19 @@ def test_a_pool_has_the_same_words() -> None:
         worker_pool(workers=1, max_workers=2),
     ):
         pass
+
+
+def test_a_manager_has_the_same_words() -> None:
+    """Nothing of it starts before it is used."""
+    for manager in (PoolManager(3), PoolManager(workers=3), PoolManager(3, workers=3)):
+        assert manager.status().max_workers == 3
+    with managed_pool(workers=-1) as manager:
+        assert manager.status().max_workers == process.available_cpus()
+
+    with pytest.raises(ValueError, match="workers=2 and max_workers=3 contradict"):
+        PoolManager(3, workers=2)
+    with pytest.raises(ValueError, match=r"^workers must be at least 1, got 0"):
+        PoolManager(workers=0)
 
 
 def count_workers() -> int:
@@ -166,3 +179,39 @@ def test_a_run_over_data_says_what_contradicts() -> None:
         execute(echo, [1], workers=2, n_jobs=3)
     with pytest.raises(ValueError, match="processes=True and executor='threads'"):
         execute(echo, [1], processes=True, executor="threads")
+
+
+# Words of others for a place.
+
+
+@pytest.mark.parametrize(
+    ("word", "core", "run"),
+    [
+        ("thread", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("Threads", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("threading", "Did you mean 'threads'?", "Did you mean 'threads'?"),
+        ("process", "Did you mean 'processes'?", "Did you mean 'processes'?"),
+        ("loky", "Did you mean 'processes'?", "Did you mean 'processes'?"),
+        ("sequential", "Write inline=True.", ""),
+        ("serial", "Write inline=True.", "Did you mean 'sequential'?"),
+        ("fibers", "got 'fibers'.", "got 'fibers'."),
+    ],
+)
+def test_the_word_that_somebody_means_is_offered(
+    word: str, core: str, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the call has it; else how to have the same."""
+    with pytest.raises(ValueError, match="executor must be one of") as caught:
+        execute_tasks_in_parallel(TASKS, executor=word)  # type: ignore[call-overload]  # to be refused
+    assert str(caught.value).endswith(core)
+
+    if not run:
+        return
+    with pytest.raises(ValueError, match="executor must be one of") as caught:
+        execute(echo, [1], executor=word)  # type: ignore[call-overload]  # to be refused
+    assert str(caught.value).endswith(run)
+
+    monkeypatch.setenv("COTALITY_EXECUTOR", word)
+    with pytest.raises(ValueError, match="COTALITY_EXECUTOR must be one of") as caught:
+        execute(echo, [1])
+    assert f"{run} Correct it" in str(caught.value)

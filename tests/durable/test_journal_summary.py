@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,7 +22,7 @@ from cotality.core.utils.process import (
     execute_tasks_in_parallel,
     execute_tasks_in_parallel_streaming,
 )
-from tests.kit.helpers import Failure, echo, environment_of_scripts
+from tests.kit.helpers import Failure, Gate, echo, environment_of_scripts, wait_then
 from tests.kit.limits import LONG_S
 
 
@@ -27,6 +30,28 @@ def fail_from_two(number: int) -> int:
     if number < 2:
         return number
     raise Failure("even" if number % 2 == 0 else "odd\nand more")
+
+
+@dataclass(repr=False)
+class Slow:
+    """Takes longer to show than to work with."""
+
+    number: int
+    shown: ClassVar[int] = 0
+
+    def __repr__(self) -> str:
+        Slow.shown += 1
+        time.sleep(0.002)
+        return "slow"
+
+
+@dataclass(repr=False)
+class Never(Slow):
+    shown: ClassVar[int] = 0
+
+    def __repr__(self) -> str:
+        Never.shown += 1
+        return "never"
 
 
 @pytest.fixture
@@ -114,6 +139,61 @@ def test_what_was_interrupted_is_told(
     assert "the last one was interrupted" in printed
     assert "1 started, not finished: b" in printed
     assert "1 of 2 tasks done" in printed
+
+
+SHOW = "[0-9a-f]{8} "  # of a key that is no label
+
+
+def test_what_runs_and_what_took_longest_is_shown_with_its_call(
+    journal: Journal, gate: Gate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that nobody has chosen says nothing to people."""
+    waiting = [Task(wait_then, {"gate": gate, "value": n}) for n in range(3)]
+    stream = execute_tasks_in_parallel_streaming(
+        [*waiting, Task(echo, {"value": "first"})], 4, journal=journal, ordered=False
+    )
+    with closing(stream):
+        next(stream)
+
+        main([str(journal.path)])
+        printed = capsys.readouterr().out
+        assert re.search(f"3 running: {SHOW}wait_then\\(gate=.*value=.\\), ", printed)
+        assert re.search(rf"s  {SHOW}echo\(value='first'\)", printed)
+
+        gate.open()
+        list(stream)
+    main([str(journal.path), "--json"])
+    slowest = json.loads(capsys.readouterr().out)["slowest"]
+    assert len(slowest) == 4
+    assert all(each["call"].startswith(("wait_then(", "echo(")) for each in slowest)
+
+
+def test_few_of_many_tasks_are_shown_with_their_calls(journal: Journal) -> None:
+    """Those that were among the slowest so far, however they were handed out."""
+    many = [Task(echo, {"value": n}) for n in range(3_000)]
+    many[1_500] = Task.of(time.sleep, 0.05)
+    execute_tasks_in_parallel(many, 1, journal=journal)
+
+    lines = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    ended = [
+        line["call"]
+        for line in lines[1:]
+        if line["event"] == "finished" and "call" in line
+    ]
+    assert "sleep(0.05)" in ended
+    assert 5 <= len(ended) < 300
+
+
+def test_a_call_that_takes_long_to_describe_is_left_out(journal: Journal) -> None:
+    """At first nobody knows that; for a task with a label nobody asks."""
+    tasks = [Task.of(isinstance, Slow(number), Slow) for number in range(200)]
+    labelled = [
+        Task(isinstance, positional=(Never(n), Slow), label=f"{n}") for n in range(20)
+    ]
+    execute_tasks_in_parallel([*labelled, *tasks], 1, journal=journal, chunksize=1)
+
+    assert Slow.shown < 60
+    assert Never.shown == 0
 
 
 def test_damaged_lines_are_told_and_the_rest_is_counted(

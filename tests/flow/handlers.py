@@ -275,6 +275,35 @@ def oddly(items: list[str]) -> Any:
     return odd.get(what, items)
 
 
+def framed(items: list[Any]) -> Any:
+    """A data frame for all of them, with as many columns as there are items."""
+    import pandas as pd
+
+    return pd.DataFrame({f"column {number}": [1] for number in range(len(items))})
+
+
+def frame_of(item: dict[str, list[int]]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(item)
+
+
+def doubled(frame: Any) -> Any:
+    return 2 * frame
+
+
+def all_doubled(frames: list[Any]) -> list[Any]:
+    return [2 * frame for frame in frames]
+
+
+def are_long(frame: Any) -> Any:
+    return frame > 1
+
+
+def is_long(frame: Any) -> bool:
+    return len(frame) > 1
+
+
 class StartsAsTold:
     """Starts as the file *orders* says."""
 

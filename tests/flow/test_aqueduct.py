@@ -73,9 +73,13 @@ def runtime() -> Iterator[Path]:
 
 @contextmanager
 def running(
-    command: list[str], folder: Path, runtime: Path, port: int
+    command: list[str],
+    folder: Path,
+    runtime: Path,
+    port: int,
+    most: float = LONG_S,
 ) -> Iterator[psutil.Process]:
-    """A server process, once it answers."""
+    """A server process, once it answers, within *most* seconds."""
     log = folder / "log"
     variables = {
         "SERVICE_HOST": "127.0.0.1",
@@ -100,7 +104,7 @@ def running(
             except OSError:
                 return False
 
-        wait_until(answers)
+        wait_until(answers, most)
         yield psutil.Process(process.pid)
     finally:
         if process.poll() is None:

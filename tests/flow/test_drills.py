@@ -383,6 +383,39 @@ def test_twenty_thousand_calls_at_once(folder: Path) -> None:
     assert outcomes["full"] == kinds["full"]
 
 
+def test_one_connection_leaves_half_of_the_room_to_others(
+    tmp_path: Path, folder: Path
+) -> None:
+    """However much it sends; and each has its answers in the end."""
+
+    async def fill(client: FlowClient[Any, Any]) -> list[asyncio.Future[Any]]:
+        calls = [
+            asyncio.ensure_future(client(("return", number), timeout=LONG_S))
+            for number in range(30)
+        ]
+        end = time.monotonic() + LONG_S
+        while sum(call.done() for call in calls) < 20:
+            assert time.monotonic() < end
+            await asyncio.sleep(POLL_S)
+        return calls
+
+    async def run(server: FlowServer[Any, Any]) -> None:
+        gate = tmp_path / "gate"
+        async with server.client() as first, server.client() as second:
+            blocked = asyncio.ensure_future(first(("wait", str(gate)), timeout=None))
+            await asyncio.to_thread(wait_for_notes, tmp_path, 1)
+            calls = [*await fill(first), *await fill(second)]
+            assert (await first.status_async()).waiting == 20
+            gate.touch()
+            await blocked
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            assert Counter(map(type, results)) == {int: 20, QueueFullError: 40}
+
+    flow = Flow(Step(handlers.Obeys(str(tmp_path))), queue_size=20)
+    with FlowServer.serve(flow, folder / "own" / "s") as server:
+        asyncio.run(run(server))
+
+
 # Drain and reload.
 
 
@@ -457,6 +490,30 @@ def test_nothing_is_left_when_one_of_them_is_killed(
         process.kill()
         process.communicate()
     wait_until(lambda: not any(is_there(each) for each in family))
+
+
+def test_a_server_whose_keeper_is_killed_is_over_until_it_is_served_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Nobody starts it again, and its clients are told; they find the next one."""
+    path = folder / "own" / "s"
+    server = FlowServer.serve(Flow(Step(handlers.Obeys(str(tmp_path)))), path)
+    client = server.client()
+    orders: list[Any] = [["wait", str(tmp_path / "gate")]] + [["return", 1]] * 31
+    try:
+        with web_workers(server, orders) as (worker,):
+            wait_until(lambda: client.status().in_flight == CALLERS)
+            os.kill(server.pid, signal.SIGKILL)
+            assert kinds_of(worker.results()) == {"ConnectionLostError": CALLERS}
+        with pytest.raises(ConnectionLostError, match="nobody serves a flow"):
+            client.call(("return", 1), timeout=0.1)
+        assert not client.status().live
+    finally:
+        server.stop()
+    assert not path.exists()
+    with FlowServer.serve(Flow(Step(handlers.same)), path):
+        assert client.call(("return", 2)) == ("return", 2)
+    client.close()
 
 
 SERVES = """

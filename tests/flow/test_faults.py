@@ -448,6 +448,72 @@ def test_no_result_and_no_exception_of_a_handler_costs_its_worker() -> None:
     asyncio.run(run())
 
 
+def test_a_data_frame_is_no_list_of_results_and_no_list_of_items() -> None:
+    """Looping over it gives the names of its columns, which nobody means."""
+    pd = pytest.importorskip("pandas")
+
+    async def run() -> None:
+        async with Flow(Step(handlers.framed, batch_size=2)) as flow:
+            with pytest.raises(HandlerError, match=r"a DataFrame, .*its columns.*rows"):
+                await flow(1)
+            frame = pd.DataFrame({"a": [1], "b": [2]})
+            given: list[tuple[Any, str]] = [
+                (frame, "a DataFrame these are columns"),
+                ({"a": 1}, "a dict these are keys"),
+                ("ab", "a str these are single characters"),
+                (5, "must be an iterable"),
+            ]
+            for items, said in given:
+                with pytest.raises(TypeError, match=said):
+                    await flow.map(items)
+                with pytest.raises(TypeError, match=said):
+                    flow.outcomes(items)  # by the call itself
+            assert (await flow.status_async()).outcomes["failure"] == 1
+
+    asyncio.run(run())
+
+
+def test_data_frames_pass_a_flow_as_items_and_as_results() -> None:
+    """They have no truth value, and nobody asks for it."""
+    pd = pytest.importorskip("pandas")
+    small, long = pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [*range(100_000)]})
+
+    async def run() -> None:
+        async with Flow(
+            Step(handlers.doubled, when=handlers.is_long),
+            Step(handlers.all_doubled, batch_size=2, size=handlers.size_of),
+        ) as flow:
+            assert (await flow(small)).equals(2 * small)
+            assert (await asyncio.to_thread(flow.call, long)).equals(4 * long)
+            assert [each.size for each in await flow.map([small, long])] == [1, 100_000]
+            mixed: list[Any] = [small, None, long]
+            found = await flow.map(mixed, on_error="return")
+            assert isinstance(found[1], TypeError)
+            assert found[2].equals(4 * long)
+            stream = flow.outcomes([small, long], ordered=False)
+            outcomes = {each.index: each async for each in stream}
+            assert outcomes[1].ok
+            assert outcomes[1].unwrap().equals(4 * long)
+        many = Step(handlers.doubled, name="doubled", when=handlers.are_long)
+        async with Flow(Step(handlers.same), many) as flow:
+            said = r"when= of step 'doubled' .* gave a DataFrame, which is neither"
+            with pytest.raises(HandlerError, match=said):
+                await flow(small)  # asked in a worker
+        async with Flow(many) as flow:
+            with pytest.raises(HandlerError, match=said):
+                flow.call(small)  # asked here
+        only = Flow(Step(handlers.doubled, when=handlers.is_long))
+        async with only as flow:
+            assert await flow(small) is small  # no step is for it
+            assert await asyncio.to_thread(flow.call, small) is small
+            (outcome,) = [each async for each in flow.outcomes([small])]
+            assert outcome.unwrap() is small
+        async with Flow(Step(handlers.frame_of)) as made:
+            assert (await made({"a": [1]})).equals(small)
+
+    asyncio.run(run())
+
+
 def test_what_packs_a_result_has_the_time_limit_of_its_step() -> None:
     """It is the user's code as well, and may hang as a handler may."""
     with Flow(Step(handlers.oddly, batch_size=1, timeout=0.3)) as flow:

@@ -133,7 +133,15 @@ KNOWN = {
             "workers.worker_main",
         )
     ),
-    f"core/utils/_process/starting/fork_server_main.py: {ROOMS}.workers.worker_main",
+    *(
+        f"core/utils/_process/starting/fork_server_main.py: {ROOMS}.{module}"
+        for module in (
+            "pickling.by_value",
+            "scripts.references",
+            "starting.launch",
+            "workers.worker_main",
+        )
+    ),
     f"core/utils/_process/auto/auto_backend.py: {ROOMS}.workers.warm_pools",
 }
 

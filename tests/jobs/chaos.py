@@ -1,19 +1,23 @@
 """Workers are killed while they work, and every job is done.
 
 The tests do it on a small scale; ``python -m tests.jobs.chaos`` with 600 jobs, three
-workers and six kills, on SQLite and, where there are such servers, on PostgreSQL and
-with RabbitMQ.
+workers and six kills, with each engine, on SQLite and, where there are such servers, on
+PostgreSQL. Engines that are named, such as ``rabbitmq``, are the only ones.
 """
 
 from __future__ import annotations
 
+import platform
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
+from cotality.jobs._jobs.engines.choosing import EngineName
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
@@ -69,28 +73,35 @@ def succeeded(shop: Shop) -> int:
 
 
 def main() -> None:
-    """The large one, on each store, and with turns of RabbitMQ."""
+    """The large one, with each engine on each store."""
+    names = sys.argv[1:]
     with ExitStack() as stack:
-        brokers: list[str | None] = [None]
-        if programs() is not None:
-            brokers.append(stack.enter_context(rabbit_server()).url)
-        for broker in brokers:
+        for engine in get_args(EngineName):
+            if names and engine not in names:
+                continue
+            broker: str | None = None
+            if engine == "rabbitmq":
+                if programs() is None:
+                    print("rabbitmq: no programs of RabbitMQ here", flush=True)
+                    continue
+                broker = stack.enter_context(rabbit_server()).url
             with tempfile.TemporaryDirectory() as folder:
-                run(f"sqlite:///{folder}/jobs.db", Path(folder), broker)
+                run(f"sqlite:///{folder}/jobs.db", Path(folder), engine, broker)
             if binaries() is not None:
                 with postgres() as url, tempfile.TemporaryDirectory() as folder:
-                    run(url, Path(folder), broker)
+                    run(url, Path(folder), engine, broker)
 
 
-def run(url: str, folder: Path, broker: str | None) -> None:
-    shop = Shop(url, "tables" if broker is None else "rabbitmq", broker)
+def run(url: str, folder: Path, engine: EngineName, broker: str | None) -> None:
+    shop = Shop(url, engine, broker)
     start = time.monotonic()
     chaos(shop, folder, jobs=600, workers=3, kills=6, seconds=0.05)
     took = time.monotonic() - start
     handles = shop.jobs.list(limit=1000)
     runs = [len(shop.jobs.handle(info.id).attempts_sync()) for info in handles]
     print(
-        f"{shop.jobs.base.engine_name}, {url.partition(':')[0]}: {len(runs)} of 600 "
+        f"{engine}, {url.partition(':')[0]}, Python {platform.python_version()}: "
+        f"{len(runs)} of 600 "
         f"succeeded, each finished once, "
         f"{sum(count > 1 for count in runs)} begun more than once, {took:.0f} s",
         flush=True,

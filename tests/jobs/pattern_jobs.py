@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cotality.core.utils.process import Progress, Task, execute_tasks_in_parallel
 from cotality.jobs import Jobs, RetryLaterError, current_job
 from cotality.jobs.feeds import Feeds, Post
 from cotality.jobs.webhooks import Endpoint, Message, Transport, WebhookSender
+from tests.jobs.shop import note
 from tests.kit.helpers import Gate
 
 SECRET = "whsec_bmV3LXNlY3JldC0xMjM0NTY3OA=="
@@ -72,6 +74,31 @@ def deliver_to_many(url: str, gate: str) -> int:
         return feeds.deliver(Post("p1", "a", datetime(2026, 11, 30, tzinfo=UTC)))
 
 
+def square(folder: str, number: int) -> int:
+    """Leaves a line for each run; from the sixth number on somebody has to open."""
+    note(folder, f"{number}")
+    if number >= 5:
+        Gate(Path(folder) / "gate").wait()
+    return number * number
+
+
+def compute(folder: str, count: int) -> int:
+    """A run of the core, which goes on where it was."""
+
+    def told(progress: Progress) -> None:
+        current_job().progress(progress.done, progress.total, "squares")
+
+    squares = execute_tasks_in_parallel(
+        [Task.of(square, folder, number) for number in range(count)],
+        2,
+        True,
+        progress=told,
+        journal=Path(folder) / "run.jsonl",
+        resume=True,
+    )
+    return sum(squares)
+
+
 def tick() -> str:
     return current_job().id
 
@@ -87,6 +114,7 @@ class PatternJobs:
         self.process_payment = mark(process_payment)
         self.deliver = mark(deliver)
         self.deliver_to_many = mark(deliver_to_many)
+        self.compute = self.jobs.job(queue="fast")(compute)
         self.tick = mark(tick)
         self.jobs.schedule("ticks", job=self.tick, every=1)
 

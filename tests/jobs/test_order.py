@@ -95,8 +95,11 @@ def test_a_rate_holds_in_every_window(shop: Shop, tmp_path: Path) -> None:
 def test_limits_hold_for_all_workers_together(
     shop: Shop, worker: WorkerProgram, tmp_path: Path
 ) -> None:
-    """`concurrency=2` with two workers of four slots each: never three at once."""
-    with WorkerProgram(worker.url, tmp_path, "--queue", "two=4"):
+    """`concurrency=2` with three workers of four slots each: never three at once."""
+    with (
+        WorkerProgram(worker.url, tmp_path, "--queue", "two=4"),
+        WorkerProgram(worker.url, tmp_path, "--queue", "two=4"),
+    ):
         calls = [(f"{tmp_path}", number, 0.1) for number in range(12)]
         handles = shop.timed.enqueue_many_sync(calls)
         for each in handles:

@@ -46,9 +46,10 @@ from tests.flow.handlers import (
 )
 from tests.flow.test_aqueduct import ask, free_port, running, write_service
 from tests.kit.helpers import environment_of_scripts
-from tests.kit.limits import GONE_S, LONG_S, POLL_S
+from tests.kit.limits import GONE_S, GUARD_S, POLL_S
 from tests.kit.soak import entries, mappings
 
+LONG_S = 2 * GUARD_S  # that a step of a round may take, beside ten other programs
 WARM_UP = 0.2  # of the time, after which memory should no longer grow
 GROWTH = 20_000_000  # bytes that the memory of a process may grow from there to the end
 TIME_LIMIT = 0.5  # s
@@ -135,7 +136,7 @@ def serve_guide(count: int) -> None:
         write_service(Path(folder), is_shared=True)
         port = free_port()
         command = ["gunicorn", "-c", "gunicorn_config.py"]
-        with running(command, Path(folder), Path(runtime), port) as server:
+        with running(command, Path(folder), Path(runtime), port, LONG_S) as server:
             assert ask(port, count) == ["done"] * count
             family = server.children(recursive=True)
             server.terminate()

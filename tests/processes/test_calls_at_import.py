@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import cotality
+from cotality.core.utils._process.starting import fork_server_link, own_name
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
@@ -118,6 +120,40 @@ def test_a_module_that_calls_at_import_is_told_so(call: str, tmp_path: Path) -> 
     assert ended.runs <= 3
 
 
+BY_FILE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("plugin", "app.py")
+plugin = importlib.util.module_from_spec(spec)
+sys.modules["plugin"] = plugin
+spec.loader.exec_module(plugin)
+"""
+
+
+def test_a_module_that_is_loaded_by_its_file_is_told_so(tmp_path: Path) -> None:
+    """By the name that it was given."""
+    source = FUNCTION + CALLS["list"]
+    ended = run(tmp_path, "-c", BY_FILE, source=source, name="app")
+
+    assert "RuntimeError: module 'plugin' makes a call" in ended.errors
+    assert ended.runs <= 3
+
+
+RUNS = {
+    "python -m": ["-m", "app"],
+    "runpy": ["-c", "import runpy; runpy.run_path('app.py')"],
+    "exec": ["-c", "exec(open('app.py').read())"],
+}
+
+
+@pytest.mark.parametrize("how", RUNS)
+def test_what_is_run_and_not_imported_may_call(how: str, tmp_path: Path) -> None:
+    """No worker has to run it."""
+    source = f"{FUNCTION}{CALLS['list']}print(len(DATA))\n"
+    ended = run(tmp_path, *RUNS[how], source=source, name="app")
+
+    assert (ended.code, ended.printed, ended.runs) == (0, "20\n", 1), ended.errors
+
+
 @pytest.mark.parametrize("function", ["load", "partial(load)", "Loader().load"])
 def test_a_module_that_lets_the_machine_decide_runs_once(
     function: str, tmp_path: Path
@@ -140,6 +176,8 @@ def test_a_module_that_lets_the_machine_decide_runs_once(
 
 # Names of modules of the standard library that we, or what we import, import late.
 LATE = ["html", "queue", "token", "types", "random", "selectors", "json", "tempfile"]
+# One that prints when it is imported, and one that we depend on.
+LATE += ["this", "cloudpickle"]
 EVERYTHING = """
 if __name__ == "__main__" or True:
     from cotality.core.utils.process import *
@@ -163,6 +201,23 @@ def test_no_import_finds_the_script(name: str, tmp_path: Path) -> None:
     ended = run(tmp_path, f"{name}.py", source=EVERYTHING, name=name)
 
     assert (ended.code, ended.printed, ended.runs) == (0, "right\n", 1), ended.errors
+
+
+def test_the_front_door_knows_what_we_depend_on() -> None:
+    """A script may have such a name as well, and nothing is imported to see that."""
+    assert vars(cotality)["_needed"] == own_name.NEEDED
+
+
+def test_a_module_that_the_platform_lacks_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script may have the name of one that is there on other systems."""
+    for name, code in (("msilib", ""), ("html", "import html; ")):
+        monkeypatch.setattr(own_name, "hidden_module", lambda name=name: name)
+        monkeypatch.delitem(sys.modules, "msilib", raising=False)
+        __import__("html")
+        assert fork_server_link.hidden_first().endswith(code)
+        assert bool(fork_server_link.hidden_first()) == bool(code)
 
 
 WARMED = """

@@ -182,3 +182,55 @@ def test_nobody_but_the_parent_reads_standard_input(way: str, tmp_path: Path) ->
 
     assert ended.stderr == ""
     assert ended.stdout == """(b'', '', b"''\\n")\nfor the parent\n"""
+
+
+LATE_IMPORTS = """
+import time
+class WaitsForServer:
+    def find_spec(self, name, path, target=None):
+        if name.endswith(".backends.processes"):
+            until = time.monotonic() + {limit}
+            while not children():
+                if time.monotonic() > until:
+                    sys.exit("nothing was started ahead of the imports")
+                time.sleep(0.001)
+def children():
+    found = ""
+    for each in os.listdir("/proc/self/task"):
+        try:
+            found += open(f"/proc/self/task/{{each}}/children").read()
+        except FileNotFoundError:
+            pass  # that thread has ended
+    return found
+sys.meta_path.insert(0, WaitsForServer())
+print(call())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says who was started")
+def test_it_starts_while_its_caller_imports_the_rest(tmp_path: Path) -> None:
+    """Both take a while in a program's first call."""
+    source = LATE_IMPORTS.format(limit=LONG_S / 2)
+
+    assert run_with_folder(source, tmp_path, tmp_path) == (0, "True\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is none")
+@pytest.mark.parametrize(
+    "tasks", ["[]", "iter([Task.of(abs, -1)])"], ids=["none", "one"]
+)
+def test_a_start_ahead_that_fails_is_told_to_who_needs_it(
+    tmp_path: Path, tasks: str
+) -> None:
+    """Where no process can be started, a call without tasks goes well all the same."""
+    source = (
+        "import multiprocessing\n"
+        "multiprocessing.set_executable('/bin/false')\n"
+        "try:\n"
+        f"    print(execute_tasks_in_parallel({tasks}, 2, True))\n"
+        "except WorkerStartError as error:\n"
+        "    print('set_executable' in f'{error}')\n"
+    )
+
+    expected = "[]\n" if tasks == "[]" else "True\n"
+    assert run_with_folder(source, tmp_path, tmp_path) == (0, expected)

@@ -25,7 +25,7 @@ class Editor:
     """Two modules on disk, of which the outer one asks the inner one."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.edits = folder, 0
         source = f"import {INNER}\ndef version():\n    return {INNER}.version()\n"
         (folder / f"{NAME}.py").write_text(source, "utf-8")
         self.write("old")
@@ -33,15 +33,15 @@ class Editor:
         self.inner: Any = sys.modules[INNER]
 
     def write(self, version: str) -> None:
-        source = f"def version():\n    return {version!r}\n"
+        # Python has the kept code of a file for that of one that was edited within a
+        # second and has kept its size.
+        self.edits += 1
+        source = f"def version():\n    return {version!r}{'#' * self.edits}\n"
         (self.folder / f"{INNER}.py").write_text(source, "utf-8")
 
 
 @pytest.fixture
 def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Editor]:
-    # A file that is edited within a second, and keeps its size, has an old cache.
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(tmp_path)
     yield Editor(tmp_path)
     for name in (NAME, INNER):

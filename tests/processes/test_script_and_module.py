@@ -358,6 +358,43 @@ def test_a_module_that_left_the_path(tmp_path: Path) -> None:
     )
 
 
+def test_a_module_with_another_name_than_its_file(tmp_path: Path) -> None:
+    """As the documentation of `importlib` loads one: by the file, under any name."""
+    (tmp_path / "tariff.py").write_text(
+        "class Row:\n"
+        "    def __init__(self, n): self.n = n\n"
+        "def square(n): return Row(n * n)\n"
+    )
+    check(
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('plugin', 'tariff.py')\n"
+        "plugin = importlib.util.module_from_spec(spec)\n"
+        "sys.modules['plugin'] = plugin\n"
+        "spec.loader.exec_module(plugin)\n"
+        "made = run(plugin.square, 3)\n"
+        "print(type(made) is plugin.Row, made.n == 9)\n",
+        tmp_path,
+    )
+
+
+def test_a_file_that_runpy_runs(tmp_path: Path) -> None:
+    """It has a name that no import finds, so what it defines travels by value."""
+    (tmp_path / "tariff.py").write_text(
+        "from cotality.core.utils.process import *\n"
+        "class Row:\n"
+        "    def __init__(self, n): self.n = n\n"
+        "def square(n): return Row(n * n)\n"
+        "made = execute_tasks_in_parallel([Task.of(square, 3)], 1, True)[0]\n"
+        "print(type(made) is Row, made.n == 9)\n"
+    )
+    check(
+        "import runpy\n"
+        "runpy.run_path('tariff.py')\n"
+        "runpy.run_path('tariff.py', run_name='other')\n",
+        tmp_path,
+    )
+
+
 def test_a_module_that_was_made_at_run_time(tmp_path: Path) -> None:
     """It travels by value, and is one namespace in a worker."""
     check(

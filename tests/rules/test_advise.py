@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +14,10 @@ import pytest
 
 from cotality.core.utils._process.advice.advise import Advice, advice_from
 from cotality.core.utils._process.advice.trials import Trials
+from cotality.core.utils._process.auto import evidence
 from cotality.core.utils._process.rules.where_to_run import Figures
 from cotality.core.utils.process import (
+    Rate,
     Task,
     advise,
     execute_tasks_in_parallel,
@@ -91,6 +95,80 @@ def test_only_what_was_measured_is_a_reason(changed: dict[str, Any], says: str) 
 
     assert found.choice == "one thread"
     assert says in found.would_change[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its clock of threads is coarse")
+def test_waiting_for_a_cpu_is_no_part_of_what_it_takes_to_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or beside busy programs a number takes longer to send than to compute."""
+    encoded = evidence.encode
+    encoded(1)  # imports what it needs
+
+    def interrupted(thing: object) -> object:
+        time.sleep(0.003)  # the CPU has gone to another program
+        return encoded(thing)
+
+    def slow(thing: object) -> object:
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+        return encoded(thing)
+
+    monkeypatch.setattr(evidence, "encode", interrupted)
+    assert evidence.seconds_to_travel([1, 2, 3]) < 0.002
+    monkeypatch.setattr(evidence, "encode", slow)
+    assert evidence.seconds_to_travel([1, 2, 3]) >= 0.004
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "says"),
+    [
+        (50, 1.1, "A higher rate: Rate(50, per=1.0) lets no more than 50 start in any"),
+        (Rate(2, per=0.1), 0.5, "so that 10 tasks take at least 400 ms wherever"),
+        (50, 0.115, "Tasks that do not wait for each other"),  # ten may start at once
+    ],
+)
+def test_a_rate_is_a_reason_where_it_was_one(
+    rate: Any, seconds: float, says: str
+) -> None:
+    """Then neither the tasks nor other programs are to blame."""
+    tasks = TEN * 6 if seconds > 1 else TEN
+    trials = Trials(tasks, {"rate": rate})
+    for place in ("threads", "processes"):
+        trials.seconds[place], trials.workers[place] = seconds, 2  # type: ignore[index]  # a place
+
+    busy = replace(COMPUTES, others=3.0 if seconds > 0.2 else 0.0, wall=0.001)
+    found = advice_from(busy, trials, COMPUTES.left)
+
+    assert says in found.would_change[0]
+
+
+def test_what_was_not_measured_is_no_reason() -> None:
+    """As with a limit of time, where only processes can be tried."""
+    found = advice(replace(COMPUTES, transport=0.0), threads=0.11, processes=0.115)
+
+    assert found.would_change[0].startswith("That is not known: several processes did")
+
+
+def test_a_single_task_needs_company() -> None:
+    """No free CPU makes it any faster."""
+    trials = Trials(TEN[:1], {})
+    trials.seconds.update({"threads": 0.02, "processes": 0.05})
+    trials.workers.update({"threads": 2, "processes": 1})
+
+    found = advice_from(replace(COMPUTES, left=1, others=3.0), trials, 1)
+
+    assert found.would_change == ("More tasks: nothing can run beside a single one.",)
+    assert any("1 task on 1 process took" in each for each in found.reasons)
+
+
+def test_one_worker_is_not_one_cpu() -> None:
+    """Whatever there is, no more may be used."""
+    one = replace(COMPUTES, processes=0)
+    for cpus, says in ((2, "One worker is allowed"), (1, "There is one CPU")):
+        found = advice(replace(one, cpus=cpus), 0.11, None)
+        assert any(each.startswith(says) for each in found.reasons)
 
 
 def test_what_cannot_travel_stays_here() -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from cotality.tuning import (
 )
 from cotality.tuning._tuning.plans.planning import planned
 from tests.kit.given import given, settings, st
-from tests.kit.helpers import Failure, Gate, echo
+from tests.kit.helpers import Failure, Gate, echo, output_of
 from tests.kit.limits import LONG_S
 
 
@@ -611,3 +612,21 @@ def test_a_plan_is_checked_by_running_both_ways() -> None:
     assert check.actual_speedup == check.loop_seconds / check.seconds
     assert 0 < check.accuracy_percentage <= 100
     assert f"accuracy {check.accuracy_percentage:.0f} %" in str(check)
+
+
+def test_imports_are_no_part_of_what_the_loop_took(tmp_path: Path) -> None:
+    """Or the first loop of a program would be many times as slow as its plan."""
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys\n"
+        "from cotality.tuning import validate_optimization\n"
+        "from cotality.tuning._tuning.runs import validation\n"
+        "clock, modules = validation.perf_counter, []\n"
+        "def read():\n"
+        "    modules.append(set(sys.modules))\n"
+        "    return clock()\n"
+        "validation.perf_counter = read\n"
+        "validate_optimization(str, range(50))\n"
+        "print(modules[1] - modules[0])\n"
+    )
+    assert output_of([sys.executable, "program.py"], tmp_path) == "set()\n"

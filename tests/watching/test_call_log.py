@@ -113,7 +113,7 @@ def test_a_line_says_who_decided_and_why(calls: Calls) -> None:
     assert by_auto["decided_by"] == "auto"
     # By the loop alone, or on a busy machine by who stands in for it.
     assert by_auto["reason"].split(" would ")[0] in (
-        "all was done before anything else",
+        "it was over before anything else",
         "anything else",
     )
     assert planned["reason"] == plan.reason
@@ -151,6 +151,31 @@ def test_a_line_says_where(
     assert (call["place"], call["workers"]) == (place, workers)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "the caller asked for nothing else"),
+        ({"use_processes": False}, "the caller asked for nothing else"),
+        ({"processes": False}, "the caller said so"),
+        ({"executor": "threads"}, "the caller said so"),
+        ({"use_processes": True}, "the caller said so"),
+        ({"inline": True}, "the caller said so"),
+        (
+            {"use_processes": "auto", "timeout": 9},
+            "timeout needs worker processes",
+        ),
+    ],
+)
+def test_nobody_is_said_to_have_said_what_is_the_default(
+    options: dict[str, Any], reason: str, calls: Calls
+) -> None:
+    """A call of tasks runs on threads if nothing is said."""
+    execute_tasks_in_parallel(tasks(1), **options)
+
+    (call,) = calls()
+    assert (call["decided_by"], call["reason"]) == ("caller", reason)
+
+
 def test_an_executor_of_others_goes_by_its_class(calls: Calls) -> None:
     """With as many workers as it has."""
     with ThreadPoolExecutor(3) as executor:
@@ -171,6 +196,7 @@ def test_a_failure_is_told(
     assert "secret" not in caplog.text
     (call,) = calls()
     assert (call["failed"], call["error"]) == (1, "Failure")
+    assert "done" not in call["reason"]  # not all was
 
 
 def test_failures_that_are_returned_are_counted(calls: Calls) -> None:

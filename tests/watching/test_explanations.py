@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.portions.stopwatch import packages_of
 from cotality.core.utils._process.tasks.times import Clues
 from cotality.core.utils.process import (
     RunReport,
@@ -96,6 +97,20 @@ def test_one_straggler() -> None:
     )
 
 
+def test_a_straggler_that_began_at_once_is_not_to_be_put_first() -> None:
+    """It was, so that is no way out."""
+    run = MadeUpRun(workers=3, total=5, lasts=10.0, waits_because=Doing.ALL_OUT)
+    run.portion("b", 0.0, [10.0])
+    for worker in "ac":
+        run.portion(worker, 0.0, [1.0, 1.0])
+
+    text = explained(run.end())
+
+    assert text.startswith("One task kept all others waiting: task 0,")
+    assert "It began so early that only dividing it helps." in text
+    assert "first" not in text
+
+
 def test_two_that_end_together_are_no_stragglers() -> None:
     """As long as another one runs as well, no single task is to blame."""
     run = MadeUpRun(workers=3, total=8, lasts=10.0, waits_because=Doing.ALL_OUT)
@@ -152,6 +167,23 @@ def test_one_gil_for_all_threads() -> None:
         "0.98 CPUs busy although 4 ran at a time,"
     )
     assert "use_processes=True" in text
+
+
+@pytest.mark.parametrize(("cpu", "is_named"), [(0.25, False), (0.02, True)])
+def test_what_the_report_takes_is_counted_once(cpu: float, is_named: bool) -> None:
+    """Beside threads that compute it stands in line for the lock like all others."""
+    run = MadeUpRun(workers=4, kind="threads", total=40, lasts=20.0)
+    for number in range(10):
+        for worker in "abcd":
+            run.portion(worker, number * 2.0, [0.98], cpu=cpu * (2 - is_named))
+        run.driver(Doing.TELLING, number * 2.0 + 1.0, 1.0)
+    threads_in(run)
+    run.recorder.run_diary.spent = {"this report": 10.0}
+
+    text = explained(run.end())
+
+    assert ("This report kept the workers waiting" in text) == is_named
+    assert ("took turns" in text) != is_named
 
 
 def test_threads_that_wait_are_fine() -> None:
@@ -330,3 +362,32 @@ def test_a_real_slow_consumer() -> None:
         time.sleep(0.03)
 
     assert explained(report).startswith("Workers waited for your loop")
+
+
+# What was imported.
+
+
+@pytest.mark.parametrize(
+    ("names", "packages"),
+    [
+        # As pandas does: what it needs is there before it is.
+        (
+            "__future__ numpy.core numpy.linalg numpy dateutil.tz dateutil "
+            "pandas.core _csv csv pandas.io pandas",
+            ("pandas", "numpy", "dateutil"),
+        ),
+        # A single module, behind larger ones that it imports.
+        (
+            "json.scanner json.decoder json shop",
+            ("shop", "json"),
+        ),
+        ("_datetime datetime _sqlite3 sqlite3", ("sqlite3", "datetime")),
+        ("_speedups", ("_speedups",)),
+        ("cotality.core.machine hashlib", ()),
+    ],
+)
+def test_what_somebody_asked_for_is_named(
+    names: str, packages: tuple[str, ...]
+) -> None:
+    """Before the modules that it needs, and without the inside of Python."""
+    assert packages_of(names.split())[: len(packages) or None] == packages

@@ -19,6 +19,7 @@ import pytest
 
 from cotality._kit import units
 from cotality.core.utils._process.portions.chunk import ChunkReport
+from cotality.core.utils._process.report.as_page import page_of
 from cotality.core.utils._process.report.timeline import SPAN_LIMIT, Span, Timeline
 from cotality.core.utils._process.report.worker_rows import Slowest, SlowTask
 from cotality.core.utils._process.tasks.outcome import Portion
@@ -575,3 +576,16 @@ def test_a_worker_may_begin_before_the_caller_goes_on(tmp_path: Path) -> None:
     starts = [event["ts"] * 1e-6 for event in events if event["ph"] == "X"]
     for start, seen in zip(starts, times, strict=True):
         assert report.started_at + start <= seen + EPOCH + 1e-3
+
+
+def test_a_long_path_of_the_program_is_cut() -> None:
+    """At its beginning, so that the script can be told."""
+    run = MadeUpRun()
+    run.portion("a", 0.0, [0.9])
+    report = run.end()
+    report.script = f"/{'very/' * 30}far/nightly.py"
+
+    (line,) = [each for each in report.summary().splitlines() if "program" in each]
+    assert len(line) <= 100
+    assert "very/far/nightly.py, " in line
+    assert report.script in page_of(report)

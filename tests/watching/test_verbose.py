@@ -145,6 +145,14 @@ def test_it_says_what_it_does(
         ({"n_jobs": 1}, "in a plain loop, as asked for"),
         ({"executor": "threads", "n_jobs": 2}, "on up to 2 threads, as asked for"),
         ({"executor": "processes"}, "on processes, as asked for"),
+        ({"inline": True}, "in the calling thread, as asked for"),
+        ({"inline": True, "timeout": 9}, "in the calling thread, as asked for"),
+        ({"timeout": 9}, "on processes, because timeout needs them"),
+        ({"executor": "processes", "timeout": 9}, "on processes, as asked for"),
+        (
+            {"executor": "sequential", "max_tasks_per_worker": 9},
+            "one after the other in a process, because max_tasks_per_worker needs one",
+        ),
     ],
 )
 def test_it_says_where_before_anything_runs(
@@ -154,6 +162,17 @@ def test_it_says_where_before_anything_runs(
     execute(half, range(3), verbose=True, **options)
 
     assert lines(capsys)[0] == f"cotality: half, 3 items: {where}"
+
+
+def test_a_time_limit_is_why_it_ran_in_processes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody has asked for them."""
+    results = execute(half, range(3), timeout=9, verbose=True)
+
+    _, after = lines(capsys)
+    assert ", because timeout needs worker processes: " in after
+    assert results.plan.reason == "timeout needs worker processes"
 
 
 def test_it_names_an_executor_of_others(capsys: pytest.CaptureFixture[str]) -> None:

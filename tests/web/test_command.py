@@ -71,6 +71,25 @@ def test_a_port_that_is_in_use_is_named(
         ({"SYNC_LIMIT_S": "x"}, [], "COTALITY_WEB_SYNC_LIMIT_S: Input should be"),
         ({"API_KEYS": "ada:short"}, [], "API key 'ada' is too short to be secret"),
         ({"STORE_URL": "mysql://host/db"}, [], "no engine for"),
+        (
+            {"REDIS_URL": "http://:short@host"},
+            [],
+            "COTALITY_WEB_REDIS_URL: it must begin",
+        ),
+        ({"RATE_URL": "redis:short@host"}, [], "COTALITY_WEB_RATE_URL: it must begin"),
+        ({"DB_URL": "short"}, [], "COTALITY_WEB_DB_URL: it must be a URL"),
+        (
+            {"STORE_URL": "postgresql://u:short@h:x/n"},
+            [],
+            "the URL of the store cannot be read",
+        ),
+        # What is misspelt would be without effect, where somebody counts on it.
+        (
+            {"ALLOWED_HOST": "short.example"},
+            [],
+            "did you mean COTALITY_WEB_ALLOWED_HOSTS",
+        ),
+        ({"FOO": "short"}, [], "there is no setting COTALITY_WEB_FOO\n"),
         ({}, ["--host", "127.0.0.300"], "127.0.0.300"),
     ],
 )

@@ -22,6 +22,7 @@ from cotality.web import (
     Settings,
     TooManyTasksError,
     UnknownTaskError,
+    create_app,
 )
 from cotality.web._web.desk import watching as watching_module
 from cotality.web._web.models.configs import CompareConfig, TaskConfig
@@ -33,6 +34,7 @@ from cotality.web._web.parts import checksum
 from cotality.web._web.parts.filling import prepare
 from cotality.web._web.parts.items import close_parts, do_item
 from cotality.web._web.parts.recipe import Recipe
+from cotality.web._web.work.keeping import Keeper
 from cotality.web._web.work.orders import recipe_of
 from tests.jobs.workers import WorkerProgram
 from tests.kit.limits import LONG_S
@@ -299,6 +301,9 @@ def test_changes_go_on_after_what_was_heard(
         async with opened(settings) as desk:
             task_id = await begun(desk, TaskType.MULTIPROCESSING, SLOW)
             event = await until(desk, task_id, lambda event: event.items_processed > 0)
+            # An id that never was, or one of before a clock was put back.
+            odd = await anext(aiter(desk.changes(task_id, 10**18 - 1)))
+            assert odd.items_processed >= event.items_processed
             later = await anext(aiter(desk.changes(task_id, event.id)))
             assert later.id > event.id
             assert later.items_processed >= event.items_processed
@@ -308,7 +313,7 @@ def test_changes_go_on_after_what_was_heard(
             assert all(each.id > later.id for each in rest)
             # What has heard the end hears nothing more; an end is never missed.
             assert [each async for each in desk.changes(task_id, rest[-1].id)] == []
-            for after in (None, event.id, rest[-1].id + 10**6):
+            for after in (None, event.id, rest[-1].id + 10**6, 10**18 - 1):
                 heard = [each async for each in desk.changes(task_id, after)]
                 assert heard == rest[-1:]
 
@@ -577,6 +582,32 @@ def test_health_names_the_parts(alone: Settings) -> None:
     run(do())
 
 
+def test_who_keeps_a_worker_hears_whether_there_are_signs_of_life(
+    alone: Settings, settings: Settings, worker: WorkerProgram
+) -> None:
+    """And that nobody knows while the store is away."""
+    heard: list[bool | None] = []
+
+    class Ear(Keeper):
+        def hear(self, is_alive: bool | None) -> None:
+            heard.append(is_alive)
+
+    async def do() -> None:
+        async with opened(alone) as desk:
+            desk.listen(Ear(alone))
+            assert alone.store_file is not None
+            for name in ("tasks.db", "tasks.db-wal", "tasks.db-shm"):
+                alone.store_file.with_name(name).write_bytes(b"nonsense" * 1000)
+            desk.jobs.close()
+            with pytest.raises(StoreError):
+                desk.listen(Ear(alone))
+        async with opened(settings) as desk:
+            desk.listen(Ear(settings))
+
+    run(do())
+    assert heard == [False, None, True]
+
+
 def test_health_does_not_wait_for_a_part_that_hangs(
     alone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -634,6 +665,32 @@ def test_who_watches_bears_with_a_store_that_is_away(
             assert len(refused) == 5
             await desk.cancel(task_id)
             assert (await anext(changes)).status == TaskStatus.CANCELLED
+
+    run(do())
+
+
+def test_who_reads_does_not_wait_behind_those_who_write(alone: Settings) -> None:
+    """However many wait for a store that somebody else writes to."""
+
+    async def do() -> None:
+        async with opened(alone, queue_limit=50, tasks_per_owner=50) as desk:
+            task_id = await begun(desk, TaskType.AUTO, QUICK)
+            with sqlite3.connect(f"{alone.store_file}", isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                waiting = [
+                    asyncio.create_task(begun(desk, TaskType.AUTO, QUICK))
+                    for _ in range(20)
+                ]
+                await asyncio.sleep(0)  # all of them have begun to wait
+                async with asyncio.timeout(LONG_S):
+                    assert (await desk.look(task_id)).status == TaskStatus.PENDING
+                    assert len((await desk.tasks()).items) == 1
+                    assert (await desk.health()).pending == 1
+                assert not any(each.done() for each in waiting)
+                other.execute("COMMIT")
+            other.close()
+            for each in [task_id, *await asyncio.gather(*waiting)]:
+                await desk.cancel(each)
 
     run(do())
 
@@ -849,6 +906,22 @@ def test_an_item_that_fails_is_one_item(tmp_path: Path) -> None:
         assert each.results[17].value is None
         assert each.results[17].error == "LookupError: sensor 17 has no measurement"
         assert each.results[16].error is None
+
+
+def test_nothing_is_made_before_it_opens(tmp_path: Path) -> None:
+    """And a folder that cannot be made is named, with what to set."""
+    folder = tmp_path / "new" / "state"
+    create_app(Settings(state_dir=folder))
+    assert not folder.parent.exists()
+    (tmp_path / "file").write_text("")
+
+    async def do() -> None:
+        async with opened(Settings(state_dir=folder, workers="outside")):
+            assert folder.is_dir()
+        with pytest.raises(StoreError, match="COTALITY_WEB_STATE_DIR"):
+            await Desk(Settings(state_dir=tmp_path / "file" / "x")).open()
+
+    run(do())
 
 
 def test_a_task_that_cannot_begin_has_failed(tmp_path: Path, alone: Settings) -> None:

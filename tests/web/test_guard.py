@@ -315,6 +315,22 @@ def test_the_hundred_and_first_request_of_a_minute_is_refused() -> None:
     run(asked())
 
 
+def test_a_clock_that_is_put_back_refuses_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A minute is one, whatever the time of day does meanwhile."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.time", lambda: 5000.0 - now[0])
+    rates = Rates(2)
+
+    assert [rates.here.hit("ada") for _ in range(3)] == [None, None, 60.0]
+    now[0] += 59.0
+    assert rates.here.hit("ada") == 1.0
+    now[0] += 1.0
+    assert [rates.here.hit("ada") for _ in range(3)] == [None, None, 60.0]
+
+
 def test_without_keys_nobody_is_counted() -> None:
     """What this machine asks itself is its own affair."""
     app = guarded(per_minute=1)

@@ -22,7 +22,7 @@ from cotality.web._web.models.configs import TaskConfig
 from cotality.web._web.models.kinds import TaskStatus, TaskType
 from cotality.web._web.parts.items import close_parts, do_item
 from cotality.web._web.parts.recipe import Recipe
-from cotality.web._web.work import keeping
+from cotality.web._web.work import keeping, silence
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.keeping import Keeper, taken
 from cotality.web._web.work.process import WorkerProcess, environment
@@ -46,6 +46,7 @@ class Store:
         self.folder = folder
         self.settings = Settings(state_dir=folder / "state", grace_s=0.2)
         self.tasks = TaskJobs(self.settings)
+        self.tasks.make_folder()
         self.looking = Looking(self.tasks)
 
     @property
@@ -346,6 +347,64 @@ def test_a_worker_gets_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert ours["COTALITY_WEB_DB_DELAY_S"] == "2.0"
     assert not [value for value in given.values() if "secret" in value]
     assert "COTALITY_WEB_STORE_URL" not in ours
+
+
+class Clock:
+    """One that goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def hear(keeper: Keeper, clock: Clock, *told: bool | None) -> None:
+    """Have it hear each of these again and again, for more than a minute."""
+    for each in told:
+        for _ in range(7):
+            keeper.hear(each)
+            clock.now += 10
+
+
+def test_a_worker_that_is_halted_is_killed_and_another_one_started(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It never ends by itself. While nobody knows, or before it serves, it may live."""
+    from cotality.web._web.work import process as process_module
+
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(process_module, "command", lambda settings: sleeper)
+    monkeypatch.setattr(process_module, "TO_END_S", 0.1)
+    clock = Clock()
+    monkeypatch.setattr(silence, "time", clock)
+    keeper = Keeper(Settings(state_dir=tmp_path, grace_s=0.1))
+    keeper.lock = taken(keeper.settings)
+    assert keeper.step() == keeping.LOOK_S
+    first = keeper.pid
+    assert first is not None
+    for told in ((False,), (True, None), (False, True), (True, False, None)):
+        hear(keeper, clock, *told)
+        assert keeper.step() == keeping.LOOK_S
+        assert keeper.pid == first, told
+    hear(keeper, clock, True, False)
+    clock.now += silence.FRESH_S
+    keeper.step()
+    assert keeper.pid == first  # nobody listens any more
+
+    os.kill(first, signal.SIGSTOP)
+    hear(keeper, clock, True, False)
+    keeper.step()
+    wait_until(lambda: keeper.pid is None)
+    keeper.step()
+    keeper.step()
+
+    assert keeper.pid not in (None, first)
+    assert f"the worker {first} lives, but gives no sign of it" in caplog.text
+    keeper.ending.set()
+    keeper.keep()
 
 
 def test_a_worker_that_does_not_end_is_killed(

@@ -117,6 +117,17 @@ def test_settings_come_from_the_environment(
         Settings()
 
 
+def test_what_is_wrong_with_a_setting_says_no_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor what it is itself: it may be one that was put into the wrong place."""
+    for name in ("API_KEYS", "SYNC_LIMIT_S", "REDIS_URL", "KEY"):
+        monkeypatch.setenv(f"COTALITY_WEB_{name}", "http://:a-secret-of-ours@host")
+        with pytest.raises(ValidationError) as raised:
+            Settings(port=-1)
+        assert "secret" not in f"{raised.value} {raised.value!r}"
+
+
 def test_a_status_is_over_or_not() -> None:
     """Two of them are not."""
     live = [each for each in TaskStatus if not each.is_over]

@@ -269,6 +269,9 @@ def test_a_comparison_is_a_chart_and_a_table_with_the_numbers_of_the_service(
     assert visit.text("#found-reason").lower() == told["reason"].lower()
     assert "436 times" in visit.text("#found-best")
     assert "2 other tasks ran" in visit.text("#found-others")
+    # What to use here follows from it, and was asked for when the page was opened.
+    asked = ("GET", f"/{TASKS}/recommendations")
+    visit.until(lambda: stage.asked.count(asked) == 2)
 
 
 def test_a_chart_can_be_linear_and_fits_any_window(visit: Visit, stage: Stage) -> None:

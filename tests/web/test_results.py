@@ -19,6 +19,7 @@ from cotality.web._web.models.kinds import TaskType
 from cotality.web._web.parts import checksum
 from cotality.web._web.settings.settings import Settings
 from cotality.web._web.work import portions as portions_module
+from cotality.web._web.work import results as results_module
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.portions import Portions
 from cotality.web._web.work.results import Results, SupersededError
@@ -180,6 +181,23 @@ def test_what_has_no_items_says_how_far_it_is(results: Results) -> None:
     assert (found.done, found.total, found.message) == (3, 21, "round 1")
     assert json.loads(found.outcome or "") == {"best": 1}
     assert results.begin(ID, anew=True).done == 0
+
+
+def test_changes_are_in_order_although_a_clock_was_put_back(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each one is later than the one before, whoever has written it."""
+    rows = [added(results)]
+    before = rows[0].changed_at
+    monkeypatch.setattr(results_module, "now_of", lambda connection: before - 3600)
+    rows.append(results.add_portion(rows[-1], done(0)))
+    results.say(rows[-1], message="goes on")
+    rows.append(results.add_portion(rows[-1], done(1)))
+    rows.append(results.begin(ID))
+
+    times = [row.changed_at for row in rows]
+    assert times == sorted(set(times))
+    assert times[-1] < before + 1
 
 
 def test_what_is_forgotten_is_gone(results: Results) -> None:

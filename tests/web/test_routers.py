@@ -28,13 +28,14 @@ from cotality.web import (
     queues_router,
     webhooks_router,
 )
+from cotality.web._web.app.life import write
 from cotality.web._web.events.frames import frame
 from cotality.web._web.routes import health as health_module
 from cotality.web._web.routes.figures import HEAD
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until
-from tests.web.asgi import Client, run
+from tests.web.asgi import Answer, Client, run
 
 pytestmark = pytest.mark.one_python
 
@@ -146,7 +147,9 @@ def test_what_is_no_json_is_refused(client: Client) -> None:
     text = b'{"a": 1, "b": 2}'
     assert run(asked(text, "text/plain")) == (415, "not-json")
     assert run(asked(text, "application/x-www-form-urlencoded")) == (415, "not-json")
-    assert run(asked(b"{", "application/json")) == (422, "invalid-input")
+    assert run(asked(b"{", "application/json")) == (400, "bad-json")
+    twice = b'{"a": 1, "b": 2, "b": 3}'
+    assert run(asked(twice, "application/json")) == (400, "bad-json")
 
 
 def test_a_job_that_fails_says_what_it_raised(client: Client) -> None:
@@ -175,6 +178,27 @@ def test_a_repeated_request_with_its_key_gives_the_same_job(client: Client) -> N
     one, two, three = run(ids("k", "k", "other"))
     assert one == two
     assert three != one
+
+
+def test_a_key_of_another_request_is_refused(client: Client) -> None:
+    """Rather than answered with a job of other arguments; also if both come at once."""
+
+    async def asked(*values: int) -> list[Answer]:
+        key = {"Idempotency-Key": f"once {values}"}
+        return await asyncio.gather(
+            *(client.post("/jobs/add", {"a": a, "b": 1}, **key) for a in values)
+        )
+
+    answers = run(asked(1, 1, 2))
+    assert sorted(answer.status for answer in answers) in (
+        [202, 202, 422],
+        [202, 422, 422],
+    )
+    [_, *_] = taken = [each.json["id"] for each in answers if each.status == 202]
+    assert len(set(taken)) == 1
+    for refused in (each for each in answers if each.status == 422):
+        assert refused.json["type"].endswith(":key-reused")
+        assert taken[0] in refused.json["detail"]
 
 
 def test_a_job_is_cancelled(client: Client, shop: Shop, folder: Path) -> None:
@@ -713,6 +737,24 @@ def test_figures_that_nobody_can_read_are_left_out(tmp_path: Path) -> None:
         (tmp_path / "ended.json").write_text(text, "utf-8")
         assert "cotality_web_in_flight 0" in figures.text()
     figures.close()
+
+
+def test_metrics_are_there_where_nothing_can_be_written(
+    tmp_path: Path, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that is full: who looks at queues then needs it most."""
+    (tmp_path / "file").write_text("", "utf-8")
+    requests = RequestFigures(tmp_path / "file" / "figures")
+    answer = run(counting_app(requests, shop.jobs).get("/metrics"))
+
+    assert answer.status == 200
+    found = figures_of(answer.body)
+    assert found["cotality_jobs_up"] == 1
+    assert not any(name.startswith(HEAD) for name in found)
+    caplog.clear()
+    assert not write(requests, "{}")
+    assert not write(requests, "{}", is_told=True)
+    assert caplog.text.count("cannot be written for now") == 1
 
 
 def test_metrics_have_the_queues(client: Client, shop: Shop) -> None:

@@ -177,6 +177,31 @@ def test_who_waits_when_the_service_ends_is_told_where_to_look(
     run(asked())
 
 
+@pytest.mark.parametrize("path", ["sequential", "compare"])
+@pytest.mark.parametrize("then", ["wait", "comparison"])
+def test_a_task_that_was_taken_is_told_although_the_store_is_away(
+    client: Client, desk: StandInDesk, path: str, then: str
+) -> None:
+    """It goes on; who hears of no task would ask for another one."""
+
+    async def away(*given: object, **more: object) -> None:
+        raise StoreError("/home/ada/tasks.db is locked")
+
+    setattr(desk, then, away)
+    body = None if path == "compare" else b"{}"
+    headers = {"Content-Type": "application/json"}
+    answer = run(client.ask("POST", f"{TASKS}/{path}", body, headers))
+
+    if (path, then) == ("sequential", "comparison"):
+        assert answer.status == 200  # which nobody has asked
+        return
+    [task] = desk.known
+    assert answer.status == 202
+    assert answer.json["task_id"] == task
+    assert answer.headers["location"].endswith(task)
+    assert b"/home" not in answer.body
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -292,10 +317,11 @@ def test_all_methods_have_the_same_limits(client: Client) -> None:
     ("body", "kind", "expected"),
     [
         (b"", "application/json", (422, "invalid-input")),
-        (b"{", "application/json", (422, "invalid-input")),
-        (b"\xff", "application/json", (400, "bad-request")),
-        (b"[" + b"9" * 5000 + b"]", "application/json", (400, "bad-request")),
-        (b"[" * 60_000, "application/json", (400, "bad-request")),
+        (b"{", "application/json", (400, "bad-json")),
+        (b'{"method": "au\x00to"}', "application/json", (400, "bad-json")),
+        (b"\xff", "application/json", (400, "bad-json")),
+        (b"[" + b"9" * 5000 + b"]", "application/json", (400, "bad-json")),
+        (b"[" * 60_000, "application/json", (400, "bad-json")),
         (b"{}", "text/plain", (415, "not-json")),
         (b"items_count=3", "application/x-www-form-urlencoded", (415, "not-json")),
         (b" " * 70_000, "application/json", (413, "too-large")),
@@ -309,6 +335,30 @@ def test_a_body_that_cannot_be_read_is_refused(
     answer = run(client.ask("POST", f"{TASKS}/auto", body, headers))
 
     assert problem(answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"items_count": x}', "at character 16"),
+        (b'{"items_count": 1, "items_count": 2}', "'items_count' stands there twice"),
+        (b'{"\\u202e": {"\\u202e": 1, "\\u202e": 2}}', "stands there twice"),
+        (b'{"items_count": "\xe9"}', "it is no utf-8"),
+        (b"[" * 60_000, "nested too deeply"),
+        (b"9" * 5000, "4300 digits"),
+    ],
+)
+def test_why_a_body_cannot_be_read_is_told(
+    client: Client, desk: StandInDesk, body: bytes, why: str
+) -> None:
+    """So is what would be read in another way than somebody has meant it."""
+    headers = {"Content-Type": "application/json"}
+    answer = run(client.ask("POST", f"{TASKS}/auto", body, headers))
+
+    assert answer.status == 400
+    assert why in answer.json["detail"]
+    assert answer.json["detail"].isprintable()
+    assert not desk.said
 
 
 def test_larger_batches_than_items_are_fine(client: Client) -> None:
@@ -481,6 +531,34 @@ def test_a_comparison_is_waited_for(client: Client, desk: StandInDesk) -> None:
         wrong = run(client.ask("POST", f"{TASKS}/compare?{query}"))
         assert problem(wrong) == (422, "invalid-input")
         assert wrong.json["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("text", ["false", "False", "0", "off"])
+def test_a_query_has_truth_values_as_clients_write_them(
+    client: Client, text: str
+) -> None:
+    """Those of Python write ``False``; a word that is neither is refused."""
+    path = f"{TASKS}/compare?items_count=10&simulate_db_delay="
+
+    answer = run(client.ask("POST", f"{path}{text}"))
+    wrong = run(client.ask("POST", f"{path}maybe"))
+
+    assert answer.status == 200
+    assert problem(wrong) == (422, "invalid-input")
+    assert wrong.json["errors"][0]["field"] == "query.simulate_db_delay"
+
+
+def test_a_comparison_is_not_asked_for_in_a_body(
+    client: Client, desk: StandInDesk
+) -> None:
+    """As tasks are: what stands there would be without effect."""
+    for body in (b'{"items_count": 10}', b"items_count=10", b"\xff"):
+        wrong = run(client.ask("POST", f"{TASKS}/compare", body))
+        assert problem(wrong) == (422, "invalid-input")
+        assert "?items_count=1000&workers=4" in wrong.json["detail"]
+    assert not desk.said
+    for body in (b"", b" {} ", b"null"):
+        assert run(client.ask("POST", f"{TASKS}/compare", body)).status == 200
 
 
 def test_a_comparison_is_there_when_it_is_over(

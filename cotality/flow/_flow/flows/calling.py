@@ -179,6 +179,8 @@ class Calls(Generic[In, Out]):
 
         Raises:
             Exception: As for one item.
+            TypeError: *items* are none, or their items would be letters, keys or the
+                names of columns.
             ValueError: Another *on_error*.
         """
         if on_error not in ("raise", "return"):
@@ -212,12 +214,15 @@ class Calls(Generic[In, Out]):
             timeout: How many seconds each may take from when it is sent.
             priority: As for one item.
             ordered: In the order of *items*; otherwise as answers come.
+
+        Raises:
+            TypeError: As by `map`, by the call itself.
         """
-        from .many import outcomes
+        from .many import checked_items, outcomes
 
         return outcomes(
             self._connections(),
-            items,
+            checked_items(items),
             timeout=checked_timeout(timeout),
             priority=priority,
             ordered=ordered,

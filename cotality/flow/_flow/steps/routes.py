@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cotality._kit.struck import is_of_a_signal
 from cotality.flow._flow.errors.errors import HandlerError
 from cotality.flow._flow.wire.frames import END, MOST_WEIGHT
 
@@ -35,13 +36,26 @@ class Routes:
 
         Raises:
             BaseException: What a condition of the user raised.
-            HandlerError: A size that is none.
+            HandlerError: A size that is none, or an answer that is neither yes nor no.
         """
         for position, (when, size, name) in enumerate(self.rules):
-            if when is None or when(item):
+            if when is None or is_yes(when(item), name):
                 weight = 1 if size is None else checked_size(size(item), name)
                 return self.first + position, weight
         return END, 1
+
+
+def is_yes(said: object, name: str) -> bool:
+    """What a condition has said; an array or a frame of answers says nothing."""
+    try:
+        return bool(said)
+    except Exception as error:
+        if is_of_a_signal(error):
+            raise
+        raise HandlerError(
+            f"when= of step {name!r} must say whether the step is for the item, and "
+            f"gave a {type(said).__name__}, which is neither true nor false: {error}"
+        ) from error
 
 
 def checked_size(size: object, name: str) -> int:

@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from cotality._kit.data_frames import is_data_frame
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.hosting import (
     Arena,
@@ -95,11 +96,11 @@ class Handling:
         given: list[Any]
         if type(results) is list:
             given = results  # pyright: ignore[reportUnknownVariableType]  # of Any
-        elif issubclass(type(results), NO_LISTS) or not hasattr(results, "__iter__"):
+        elif not is_list_like(results):
             raise HandlerError(
                 f"the handler of step {self.name!r} has to return a list with one "
                 f"result for each of its {count} items, and returned a "
-                f"{type(results).__name__}"
+                f"{type(results).__name__}{way_out(results)}"
             )
         else:
             given = list(islice(results, count + 1))  # it may be endless
@@ -119,6 +120,23 @@ class Handling:
         if isinstance(result, Failed):
             return failed(result.error)
         return settled(result, self.routes, self.arena)
+
+
+def is_list_like(results: object) -> bool:
+    """Whether what comes of looping over *results* can be one result for each item."""
+    if issubclass(type(results), NO_LISTS) or is_data_frame(results):
+        return False
+    return hasattr(results, "__iter__")
+
+
+def way_out(results: object) -> str:
+    """What to say besides to who returns *results* for a list."""
+    if not is_data_frame(results):
+        return ""
+    return (
+        ", whose items are its columns. If each row is a result, return a list of "
+        "rows, such as frame.to_dict('records') of pandas"
+    )
 
 
 def settled(

@@ -108,7 +108,8 @@ class Base:
             return
         if not may_write:
             raise StoreError(
-                "the store has no tables yet, and the transaction that is open here "
+                "the store has no tables yet, or those of an older release, and the "
+                "transaction that is open here "
                 "keeps them from being made: call jobs.prepare() before it"
             )
         # Ours are made last: where they are, everything is.

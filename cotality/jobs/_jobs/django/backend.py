@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -94,7 +95,11 @@ class Backend(BaseTaskBackend):
         call = CallOptions(due_at=None if moment is None else moment.timestamp())
         given = [*cast("list[Any]", normalize_json(list(args)))], normalize_json(kwargs)
         (id,) = put(self.jobs.base, [definition.order(call, given, {})], None)
-        result = self.get_result(id)
+        # As it was stored, however quick a worker is.
+        info = replace(
+            self.jobs.handle(id).info_sync(), status=JobStatus.QUEUED, ended=None
+        )
+        result = result_of(self.alias, task, info, [], None)
         signals.task_enqueued.send(type(self), task_result=result)
         return result
 

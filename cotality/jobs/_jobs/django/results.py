@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import json
-import re
 from typing import Any
 
 from cotality.jobs._jobs.codec.values import unpacked
@@ -39,25 +37,17 @@ def result_of(
         args=arguments["args"],
         kwargs=arguments["kwargs"],
         backend=alias,
-        errors=[error_of(each, info) for each in attempts if each.error_type],
+        errors=[error_of(each) for each in attempts if each.error_type],
         worker_ids=[each.worker for each in attempts],
     )
     object.__setattr__(found, "_return_value", value)  # as Django's own backends do
     return found
 
 
-def error_of(attempt: Attempt, info: JobInfo) -> Any:  # Any: likewise
-    is_last = attempt.error_type == info.error_type and attempt.error == info.error
-    traceback = (info.traceback if is_last else None) or ""
+def error_of(attempt: Attempt) -> Any:  # Any: likewise
+    # A release that had no room for it has left none.
+    module = f"{attempt.error_module}." if attempt.error_module else ""
     return TaskError(
-        exception_class_path=class_path(f"{attempt.error_type}", traceback),
-        traceback=traceback or f"{attempt.error_type}: {attempt.error}",
+        exception_class_path=f"{module}{attempt.error_type}",
+        traceback=attempt.traceback or f"{attempt.error_type}: {attempt.error}",
     )
-
-
-def class_path(name: str, traceback: str) -> str:
-    """Where the class is to be imported from, as far as that is known."""
-    if hasattr(builtins, name):
-        return f"builtins.{name}"
-    found = re.findall(rf"^([\w.]+\.{re.escape(name)})(?::|$)", traceback, re.MULTILINE)
-    return f"{found[-1]}" if found else name

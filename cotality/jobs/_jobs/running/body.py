@@ -154,7 +154,7 @@ def timed_out(job: Definition, seconds: float) -> Answer:
     error = TaskTimeoutError(f"the attempt took more than timeout={seconds:g} s")
     return Answer(
         "raised",
-        raised=Raised("TaskTimeoutError", str(error)),
+        raised=raised_of(error, has_traceback=False),
         is_retryable=is_retryable(job, error),
     )
 
@@ -218,10 +218,13 @@ def is_retryable(job: Definition, error: Exception) -> bool:
         return False
 
 
-def raised_of(error: BaseException) -> Raised:
-    frames = traceback_text_of(error, chain=True)
+def raised_of(error: BaseException, *, has_traceback: bool = True) -> Raised:
+    """*error* as it is stored; of one of our own the traceback says nothing."""
+    kind = type(error)
+    frames = traceback_text_of(error, chain=True) if has_traceback else ""
     return Raised(
-        storable(type(error).__qualname__),
+        storable(kind.__qualname__),
         storable(text_of(error)),
         storable(frames, end=True),
+        storable(f"{kind.__module__}"),
     )

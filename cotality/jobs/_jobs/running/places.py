@@ -10,16 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils.process import IsolatedProcessPoolExecutor, WorkerCrashedError
 from cotality.jobs._jobs.api.definition import Definition
 from cotality.jobs._jobs.api.jobs import Jobs
-from cotality.jobs._jobs.store.moves import Begun, Raised
+from cotality.jobs._jobs.store.moves import Begun
 
 from .body import (
     Answer,
     import_jobs,
+    raised_of,
     run_body,
     run_in_loop,
     run_in_process,
@@ -82,7 +82,7 @@ class Places:
         except Exception as error:
             if is_of_a_signal(error):
                 raise
-            return Answer("raised", raised=Raised(type(error).__name__, text_of(error)))
+            return Answer("raised", raised=raised_of(error, has_traceback=False))
         self.choice.note(job, answer)
         return answer
 
@@ -161,6 +161,6 @@ def crashed(job: Definition, error: WorkerCrashedError) -> Answer:
     retryable = True if isinstance(on, tuple) else is_retryable(job, error)
     return Answer(
         "raised",
-        raised=Raised("WorkerCrashedError", text_of(error)),
+        raised=raised_of(error, has_traceback=False),
         is_retryable=retryable,
     )

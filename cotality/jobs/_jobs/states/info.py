@@ -61,6 +61,8 @@ class Attempt:
             ``"lost"`` if the worker has died; ``"returned"`` if it was stopped.
         error_type: The class of what was raised.
         error: Its text.
+        error_module: The module of that class.
+        traceback: And its traceback.
     """
 
     number: int
@@ -70,6 +72,8 @@ class Attempt:
     outcome: str
     error_type: str | None = None
     error: str | None = None
+    error_module: str | None = None
+    traceback: str | None = None
 
 
 @public

@@ -225,7 +225,12 @@ def checked_parts(url: str) -> str:
     except Exception as error:
         if is_of_a_signal(error):
             raise
-        raise ValueError(f"{url!r} cannot be read as a URL: {error}") from error
+        # Neither what it is nor why it cannot be read: that may have a password in it.
+        raise ValueError(
+            f"the URL of the store cannot be read, {url.partition('://')[0]}://...: is "
+            f"its port a number? In a name or a password, / is written %2F, : is %3A, "
+            f"@ is %40 and % is %25"
+        ) from None
     return url
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -65,11 +65,17 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What went wrong, as text."""
+    """What went wrong, as text.
+
+    Attributes:
+        kind: The class of what was raised.
+        module: Where that class is.
+    """
 
     kind: str
     text: str
     traceback: str = ""
+    module: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,8 @@ def close_attempt(
         connection,
         """
         UPDATE cotality_attempts SET ended_at = :now, outcome = :outcome,
-            error_type = :kind, error = :text
+            error_type = :kind, error = :text, error_module = :module,
+            traceback = :traceback
         WHERE job_id = :id AND run = :run AND ended_at IS NULL
         """,
         id=job,
@@ -219,6 +226,8 @@ def close_attempt(
         now=now,
         kind=raised.kind if raised else None,
         text=raised.text if raised else None,
+        module=raised.module or None if raised else None,
+        traceback=raised.traceback or None if raised else None,
     )
 
 
@@ -310,6 +319,9 @@ def retry(
         text=raised.text,
         traceback=raised.traceback,
     )
+    if not is_attempt:
+        # There may be any number of those, and what they raise is how they say it.
+        raised = replace(raised, traceback="")
     is_closed(connection, found, begun, "failed", now, raised)
     return None if found is None else placed_of(found)
 

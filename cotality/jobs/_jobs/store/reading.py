@@ -160,6 +160,8 @@ def attempts_of(connection: Connection, job: str) -> list[Attempt]:
             row["outcome"],
             row["error_type"],
             row["error"],
+            row["error_module"],
+            row["traceback"],
         )
         for row in found.mappings()
     ]

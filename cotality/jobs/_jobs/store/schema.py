@@ -17,7 +17,16 @@ from .moves import execute, one
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-VERSION = 3
+VERSION = 4
+
+# What makes a store of this version of an older one. Programs of that release which are
+# at work go on: the new columns may be empty.
+UPGRADES = {
+    3: (
+        "ALTER TABLE cotality_attempts ADD COLUMN error_module TEXT",
+        "ALTER TABLE cotality_attempts ADD COLUMN traceback TEXT",
+    ),
+}
 
 # `ticket` counts what was handed to the engine, `run` how often the body was begun: a
 # move of a job names both, so that whoever comes late changes nothing. The first ticket
@@ -70,6 +79,8 @@ CREATE TABLE IF NOT EXISTS cotality_attempts (
     outcome TEXT NOT NULL,
     error_type TEXT,
     error TEXT,
+    error_module TEXT,
+    traceback TEXT,
     PRIMARY KEY (job_id, run)
 );
 CREATE TABLE IF NOT EXISTS cotality_progress (
@@ -115,6 +126,8 @@ ADVISORY_LOCK = 7_203_914_554_081  # any number that nobody else takes
 def has_tables(database: Database, engine: str) -> bool:
     """Whether they are there, which is found out without writing.
 
+    False as well if they are of an older release whose tables can be made new.
+
     Raises:
         StoreError: They are of another release, or of another engine.
     """
@@ -126,18 +139,20 @@ def has_tables(database: Database, engine: str) -> bool:
     with database.reading() as connection:
         if connection.exec_driver_sql(statement).first() is None:
             return False
-        return is_ours(connection, engine)
+        found = version_of(connection, engine)
+        return found == VERSION
 
 
 def make_store(database: Database, engine: str) -> None:
-    """Make the store's own tables, whose tickets *engine* has.
+    """Make the store's own tables, whose tickets *engine* has, or make them new.
 
     Raises:
         StoreError: They are there, and of another release or another engine.
     """
     with database.writing() as connection:
         make(connection, TABLES)
-        if not is_ours(connection, engine):
+        found = version_of(connection, engine)
+        if found is None:
             execute(
                 connection,
                 "INSERT INTO cotality_version (version, engine) "
@@ -145,6 +160,8 @@ def make_store(database: Database, engine: str) -> None:
                 version=VERSION,
                 engine=engine,
             )
+        elif found != VERSION:
+            upgrade(connection, found)
 
 
 def make_tables(database: Database, tables: str) -> None:
@@ -162,15 +179,30 @@ def make(connection: Connection, tables: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def is_ours(connection: Connection, engine: str) -> bool:
-    """False if nobody has said whose they are."""
+def upgrade(connection: Connection, version: int) -> None:
+    """Make tables of *version* such of this one; all of it, or nothing."""
+    for each in range(version, VERSION):
+        for statement in UPGRADES[each]:
+            connection.exec_driver_sql(statement)
+    execute(
+        connection, "UPDATE cotality_version SET version = :version", version=VERSION
+    )
+
+
+def version_of(connection: Connection, engine: str) -> int | None:
+    """Of the tables, which this release can use or make new; None if nobody says.
+
+    Raises:
+        StoreError: It can do neither, or they are of another engine.
+    """
     found = one(connection, "SELECT * FROM cotality_version")
     if found is None:
-        return False
-    if found["version"] != VERSION:
+        return None
+    version = int(found["version"])
+    if version != VERSION and version not in UPGRADES:
         raise StoreError(
             f"the store was made by another release of cotality: its tables have "
-            f"version {found['version']}, this release knows {VERSION}. Use that "
+            f"version {version}, this release knows {VERSION}. Use that "
             f"release until the store is empty, or another store"
         )
     if found["engine"] != engine:
@@ -179,4 +211,4 @@ def is_ours(connection: Connection, engine: str) -> bool:
             f"engine={engine!r}, which would not see what waits there: use "
             f"Jobs(..., engine={found['engine']!r}), or another store"
         )
-    return True
+    return version

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from cotality.jobs._jobs.api.base import Base
+from cotality.jobs._jobs.errors.errors import LostWorkerError
 from cotality.jobs._jobs.store import moves, workers
 from cotality.jobs._jobs.store.moves import Raised, Ticket
 from cotality.jobs._jobs.store.slots import has_ended, this_machine
@@ -73,9 +74,10 @@ def take_over(base: Base, dead: list[WorkerRow]) -> None:
 
 def take_one(base: Base, worker: str, ticket: Ticket) -> None:
     raised = Raised(
-        "LostWorkerError",
+        LostWorkerError.__qualname__,
         f"its worker {worker} ended while it ran the job; a job of which "
         f"{MOST_LOST} workers have died is not tried again",
+        module=LostWorkerError.__module__,
     )
     with base.database.writing() as connection:
         now = base.database.now(connection)

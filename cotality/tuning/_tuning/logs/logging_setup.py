@@ -7,12 +7,11 @@ import logging.handlers
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import Literal, TextIO
 
 from cotality._kit.public import public_in
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.calls import checked_count
+from cotality.core.calls import checked_count, checked_path
 from cotality.core.machine import in_worker
 
 from .log_formats import FORMATTERS
@@ -109,7 +108,7 @@ def handler_for(
 ) -> logging.Handler:
     if log_file is None:
         return StderrHandler()
-    path = Path(log_file)
+    path = checked_path("log_file", log_file)
     try:
         if rotate_bytes is not None:
             return logging.handlers.RotatingFileHandler(

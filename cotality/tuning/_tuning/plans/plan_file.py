@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import MISSING, asdict, fields
-from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from cotality.core.calls import checked_path
 
 from .plan_fields import PlanFields
 from .profile import Profile
@@ -29,12 +30,13 @@ def dict_of(plan: PlanFields) -> dict[str, Any]:  # Any: as in what follows, of 
 
 def write(plan: PlanFields, path: str | os.PathLike[str]) -> None:
     text = json.dumps(dict_of(plan), indent=2, ensure_ascii=False)
-    Path(path).write_text(f"{text}\n", "utf-8")
+    checked_path("path", path).write_text(f"{text}\n", "utf-8")
 
 
 def read(path: str | os.PathLike[str], kind: type[P]) -> P:
+    file = checked_path("path", path)
     try:
-        given = json.loads(Path(path).read_text("utf-8"))
+        given = json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} holds no plan: {error}") from error
     return plan_from(given, os.fspath(path), kind)

@@ -26,9 +26,17 @@ if TYPE_CHECKING:
 
 
 def plan_of_run(
-    report: RunReport, function: object, data: object, results: Sequence[object]
+    report: RunReport,
+    function: object,
+    data: object,
+    results: Sequence[object],
+    needing: str = "",
 ) -> Plan:
-    """The plan that a run of *function* over *data* has followed."""
+    """The plan that a run of *function* over *data* has followed.
+
+    Args:
+        needing: The option for which it ran in processes, although nobody said so.
+    """
     decision = report.main_decision
     total = report.done + report.failed
     figures = figures_of(report, decision, total)
@@ -55,12 +63,13 @@ def plan_of_run(
     speed_up = gain.speed_up if gain is not None else 1.0
     place = place_of(report, decision)
     workers = decision.workers if decision is not None else report.workers
+    reason = f"{needing} needs worker processes" if needing else "it was asked for"
     return Plan(
         NAMES[place],
         workers if place != "one thread" else 1,
         portion_for(figures, workers),
         speed_up if total else 1.0,
-        decision.reason if decision is not None else "it was asked for",
+        decision.reason if decision is not None else reason,
         profile,
         total,
         made.expected_seconds,

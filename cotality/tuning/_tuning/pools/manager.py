@@ -16,11 +16,15 @@ from cotality.core.calls import (
     checked_seconds,
     takes_options_without,
 )
-from cotality.core.machine import after_fork
+from cotality.core.machine import after_fork, checked_max_workers
 from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
-from cotality.tuning._tuning.work.choice import PARAMETERS, PLACES_SAID
+from cotality.tuning._tuning.work.choice import (
+    PARAMETERS,
+    PLACES_SAID,
+    contradiction,
+)
 from cotality.tuning._tuning.work.options import WorkerOptions
 from cotality.tuning._tuning.work.work import Work
 
@@ -36,6 +40,15 @@ SHUT_DOWN = (
 NEED_OWN_WORKERS = ("initializer", "initargs", "max_tasks_per_worker")
 
 public = public_in("cotality.tuning")
+
+
+def number_said(workers: int | None, max_workers: int | None) -> int | None:
+    """How many there may be, by either word; None if neither says so."""
+    if workers is None:
+        return max_workers
+    if max_workers not in (None, workers):
+        raise ValueError(contradiction("workers", workers, "max_workers", max_workers))
+    return checked_max_workers(workers, "workers")
 
 
 @public
@@ -59,6 +72,7 @@ class PoolManager:
         max_workers: The most processes, at least 1. None takes the value of the
             environment variable ``COTALITY_MAX_WORKERS``, or else the number of CPUs
             that this process may use, and 1 inside a worker.
+        workers: Another word for *max_workers*.
         idle_seconds: How long the workers stay without a call, more than 0; None keeps
             them until the end.
         niceness: How far workers give way to others that want a CPU, such as the
@@ -84,13 +98,14 @@ class PoolManager:
         self,
         max_workers: int | None = None,
         *,
+        workers: int | None = None,
         idle_seconds: float | None = IDLE_SECONDS,
         niceness: int = 0,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),  # Any: arguments of any function
     ) -> None:
         self._shared = SharedPool(
-            max_workers,
+            number_said(workers, max_workers),
             idle_seconds=idle_seconds,
             niceness=niceness,
             initializer=initializer,
@@ -409,6 +424,7 @@ def shutdown_global_pool_manager(*, grace: float | None = DEFAULT_GRACE) -> None
 def managed_pool(
     max_workers: int | None = None,
     *,
+    workers: int | None = None,
     idle_seconds: float | None = IDLE_SECONDS,
     niceness: int = 0,
     initializer: Callable[..., object] | None = None,
@@ -421,12 +437,13 @@ def managed_pool(
     on its workers. Other threads and coroutines call the methods of the manager.
 
     Args:
-        max_workers: As for `PoolManager`, as are *idle_seconds*, *niceness*,
-            *initializer* and *initargs*.
+        max_workers: As for `PoolManager`, as are *workers*, *idle_seconds*,
+            *niceness*, *initializer* and *initargs*.
         grace: As for :meth:`PoolManager.shutdown`. After Ctrl-C there is no grace.
     """
     manager = PoolManager(
         max_workers,
+        workers=workers,
         idle_seconds=idle_seconds,
         niceness=niceness,
         initializer=initializer,

@@ -48,10 +48,16 @@ def what(function: Callable[..., Any], data: Iterable[Any]) -> str:
 
 def where(work: Work) -> str:
     """Where the items of *work* are going to run, and who says so."""
-    choice = work.choice
+    choice, whose = work.choice, "as asked for"
+    if work.options.get("inline"):
+        return f"in the calling thread, {whose}"
+    if needing := work.needing:
+        if choice.is_sequential:
+            return f"one after the other in a process, because {needing} needs one"
+        if choice.executor == "auto":
+            return f"on processes, because {needing} needs them"
     if choice.executor == "auto":
         return "where they run is decided by what the first ones take"
-    whose = "as asked for"
     if reason := work.planned:
         whose = f"as planned, because {reason}"
     if choice.is_sequential:

@@ -74,6 +74,8 @@ def announced(work: Work, report: RunReport) -> Generator[None, None, None]:
 
 
 def detailed(work: Work, report: RunReport, results: list[Any]) -> ExecutionResult[Any]:
-    plan = work.plan or plan_of_run(report, work.function, work.data, results)
+    chosen = work.choice.executor in ("auto", "sequential")
+    needing = work.needing if chosen else ""
+    plan = work.plan or plan_of_run(report, work.function, work.data, results, needing)
     show(after_run(plan, report))
     return ExecutionResult(results, plan, report)

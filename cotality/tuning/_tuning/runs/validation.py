@@ -21,6 +21,7 @@ from cotality.tuning._tuning.work.work import (
 
 from .announcing import after_comparison, before_comparison, show
 from .execute import execute
+from .in_sequence import import_what_a_loop_needs
 from .optimize import optimize
 
 # Options that write something down about a run.
@@ -108,6 +109,7 @@ def validate_optimization(
         func, items, max_workers=max_workers, unpack=unpack, fresh=True, **options
     )
     plan = replace(plan, head=None)  # all of them shall run
+    import_what_a_loop_needs()  # which is no part of what it takes
     began = perf_counter()
     execute(func, items, executor="sequential", unpack=unpack, **options)
     between = perf_counter()

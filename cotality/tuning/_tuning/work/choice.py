@@ -171,9 +171,11 @@ def checked_executor(executor: object) -> str | Executor | None:
     if isinstance(executor, str):
         if executor in NAMES:
             return executor
+        from cotality.core.calls import meant_place
+
         raise ValueError(
             f"executor must be one of {', '.join(map(repr, NAMES))}, or an executor of "
-            f"concurrent.futures, got {executor!r}"
+            f"concurrent.futures, got {executor!r}.{meant_place(executor, NAMES)}"
         )
     if callable(getattr(executor, "submit", None)) and not isinstance(executor, type):
         return executor  # type: ignore[return-value]  # it can do what an Executor can
@@ -205,10 +207,12 @@ def executor_from_environment() -> str | None:
     text = os.environ.get(EXECUTOR_VARIABLE)
     if text is None or text in NAMES:
         return text
+    from cotality.core.calls import meant_place
+
     raise ValueError(
         f"the environment variable {EXECUTOR_VARIABLE} must be one of "
-        f"{', '.join(NAMES)}, got {shortened(text, 40)}. Correct it, or remove it to "
-        f"let the machine decide."
+        f"{', '.join(NAMES)}, got {shortened(text, 40)}.{meant_place(text, NAMES)} "
+        f"Correct it, or remove it to let the machine decide."
     )
 
 

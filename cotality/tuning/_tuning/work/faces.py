@@ -44,4 +44,5 @@ def face_of(name: str) -> Face:
         also=() if name in NOT_TAKEN else ("use_processes",),
         processes='executor="processes"',
         threads='executor="threads"',
+        default="auto",
     )

@@ -91,6 +91,16 @@ class Work(NamedTuple):
         return raises and not wanted and not marks_were_used()
 
     @property
+    def needing(self) -> str:
+        """The option that only worker processes can keep; empty if none is given."""
+        if not self.options or self.options.get("inline"):
+            return ""
+        from cotality.core.calls import NEEDS_PROCESSES
+
+        given = (each for each in NEEDS_PROCESSES if self.options.get(each) is not None)
+        return next(given, "")
+
+    @property
     def planned(self) -> str:
         """Why a plan has it run where it does; empty if no plan was followed."""
         plan, choice = self.plan, self.choice
@@ -137,7 +147,9 @@ def checked_names(options: dict[str, Any], face: str) -> dict[str, Any]:
 
 def checked_function(function: object) -> Callable[..., Any]:
     if not callable(function):
-        raise TypeError(f"func must be a function to call, got {function!r}")
+        from cotality.core.calls import what_for
+
+        raise TypeError(f"func must be a function to call, got {what_for(function)}")
     check_runs(function, "func")
     return function
 

@@ -41,8 +41,12 @@ async def living(
 
 
 async def keep_writing(requests: RequestFigures) -> None:
+    is_written = True
     while True:
-        await asyncio.to_thread(write, requests, requests.figures.as_json())
+        now = requests.figures.as_json()
+        is_written = await asyncio.to_thread(
+            write, requests, now, is_told=not is_written
+        )
         await asyncio.sleep(WRITE_S)
 
 
@@ -52,13 +56,22 @@ async def stop_writing(writing: asyncio.Task[None], requests: RequestFigures) ->
     await asyncio.to_thread(write, requests)
 
 
-def write(requests: RequestFigures, now: str | None = None) -> None:
-    """Write what was counted until *now*, or for the last time."""
+def write(
+    requests: RequestFigures, now: str | None = None, *, is_told: bool = False
+) -> bool:
+    """Write what was counted until *now*, or for the last time; whether it could be.
+
+    That it could not is told, unless it is by now: a disk that is full has no room for
+    the same line each second.
+    """
     try:
         requests.close() if now is None else requests.write(now)
     except OSError as error:
         # Figures are not worth a request.
-        logger.warning(
-            "what was counted of requests cannot be written: %s",
-            printable(class_and_text(error)),
-        )
+        if not is_told:
+            logger.warning(
+                "what was counted of requests cannot be written for now: %s",
+                printable(class_and_text(error)),
+            )
+        return False
+    return True

@@ -126,7 +126,8 @@ def faults_in(error: ValidationError, said: dict[str, object]) -> list[str]:
         name = ".".join(f"{part}" for part in fault["loc"])
         of_line = name in said
         called = f"--{name}" if of_line else f"COTALITY_WEB_{name.upper()}"
-        lines.append(printable(f"{called}: {fault['msg']}"))
+        text = fault["msg"].removeprefix("Value error, ")
+        lines.append(printable(f"{called}: {text}" if name else text))
     return lines
 
 

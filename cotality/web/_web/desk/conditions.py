@@ -143,11 +143,11 @@ def worker_part(workers: int, where: str) -> Part:
     if workers:
         return Part(name="worker", status=Condition.OK, detail=f"{workers} alive")
     how = (
-        "the service is starting one"
+        "the service starts one when the last one has ended, or is silent for a minute"
         if where == "inside"
         else "run python -m cotality.jobs worker cotality.web.work:jobs"
     )
-    text = f"no worker is alive, so tasks wait: {how}"
+    text = f"no worker has given a sign of life lately, so tasks wait: {how}"
     return Part(name="worker", status=Condition.DOWN, detail=text)
 
 

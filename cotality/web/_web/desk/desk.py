@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from cotality._kit.public import public_in
@@ -27,6 +28,7 @@ from cotality.web._web.settings.settings import Settings
 from cotality.web._web.work.figures_here import figures_here, known_figures
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.keeping import Keeper
+from cotality.web._web.work.queues import TASKS
 
 from .conditions import Conditions
 from .foreseeing import Foreseeing
@@ -39,8 +41,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 logger = logging.getLogger("cotality.web")
 
-THREADS = 8  # in which the store is asked
+# In which the store is asked, and in which it is written to. Who writes may have to
+# wait for others, and who only asks does not wait behind that.
+THREADS, WRITERS = 8, 4
 REFRESH_S = 1.0  # between two looks at what waits
+LISTEN_S = 5.0  # and whether the worker gives signs of life
 SWEEP_S = 3600.0
 # A task that is taken has its row and its job in one transaction, so what has a row and
 # no job is old at once. This is for the clocks of several machines.
@@ -62,6 +67,7 @@ class Desk:
     tasks_of_store: TaskJobs
     looking: Looking
     threads: ThreadPoolExecutor
+    writers: ThreadPoolExecutor
     foreseeing: Foreseeing
     taking: Taking
     watching: Watching
@@ -86,6 +92,7 @@ class Desk:
             StoreError: The store cannot be used.
         """
         self.threads = ThreadPoolExecutor(THREADS, "web-desk")
+        self.writers = ThreadPoolExecutor(WRITERS, "web-writer")
         try:
             figures = await self.in_thread(self.made_ready)
         except BaseException:
@@ -102,15 +109,18 @@ class Desk:
             lambda ids: self.in_thread(self.looking.several, [*ids])
         )
         self.conditions = Conditions(self.settings, self.tasks_of_store)
-        if self.settings.workers == "inside":
-            self.keeper = Keeper(self.settings)
-            self.keeper.start()
         self.beside = [
             asyncio.create_task(self.repeated(self.refresh, REFRESH_S)),
             asyncio.create_task(self.repeated(self.sweep, SWEEP_S)),
         ]
+        if self.settings.workers == "inside":
+            self.keeper = Keeper(self.settings)
+            self.keeper.start()
+            listening = self.repeated(partial(self.listen, self.keeper), LISTEN_S)
+            self.beside.append(asyncio.create_task(listening))
 
     def made_ready(self) -> Figures:
+        self.tasks_of_store.make_folder()
         self.jobs.prepare()
         self.tasks_of_store.results.prepare()
         try:
@@ -137,12 +147,27 @@ class Desk:
         self.conditions.close()
         await self.in_thread(self.jobs.close)
         self.threads.shutdown(wait=True)
+        self.writers.shutdown(wait=True)
 
     async def in_thread(
         self, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
+        return await self.in_one_of(self.threads, do, *args, **kwargs)
+
+    async def in_writer(
+        self, do: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        return await self.in_one_of(self.writers, do, *args, **kwargs)
+
+    async def in_one_of(
+        self,
+        threads: ThreadPoolExecutor,
+        do: Callable[P, R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: do(*args, **kwargs))
+        return await loop.run_in_executor(threads, lambda: do(*args, **kwargs))
 
     async def repeated(self, do: Callable[[], None], seconds: float) -> None:
         """Now, and again after about so many seconds."""
@@ -151,12 +176,26 @@ class Desk:
                 await self.in_thread(do)
             except StoreError as error:
                 logger.error("%s", error)
+            except Exception as error:
+                if is_of_a_signal(error):
+                    raise
+                # Such as of a row that another version of us has written.
+                logger.exception("what waits could not be looked at")
             await asyncio.sleep(seconds * (0.9 + 0.2 * random.random()))
 
     def refresh(self) -> None:
         """Know what waits, and what a comparison has found meanwhile."""
         self.foreseeing.live = self.looking.live(self.settings.queue_limit)
         self.foreseeing.figures = known_figures(self.jobs) or self.foreseeing.figures
+
+    def listen(self, keeper: Keeper) -> None:
+        """Tell who keeps the worker whether there are signs of life."""
+        try:
+            stats = self.jobs.stats(queues=[TASKS])
+        except StoreError:
+            keeper.hear(None)
+            raise
+        keeper.hear(any(each.workers for each in stats if each.queue == TASKS))
 
     def sweep(self) -> None:
         self.looking.sweep(ORPHAN_S)
@@ -172,7 +211,7 @@ class Desk:
             StoreError: The store cannot be used.
         """
         expected = self.estimate(kind, config)
-        task_id = await self.in_thread(self.taking.take, kind, config, owner)
+        task_id = await self.in_writer(self.taking.take, kind, config, owner)
         return TaskResponse(
             task_id=task_id,
             status=TaskStatus.PENDING,
@@ -230,7 +269,7 @@ class Desk:
         Raises:
             UnknownTaskError: There is none.
         """
-        return await self.in_thread(self.looking.cancel, task_id)
+        return await self.in_writer(self.looking.cancel, task_id)
 
     async def tasks(
         self,
@@ -272,7 +311,7 @@ class Desk:
 
     async def forget(self) -> int:
         """Forget all tasks that are over; how many they were."""
-        return await self.in_thread(self.looking.forget)
+        return await self.in_writer(self.looking.forget)
 
     def changes(
         self, task_id: str, after: int | None = None
@@ -281,9 +320,8 @@ class Desk:
 
         Args:
             task_id: Which one.
-            after: The id of the last event that was heard. What is over by then comes
-                as the one event that still matters: how it stands now. Nothing comes
-                if that was heard already.
+            after: The id of the last event that was heard: how it stands now comes
+                first, unless that is what was heard, whatever came in between.
 
         Raises:
             UnknownTaskError: There is none; raised by the first step.
@@ -293,17 +331,18 @@ class Desk:
     async def changes_of(
         self, task_id: str, after: int | None
     ) -> AsyncGenerator[TaskEvent]:
-        last = after
+        last: TaskEvent | None = None
         async with aclosing(self.watching.watch(task_id)) as seen:
             async for standing in seen:
                 if standing is None:
                     raise unknown(task_id)
                 event = event_of(standing)
-                is_over = event.status.is_over
-                if last is None or event.id > last or (is_over and event.id != last):
-                    last = event.id
+                # Not by whether the id is larger: a clock may have been put back.
+                is_news = event.id != after if last is None else event != last
+                last = event
+                if is_news:
                     yield event
-                if is_over:
+                if event.status.is_over:
                     return
 
     async def compare(self, config: CompareConfig, *, owner: str) -> TaskResponse:

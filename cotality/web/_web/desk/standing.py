@@ -16,6 +16,8 @@ from cotality.web._web.work.rows import TaskRow
 
 PREFIX = "/api/v1/tasks"
 MICROSECONDS = 1_000_000
+STEPS = {TaskStatus.PENDING: 0, TaskStatus.RUNNING: 1}
+AT_THE_END = 2
 
 STATUSES = {
     TaskStatus.PENDING: (JobStatus.QUEUED, JobStatus.DELAYED, JobStatus.RETRYING),
@@ -48,14 +50,15 @@ class Standing(NamedTuple):
 def event_of(standing: Standing) -> TaskEvent:
     """How it stands; the id is the time of the last change, in microseconds.
 
-    Whoever asks, from whichever process, has the same id for the same state. That of a
-    task that is over is later than all before, also where the clock has stood still.
+    Whoever asks, from whichever process, has the same id for the same state. A job and
+    what is stored beside it change one after the other, perhaps within one look: also
+    then, and where the clock has stood still, each status has another id.
     """
     info, row = standing
     times = [info.enqueued, info.due, info.started, info.ended]
     last = max(row.changed_at, *(each.timestamp() for each in times if each))
     return TaskEvent(
-        id=round(last * MICROSECONDS) + standing.status.is_over,
+        id=round(last * MICROSECONDS) + STEPS.get(standing.status, AT_THE_END),
         task_id=row.task_id,
         status=standing.status,
         items_processed=row.done,

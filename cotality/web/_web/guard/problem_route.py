@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .json_bodies import JsonRequest
 from .problems import Problem, ProblemError
 from .refusing import of_input
 
@@ -36,7 +37,7 @@ class ProblemRoute(APIRoute):
 
         async def answered(request: Request) -> Response:
             try:
-                return await handle(request)
+                return await handle(JsonRequest(request.scope, request.receive))
             except Exception as error:
                 problem = self.problem_of(request, error)
                 if problem is None:

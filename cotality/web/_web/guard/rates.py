@@ -7,11 +7,13 @@ import logging
 import time
 
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from cotality._kit.safe_text import class_and_text, printable
 from cotality._kit.struck import is_of_a_signal
+
+from .window import Window
 
 logger = logging.getLogger("cotality.web")
 
@@ -39,7 +41,7 @@ class Rates:
 
     def __init__(self, per_minute: int, url: str | None = None) -> None:
         self.item = RateLimitItemPerMinute(per_minute, namespace="cotality-web")
-        self.here = MovingWindowRateLimiter(MemoryStorage())
+        self.here = Window(per_minute, WINDOW_S)
         self.there = None if url is None else There(url)
         self.again_at = 0.0
 
@@ -56,7 +58,7 @@ class Rates:
             may be.
         """
         if self.there is None or self.is_degraded:
-            return await self.counted(self.here, name)
+            return self.here.hit(name)
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await self.counted(self.there.limiter, name)
@@ -70,7 +72,7 @@ class Rates:
                 "that does not answer: %s",
                 printable(class_and_text(error)),
             )
-        return await self.counted(self.here, name)
+        return self.here.hit(name)
 
     async def counted(
         self, limiter: MovingWindowRateLimiter, name: str

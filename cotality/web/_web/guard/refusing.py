@@ -34,6 +34,9 @@ def of_input(error: RequestValidationError, content_type: str | None) -> Problem
             f"{shown(content_type or 'nothing')}: send it with the header "
             f"Content-Type: application/json",
         )
+    unread = next((each for each in found if each["type"] == "json_invalid"), None)
+    if unread is not None:
+        return Problem(400, "bad-json", f"the body is no JSON: {why_unread(unread)}")
     wrong = [of_field(each) for each in found[:MOST]]
     text = "; ".join(f"{each['field']}: {each['problem']}" for each in wrong)
     return Problem(422, "invalid-input", text, more={"errors": wrong})
@@ -42,6 +45,13 @@ def of_input(error: RequestValidationError, content_type: str | None) -> Problem
 def is_not_json(found: Mapping[str, Any]) -> bool:  # Any: of pydantic
     """Whether a body was there, and was not read because nobody said it is JSON."""
     return found["loc"] == ("body",) and isinstance(found.get("input"), bytes)
+
+
+def why_unread(found: Mapping[str, Any]) -> str:  # Any: of FastAPI
+    """Why a body cannot be read, and where that is seen."""
+    why = shown(f"{found['ctx']['error']}")
+    where = found["loc"][-1]
+    return f"{why}, at character {where}" if where else why
 
 
 def of_field(found: Mapping[str, Any]) -> dict[str, object]:  # Any: of pydantic

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from cotality.jobs import StoreError
 from cotality.web._web.desk.desk import Desk
 from cotality.web._web.guard.door import owner_of
 from cotality.web._web.guard.problems import Problem, ProblemError
@@ -22,8 +23,9 @@ from .documenting import COMPARING, LINKS, refusals, taken
 from .ids import TASK_ID
 from .offers import TASKS
 from .standing import TaskId
-from .waiting import Waiting, checked
+from .waiting import Waiting, checked, unseen
 
+NOTHING = (b"", b"{}", b"null")
 REFERENCE = "#/components/schemas/{model}"
 
 
@@ -68,7 +70,10 @@ def add_comparing(
         result = await waiting.answer(request, task, limit_s)
         if isinstance(result, Response):
             return result
-        return await found(desk, result)
+        try:
+            return await found(desk, result)
+        except StoreError as error:
+            return unseen(request, task, error)
 
     @router.get(
         f"/compare/{TASK_ID}",
@@ -106,12 +111,20 @@ async def found(desk: Desk, result: TaskResult) -> PerformanceComparison:
 
 
 async def config_in(request: Request) -> CompareConfig:
-    """What the query of a request asks for, each value as JSON has it.
+    """What the query of a request asks for: numbers as JSON has them.
+
+    Truth values as clients write them, which is also ``True`` and ``1``.
 
     Raises:
-        RequestValidationError: A value is outside of its limits.
+        RequestValidationError: A value is outside of its limits, or stands in the body,
+            where it would be without effect.
     """
-    given = {name: value_of(text) for name, text in request.query_params.multi_items()}
+    body = (await request.body()).strip()
+    if body not in NOTHING:
+        raise RequestValidationError([in_body(body)])
+    given = {
+        name: value_of(name, text) for name, text in request.query_params.multi_items()
+    }
     try:
         return CompareConfig.model_validate(given)
     except ValidationError as error:
@@ -121,9 +134,28 @@ async def config_in(request: Request) -> CompareConfig:
         raise RequestValidationError(wrong) from None
 
 
-def value_of(text: str) -> object:
+FLAGS = frozenset(
+    name for name, each in CompareConfig.model_fields.items() if each.annotation is bool
+)
+TRUE_OR_FALSE = TypeAdapter(bool)
+
+
+def in_body(body: bytes) -> dict[str, object]:
+    """What is wrong with a comparison that is asked for as tasks are."""
+    return {
+        "type": "in_body",
+        "loc": ("body",),
+        "msg": "a comparison takes all of this in the query, such as "
+        "?items_count=1000&workers=4",
+        "input": body.decode("utf-8", "replace"),
+    }
+
+
+def value_of(name: str, text: str) -> object:
     """The number or the truth value that a text is; the text itself, if it is none."""
     try:
+        if name in FLAGS:
+            return TRUE_OR_FALSE.validate_python(text)
         return json.loads(text)
     except (ValueError, RecursionError):
         return text

@@ -14,7 +14,7 @@ from cotality.jobs import AsyncJob, Job, JobHandle, Jobs, JobStatus, NotStorable
 from cotality.web._web.events.streams import Streams
 from cotality.web._web.guard.problems import Problem, ProblemError, declared
 
-from .answering import RETRY_S, Route, accepted
+from .answering import RETRY_S, Route, accepted, in_thread
 from .documenting import STREAM
 from .ids import JOB_ID, JOB_ID_BEFORE
 from .job_board import JobBoard, JobState
@@ -61,7 +61,7 @@ def jobs_router(
     ``POST /jobs/thumbnail`` with the arguments as JSON is answered with 202, and with
     ``Location`` and ``Retry-After``; ``GET`` there is the status, ``/events`` behind it
     a stream of changes, ``DELETE`` cancels. With an ``Idempotency-Key`` a request that
-    is repeated gives the same job.
+    is repeated gives the same job; one with other arguments is refused with 422.
 
     Who may call them is the affair of the application: ``app.include_router(router,
     dependencies=[...])``. Nobody sees a job of another function than those named here.
@@ -121,6 +121,8 @@ def enqueues(name: str, job: AnyJob) -> Callable[..., Coroutine[Any, Any, Accept
             handle: JobHandle[Any] = await once.enqueue(**arguments_in(arguments))
         except NotStorableError as error:
             raise ProblemError(Problem(422, "not-storable", f"{error}")) from error
+        if idempotency_key is not None:
+            await in_thread(check_repeated, job, handle, arguments_in(arguments))
         url = f"{request.url.path.rpartition('/')[0]}/{handle.id}"
         response.headers.update(accepted(url))
         return AcceptedJob(id=handle.id, status=await handle.status(), url=url)
@@ -134,6 +136,31 @@ def job_id_of(name: str, key: str | None) -> str | None:
     if key is None:
         return None
     return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def check_repeated(
+    job: AnyJob,
+    handle: JobHandle[Any],  # Any: of any function
+    given: Mapping[str, Any],  # Any: likewise
+) -> None:
+    """See that a key was not used for something else before.
+
+    Raises:
+        ProblemError: It was: this request is none that is repeated.
+    """
+    codec = job.definition.codec
+    stored, text = handle.info_sync().arguments, codec.arguments_text((), given)
+    # A set is not always written in the same order.
+    if stored == text or codec.arguments_of(stored) == codec.arguments_of(text):
+        return
+    raise ProblemError(
+        Problem(
+            422,
+            "key-reused",
+            f"this Idempotency-Key was sent with other arguments before, for job "
+            f"{handle.id}: a new request needs a key of its own",
+        )
+    )
 
 
 def add_events(router: APIRouter, board: JobBoard, streams: Streams) -> None:

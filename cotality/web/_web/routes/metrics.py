@@ -50,16 +50,28 @@ def metrics_router(
         summary="The figures of this service",
     )
     async def metrics() -> Response:
-        """For Prometheus; answered also while the store of jobs is away."""
+        """For Prometheus; also while the store is away, or no file can be written."""
         parts: list[str] = []
         if requests is not None:
-            now = requests.figures.as_json()
-            parts.append(await asyncio.to_thread(requests.text, now))
+            parts.append(await of_requests(requests))
         if jobs is not None:
             parts.append(await of_jobs(jobs))
         return Response("".join(parts), media_type=MEDIA_TYPE)
 
     return router
+
+
+async def of_requests(requests: RequestFigures) -> str:
+    """What was counted, by all; nothing if that cannot be added up just now."""
+    now = requests.figures.as_json()
+    try:
+        return await asyncio.to_thread(requests.text, now)
+    except OSError as error:  # such as of a disk that is full
+        logger.warning(
+            "what was counted of requests cannot be added up: %s",
+            printable(class_and_text(error)),
+        )
+        return ""
 
 
 async def of_jobs(jobs: Jobs) -> str:

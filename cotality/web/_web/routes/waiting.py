@@ -10,6 +10,7 @@ from fastapi import Request, Response
 
 from cotality._kit.safe_text import class_and_text, printable
 from cotality._kit.struck import is_of_a_signal
+from cotality.jobs import StoreError
 from cotality.web._web.desk.desk import Desk
 from cotality.web._web.events.ending import Ending
 from cotality.web._web.events.hanging_up import first_of, hung_up
@@ -76,11 +77,16 @@ class Waiting:
             limit_s = min(limit_s, wish.wait_s)
         if wish.is_async or (task.estimated_duration or 0.0) > limit_s:
             return taken_answer(request, task, is_wish=wish.is_async)
-        first, result = await first_of(
-            self.desk.wait(task.task_id, limit_s),
-            hung_up(request.receive),
-            self.ending.wait(),
-        )
+        try:
+            first, result = await first_of(
+                self.desk.wait(task.task_id, limit_s),
+                hung_up(request.receive),
+                self.ending.wait(),
+            )
+        except StoreError as error:
+            # The task is there and goes on. Who hears that the service is away would
+            # ask for it once more, and never learn of this one.
+            return unseen(request, task, error)
         if first == 1:
             await self.cancel(task.task_id)
             return Response(status_code=GONE)
@@ -111,6 +117,12 @@ def taken_answer(
     if is_wish:
         headers["Preference-Applied"] = "respond-async"
     return Response(told.model_dump_json(), 202, headers, "application/json")
+
+
+def unseen(request: Request, task: TaskResponse, error: StoreError) -> Response:
+    """That it was taken; how it stands cannot be read just now."""
+    logger.warning("how task %s stands cannot be read: %s", task.task_id, error)
+    return taken_answer(request, task)
 
 
 def look_after_s(task: TaskResponse) -> float:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cotality._kit.public import public_in
+from cotality._kit.safe_text import printable
+
+PREFIX = "COTALITY_WEB_"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @public_in("cotality.web")
@@ -17,6 +25,10 @@ class Settings(BaseSettings):
     """All that can be set, each also by ``COTALITY_WEB_`` and its name in capitals.
 
     Without any of it the service needs no server and listens to this machine alone.
+
+    Raises:
+        ValueError: What is set cannot be; or a variable that begins so names no
+            setting, and would be without effect where somebody counts on it.
 
     Attributes:
         state_dir: The folder of all that the service keeps in files.
@@ -53,11 +65,14 @@ class Settings(BaseSettings):
         streams: How many streams of events one process serves at a time.
         stream_s: Seconds after which a stream ends, and its client connects again.
         heartbeat_s: Seconds after which a stream of events says that it is alive.
-        webhook_secrets: Secrets by which incoming webhooks are checked, by source.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="COTALITY_WEB_", extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        # Who says what is wrong with one would say the others as well, keys among them.
+        hide_input_in_errors=True,
     )
 
     state_dir: Path = Path("cotality-web")
@@ -85,7 +100,32 @@ class Settings(BaseSettings):
     streams: int = Field(default=200, ge=1, le=10_000)
     stream_s: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     heartbeat_s: float = Field(default=15.0, gt=0, le=3600)
-    webhook_secrets: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])
+
+    @model_validator(mode="before")
+    @classmethod
+    def knows_all(cls, given: object) -> object:
+        """See that all variables of the environment name settings."""
+        if faults := unknown_in(os.environ, cls.model_fields):
+            raise ValueError("; ".join(faults))
+        return given
+
+    @field_validator("redis_url", "rate_url")
+    @classmethod
+    def of_redis(cls, given: str | None) -> str | None:
+        """A URL that its client takes; what it is has a password, and is not told."""
+        if given is None or given.startswith(REDIS_SCHEMES):
+            return given
+        raise ValueError(f"it must begin with {' or '.join(REDIS_SCHEMES)}")
+
+    @field_validator("db_url")
+    @classmethod
+    def of_database(cls, given: str | None) -> str | None:
+        """Something that may be a URL."""
+        if given is None or re.match(r"[a-z][a-z0-9_+]*://", given):
+            return given
+        raise ValueError(
+            "it must be a URL, such as postgresql+psycopg://user@host/name"
+        )
 
     @field_validator("api_keys", "allowed_hosts", mode="before")
     @classmethod
@@ -127,3 +167,20 @@ class Settings(BaseSettings):
 
 def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file.absolute().as_posix()}"
+
+
+def unknown_in(
+    environment: Mapping[str, str], known: Mapping[str, object]
+) -> list[str]:
+    """What is to be said of variables that name no setting; never what they hold."""
+    called = {name: name.upper().removeprefix(PREFIX).lower() for name in environment}
+    return [
+        f"there is no setting {printable(name)}{meant(setting, known)}"
+        for name, setting in sorted(called.items())
+        if name.upper().startswith(PREFIX) and setting not in known
+    ]
+
+
+def meant(setting: str, known: Mapping[str, object]) -> str:
+    close = get_close_matches(setting, known, 1)
+    return f": did you mean {PREFIX}{close[0].upper()}?" if close else ""

@@ -5,6 +5,6 @@
 * what a worker does for a task: `functions`, with the `pools` of its processes; in
   which of the `queues` it waits, and which order it is: `orders`; what is done for a
   comparison: `comparing`;
-* the one worker of a store and machine is kept by `keeping`, as a `process`; what was
-  measured on this machine: `figures_here`.
+* the one worker of a store and machine is kept by `keeping`, as a `process`, as long as
+  there is no `silence`; what was measured on this machine: `figures_here`.
 """

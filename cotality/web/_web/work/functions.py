@@ -69,9 +69,6 @@ class TaskJobs:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        file = settings.store_file
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
         self.jobs = Jobs(settings.store)
         self.results = Results(self.jobs)
         self.jobs.queue(COMPARISONS, concurrency=1)  # they would disturb each other
@@ -92,6 +89,23 @@ class TaskJobs:
         self.sample = self.jobs.job(
             name="cotality.web.sample", queue=SAMPLES, keep=SAMPLES_KEPT
         )(self.do_sample)
+
+    def make_folder(self) -> None:
+        """Make that of the store, if it is a file: to be called before it is used.
+
+        Raises:
+            StoreError: That is not possible.
+        """
+        file = self.settings.store_file
+        if file is None:
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder of the store, {file.parent}, cannot be made: "
+                f"{error.strerror}. COTALITY_WEB_STATE_DIR says where it is"
+            ) from error
 
     def job_for(
         self, method: TaskType | None

@@ -18,6 +18,7 @@ from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
 
 from .process import WorkerProcess
+from .silence import Silence
 
 if TYPE_CHECKING:
     from cotality.web._web.settings.settings import Settings
@@ -37,6 +38,7 @@ class Keeper:
     thread: threading.Thread
     began: float
     pause_s: float
+    silence: Silence
 
     def __init__(self, settings: Settings) -> None:
         if sys.platform == "win32":
@@ -49,6 +51,7 @@ class Keeper:
         self.ending = threading.Event()
         self.lock: int | None = None
         self.worker: WorkerProcess | None = None
+        self.silence = Silence()
         self.pause_s = 0.0  # before the next one
         self.began = 0.0
         self.thread = threading.Thread(target=self.keep, name="web-keeper", daemon=True)
@@ -58,6 +61,10 @@ class Keeper:
         """Of the worker, if it is this process that keeps it and it runs."""
         worker = self.worker
         return None if worker is None or worker.exit_code is not None else worker.pid
+
+    def hear(self, is_alive: bool | None) -> None:
+        """Be told whether a worker has given a sign of life; None if nobody knows."""
+        self.silence.hear(is_alive)
 
     def start(self) -> None:
         self.thread.start()
@@ -98,9 +105,16 @@ class Keeper:
                 WorkerProcess(self.settings, lock),
                 time.monotonic(),
             )
+            self.silence = Silence()
             return LOOK_S
         code = self.worker.exit_code
         if code is None:
+            if self.silence.is_too_long:
+                logger.error(
+                    "the worker %d lives, but gives no sign of it, and is killed",
+                    self.worker.pid,
+                )
+                self.worker.kill()
             return LOOK_S
         lived = time.monotonic() - self.began
         is_short = lived < SHORT_S

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cotality._kit.standard_places import pipe
+from cotality.web._web.settings.settings import PREFIX
 
 from .queues import COMPARISONS, SAMPLES, TASKS
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.web")
 
-PREFIX = "COTALITY_WEB_"
 # What a worker needs to know of the settings; it gets no keys.
 KNOWN = (
     "store_url",
@@ -79,6 +79,10 @@ class WorkerProcess:
             logger.error("the worker %d did not end in time, and is killed", self.pid)
             self.process.kill()
             self.process.wait()
+
+    def kill(self) -> None:
+        """End it at once, whatever it does; others go on with its tasks."""
+        self.process.kill()
 
     def let_go(self) -> None:
         """Tell it that nobody needs it any more."""

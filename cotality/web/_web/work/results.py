@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 LONGEST_MESSAGE = 500  # characters
 AT_A_TIME = 200  # tasks that are forgotten together
+# What is said of a change grows with each one, also when a clock is put back: by this,
+# whoever was cut off says what was heard last.
+LATER = """
+    changed_at = CASE WHEN changed_at < :now THEN :now ELSE changed_at + 0.000003 END
+"""
 
 
 class SupersededError(RuntimeError):
@@ -107,7 +112,7 @@ class Results:
                 text(
                     f"""
                     UPDATE cotality_web_tasks SET runs = runs + 1, message = :message,
-                        started_at = COALESCE(started_at, :now), changed_at = :now
+                        started_at = COALESCE(started_at, :now), {LATER}
                         {", done = 0" if anew else ""}
                     WHERE task_id = :task_id RETURNING *
                     """
@@ -144,10 +149,10 @@ class Results:
                 raise superseded(row.task_id)
             found = connection.execute(
                 text(
-                    """
+                    f"""
                     UPDATE cotality_web_tasks SET done = done + :many,
                         failed = failed + :failed, deaths = deaths + :deaths,
-                        checksum = :checksum, changed_at = :now
+                        checksum = :checksum, {LATER}
                     WHERE task_id = :task_id AND done = :first AND runs = :runs
                     RETURNING *
                     """
@@ -198,7 +203,7 @@ class Results:
         with self.jobs.transaction() as connection:
             found = connection.execute(
                 text(
-                    f"UPDATE cotality_web_tasks SET {changes} changed_at = :now "
+                    f"UPDATE cotality_web_tasks SET {changes} {LATER} "
                     f"WHERE task_id = :task_id AND runs = :runs RETURNING *"
                 ),
                 {

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from cotality._kit import units
 from cotality._kit.public import public
 from cotality.core.utils._process.call.declared import Options
+from cotality.core.utils._process.engine.rate import Rate
 from cotality.core.utils._process.machine.cpus import checked_max_workers
 from cotality.core.utils._process.rules.where_to_run import (
     BUSY_PROGRAMS,
@@ -34,6 +35,8 @@ TRIAL = 0.1
 MOST_TASKS = 2000
 # What takes less (s) is sooner done than handed out, see `where_to_run`.
 TINY = 2e-6
+# What explains this part of how long it took is the reason.
+MOST_OF_IT = 0.5
 
 
 @public
@@ -198,33 +201,63 @@ def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
     count = len(trials.tasks)
     for place, seconds in trials.seconds.items():
         ratio = count * figures.wall / seconds
+        one = {"threads": "thread", "processes": "process"}[place]
         yield (
-            f"{units.number(count, 'task')} on {trials.workers[place]} {place} took "
+            f"{units.number(count, 'task')} on "
+            f"{units.number(trials.workers[place], one, place)} took "
             f"{units.seconds(seconds)}: {ratio:.2g} times as fast as alone."
         )
     if trials.obstacle:
         yield f"They cannot go to processes: {trials.obstacle}."
     elif not figures.processes:
-        yield "There is one CPU, which processes would have to share."
+        if figures.cpus < 2:
+            yield "There is one CPU, which processes would have to share."
+        else:
+            yield "One worker is allowed, and one process does no more than a loop."
 
 
-def why_not_processes(figures: Figures) -> str:
+def held_by_rate(trials: Trials) -> str:
+    """What a rate has to do with how long the processes took; empty if nothing."""
+    rate, count = trials.options.get("rate"), len(trials.tasks)
+    if rate is None:
+        return ""
+    limit = Rate.of(rate)
+    least = (ceil(count / limit.count) - 1) * limit.per
+    if least < MOST_OF_IT * trials.seconds["processes"]:
+        return ""
+    return (
+        f"A higher rate: {limit!r} lets no more than {limit.count:,} start in any "
+        f"{limit.per:g} s, so that {units.number(count, 'task')} take at least "
+        f"{units.seconds(least)} wherever they run."
+    )
+
+
+def why_not_processes(figures: Figures, trials: Trials) -> str:
     """What would make processes pay that did no more than one thread."""
+    if len(trials.tasks) == 1:
+        return "More tasks: nothing can run beside a single one."
+    if held := held_by_rate(trials):
+        return held
     sent, runs = units.seconds(figures.transport), units.seconds(figures.wall)
-    if figures.transport > figures.wall:
-        return (
-            f"Tasks that do more each: to send one and its result takes {sent}, and to "
-            f"run it {runs}."
-        )
     if figures.wall < TINY:
         return (
             f"Tasks that do more each: to run one takes {runs}, which is less than it "
             f"costs to hand it out."
         )
+    if figures.transport > figures.wall:
+        return (
+            f"Tasks that do more each: to send one and its result takes {sent}, and to "
+            f"run it {runs}."
+        )
     if figures.others >= BUSY_PROGRAMS:
         return (
             f"Free CPUs: other programs kept about {figures.others:.1f} of them busy "
             f"while this was measured."
+        )
+    if not figures.transport:  # nor was anything else measured but how long they took
+        return (
+            "That is not known: several processes did no more than one thread, and "
+            "what kept them was not measured."
         )
     return (
         f"Tasks that do not wait for each other: to send one takes {sent}, to run it "
@@ -243,7 +276,7 @@ def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
     saved = figures.wall - trials.seconds["processes"] / len(trials.tasks)
     if saved <= 0:
         if place == "one thread":
-            yield why_not_processes(figures)
+            yield why_not_processes(figures, trials)
         return
     enough = ceil((figures.start + LEAST_SAVING) / saved)
     if place == "processes":

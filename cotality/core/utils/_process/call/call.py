@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead
 
 
+NOBODYS_CHOICE = "the caller asked for nothing else"
+
+
 class Call(NamedTuple):
     """What a caller asked for.
 
@@ -52,6 +55,7 @@ class Call(NamedTuple):
         detailed: Whether the caller wants to know more than values and failures.
         planned: Why it runs where it does, if a plan says so.
         is_logged: Whether its end is to be found in the log.
+        reason: Why it runs where it does, unless the caller said so.
     """
 
     tasks: Iterable[Task[Any]] | AsyncIterable[Task[Any]]  # Any: of every result type
@@ -63,6 +67,7 @@ class Call(NamedTuple):
     detailed: bool
     planned: str = ""
     is_logged: bool = True
+    reason: str = ""
 
     @classmethod
     def checked(
@@ -111,8 +116,10 @@ class Call(NamedTuple):
         given = given._replace(way_out=face.threads)
         checked = checked_tasks(tasks, may_be_async=may_be_async)
         is_limited = not given.inline and has_limits(checked, on_processes, given, face)
+        reason = ""
         if on_processes == "auto" and (given.needs_processes or is_limited):
             on_processes = True
+            reason = f"{given.name_of_need or 'timeout'} needs worker processes"
         if policy == "raise" and given.max_failures is not None:
             raise ValueError(
                 f"max_failures={given.max_failures!r} needs on_error='group' or "
@@ -125,7 +132,7 @@ class Call(NamedTuple):
             default = default_workers(bool(on_processes), this_process.is_worker)
             is_theirs = on_processes is True and has_enclosing_pool()
             workers = None if found_out or is_theirs else default
-        return cls(
+        call = cls(
             checked,
             workers,
             on_processes,
@@ -133,7 +140,12 @@ class Call(NamedTuple):
             given,
             bounded,
             detailed,
+            reason=reason,
         )
+        is_said = place != ("use_processes", False) or options.get("executor")
+        if face.default is False and not (is_said or given.inline):
+            return call._replace(reason=NOBODYS_CHOICE)
+        return call
 
     def watched_by(self, *observers: Observer) -> Call:
         """The same call, with *observers* before those it has."""
@@ -233,12 +245,12 @@ class Call(NamedTuple):
         each = self.options.observers
         if not (self.is_logged and log_is_wanted()):
             return each
-        from .call_log import CallLog, EndedCall
+        from .call_log import CALLERS_CHOICE, CallLog, EndedCall
 
+        ended = EndedCall(reason=self.reason or CALLERS_CHOICE)
         if self.planned:
             ended = EndedCall(decided_by="plan", reason=self.planned)
-            return CallLog(ended), *each
-        return CallLog(), *each
+        return CallLog(ended), *each
 
 
 def has_limits(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(LOGGER)
 
 CALLERS_CHOICE = "the caller said so"
-DONE_SOON = "all was done before anything else would have paid"
+OVER_SOON = "it was over before anything else would have paid"
 
 
 @dataclass(slots=True)

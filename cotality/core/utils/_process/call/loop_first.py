@@ -76,11 +76,11 @@ def head_of(
 def log_head(head: HeadStart, error: BaseException | None) -> None:
     """Log what the loop has done, unless a call has taken over, and logs that."""
     if not head.is_handed_on and log_is_wanted():
-        from .call_log import DONE_SOON, log_loop
+        from .call_log import OVER_SOON, log_loop
 
         seconds = perf_counter() - head.began
         total = len(head.results) if error is None else head.total
-        log_loop(head.function, total, head.results, seconds, error, "auto", DONE_SOON)
+        log_loop(head.function, total, head.results, seconds, error, "auto", OVER_SOON)
 
 
 def without_frames(error: BaseException, count: int) -> BaseException:

@@ -64,7 +64,9 @@ def open_backend(
             initializer=options.initializer_call(),
         )
     if use_processes is True or is_ours(options.executor):
-        return open_processes(workers, options, until_failure, measure)
+        return open_processes(
+            workers, options, until_failure, measure, has_tasks=total != 0
+        )
     if options.executor is not None:
         from cotality.core.utils._process.backends.foreign import ForeignBackend
         from cotality.core.utils._process.portions.packer import PortionPacker
@@ -128,7 +130,12 @@ def open_processes(
     measure: Measure,
     *,
     gives_back: bool = False,
+    has_tasks: bool = True,
 ) -> ProcessBackend:
+    if options.executor is None and has_tasks:
+        from cotality.core.utils._process.starting import ahead
+
+        ahead.start_server()
     from cotality.core.utils._process.backends.processes import ProcessBackend
     from cotality.core.utils._process.portions.packer import PortionPacker
 

@@ -70,7 +70,13 @@ class Checked(NamedTuple):
     @property
     def needs_processes(self) -> bool:
         """Whether only our worker processes can do what the options ask for."""
-        return self.timeout is not None or self.max_tasks_per_worker is not None
+        return bool(self.name_of_need)
+
+    @property
+    def name_of_need(self) -> str:
+        """The option that only our worker processes can keep; empty without one."""
+        given = (each for each in NEEDS_PROCESSES if getattr(self, each) is not None)
+        return next(given, "")
 
     @property
     def needs_own_workers(self) -> bool:

@@ -101,7 +101,9 @@ def where_to_run(
             return executor, default if executor is None else False
         return executor, checked_use_processes(place.value, place.word)
     if executor not in MEANINGS:
-        way = " Write inline=True." if executor == "sequential" else ""
+        from .wrong_names import meant_place
+
+        way = meant_place(executor, ("threads", "processes", "auto"), "inline=True")
         raise ValueError(
             f"executor must be one of {', '.join(map(repr, MEANINGS))}, or an executor "
             f"of concurrent.futures, got {executor!r}.{way}"

@@ -83,9 +83,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
         ("rate_limit", "per_second", "qps", "rps", "delay", "throttle"), ("rate",)
     ),
     **dict.fromkeys(
-        ("memory", "max_memory", "memfree", "max_nbytes", "memory_mb"),
+        ("memory", "memfree", "max_nbytes", "memory_mb"),
         ("memory_limit", "memory_limit_mb"),
     ),
+    "max_memory": ("max_memory_mb", "memory_limit", "memory_limit_mb"),
     **dict.fromkeys(
         (
             *("maxtasksperchild", "max_tasks_per_child", "worker_lifespan"),
@@ -125,6 +126,42 @@ VALUES = {
     "raise_exceptions": {"on_error": "on_error='raise', 'return' or 'group'"},
     "debug": {"inline": "inline=True runs everything in this thread"},
 }
+
+
+# What other libraries call the places for tasks, and what they are called here.
+PLACES = {
+    **dict.fromkeys(
+        ("thread", "threading", "threadpool", "thread_pool", "threadpoolexecutor"),
+        "threads",
+    ),
+    **dict.fromkeys(
+        (
+            *("process", "processpool", "process_pool", "processpoolexecutor"),
+            *("multiprocessing", "multiprocess", "loky", "fork", "forkserver", "spawn"),
+        ),
+        "processes",
+    ),
+    **dict.fromkeys(
+        ("serial", "sync", "synchronous", "single", "single-threaded", "loop"),
+        "sequential",
+    ),
+}
+
+
+def meant_place(place: str, names: Sequence[str], sequential: str = "") -> str:
+    """A sentence that says which of *names* somebody means with *place*, with a space.
+
+    Empty if nobody can tell.
+
+    Args:
+        sequential: How to have a plain loop where no name says so.
+    """
+    word = place.lower()
+    known = PLACES.get(word, word)
+    if known == "sequential" and known not in names:
+        return f" Write {sequential}."
+    close = [known] if known in names else get_close_matches(word, names, 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def meant(name: str, names: Sequence[str]) -> str:

@@ -66,6 +66,7 @@ class Run:
     still_to_close: list[str]
     turn: object
     has_callers_code: bool
+    process: int
 
     def __init__(
         self,

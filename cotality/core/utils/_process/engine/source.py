@@ -228,6 +228,8 @@ class IterableSource(Source):
     def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
         super().__init__()
         self.iterator = iter(tasks)
+        # Tasks that are made of data all call the same function: one look is enough.
+        self.is_alike = isinstance(tasks, TasksOver)
         self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
 
     def read(self, size: int) -> list[Task[Any]]:
@@ -244,7 +246,8 @@ class IterableSource(Source):
                 if is_of_a_signal(error):
                     raise
                 self.stop(error)
-            self.keep_good_ones(tasks, before)
+            if not (self.is_alike and (before or self.next_index)):
+                self.keep_good_ones(tasks, before)
             if len(tasks) < before + at_once:
                 self.is_empty = True
             if perf_counter() > end:

@@ -7,7 +7,7 @@ import sys
 import threading
 from array import array
 from collections import deque
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from itertools import islice
 from time import perf_counter, thread_time
 from typing import Any
@@ -219,10 +219,27 @@ class Detective:
         )
 
     def packages(self) -> tuple[str, ...]:
-        """The packages of what was imported: modules are listed in that order."""
+        """The packages of what was imported, those first that somebody asked for."""
         try:
             names = list(islice(sys.modules, self.modules, None))
         except RuntimeError:  # another thread imports something
             return ()
-        found = dict.fromkeys(name.partition(".")[0] for name in names)
-        return tuple(name for name in found if name not in OURS)[:NAMED]
+        return packages_of(names)
+
+
+def packages_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The packages of modules with these *names*, as far as they tell somebody what.
+
+    Args:
+        names: In the order in which they were there. A module is listed after all that
+            it needs, so the last one is what a program has asked for.
+    """
+    counts: dict[str, int] = {}
+    for name in reversed(names):
+        package = name.partition(".")[0]
+        if package not in OURS:
+            counts[package] = counts.get(package, 0) + 1
+    # Parts of the standard library tell nobody anything.
+    public = [each for each in counts if not each.startswith("_")]
+    told = public or list(counts)
+    return tuple(told[:1] + sorted(told[1:], key=lambda each: -counts[each]))[:NAMED]

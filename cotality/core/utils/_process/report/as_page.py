@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 from importlib import resources
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
 from cotality._kit import units
+from cotality.core.utils._process.tasks.checks import checked_path
 
 from .as_text import facts_of, headline, name_of, program_of
 from .causes.diagnosis import findings_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def save(report: RunFigures, path: str | os.PathLike[str]) -> None:
-    Path(path).write_text(page_of(report), "utf-8")
+    checked_path("path", path).write_text(page_of(report), "utf-8")
 
 
 def page_of(report: RunFigures) -> str:

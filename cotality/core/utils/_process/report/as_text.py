@@ -19,6 +19,7 @@ ROWS_SHOWN = 8  # more workers than that do not fit on a screen with the rest
 BAR = 20  # characters
 LINE = 80  # characters of a paragraph
 FAILURES_SHOWN = 4
+SHOWN_PATH = 45  # characters, of the script
 
 
 def summary_of(report: RunFigures) -> str:
@@ -77,15 +78,21 @@ def facts_of(report: RunFigures) -> list[tuple[str, str]]:
     if report.error:
         facts.append(("ended by", report.error))
     if report.python:
-        facts.append(("program", program_of(report)))
+        facts.append(("program", program_of(report, SHOWN_PATH)))
     return facts
 
 
-def program_of(report: RunFigures) -> str:
-    """``"nightly.py on CPython 3.11.7 on linux"``; with its folder if that may be."""
+def program_of(report: RunFigures, most: int | None = None) -> str:
+    """``"nightly.py on CPython 3.11.7 on linux"``; with its folder if that may be.
+
+    Args:
+        most: How many characters of the path are shown, the last ones; None shows all.
+    """
     script = report.script or "typed in by hand"
     if not report.arguments:
         script = script.replace("\\", "/").rpartition("/")[2]
+    if most is not None and len(script) > most:
+        script = f"...{script[-most:]}"
     calls = f"{report.function} in " if report.function else ""
     return f"{calls}{script}, {report.python}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit import units
 from cotality._kit.safe_text import printable
+from cotality.core.utils._process.tasks.checks import checked_path
 
 from .as_text import headline, name_of, summary_of
 
@@ -29,7 +29,8 @@ def save(report: RunFigures, path: str | os.PathLike[str]) -> None:
         "displayTimeUnit": "ms",
         "otherData": {"run": headline(report), "summary": summary},
     }
-    Path(path).write_text(json.dumps(trace, separators=(",", ":")), "utf-8")
+    text = json.dumps(trace, separators=(",", ":"))
+    checked_path("path", path).write_text(text, "utf-8")
 
 
 def events_of(report: RunFigures) -> Iterator[Event]:

@@ -3,7 +3,7 @@
 A program may load a module from a file, or from a folder that is on the import path
 only for a moment: pytest with ``--import-mode=importlib``, Celery, many plugins. Such a
 module goes to a worker as its name and its file. A module without a file, made at run
-time, travels by value, as a script does.
+time, travels by value, as a script does; so does what runs in `runpy.run_path`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def look_at(
     if package:
         parent = sys.modules.get(package)
         if package not in files and package not in made and parent is not None:
-            if file is None or folder_of(module) in folders_of_package(parent):
+            if file is None or is_in(folders_of_package(parent), module):
                 return
         elif package in made:
             return
@@ -114,11 +114,11 @@ def look_at(
         if around is None or list(around) != list(module.__path__):
             files[name] = None, None  # what is in it is found by files of its own
         return
-    if file is None:
+    if file is None or (has_no_loader(module) and not is_in(folders, module)):
         if is_made(name, module):
             made.add(name)
         return
-    if not file.endswith(SOURCES) or folder_of(module) in folders:
+    if not file.endswith(SOURCES) or is_in(folders, module):
         return
     if not is_known_to_imports(module):
         files[name] = place_of(module)
@@ -126,6 +126,19 @@ def look_at(
 
 def folders_of_package(package: ModuleType) -> set[str]:
     return {absolute(each) for each in getattr(package, "__path__", ())}
+
+
+def is_in(folders: set[str], module: ModuleType) -> bool:
+    """Whether an import of its name finds the file of *module* in one of *folders*.
+
+    A program may give a module another name than its file has.
+    """
+    file = str(module.__file__)
+    if "__path__" in vars(module):
+        file = os.path.dirname(file)
+    called = os.path.basename(file).partition(".")[0]
+    own = module.__name__.rpartition(".")[2]
+    return called == own and folder_of(module) in folders
 
 
 def folder_of(module: ModuleType) -> str:
@@ -140,16 +153,23 @@ def place_of(module: ModuleType) -> tuple[str | None, list[str] | None]:
 
 
 def is_made(name: str, module: ModuleType) -> bool:
-    """Whether somebody has made *module* and put functions or classes into it."""
-    spec = getattr(module, "__spec__", None)
-    loader = getattr(spec, "loader", None) or getattr(module, "__loader__", None)
-    if loader is not None or "__path__" in vars(module):
+    """Whether somebody has made *module* and put functions or classes into it.
+
+    So does `runpy.run_path`: with a name of its own, and what a file defines.
+    """
+    if not has_no_loader(module) or "__path__" in vars(module):
         return False
     return any(
         getattr(thing, "__module__", None) == name
         for thing in list(vars(module).values())
         if type(thing) is FunctionType or isinstance(thing, type)
     )
+
+
+def has_no_loader(module: ModuleType) -> bool:
+    spec = getattr(module, "__spec__", None)
+    loader = getattr(spec, "loader", None) or getattr(module, "__loader__", None)
+    return loader is None
 
 
 def is_known_to_imports(module: ModuleType) -> bool:

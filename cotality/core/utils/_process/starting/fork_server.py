@@ -20,9 +20,10 @@ from multiprocessing import util as mp_util
 from typing import Any
 
 from cotality._kit.standard_places import duplicate
+from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.this_process import after_fork
 
-from . import interpreter, measured
+from . import interpreter, measured, own_start
 from .fork_server_link import ForkServer
 from .measured import STANDARD_KEYS
 
@@ -89,6 +90,21 @@ def connect_to_new_process(fds: list[int], is_watched: bool) -> tuple[int, int, 
                 elif attempt == 2:
                     raise RuntimeError(ended.failure(end)) from None
     raise AssertionError("unreachable")
+
+
+def start_ahead() -> None:
+    """Start the server if there is none. What fails will fail for who needs it."""
+    global server
+    try:
+        own_start.end_second_program(is_import=False)
+        with using_server:
+            if server is None:
+                see_that_there_is_room()
+                check_executable()
+                server = start_despite_ctrl_c()
+    except (OSError, RuntimeError) as raised:
+        if is_of_a_signal(raised):
+            raise
 
 
 # Programs that were started to be a server, and were not. None is started again.

@@ -206,7 +206,7 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
 def hidden_first() -> str:
     """What imports the module that the script hides, if it does, see `own_name`."""
     name = own_name.hidden_module()
-    if not name:
-        return ""
+    if name not in sys.modules:
+        return ""  # there is none, or this platform does not have it
     path = [entry or os.curdir for entry in own_name.path_without(name)]
     return f"import sys; sys.path[:] = {path!r}; import {name}; "

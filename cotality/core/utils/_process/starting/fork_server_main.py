@@ -29,6 +29,7 @@ from multiprocessing import util as mp_util
 from typing import Any, NoReturn
 
 from cotality._kit.standard_places import is_open
+from cotality.core.utils._process.scripts import places
 
 from . import fork_server_exit
 
@@ -44,8 +45,18 @@ standard_spawn: Any = spawn
 util: Any = mp_util
 
 
-# What every worker needs. What cannot be found here is left to the workers themselves.
-PRELOADED = ("cotality.core.utils._process.workers.worker_main", "cloudpickle")
+# What every worker needs, and what most of them need for functions of a script. What
+# cannot be found here is left to the workers themselves.
+PRELOADED = (
+    "cotality.core.utils._process.workers.worker_main",
+    "cotality.core.utils._process.starting.launch",
+    "cotality.core.utils._process.scripts.references",
+    "cotality.core.utils._process.pickling.by_value",
+    "multiprocessing.popen_forkserver",
+    "resource",
+    "ctypes",
+    "cloudpickle",
+)
 
 
 def main(link: int, exit_functions: int) -> NoReturn:
@@ -200,6 +211,7 @@ def do_nothing(number: int, frame: object) -> None:
 def forget_exit_functions() -> None:
     atexit._clear()  # pyright: ignore[reportPrivateUsage]  # what this one has is not the worker's
     atexit.register(util._exit_function)
+    atexit.register(places.let_go)
 
 
 def refuse(fds: list[int], reason: int) -> None:

@@ -1,10 +1,11 @@
-"""Handles a script that has the name of a module of the standard library.
+"""Handles a script that has the name of a module that we need.
 
 ``python html.py`` puts the folder of the script at the front of the import path. From
 then on, importing `html` gets the script, executed a second time under another name,
 with all the calls that it makes. We import much of the standard library only when it is
-needed, in this program and in others that it starts. So we import the one module that
-the script hides first of all, ignoring the folder of the script.
+needed, in this program and in others that it starts, and what we depend on as well. So
+we import the one module that the script hides first of all, ignoring the folder of the
+script.
 
 Only modules that every interpreter has loaded anyway are imported here.
 """
@@ -14,16 +15,25 @@ from __future__ import annotations
 import os
 import sys
 
+# What we depend on, and import late. The front door has the same names.
+NEEDED = ("cloudpickle", "tblib", "typing_extensions", "pybreaker", "rich")
+PACKAGES = ("site-packages", "dist-packages")  # folders in which these are
+# Nobody imports these for their contents, and one prints, and one opens a browser.
+JOKES = ("this", "antigravity")
+
 
 def hidden_module() -> str:
-    """The module of the standard library that the script hides; mostly empty.
+    """The module that we may need and the script hides; mostly empty.
 
     A process that was started by another one is told the arguments of the program.
     """
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     for path in (script, *getattr(sys, "argv", [])[:1]):
         name = os.path.basename(path).partition(".")[0] if path else ""
-        if name in sys.stdlib_module_names and name not in sys.builtin_module_names:
+        if name in NEEDED:
+            return name
+        hidden = name in sys.stdlib_module_names and name not in JOKES
+        if hidden and name not in sys.builtin_module_names:
             return name
     return ""
 
@@ -35,7 +45,9 @@ def path_without(name: str) -> list[str]:
     return [
         entry
         for entry, file in zip(sys.path, files, strict=True)
-        if os.path.dirname(file) == standard or not os.path.isfile(file)
+        if os.path.dirname(file) == standard
+        or os.path.basename(os.path.dirname(file)) in PACKAGES
+        or not os.path.isfile(file)
     ]
 
 

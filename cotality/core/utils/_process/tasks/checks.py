@@ -31,7 +31,8 @@ def checked_tasks(tasks: object, *, may_be_async: bool) -> Any:  # Any: (async) 
             f"with _async at the end of its name can read"
         )
     if not isinstance(tasks, Iterable):
-        raise TypeError(f"tasks must be an iterable of Task, got {tasks!r}")
+        way_out = " pmap(function, items) needs no Task." if callable(tasks) else ""
+        raise TypeError(f"tasks must be an iterable of Task, got {tasks!r}.{way_out}")
     if isinstance(tasks, list | tuple):
         check_each(cast("Sequence[object]", tasks), 0)
     return cast("Iterable[Task[Any]]", tasks)  # the rest is looked at when it is read
@@ -120,6 +121,16 @@ def path_in(value: object) -> Path | None:
     from pathlib import Path
 
     return Path(cast("str | PathLike[str]", value))
+
+
+def checked_path(name: str, value: object) -> Path:
+    """*value*, which is to be the name of a file, as a path."""
+    path = path_in(value)
+    if path is None:
+        raise TypeError(f"{name} must be the path of a file, got {value!r}")
+    if value == "":  # which a path takes for the folder of the program
+        raise ValueError(f"{name} must be the path of a file, got ''")
+    return path
 
 
 def checked_flag(name: str, flag: object) -> bool:

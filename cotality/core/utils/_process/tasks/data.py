@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any, NamedTuple, cast
 
+from cotality._kit.data_frames import is_data_frame
 from cotality._kit.safe_text import shortened
 
 SHOWN = 60  # characters of the data
@@ -78,6 +79,13 @@ def surprise_of(data: object) -> Surprise | None:
             "the names of its columns",
             "Say which you mean: df.itertuples(index=False) with unpack=True for rows, "
             "df.groupby(...) with unpack=True for groups.",
+        )
+    if is_data_frame(data):
+        return Surprise(
+            f"a {type(data).__name__}",
+            "its columns",
+            "Say which you mean: a list of its columns, or of its rows, such as "
+            "df.rows() of polars with unpack=True.",
         )
     return None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from itertools import islice
+from itertools import count, islice, repeat
 from typing import Any, Generic, TypeVar, cast
 
 from cotality._kit.safe_text import shortened
 
-from .task import Task
+from .task import Task, plain_task
 
 R = TypeVar("R", covariant=True)
 
@@ -63,9 +63,7 @@ class TasksOver(CountedTasks[R]):
             self.total = length_of(data)
 
     def __iter__(self) -> Iterator[Task[R]]:
-        make, function = self.make, self.function
-        for index, item in enumerate(self.data):
-            yield make(function, item, index)
+        return map(self.make, repeat(self.function), self.data, count())
 
 
 class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
@@ -89,9 +87,9 @@ class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
 
     def __iter__(self) -> Iterator[Task[Any]]:
         yield from self.tasks
-        count = len(self.tasks)
-        for index, item in enumerate(items_after(self.data, count), count):
-            yield self.make(self.function, item, index)
+        first = len(self.tasks)
+        others = items_after(self.data, first)
+        yield from map(self.make, repeat(self.function), others, count(first))
 
 
 def items_after(data: Iterable[Any], count: int) -> Iterator[Any]:  # Any: as above
@@ -113,7 +111,7 @@ class NotUnpackableError(TypeError):
 
 
 def single(function: Callable[..., R], item: object, index: int) -> Task[R]:
-    return Task(function, {}, positional=(item,))
+    return plain_task(function, (item,))
 
 
 def unpacked(function: Callable[..., R], item: object, index: int) -> Task[R]:
@@ -140,7 +138,7 @@ def what_for(thing: object) -> str:
     shown = shortened(thing, 80)
     if isinstance(thing, Task):
         return f"{shown}. run_tasks(tasks) runs tasks."
-    if isinstance(thing, Iterable):
+    if isinstance(thing, Iterable) and not isinstance(thing, str):
         return f"{shown}. It comes before the data."
     return shown
 

@@ -85,7 +85,10 @@ function build(openapi, offers) {
     soon: () => keeping.soon(),
   };
   const tasks = new Tasks(words, acts, (task, isNew) => {
-    if (task.task_type === "compare") comparing.ended(task, isNew);
+    if (task.task_type === "compare") {
+      comparing.ended(task, isNew);
+      if (isNew) advice.load(); // it follows from what was found
+    }
     if (isNew) health.soon();
   });
   const keeping = new Keeping(() => tasks.refresh(), () => tasks.pause(), notice);

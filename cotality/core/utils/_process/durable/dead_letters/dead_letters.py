@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import (
     checked_count,
     checked_flag,
+    checked_path,
     checked_seconds,
     path_in,
 )
 
 if TYPE_CHECKING:
     import datetime
+    from pathlib import Path
 
     from .letter import DeadLetter
     from .recorder import LetterRecorder
@@ -55,7 +56,7 @@ class DeadLetters:
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: A limit is out of range.
+        ValueError: A limit is out of range, or *path* is empty.
     """
 
     path: Path
@@ -78,7 +79,7 @@ class DeadLetters:
 
             if isinstance(max_age, timedelta):
                 max_age = max_age.total_seconds()
-        self.path = Path(path)
+        self.path = checked_path("path", path)
         self.max_entries = checked_count("max_entries", max_entries)
         self.max_age = checked_seconds("max_age", max_age, zero=False)
         self.skip_damaged = checked_flag("skip_damaged", skip_damaged)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cotality._kit.public import public
-from cotality.core.utils._process.tasks.checks import checked_flag
+from cotality.core.utils._process.tasks.checks import checked_flag, checked_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Fsync: TypeAlias = Literal["always", "second", "never"]
 FSYNC: tuple[Fsync, ...] = ("always", "second", "never")
@@ -47,7 +49,7 @@ class Journal:
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: *fsync* is none of the three.
+        ValueError: *fsync* is none of the three, or *path* is empty.
     """
 
     path: Path
@@ -64,7 +66,7 @@ class Journal:
         skip_damaged: bool = False,
         trust_others: bool = False,
     ) -> None:
-        self.path = Path(path)
+        self.path = checked_path("path", path)
         self.fsync = checked_fsync(fsync)
         self.keep_results = checked_flag("keep_results", keep_results)
         self.skip_damaged = checked_flag("skip_damaged", skip_damaged)

@@ -16,7 +16,7 @@ long.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from json.encoder import (
     encode_basestring_ascii as quoted,  # pyright: ignore[reportUnknownVariableType]  # typeshed
@@ -45,35 +45,48 @@ def list_of(keys: Sequence[str]) -> str:
     return f'["{inside}"]'
 
 
-def started(keys: Sequence[str], at: float, attempt: int, again: Sequence[str]) -> str:
+def started(
+    keys: Sequence[str], at: float, attempt: int, again: Sequence[str], call: str
+) -> str:
     """These tasks are about to be handed out.
 
     Args:
         keys: As in all of these functions `escaped`, if some are labels.
+        call: What a single one of them calls, if that is to be said.
     """
     more = f',"again":{list_of(again)}' if again else ""
     return (
         f'{{"event":"started","at":{at:.6f},"attempt":{attempt},'
-        f'"keys":{list_of(keys)}{more}}}\n'
+        f'"keys":{list_of(keys)}{more}{calling(call)}}}\n'
     )
+
+
+def calling(call: str) -> str:
+    return f',"call":{quoted(call)}' if call else ""
 
 
 def returned(keys: Sequence[str]) -> str:
     return f'{{"event":"returned","keys":{list_of(keys)}}}\n'
 
 
-def finished(keys: Sequence[str], places: Places, details: Details) -> str:
+def finished(
+    keys: Sequence[str], places: Places, details: Details, calls: Mapping[int, str]
+) -> str:
     """Several tasks have returned that ran one after the other.
 
     Args:
         places: For each where its result is, or why it is nowhere.
+        calls: What some of them have called, by their positions.
     """
     tail = tail_of(details)
     times = details.times
-    if len(times) < len(keys) or not times.is_complete:  # some of them never ran
+    # Some of them never ran, or have more to say.
+    if len(times) < len(keys) or not times.is_complete or calls:
+        each = zip_longest(keys, times, places.texts())
         return "".join(
-            f'{{"event":"finished","key":"{key}"{when(timing)}{place}{tail}}}\n'
-            for key, timing, place in zip_longest(keys, times, places.texts())
+            f'{{"event":"finished","key":"{key}"{when(timing)}{place}{tail}'
+            f"{calling(calls.get(position, ''))}}}\n"
+            for position, (key, timing, place) in enumerate(each)
         )
     # One line after the other takes twice as long as all at once. So does a time of day
     # as a float; but most tasks of a portion begin within the same second.

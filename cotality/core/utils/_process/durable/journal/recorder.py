@@ -23,6 +23,7 @@ from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
 from . import lines
+from .calls import Calls
 from .index import KIND, Past
 from .journal import Journal
 from .lookup import JournalMemory
@@ -57,6 +58,7 @@ class Recorder(Observer):
         )
         self.file: RecordFile | None = None
         self.results: Results | None = None
+        self.calls = Calls()
         self.peak_memory = 0  # bytes, of the worker whose portion came back last
         self.announced: Portion | None = None
         self.synced_at = time.monotonic()
@@ -144,7 +146,11 @@ class Recorder(Observer):
         again = [key for key in keys if key in unfinished] if unfinished else []
         self.announced = portion
         text = lines.started(
-            self.escaped(keys), time.time(), portion.attempt, self.escaped(again)
+            self.escaped(keys),
+            time.time(),
+            portion.attempt,
+            self.escaped(again),
+            self.calls.of_started(portion.tasks),
         )
         self.write(text.encode())
 
@@ -203,8 +209,9 @@ class Recorder(Observer):
         details, errors = settled.details, settled.errors
         assert details is not None
         details.peak_memory = self.peak_memory
+        calls = self.calls.of_slowest(details)
         if not errors:
-            return lines.finished(keys, places, details)
+            return lines.finished(keys, places, details, calls)
         text: list[str] = []
         each = zip(keys, places.texts(), strict=True)
         for position, (key, place) in enumerate(each):
@@ -215,7 +222,8 @@ class Recorder(Observer):
                     text.append(lines.failed(key, place, details, position, error))
             else:
                 part = details.part(position, position + 1)
-                text.append(lines.finished([key], Places.of([place]), part))
+                call = {0: calls[position]} if position in calls else {}
+                text.append(lines.finished([key], Places.of([place]), part, call))
         return "".join(text)
 
     def keep(self, settled: Settled) -> Places:

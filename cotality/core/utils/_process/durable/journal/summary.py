@@ -13,9 +13,9 @@ from cotality._kit import units
 from cotality._kit.safe_text import printable
 from cotality.core.utils._process.durable.files.read import Damage, Fields, read_records
 
+from .calls import SLOWEST
 from .index import KIND, Past
 
-SLOWEST = 5  # tasks
 GROUPS = 10  # of errors
 KEYS = 3  # of each group
 WIDTH = 79
@@ -39,7 +39,9 @@ class Summary:
         task_seconds: How long all tasks together ran.
         retries: How many attempts were followed by another.
         again: How many tasks were started again that an earlier run had started.
-        slowest: The longest of the finished tasks: seconds and key, longest first.
+        slowest: The longest of the finished tasks: seconds, key, and the call or
+            nothing, longest first.
+        calls: What those of the unfinished call of which that is known.
         damages: Lines that cannot be read.
     """
 
@@ -55,7 +57,10 @@ class Summary:
     task_seconds: float = 0.0
     retries: int = 0
     again: int = 0
-    slowest: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    slowest: list[tuple[float, str, str]] = field(
+        default_factory=list[tuple[float, str, str]]
+    )
+    calls: dict[str, str] = field(default_factory=dict[str, str])
     damages: list[Damage] = field(default_factory=list[Damage])
 
     @classmethod
@@ -92,6 +97,8 @@ class Summary:
             self.pid = None
         elif event == "started":
             self.again += len(fields.get("again", ()))
+            if call := fields.get("call"):
+                self.calls[fields["keys"][0]] = call
         elif event == "retry":
             self.retries += 1
         elif event in ("finished", "failed"):
@@ -100,14 +107,16 @@ class Summary:
     def add_end(self, fields: Fields, past: Past) -> None:
         key, seconds = fields["key"], float(fields.get("seconds", 0.0))
         self.task_seconds += seconds
+        call = self.calls.pop(key, "")
         if key in past.failed:
             self.failed[key] = fields
             return
         self.failed.pop(key, None)
+        ended = (seconds, key, fields.get("call", call))
         if len(self.slowest) < SLOWEST:
-            heappush(self.slowest, (seconds, key))
+            heappush(self.slowest, ended)
         else:
-            heappushpop(self.slowest, (seconds, key))
+            heappushpop(self.slowest, ended)
 
     @property
     def state(self) -> str:
@@ -149,7 +158,8 @@ class Summary:
                 for error, keys in self.groups()
             ],
             "slowest": [
-                {"key": key, "seconds": seconds} for seconds, key in self.slowest
+                {"key": key, "seconds": seconds, "call": call}
+                for seconds, key, call in self.slowest
             ],
             "damaged_lines": [damage.line for damage in self.damages],
         }
@@ -168,7 +178,8 @@ class Summary:
         ]
         if self.unfinished:
             lines.append(
-                f"  {len(self.unfinished):,} {running}: {some(self.unfinished)}"
+                f"  {len(self.unfinished):,} {running}: "
+                f"{some([named(k, self.calls.get(k, '')) for k in self.unfinished])}"
             )
         if self.began_at is not None and self.last_at is not None:
             span = units.seconds(self.last_at - self.began_at)
@@ -202,14 +213,12 @@ class Summary:
         return ["failed with", *lines] if lines else []
 
     def name_of(self, key: str) -> str:
-        """What a failed task is called: by its label, or else by the call as well."""
-        call = self.failed[key].get("call")
-        return f"{key[:SHOWN_KEY]} {call}" if call and IS_DIGEST(key) else key
+        return named(key, self.failed[key].get("call", ""))
 
     def slow(self) -> list[str]:
         lines = [
-            f"  {units.seconds(seconds):>8}  {printable(key)}"
-            for seconds, key in self.slowest
+            f"  {units.seconds(seconds):>8}  {printable(named(key, call))}"
+            for seconds, key, call in self.slowest
         ]
         return ["slowest", *lines] if lines else []
 
@@ -218,6 +227,11 @@ class Summary:
             f"line {damage.line} (byte {damage.offset}) cannot be read: {damage.text!r}"
             for damage in self.damages
         ]
+
+
+def named(key: str, call: str) -> str:
+    """What a task goes by: its label, or else a part of its key and its call."""
+    return f"{key[:SHOWN_KEY]} {call}" if call and IS_DIGEST(key) else key
 
 
 def some(keys: list[str]) -> str:

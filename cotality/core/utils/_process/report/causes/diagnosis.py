@@ -66,7 +66,7 @@ def all_findings(case: Case) -> Iterator[Finding]:
 
 def findings_about_runs(case: Case) -> Iterator[Finding]:
     if case.report.runs:
-        yield from waits.told(case)
+        yield from waits.told(case, drags.has_the_report(case))
         for diagnose in DIAGNOSES:
             finding = diagnose(case)
             if finding is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cotality._kit import units
 from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.report.diary import OURS
 from cotality.core.utils._process.report.worker_rows import WorkerRow
 
 from .finding import Case, Finding
@@ -64,11 +65,20 @@ def around(case: Case) -> float:
     return idle + case.costs.idle_in(Doing.TELLING) * others_part(case)
 
 
+def has_the_report(case: Case) -> bool:
+    """Whether a cause of these includes the time in which the report was told.
+
+    Beside tiny tasks it is a part of what goes by around each. Beside threads that
+    compute it is mostly the time in which it could not go on.
+    """
+    return is_tiny(case) or Lock(case).is_contended
+
+
 def others_part(case: Case) -> float:
     """Of telling, the part that somebody has to be told anyway."""
     spent = case.report.diary.spent
     whole = sum(spent.values())
-    return spent.get("this report", 0.0) / whole if whole else 1.0
+    return spent.get(OURS, 0.0) / whole if whole else 1.0
 
 
 def tiny_tasks(case: Case) -> Finding | None:

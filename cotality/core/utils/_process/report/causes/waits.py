@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from cotality._kit import units
 from cotality.core.utils._process.engine.observers import Doing
+from cotality.core.utils._process.report.diary import OURS
 
 from .finding import Case, Finding
 
 # A task is to blame for the waiting of others if it explains this part of it.
 MOST_OF_IT = 0.5
+# What began within this part of its own time would gain no more by coming earlier.
+AT_ONCE = 0.1
 JOURNAL = "the journal"
 
 
@@ -40,6 +43,8 @@ def straggler(case: Case) -> Finding | None:
         return None
     task = alone.task
     way_out = "Put long tasks first, or divide this one."
+    if task.began < AT_ONCE * task.seconds:
+        way_out = "It began so early that only dividing it helps."
     if alone.in_window > MOST_OF_IT * alone.lost:
         way_out = (
             "Results come in the order of the tasks, so what is done has to wait for "
@@ -153,14 +158,18 @@ def journal_keys(case: Case) -> Finding | None:
     )
 
 
-def told(case: Case) -> list[Finding]:
-    """Workers waited while somebody wrote down, or showed, what had happened."""
+def told(case: Case, without_report: bool) -> list[Finding]:
+    """Workers waited while somebody wrote down, or showed, what had happened.
+
+    Args:
+        without_report: Whether another cause has the time of this report already.
+    """
     spent = case.report.diary.spent
     whole = sum(spent.values())
     idle = case.costs.idle_in(Doing.TELLING)
     found: list[Finding] = []
     for name, seconds in spent.items():
-        if not seconds:
+        if not seconds or (name == OURS and without_report):
             continue
         way_out = TOLD.get(name, "")
         what = (
@@ -177,5 +186,5 @@ TOLD = {
     "progress": "Let the function that is given as progress return sooner.",
     "the dead letters": "Tasks that fail are written down one by one; fewer failures "
     "cost less.",
-    "this report": "Larger tasks are less to write down.",
+    OURS: "Larger tasks are less to write down.",
 }
