@@ -20,7 +20,7 @@ from cotality.core.utils.process import (
     worker_pool,
 )
 from cotality.tuning import PoolManager, execute, managed_pool, optimize_streaming
-from tests.kit.helpers import Failure
+from tests.kit.helpers import Failure, run_script
 from tests.kit.limits import LONG_S
 
 # They ask what calls give, whichever workers do it.
@@ -251,3 +251,46 @@ def test_a_group_holds_what_was_wrong_with_the_journal(tmp_path: Path) -> None:
 
     names = [type(each).__name__ for each in raised.value.exceptions]
     assert names == ["Failure", "TaskKeyError"]
+
+
+DEEP = """
+import io, sys
+from cotality.core.utils.process import *
+
+# Nothing can be called so deep, also no method that lets go of something, and Python
+# tells of that.
+sys.stderr = io.StringIO()
+
+def square(n): return n * n
+
+def call_at(depth):
+    if depth:
+        return call_at(depth - 1)
+    return execute_tasks_in_parallel([Task.of(square, n) for n in range(10)], **OPTIONS)
+
+wanted = [n * n for n in range(10)]
+limit = sys.getrecursionlimit()
+found = set()
+for depth in range(limit - 100, limit):
+    try:
+        found.add(call_at(depth) == wanted)
+    except (RecursionError, TaskNotPicklableError):
+        found.add(None)
+print(sorted(found, key=str), call_at(0) == wanted)
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"inline": True}, {"use_processes": True}, {"use_processes": "auto"}],
+    ids=["threads", "inline", "processes", "auto"],
+)
+def test_a_caller_near_the_limit_of_recursion(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    """Right results or an error at each depth, and no call that never ends."""
+    source = DEEP.replace("OPTIONS", repr({"max_workers": 2, **options}))
+    if "inline" in options:
+        source = source.replace("'max_workers': 2, ", "")
+
+    assert run_script(source, tmp_path) == "[None, True] True\n"
