@@ -136,6 +136,28 @@ def test_others_keep_their_results(kind: type[Exception], use_processes: bool) -
     assert type(results[3]) is kind
 
 
+class SilentError(Exception):
+    """Answers nothing, also not of which class it is."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(f"no {name}")
+
+
+def test_one_that_answers_nothing_is_one_failure(use_processes: bool) -> None:
+    """Neither it, nor an argument like it, costs others their results."""
+    tasks = [*checks(SilentError), Task.of(handled, SilentError("of mine"), 3)]
+
+    results = execute_tasks_in_parallel(tasks, 2, use_processes, True)
+
+    assert [*results[:3], *results[4:6]] == [0, 1, 2, 4, 5]
+    assert type(results[3]) is SilentError
+    assert use_processes or type(results[6]) is ZeroDivisionError
+
+
+def handled(first: object, second: object) -> object:
+    return 1 / 0
+
+
 @kinds
 def test_a_future_raises_it(kind: type[Exception]) -> None:
     """That of our executor, waited for in whatever way."""
