@@ -31,6 +31,10 @@ is_all_of_tasks = False
 # What `signal` is made of, which answers fifty times as quickly. Any: it has no types.
 signals: Any = __import__("_signal")
 
+# Exceptions and what functions are given may raise when they are asked for anything,
+# also for their class. So they are asked for their type, and for this. Any: as above.
+TRACEBACK: Any = vars(BaseException)["__traceback__"]
+
 TAKES_MORE = 0x04  # CO_VARARGS: a function with `*args`
 
 
@@ -56,7 +60,7 @@ def is_of_a_signal(error: BaseException) -> bool:
     try:
         if not can_be_struck():
             return False
-        return isinstance(error, KeyboardInterrupt) or has_passed_a_handler(error)
+        return issubclass(type(error), KeyboardInterrupt) or has_passed_a_handler(error)
     except RecursionError:
         return False  # the stack is full, which is what *error* is about
 
@@ -68,9 +72,9 @@ def is_to_end_caller(error: BaseException) -> bool:
     service that is told to stop has to stop. What a handler raises that is an
     `Exception`, such as a time limit, belongs to the task, which may have set it.
     """
-    if isinstance(error, KeyboardInterrupt):
+    if issubclass(type(error), KeyboardInterrupt):
         return True
-    return not isinstance(error, Exception) and is_of_a_signal(error)
+    return not issubclass(type(error), Exception) and is_of_a_signal(error)
 
 
 def has_passed_a_handler(error: BaseException) -> bool:
@@ -87,7 +91,7 @@ def frames_of(error: BaseException) -> Iterator[tuple[FrameType, bool]]:
     The first one has caught it and goes on. Who looks into its variables keeps what
     they hold alive for as long as it does.
     """
-    entry, is_over = error.__traceback__, False
+    entry, is_over = TRACEBACK.__get__(error), False
     while entry is not None:
         yield entry.tb_frame, is_over
         entry, is_over = entry.tb_next, True
@@ -128,5 +132,6 @@ def was_given_a_signal(frame: FrameType) -> bool:
         more = variables.get(code.co_varnames[count + code.co_kwonlyargcount])
         given += more if isinstance(more, tuple) else ()
     return any(
-        isinstance(number, int) and place is struck for number, place in pairwise(given)
+        place is struck and issubclass(type(number), int)
+        for number, place in pairwise(given)
     )

@@ -20,7 +20,7 @@ from cotality.core.utils.process import (
     worker_pool,
 )
 from cotality.tuning import PoolManager, execute, managed_pool, optimize_streaming
-from tests.kit.helpers import Failure
+from tests.kit.helpers import Failure, run_script
 from tests.kit.limits import LONG_S
 
 # They ask what calls give, whichever workers do it.
@@ -134,6 +134,28 @@ def test_others_keep_their_results(kind: type[Exception], use_processes: bool) -
 
     assert [*results[:3], *results[4:]] == [0, 1, 2, 4, 5]
     assert type(results[3]) is kind
+
+
+class SilentError(Exception):
+    """Answers nothing, also not of which class it is."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(f"no {name}")
+
+
+def test_one_that_answers_nothing_is_one_failure(use_processes: bool) -> None:
+    """Neither it, nor an argument like it, costs others their results."""
+    tasks = [*checks(SilentError), Task.of(handled, SilentError("of mine"), 3)]
+
+    results = execute_tasks_in_parallel(tasks, 2, use_processes, True)
+
+    assert [*results[:3], *results[4:6]] == [0, 1, 2, 4, 5]
+    assert type(results[3]) is SilentError
+    assert use_processes or type(results[6]) is ZeroDivisionError
+
+
+def handled(first: object, second: object) -> object:
+    return 1 / 0
 
 
 @kinds
@@ -251,3 +273,46 @@ def test_a_group_holds_what_was_wrong_with_the_journal(tmp_path: Path) -> None:
 
     names = [type(each).__name__ for each in raised.value.exceptions]
     assert names == ["Failure", "TaskKeyError"]
+
+
+DEEP = """
+import io, sys
+from cotality.core.utils.process import *
+
+# Nothing can be called so deep, also no method that lets go of something, and Python
+# tells of that.
+sys.stderr = io.StringIO()
+
+def square(n): return n * n
+
+def call_at(depth):
+    if depth:
+        return call_at(depth - 1)
+    return execute_tasks_in_parallel([Task.of(square, n) for n in range(10)], **OPTIONS)
+
+wanted = [n * n for n in range(10)]
+limit = sys.getrecursionlimit()
+found = set()
+for depth in range(limit - 100, limit):
+    try:
+        found.add(call_at(depth) == wanted)
+    except (RecursionError, TaskNotPicklableError):
+        found.add(None)
+print(sorted(found, key=str), call_at(0) == wanted)
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"inline": True}, {"use_processes": True}, {"use_processes": "auto"}],
+    ids=["threads", "inline", "processes", "auto"],
+)
+def test_a_caller_near_the_limit_of_recursion(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    """Right results or an error at each depth, and no call that never ends."""
+    source = DEEP.replace("OPTIONS", repr({"max_workers": 2, **options}))
+    if "inline" in options:
+        source = source.replace("'max_workers': 2, ", "")
+
+    assert run_script(source, tmp_path) == "[None, True] True\n"

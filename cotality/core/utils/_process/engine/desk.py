@@ -49,6 +49,9 @@ Step: TypeAlias = Coroutine[
 FIRST_LOOK = 0.002  # s
 # A wait of the deputy is cut up, in case the baton was asked for at the wrong moment.
 SLICE = 0.05  # s
+# A RecursionError may have been raised by code of the caller: of a signal, for one. As
+# often as this in a row it says that the caller is too deep in its own calls.
+DEEP_TRIES = 4
 # After this many looks without a running task, the deputy sleeps until it is called.
 LOOKS_IN_VAIN = 5
 
@@ -207,8 +210,12 @@ class Desk:
         """Take the baton, as soon as the deputy can be interrupted.
 
         What strikes meanwhile, such as a Ctrl-C, is not raised but returned.
+
+        Raises:
+            RecursionError: So deep in the caller's calls nothing more can be called.
         """
         struck: BaseException | None = None
+        refused = 0
         while True:
             try:
                 self.is_busy = False
@@ -219,6 +226,13 @@ class Desk:
                 if self.arrivals is not None:
                     self.arrivals.queue.put(None)
                 self.baton.wait(SLICE)
+            except RecursionError as error:
+                struck = error
+                if self.deputy is None:
+                    return struck  # nobody else could have the baton
+                refused += 1
+                if refused == DEEP_TRIES:
+                    raise
             except BaseException as error:
                 struck = error
 

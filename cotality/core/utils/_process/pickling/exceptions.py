@@ -109,7 +109,7 @@ def set_attribute(error: BaseException, name: str, value: object) -> None:
 
 
 def members_of(error: BaseException) -> tuple[BaseException, ...]:
-    if not isinstance(error, BaseExceptionGroup):
+    if not issubclass(type(error), BaseExceptionGroup):
         return ()
     members: tuple[BaseException, ...]
     members = vars(BaseExceptionGroup)["exceptions"].__get__(error)
