@@ -325,6 +325,44 @@ def test_a_callback_may_shut_down(
         executor.submit(echo, 1)
 
 
+@pytest.mark.parametrize("name", ["result", "exception"])
+def test_a_callback_cannot_wait_for_another_call(
+    executor: IsolatedProcessPoolExecutor, name: str, gate: Gate
+) -> None:
+    """Its thread is the one that brings the answer: an error instead of a hang."""
+    raised: Future[str] = Future()
+    later: list[Future[int]] = []
+
+    def wait(_: Future[int]) -> None:
+        later.append(executor.submit(echo, 7))
+        try:
+            raised.set_result(f"it gave {getattr(later[0], name)(LONG_S)}")
+        except RuntimeError as error:
+            raised.set_result(str(error))
+
+    first = executor.submit(wait_then, gate, 1)
+    first.add_done_callback(wait)
+    gate.open()
+
+    assert "would wait for ever" in raised.result(LONG_S * 2)
+    assert later[0].result(LONG_S) == 7
+
+
+def test_a_callback_may_wait_for_another_executor(
+    executor: IsolatedProcessPoolExecutor, gate: Gate
+) -> None:
+    """That one has a thread of its own."""
+    found: Future[int] = Future()
+    with IsolatedProcessPoolExecutor(1) as other:
+        first = executor.submit(wait_then, gate, 1)
+        first.add_done_callback(
+            lambda _: found.set_result(other.submit(echo, 5).result(LONG_S))
+        )
+        gate.open()
+
+        assert found.result(LONG_S) == 5
+
+
 # Cancellation.
 
 

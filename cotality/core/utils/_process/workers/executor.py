@@ -33,7 +33,7 @@ from cotality.core.utils._process.tasks.checks import (
 )
 
 from .handle import WorkerPlan
-from .pool import Pool
+from .pool import Pool, check_that_it_can_come
 from .requests import Item
 from .worker_main import Initializer
 
@@ -42,13 +42,18 @@ T = TypeVar("T")
 
 
 class Answer(Future[T]):
-    """A future that also raises an exception which is false.
+    """A future that also raises an exception which is false, and never waits in vain.
 
     That of the standard library asks for its exception by its truth (seen on 3.11 to
     3.13), and gives None where a class of exceptions has `__len__` or `__bool__`.
     """
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        check_that_it_can_come(self)
+        return super().exception(timeout)
+
     def result(self, timeout: float | None = None) -> T:
+        check_that_it_can_come(self)
         value = super().result(timeout)
         if value is None:
             error = self.exception()

@@ -326,11 +326,35 @@ class Pool(PoolState):
             watcher.forget()
 
 
+# By their threads.
+watchers: dict[int, Watcher] = {}
+
+
+def check_that_it_can_come(future: Future[Any]) -> None:  # Any: of any call
+    """See that it is not this thread that has to tell *future*, which is not done.
+
+    A callback runs in the thread that watches over the workers, and whatever the
+    garbage collector finds there does so too.
+
+    Raises:
+        RuntimeError: It is, so whoever waits here waits for ever.
+    """
+    watcher = watchers.get(threading.get_ident())
+    if watcher is not None and not future.done() and watcher.has_to_tell(future):
+        raise RuntimeError(
+            "this would wait for ever: the thread that waits is the one that brings "
+            "the answer. In a callback, or in what the garbage collector calls, add a "
+            "callback to this future, or wait in a thread of its own"
+        )
+
+
 def watch_over(pool: Pool) -> None:
     """What a watching thread does: nothing, if there is another one."""
     mine = Watcher(pool)
     if pool.claim.setdefault(WATCHER, mine) is mine:
+        watchers[threading.get_ident()] = mine
         try:
             mine.watch()
         finally:
+            watchers.pop(threading.get_ident(), None)
             at_exit.is_over_for(pool)

@@ -22,8 +22,10 @@ import math
 import selectors
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from time import perf_counter
+from typing import Any
 
 from cotality.core.utils._process.channel.ledger_slots import Slots
 from cotality.core.utils._process.machine import this_process
@@ -34,6 +36,7 @@ from cotality.core.utils._process.workers.pool_state import (
     SHUT_DOWN_MEANWHILE,
     PoolState,
 )
+from cotality.core.utils._process.workers.requests import Item
 from cotality.core.utils._process.workers.settling import another, fail
 
 from . import cancellation
@@ -96,6 +99,13 @@ class Watcher:
         finally:
             if not self.is_forgotten:
                 self.shut()
+
+    def has_to_tell(self, future: Future[Any]) -> bool:  # Any: of any call
+        """Whether it is one of an item of this pool."""
+        pool, told = self.pool, self.answers.outcomes
+        items = [*pool.items(), *(each for each in pool.inbox if type(each) is Item)]
+        futures = [*(item.future for item in items), *(each for each, _ in told)]
+        return any(each is future for each in futures)
 
     def open(self) -> None:
         """Make what is needed to watch.
