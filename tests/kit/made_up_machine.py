@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,11 +139,24 @@ class MadeUpPlace:
 
 
 class MadeUpMachine:
-    """Runs *tasks* of one *kind* as "auto" decides."""
+    """Runs *tasks* of one *kind* as "auto" decides.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind, tasks: int) -> None:
+    Args:
+        loading: How much longer the first portions take that processes run, each in
+            its turn: a worker loads the function for the first one it gets.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: Kind,
+        tasks: int,
+        *,
+        loading: Sequence[float] = (0.003,),
+    ) -> None:
         self.kind = kind
         self.tasks = tasks
+        self.loading = deque(loading)
         self.now = self.began = 100.0
         self.decisions: list[Decision] = []
         self.reports: dict[Any, ChunkReport] = {}
@@ -243,7 +257,7 @@ class MadeUpMachine:
             chunk.began_at = self.now
             seconds, cpu = chunk.tasks * chunk.each, chunk.tasks * kind.cpu
             others = (workers - 1) * cpu if chunk.is_observed else 0.0
-            start = 0.0 if is_here or self.backend.processes_answer else 0.003
+            start = 0.0 if is_here or not self.loading else self.loading.popleft()
             self.reports[future] = ChunkReport(
                 [1] * chunk.tasks,
                 seconds=seconds,

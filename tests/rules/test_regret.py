@@ -55,6 +55,19 @@ def test_threads_that_lose_to_the_loop_are_given_up_soon(
     assert machine.decisions[-1].choice == "processes"
 
 
+@pytest.mark.parametrize("loading", [0.01, 0.015, 0.02, 0.03])
+def test_processes_that_still_begin_are_not_given_up(
+    loading: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker answers while another one still loads the function: see how they do."""
+    kind, tasks = KINDS["Python, 0.1 ms"]
+    machine = MadeUpMachine(monkeypatch, kind, tasks, loading=(0.003, loading))
+
+    machine.run()
+
+    assert [each.choice for each in machine.decisions] == ["processes"]
+
+
 @pytest.mark.parametrize("name", [name for name in KINDS if KINDS[name][0].wait])
 def test_what_waits_does_not_go_to_processes(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -141,7 +142,8 @@ class AutoBackend:
         self.evidence = Evidence()
         self.evidence.obstacle = obstacle
         self.out: dict[Future[ChunkReport], LocalChunk] = {}  # to threads
-        self.sent: set[Future[ChunkReport]] = set()  # to processes
+        # To processes, in this order, and how many tasks are in each.
+        self.sent: dict[Future[ChunkReport], int] = {}
         self.has_run_here = False  # anything, since something was sent last
         self.count_out = 0  # tasks in both
         self.portions = 0  # handed out so far
@@ -277,7 +279,7 @@ class AutoBackend:
         except WorkerStartError as error:
             self.give_up_processes(class_and_text(error))
             return None
-        self.sent.add(future)
+        self.sent[future] = len(portion.tasks)
         self.count_out += len(portion.tasks)
         return portion, future
 
@@ -298,7 +300,7 @@ class AutoBackend:
             if chunk.belongs is not None and not self.is_bound:
                 self.stay(chunk.belongs)
         else:
-            self.sent.discard(future)
+            self.sent.pop(future, None)
             assert self.processes is not None
             try:
                 report = self.processes.collect(portion, future)
@@ -579,7 +581,7 @@ class AutoBackend:
         return self.evidence.wall
 
     def reconsider(self, now: float) -> None:
-        self.generation.count(self.done)
+        self.generation.count(self.done + self.done_unseen)
         self.learn_of_lock()
         has_to_leave = self.is_shut_out and self.place == "processes"
         if self.does_not_pay() and not has_to_leave:
@@ -721,6 +723,16 @@ class AutoBackend:
         """How many tasks have ended, in portions that are back, or out to threads."""
         out = sum(len(chunk.values) for chunk in list(self.out.values()))
         return self.evidence.settled + out
+
+    @property
+    def done_unseen(self) -> int:
+        """How many more may have ended, in the portions that processes run now.
+
+        While portions grow, these are most of what there is, and processes would seem
+        to do less than a loop. All of them are counted: the longer it takes, the less
+        that matters.
+        """
+        return sum(islice(self.sent.values(), self.most_processes))
 
     @property
     def loop_rate(self) -> float:
