@@ -423,6 +423,10 @@ class AutoBackend:
         chunk = self.longest_running()
         if chunk is not None:
             self.examine(chunk, now)
+            if self.place == "one thread" and not self.sent:
+                # The task may be the first and run for long: then what was seen when
+                # it began is all that is known of other programs.
+                self.disturbance.sample_beside(chunk.native_id)
         self.reconsider(monotonic())
         self.limit_threads()  # the calling thread may be back, with nothing to collect
         now = monotonic()
