@@ -18,6 +18,7 @@ it does not, or has no anonymous files, no region is used again.
 
 from __future__ import annotations
 
+import errno
 import functools
 import mmap
 import os
@@ -89,6 +90,8 @@ class Region:
 
     def write(self, pieces: Sequence[memoryview], size: int) -> None:
         if size > self.written:
+            if size > largest_file():  # by now
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             # By a call, see `segments.filled`: the memory may not be there.
             os.lseek(self.file.fd, 0, os.SEEK_SET)
             filled(self.file, pieces, size)
