@@ -5,6 +5,7 @@
 * text about objects that may do anything when asked: `safe_text`, and about where an
   exception was raised: `traceback_text`; figures with their units: `units`; what a
   notebook shows: `html`;
+* data classes and named tuples that are quick to define: `records`;
 * a with-statement around other people's code: `around`; whether what came out of there
   is a signal's: `struck`;
 * whether something is one of the `data_frames` that there are;

@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import asdict
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.backends.threads import ThreadBackend
 from cotality.core.utils._process.machine.cpus import available_cpus
@@ -786,6 +786,8 @@ class AutoBackend:
         self.decisions += 1
         if logger.isEnabledFor(logging.DEBUG):
             # With its figures, for handlers that write more than text.
+            from dataclasses import asdict
+
             logger.debug("auto: %s", decision, extra={"decision": asdict(decision)})
         self.decided(decision)
 

@@ -6,8 +6,9 @@ Each function takes all of them. Said twice, they have to say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.tasks.checks import checked_use_processes
 
 from .declared import UseProcesses

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.pickling.encode import decode
 
 from .segments import Segment

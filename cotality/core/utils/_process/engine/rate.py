@@ -6,12 +6,12 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import inf
 from time import monotonic, perf_counter
 from weakref import ref
 
 from cotality._kit.public import public
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.checks import checked_count, checked_seconds
 from cotality.core.utils._process.tasks.outcome import Portion

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from cotality._kit.records import NamedTuple
 
 from .cgroups import content, named, number, own_folders
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass, field
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.brakes import Told

@@ -6,9 +6,10 @@ Times are in seconds, those in `Figures` of one task.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal, TypeAlias
+
+from cotality._kit.records import dataclass
 
 from .portion_size import Rules
 

@@ -6,9 +6,9 @@ whose cause is not known is in no sum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.engine.observers import Doing
 from cotality.core.utils._process.report.diary import BUSY, CAPACITY, OVERHEAD, STARTING
 

@@ -1,0 +1,98 @@
+"""A tuple whose items have names, as `typing.NamedTuple`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+
+from .late import Late, function_of
+
+try:  # what `collections.namedtuple` uses: it takes half the time of a property
+    from _collections import _tuplegetter as item_at  # type: ignore[attr-defined]
+except ImportError:
+
+    def item_at(at: int, doc: None) -> Any:
+        return property(itemgetter(at), doc=doc)
+
+# Any in this module: tuples with any items.
+
+new: Any = tuple.__new__
+
+
+class Kind(type):
+    """The class of `NamedTuple`; those of its subclasses are plain ones."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+        if not bases:
+            return super().__new__(cls, name, bases, space)
+        hints: dict[str, Any] = space.get("__annotations__", {})
+        names = tuple(hints)
+        given = {
+            "__slots__": (),
+            "__match_args__": names,
+            "_fields": names,
+            "_field_defaults": {each: space[each] for each in names if each in space},
+        }
+        items = {each: item_at(at, None) for at, each in enumerate(names)}
+        made = type(name, (tuple,), {**METHODS, **space, **given, **items})
+        Late(made, "__new__", lambda: staticmethod(constructor(made, hints)))
+        return made
+
+
+class NamedTuple(metaclass=Kind):
+    """Its subclasses are tuples; see `typing.NamedTuple`."""
+
+
+def constructor(kind: Any, hints: dict[str, Any]) -> Any:
+    names, defaults = kind._fields, kind._field_defaults
+    parameters = [f"{n}=defaults[{n!r}]" if n in defaults else n for n in names]
+    return function_of(
+        f"def made(_cls, {', '.join(parameters)}):\n"
+        f" return new(_cls, ({''.join(f'{name}, ' for name in names)}))",
+        {"new": new, "defaults": defaults},
+        kind,
+        "__new__",
+        hints,
+    )
+
+
+def make(kind: Any, values: Iterable[Any]) -> Any:
+    """One with *values*."""
+    made = new(kind, values)
+    if len(made) != len(kind._fields):
+        raise TypeError(f"Expected {len(kind._fields)} arguments, got {len(made)}")
+    return made
+
+
+def replace(self: Any, /, **changes: Any) -> Any:
+    """Another one, with *changes*."""
+    made = self._make(map(changes.pop, self._fields, self))
+    if changes:
+        raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+    return made
+
+
+def as_dict(self: Any) -> dict[str, Any]:
+    """Its items, by name."""
+    return dict(zip(self._fields, self, strict=True))
+
+
+def as_tuple(self: Any) -> tuple[Any, ...]:
+    """What `new` takes, for pickles and copies."""
+    return tuple(self)
+
+
+def shown(self: Any) -> str:
+    items = (f"{name}={item!r}" for name, item in as_dict(self).items())
+    return f"{type(self).__name__}({', '.join(items)})"
+
+
+METHODS: dict[str, Any] = {
+    "_make": classmethod(make),
+    "_replace": replace,
+    "__replace__": replace,
+    "_asdict": as_dict,
+    "__repr__": shown,
+    "__getnewargs__": as_tuple,
+}
