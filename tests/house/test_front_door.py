@@ -30,7 +30,8 @@ EXPENSIVE = {
     *("asyncio", "difflib", "json", "multiprocessing", "pickle", "subprocess"),
     *("dataclasses", "inspect", "typing_extensions"),
 }
-
+# What defines a data class, or a named tuple.
+RECORDS = {f"_kit.records.{name}" for name in ("data_class", "late", "named_tuple")}
 
 FRONT_DOORS = [process, tuning, jobs, joblib_door, web]
 NAMES = [
@@ -100,10 +101,7 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
 
     assert ours_of(loaded) == {
         "_kit.public",
-        "_kit.records",
-        "_kit.records.data_class",
-        "_kit.records.late",
-        "_kit.records.named_tuple",
+        *RECORDS,
         "_kit.safe_text",
         "_kit.struck",
         "call.declared",
@@ -208,6 +206,7 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
 
     needed = {
         *("_kit.front_door", "_kit.public", "_kit.safe_text", "_kit.struck"),
+        *RECORDS,
         *(
             "tasks.checks",
             "tasks.seconds",

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 # Any in this module: classes that are made from texts.
@@ -72,7 +72,9 @@ def data_classes(draw: st.DrawFn) -> str:
             f"class C{number}{f'(C{number - 1})' if number else ''}:",
             *(f"    {line}" for line in [*body, "pass"]),
         ]
-    return "\n".join(texts)
+    text = "\n".join(texts)
+    # An object of a class that is derived from one with slots would not have it.
+    return text.replace("8, init=False", "8") if "slots" in text else text
 
 
 @contextmanager
@@ -121,31 +123,33 @@ def told_of(module: Any) -> list[Any]:
     one = outcome(made)
     told: list[Any] = [
         *(parameters, kind.__match_args__, kind.__name__, kind.__qualname__),
-        *(outcome(lambda: kind("too", "many", *range(20))), outcome(kind)),
+        outcome(lambda: kind("too", "many", *range(20))),
+        outcome(lambda: kind() is None),
         [(each.name, each.type, each.kw_only) for each in dataclasses.fields(kind)],
-        [vars(kind).get("__slots__"), hasattr(kind, "__dict__"), kind.__doc__ is None],
+        [vars(kind).get("__slots__"), hasattr(kind, "__dict__")],
     ]
     if isinstance(one, tuple):
         return [*told, one]
     other = dataclasses.fields(kind)[-1].name
-    return [
-        *told,
-        *(state(one), outcome(lambda: repr(one).replace(hex(id(one)), "here"))),
-        *(one == made(), one == made(a=-5), one == 3),
-        outcome(lambda: hash(one) == hash(made())),
-        *(outcome(set_first), outcome(lambda: state(dataclasses.replace(one, a=3)))),
-        outcome(lambda: setattr(one, "unknown", 1)),
-        outcome(lambda: setattr(one, other, 1)),
-        *(state(copy.copy(one)), state(copy.deepcopy(one))),
-        state(pickle.loads(pickle.dumps(one))),
-        outcome(lambda: dataclasses.asdict(one)),
-        outcome(lambda: type(one.o00)),
+    asked: list[Callable[[], Any]] = [
+        *(lambda: state(one), lambda: repr(one).replace(hex(id(one)), "here")),
+        *(lambda: one == made(), lambda: one == made(a=-5), lambda: one == 3),
+        *(lambda: hash(one) == hash(made()), set_first),
+        lambda: state(dataclasses.replace(one, a=3)),
+        # With which error differs: the standard one once had a defect there.
+        lambda: outcome(lambda: setattr(one, "unknown", 1)) is None,
+        lambda: setattr(one, other, 1),
+        *(lambda: state(copy.copy(one)), lambda: state(copy.deepcopy(one))),
+        lambda: state(pickle.loads(pickle.dumps(one))),
+        *(lambda: dataclasses.asdict(one), lambda: type(one.o00)),
     ]
+    return [*told, *map(outcome, asked)]
 
 
 @given(data_classes())
 def test_a_data_class_is_one_of_the_standard_library(text: str) -> None:
     """Whatever its fields and flags: signature, values, errors, copies and pickles."""
+    note(text)
     try:
         with module_of(STANDARD + text) as module:
             expected = told_of(module)
@@ -255,15 +259,15 @@ def test_a_standard_data_class_may_have_one_of_ours_as_its_base() -> None:
     """So may those of a user who derives from `Task` or `Outcome`."""
     text = """
 import dataclasses
-@dataclass
+@dataclass(frozen=True, slots=True)
 class A:
     a: int
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class B(A):
     b: int = 2
 """
     with module_of(OURS + text) as module:
-        made: Any = module.B(1)
+        made: Any = pickle.loads(pickle.dumps(module.B(1)))
         assert repr(made) == "B(a=1, b=2)"
         assert dataclasses.asdict(made) == {"a": 1, "b": 2}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from .late import Late, function_of
@@ -71,31 +72,31 @@ def made_of(
     own = list(own_fields(cls, kw_only))
     for each in own:
         settle_default(cls, each, slots and each.is_stored)
+    fields = {each.name: each for each in [*inherited_fields(cls), *own]}
     if slots:
-        stored = [each.name for each in own if each.is_stored]
+        stored = [each.name for each in fields.values() if each.is_stored]
         cls = with_slots(cls, [*stored, *(["__weakref__"] if weakref_slot else [])])
     given = dict(vars(cls))
-    fields = {each.name: each for each in [*inherited_fields(cls), *own]}
     setattr(cls, FIELDS, fields)
     if "__match_args__" not in given:
         by_place = [e for e in fields.values() if e.is_given and not e.told["kw_only"]]
-        cls.__match_args__ = tuple(each.name for each in by_place)
+        setattr(cls, "__match_args__", tuple(each.name for each in by_place))  # noqa: B010  # mypy takes it for that of this module's
     if init:
         Late(cls, "__init__", lambda: initializer(cls, fields, frozen))
-    of_twin = [*OF_TWIN, *(["__repr__"] if repr else []), *(["__eq__"] if eq else [])]
+    later = [*OF_TWIN, *(["__repr__"] if repr else []), *(["__eq__"] if eq else [])]
     twin = twin_of(cls, fields, frozen)
-    for name in of_twin:
+    for name in later:
         if name not in given:
-            Late(cls, name, lambda name=name: vars(twin())[name])
+            Late(cls, name, partial(of_twin, twin, name))
     if eq and given.get("__hash__") is None:  # also where a class has its own `__eq__`
         if frozen:
-            Late(cls, "__hash__", lambda: vars(twin())["__hash__"])
+            Late(cls, "__hash__", partial(of_twin, twin, "__hash__"))
         else:
             cls.__hash__ = None
     if frozen:
         freeze(cls, fields)
         if slots and "__getstate__" not in given:
-            keep_state(cls, [each.name for each in fields.values() if each.is_stored])
+            cls.__getstate__, cls.__setstate__ = state_of, set_state
     return cls
 
 
@@ -217,17 +218,27 @@ def frozen_error(text: str) -> AttributeError:
     return FrozenInstanceError(text)
 
 
-def keep_state(cls: Any, names: list[str]) -> None:
-    """Pickle what is frozen and has slots as the values of its fields."""
+def state_of(self: Any) -> list[Any]:
+    """What a pickle keeps of a frozen class with slots: the values of its fields."""
+    return [getattr(self, name) for name in stored_in(type(self))]
 
-    def state_of(self: Any) -> list[Any]:
-        return [getattr(self, name) for name in names]
 
-    def set_state(self: Any, state: Iterable[Any]) -> None:
-        for name, value in zip(names, state, strict=False):
-            object.__setattr__(self, name, value)
+def set_state(self: Any, state: Iterable[Any]) -> None:
+    for name, value in zip(stored_in(type(self)), state, strict=False):
+        object.__setattr__(self, name, value)
 
-    cls.__getstate__, cls.__setstate__ = state_of, set_state
+
+def stored_in(cls: Any) -> list[str]:
+    own = vars(cls).get(FIELDS)
+    if own is not None:
+        return [each.name for each in own.values() if each.is_stored]
+    from dataclasses import fields  # of a class that is derived from one of ours
+
+    return [each.name for each in fields(cls)]
+
+
+def of_twin(twin: Callable[[], type], name: str) -> Any:
+    return vars(twin())[name]
 
 
 def twin_of(cls: Any, fields: Mapping[str, Field], frozen: bool) -> Callable[[], type]:

@@ -9,7 +9,9 @@ from typing import Any
 from .late import Late, function_of
 
 try:  # what `collections.namedtuple` uses: it takes half the time of a property
-    from _collections import _tuplegetter as item_at  # type: ignore[attr-defined]
+    from _collections import (  # type: ignore[import-not-found]  # not in typeshed
+        _tuplegetter as item_at,
+    )
 except ImportError:
 
     def item_at(at: int, doc: None) -> Any:
