@@ -55,7 +55,7 @@ def field(**told: Any) -> Any:
 
 def dataclass(cls: Any = None, /, **options: bool) -> Any:
     """See `dataclasses.dataclass`."""
-    return (lambda made: made_of(made, **options)) if cls is None else made_of(cls)
+    return partial(made_of, **options) if cls is None else made_of(cls)
 
 
 def made_of(
@@ -76,7 +76,7 @@ def made_of(
     if slots:
         stored = [each.name for each in fields.values() if each.is_stored]
         cls = with_slots(cls, [*stored, *(["__weakref__"] if weakref_slot else [])])
-    given = dict(vars(cls))
+    given = dict(attributes_of(cls))
     setattr(cls, FIELDS, fields)
     if "__match_args__" not in given:
         by_place = [e for e in fields.values() if e.is_given and not e.told["kw_only"]]
@@ -104,34 +104,43 @@ def settle_default(cls: Any, each: Field, is_slot: bool) -> None:
     """Let *cls* have the default as its attribute, unless a slot takes that name."""
     if "default" in each.told and not is_slot:
         setattr(cls, each.name, each.told["default"])
-    elif each.name in vars(cls):
+    elif each.name in attributes_of(cls):
         delattr(cls, each.name)
 
 
+def attributes_of(cls: type) -> Mapping[str, Any]:
+    """Those of *cls* itself, not of its bases."""
+    return vars(cls)
+
+
 def own_fields(cls: Any, kw_only: bool) -> Iterator[Field]:
-    for name, hint in vars(cls).get("__annotations__", {}).items():
+    hints: dict[str, str] = attributes_of(cls).get("__annotations__", {})
+    for name, hint in hints.items():
         if hint == "KW_ONLY":
             kw_only = True
         elif not hint.startswith("ClassVar"):
             told: dict[str, Any] = {"kw_only": kw_only}
-            if name in vars(cls):
-                value = vars(cls)[name]
+            if name in attributes_of(cls):
+                value = attributes_of(cls)[name]
                 told |= value.told if isinstance(value, Told) else {"default": value}
             yield Field(name, hint, told)
 
 
 def inherited_fields(cls: Any) -> Iterator[Field]:
     for base in reversed(cls.__mro__[1:]):
-        if FIELDS in vars(base):
-            yield from vars(base)[FIELDS].values()
-        elif OF_TWIN[0] in vars(base):
+        fields: Mapping[str, Field] = attributes_of(base).get(FIELDS, {})
+        yield from fields.values()
+        if not fields and OF_TWIN[0] in attributes_of(base):
             raise TypeError(f"{cls.__name__}: its base {base.__name__} is none of ours")
 
 
 def with_slots(cls: Any, names: list[str]) -> Any:
     """*cls* once more, with slots: a class that is made cannot get any."""
     taken = {name for base in cls.__mro__[1:-1] for name in slots_of(base)}
-    space = {**vars(cls), "__slots__": tuple(n for n in names if n not in taken)}
+    space = {
+        **attributes_of(cls),
+        "__slots__": tuple(n for n in names if n not in taken),
+    }
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
     made = type(cls)(cls.__name__, cls.__bases__, space)
@@ -140,7 +149,7 @@ def with_slots(cls: Any, names: list[str]) -> Any:
 
 
 def slots_of(cls: type) -> Iterable[str]:
-    slots: str | Iterable[str] = vars(cls).get("__slots__", ())
+    slots: str | Iterable[str] = attributes_of(cls).get("__slots__", ())
     return (slots,) if isinstance(slots, str) else slots
 
 
@@ -198,16 +207,17 @@ NOTHING = Nothing()
 
 def freeze(cls: Any, fields: Mapping[str, Field]) -> None:
     """Let nobody set or delete the *fields*."""
+    kind: type[object] = cls
 
     def set_attribute(self: Any, name: str, value: Any) -> None:
         if type(self) is cls or name in fields:
             raise frozen_error(f"cannot assign to field {name!r}")
-        super(cls, self).__setattr__(name, value)
+        super(kind, self).__setattr__(name, value)
 
     def delete_attribute(self: Any, name: str) -> None:
         if type(self) is cls or name in fields:
             raise frozen_error(f"cannot delete field {name!r}")
-        super(cls, self).__delattr__(name)
+        super(kind, self).__delattr__(name)
 
     cls.__setattr__, cls.__delattr__ = set_attribute, delete_attribute
 
@@ -229,7 +239,7 @@ def set_state(self: Any, state: Iterable[Any]) -> None:
 
 
 def stored_in(cls: Any) -> list[str]:
-    own = vars(cls).get(FIELDS)
+    own: Mapping[str, Field] | None = attributes_of(cls).get(FIELDS)
     if own is not None:
         return [each.name for each in own.values() if each.is_stored]
     from dataclasses import fields  # of a class that is derived from one of ours

@@ -25,7 +25,7 @@ class Late:
     def __get__(self, instance: object, kind: type | None = None) -> Any:
         made = self.make()
         setattr(self.owner, self.name, made)
-        bind = getattr(type(made), "__get__", None)
+        bind: Callable[..., Any] | None = getattr(made.__class__, "__get__", None)
         return made if bind is None else bind(made, instance, kind)
 
 
@@ -38,7 +38,7 @@ def function_of(
         names: What *text* may use.
         hints: The annotations of the function.
     """
-    space = {"__name__": owner.__module__, **names}
+    space: dict[str, Any] = {"__name__": owner.__module__, **names}
     exec(text, space)
     made = space["made"]
     made.__name__, made.__qualname__ = name, f"{owner.__qualname__}.{name}"
