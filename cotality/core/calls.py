@@ -16,8 +16,8 @@ and go with any release.
   `checked_path`, `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from`
   the environment; what a wrong one is meant to be: `what_for`, `meant_place`; what is
   `Said` in two words is `agreed`, or a `contradiction`; the report that is `filled_by`
-  the option; all options together: `checked_options`, of which some are in
-  `NEEDS_PROCESSES`; the words that messages may use: `Face`. A function that has
+  the option; all options together: `checked_options`; the `name_of_need`, of an option
+  that threads cannot keep; the words that messages may use: `Face`. A function that has
   options below its ``**`` shows them if `takes_options_without` some stands above it.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         can_have_head_start,
         results_with_head_start,
     )
-    from .utils._process.call.options import NEEDS_PROCESSES, checked_options
+    from .utils._process.call.options import checked_options, name_of_need
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
     from .utils._process.call.wrong_names import meant_place
@@ -78,7 +78,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_GRACE",
-    "NEEDS_PROCESSES",
     "Awaits",
     "Face",
     "Function",
@@ -113,6 +112,7 @@ __all__ = [
     "marks_were_used",
     "meant_place",
     "name_of_function",
+    "name_of_need",
     "prepare",
     "results_with_head_start",
     "run_in_loop",
@@ -128,7 +128,6 @@ LATER = {
     "DEFAULT_GRACE": "call.declared",
     "Face": "call.face",
     "Function": "call.declared",
-    "NEEDS_PROCESSES": "call.options",
     "NotUnpackableError": "tasks.from_data",
     "OnError": "tasks.checks",
     "Prepared": "call.prepared",
@@ -160,6 +159,7 @@ LATER = {
     "marks_were_used": "tasks.task",
     "meant_place": "call.wrong_names",
     "name_of_function": "tasks.task",
+    "name_of_need": "call.options",
     "prepare": "call.prepared",
     "results_with_head_start": "call.loop_first",
     "run_in_loop": "call.plain_loop",

@@ -110,12 +110,9 @@ class Choice(NamedTuple):
         self, given: dict[str, Any]
     ) -> tuple[int | None, object, dict[str, Any]]:  # Any: as above
         # Inline nothing keeps a limit of time; one worker process does.
-        needs_process = [
-            name
-            for name in ("timeout", "max_tasks_per_worker")
-            if given.get(name) is not None
-        ]
-        if needs_process:
+        from cotality.core.calls import name_of_need
+
+        if name_of_need(given.get):
             return 1, True, given
         return 1, False, {**given, "inline": True}
 
