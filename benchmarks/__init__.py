@@ -7,8 +7,7 @@ can do. Where to look:
 * ``contenders.py``: the ways to run many calls that are compared;
 * ``work.py``: the functions they run; ``server.py``: whom some of them ask;
 * ``measure.py``: fresh interpreters, rounds, best and median;
-* ``child.py``: what such an interpreter does; ``cold.py``, ``first.py``: the same from
-  nothing, two tasks and a first call;
+* ``child.py``: what such an interpreter does; ``first.py``: a first call from nothing;
 * ``report.py``: the table, the JSON file, the page of the documentation;
 * ``marks.py``: where the figures of a page stand;
 * ``picture.py``: its picture;

@@ -29,17 +29,17 @@ def first(contender: str) -> Samples:
 IMPORT = Figure("import", "ms, import", comparable=False)
 FIRST = Figure("first", "ms, first call")
 BOTH = Figure("both", "ms, both")
-
+# By the names that they have in that program.
 ON_PROCESSES = {
-    OURS: "Processes",
-    SERVER: "ForkServer",
-    "ProcessPoolExecutor, fork server": "ForkServerPool",
-    "loky": "Loky",
+    OURS: "processes",
+    SERVER: "bare fork server",
+    "ProcessPoolExecutor, fork server": "fork server pool",
+    "loky": "loky",
 }
 ON_THREADS = {
-    OURS: "Threads",
-    "ThreadPoolExecutor.map": "ThreadPool",
-    "joblib, threading": "JoblibThreads",
+    OURS: "threads",
+    "ThreadPoolExecutor.map": "thread pool",
+    "joblib, threading": "joblib threads",
 }
 
 CASES = [

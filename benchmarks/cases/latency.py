@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
+from benchmarks.cases.first import first
 from benchmarks.contenders import CORES, OURS, Joblib, Loky, Ours, Submit
 from benchmarks.measure import Case, Figure, Samples, at_least_ours
 from benchmarks.work import echo
@@ -19,10 +16,10 @@ from benchmarks.work import echo
 ROUND_TRIPS = 2_000
 SMALL_CALLS = 50
 TWO = [(echo, {"value": 1}), (echo, {"value": 2})]
-COLD = Path(__file__).parents[1] / "cold.py"
-COLD_PEERS = {  # by the names they have in that program
-    "ProcessPoolExecutor": "standard",
-    "multiprocessing Pool": "pool",
+COLD = {  # by the names that they have in the program `first`
+    OURS: "tasks",
+    "ProcessPoolExecutor": "process pool",
+    "multiprocessing Pool": "multiprocessing pool",
     "joblib, loky": "joblib",
     "loky.submit": "loky",
     "mpire": "mpire",
@@ -121,12 +118,9 @@ def two_on_a_new_pool() -> Samples:
 def two_cold(contender: str) -> Samples:
     """Milliseconds in a program that does nothing else."""
     began = perf_counter()
-    done = subprocess.run(
-        [sys.executable, COLD, contender], check=True, capture_output=True, text=True
-    )
+    samples = first(contender)
     whole = perf_counter() - began
-    result = json.loads(done.stdout)
-    return {"result": [result * 1e3], "whole": [whole * 1e3]}
+    return {"result": samples["both"], "whole": [whole * 1e3]}
 
 
 CASES = [
@@ -170,11 +164,8 @@ CASES = [
         "starting the program to its end. Whoever copies the program with `fork` has "
         "less to start: on Linux and Python before 3.14 the standard library, mpire "
         "and pebble.",
-        {
-            OURS: partial(two_cold, "cotality"),
-            **{name: partial(two_cold, way) for name, way in COLD_PEERS.items()},
-        },
+        {name: partial(two_cold, way) for name, way in COLD.items()},
         (Figure("result", "ms to the results"), Figure("whole", "ms program")),
-        cold=frozenset([OURS, *COLD_PEERS]),
+        cold=frozenset(COLD),
     ),
 ]

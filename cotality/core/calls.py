@@ -14,11 +14,11 @@ and go with any release.
   `NotUnpackableError`; `name_of_function`; `marks_were_used` by the program.
 * The arguments, checked in the core's words: `checked_flag`, `checked_count`,
   `checked_path`, `checked_seconds`, `checked_use_processes`, `check_runs`, `count_from`
-  the environment; what a wrong one is meant to be: `what_for`, `meant_place`; the
-  report that is `filled_by` the option; all options together: `checked_options`, of
-  which some are in `NEEDS_PROCESSES`; the words that messages may use: `Face`. A
-  function that has options below its ``**`` shows them if `takes_options_without` some
-  stands above it.
+  the environment; what a wrong one is meant to be: `what_for`, `meant_place`; what is
+  `Said` in two words is `agreed`, or a `contradiction`; the report that is `filled_by`
+  the option; all options together: `checked_options`; the `name_of_need`, of an option
+  that threads cannot keep; the words that messages may use: `Face`. A function that has
+  options below its ``**`` shows them if `takes_options_without` some stands above it.
 * Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
   value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         can_have_head_start,
         results_with_head_start,
     )
-    from .utils._process.call.options import NEEDS_PROCESSES, checked_options
+    from .utils._process.call.options import checked_options, name_of_need
     from .utils._process.call.plain_loop import run_in_loop, unwrapped
     from .utils._process.call.prepared import Prepared, prepare
     from .utils._process.call.wrong_names import meant_place
@@ -54,12 +54,15 @@ if TYPE_CHECKING:
     from .utils._process.report.option import filled_by
     from .utils._process.tasks.checks import (
         OnError,
+        Said,
+        agreed,
         check_runs,
         checked_count,
         checked_flag,
         checked_path,
         checked_seconds,
         checked_use_processes,
+        contradiction,
     )
     from .utils._process.tasks.data import data_to_read
     from .utils._process.tasks.from_data import (
@@ -75,7 +78,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_GRACE",
-    "NEEDS_PROCESSES",
     "Awaits",
     "Face",
     "Function",
@@ -83,10 +85,12 @@ __all__ = [
     "OnError",
     "Prepared",
     "ProgressOption",
+    "Said",
     "TasksAfter",
     "TasksOver",
     "UseProcesses",
     "Variable",
+    "agreed",
     "can_be_read_once",
     "can_have_head_start",
     "check_runs",
@@ -97,6 +101,7 @@ __all__ = [
     "checked_path",
     "checked_seconds",
     "checked_use_processes",
+    "contradiction",
     "count_from",
     "data_to_read",
     "filled_by",
@@ -107,6 +112,7 @@ __all__ = [
     "marks_were_used",
     "meant_place",
     "name_of_function",
+    "name_of_need",
     "prepare",
     "results_with_head_start",
     "run_in_loop",
@@ -122,15 +128,16 @@ LATER = {
     "DEFAULT_GRACE": "call.declared",
     "Face": "call.face",
     "Function": "call.declared",
-    "NEEDS_PROCESSES": "call.options",
     "NotUnpackableError": "tasks.from_data",
     "OnError": "tasks.checks",
     "Prepared": "call.prepared",
     "ProgressOption": "progress.option",
+    "Said": "tasks.checks",
     "TasksAfter": "tasks.from_data",
     "TasksOver": "tasks.from_data",
     "UseProcesses": "call.declared",
     "Variable": "call.declared",
+    "agreed": "tasks.checks",
     "can_be_read_once": "tasks.from_data",
     "can_have_head_start": "call.loop_first",
     "check_runs": "tasks.checks",
@@ -141,6 +148,7 @@ LATER = {
     "checked_path": "tasks.checks",
     "checked_seconds": "tasks.checks",
     "checked_use_processes": "tasks.checks",
+    "contradiction": "tasks.checks",
     "count_from": "machine.environment",
     "data_to_read": "tasks.data",
     "filled_by": "report.option",
@@ -151,6 +159,7 @@ LATER = {
     "marks_were_used": "tasks.task",
     "meant_place": "call.wrong_names",
     "name_of_function": "tasks.task",
+    "name_of_need": "call.options",
     "prepare": "call.prepared",
     "results_with_head_start": "call.loop_first",
     "run_in_loop": "call.plain_loop",

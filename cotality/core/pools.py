@@ -7,7 +7,8 @@ A `SharedPool` starts its workers when a call needs them, lends them to any numb
 calls at once, and ends them after `IDLE_SECONDS` without a call. Its `PoolStatus` says
 what the workers do. A call takes them from the ``with`` block around it, or from the
 `Lender` that it was given when it was prepared. The `world` says whether new workers
-would see something else than those that there are.
+would see something else than those that there are. How many there are to be is a
+`number_said` in either of two words.
 
 A library that schedules tasks itself has a `Crew` of such workers, for one call of its
 own: it hands over each `Portion` of tasks, which may be `Calls`, and has a report of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .utils._process.tasks.outcome import Portion
     from .utils._process.workers.enclosures import Lender
     from .utils._process.workers.shared_pool import IDLE_SECONDS, PoolStatus, SharedPool
-    from .utils._process.workers.warm_pools import world
+    from .utils._process.workers.warm_pools import number_said, world
 
 __all__ = [
     "IDLE_SECONDS",
@@ -39,6 +40,7 @@ __all__ = [
     "PoolStatus",
     "Portion",
     "SharedPool",
+    "number_said",
     "run_chunk",
     "world",
 ]
@@ -54,6 +56,7 @@ LATER = {
     "PoolStatus": "workers.shared_pool",
     "Portion": "tasks.outcome",
     "SharedPool": "workers.shared_pool",
+    "number_said": "workers.warm_pools",
     "run_chunk": "portions.chunk",
     "world": "workers.warm_pools",
 }

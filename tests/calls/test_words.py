@@ -59,15 +59,22 @@ def test_minus_one_is_all_cpus_for_a_pool_as_well() -> None:
 
 
 def test_a_pool_has_the_same_words() -> None:
-    """And refuses two of them."""
+    """Which may not contradict one another either."""
     report = RunReport()
     with worker_pool(workers=1):
         execute_tasks_in_parallel(TASKS, processes=True, report=report)
     assert report.workers == 1
 
+    with worker_pool(workers=1, max_workers=1):
+        pass
     with (
-        pytest.raises(ValueError, match=r"workers and max_workers.*got 1 and 2"),
+        pytest.raises(ValueError, match="workers=1 and max_workers=2 contradict"),
         worker_pool(workers=1, max_workers=2),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"^workers must be at least 1, got 0"),
+        worker_pool(workers=0),
     ):
         pass
 

@@ -450,6 +450,7 @@ def test_no_result_and_no_exception_of_a_handler_costs_its_worker() -> None:
 
 def test_a_data_frame_is_no_list_of_results_and_no_list_of_items() -> None:
     """Looping over it gives the names of its columns, which nobody means."""
+    one = "Send it as one item"
     pd = pytest.importorskip("pandas")
 
     async def run() -> None:
@@ -458,10 +459,10 @@ def test_a_data_frame_is_no_list_of_results_and_no_list_of_items() -> None:
                 await flow(1)
             frame = pd.DataFrame({"a": [1], "b": [2]})
             given: list[tuple[Any, str]] = [
-                (frame, "a DataFrame these are columns"),
-                ({"a": 1}, "a dict these are keys"),
-                ("ab", "a str these are single characters"),
-                (5, "must be an iterable"),
+                (frame, f"(?s)a DataFrame, .*would be the names of its columns. {one}"),
+                ({"a": 1}, f"a mapping, got .* would be its keys. {one}"),
+                ("ab", f"a text, got 'ab': .* would be single characters. {one}"),
+                (5, "items must be an iterable, got 5"),
             ]
             for items, said in given:
                 with pytest.raises(TypeError, match=said):

@@ -22,7 +22,7 @@ from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.stores import KINDS, store_of
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -36,18 +36,13 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
     return name
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=KINDS)
 def store(
     request: pytest.FixtureRequest,
     engine: EngineName,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('engine')}/jobs.db"
-        return
-    if binaries() is None:
-        pytest.skip("needs the programs of PostgreSQL, such as initdb")
-    with postgres() as url:
+    with store_of(request.param, tmp_path_factory.mktemp("engine")) as url:
         yield url
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from cotality.jobs import Jobs, JobStatus
 from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Raised, Ticket
 from cotality.jobs._jobs.store.schema import VERSION
-from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.at_once import at_once
+from tests.kit.stores import KINDS, store_of
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -25,14 +25,9 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/jobs.db"
-        return
-    if binaries() is None:
-        pytest.skip("needs the programs of PostgreSQL, such as initdb")
-    with postgres() as made:
+    with store_of(request.param, tmp_path) as made:
         yield made
 
 
@@ -57,23 +52,9 @@ def test_its_jobs_are_there_and_new_ones_are_told_more_of(url: str) -> None:
         handle = old.job(add).enqueue_sync(1, 2)
         make_old(old)
 
-    together = threading.Barrier(4)
-    errors: list[BaseException] = []
-
-    def prepare() -> None:
-        with Jobs(url) as jobs:
-            together.wait(LONG_S)
-            try:
-                jobs.prepare()
-            except BaseException as error:
-                errors.append(error)
-
-    threads = [threading.Thread(target=prepare) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    with ExitStack() as programs:
+        several = [programs.enter_context(Jobs(url)) for _ in range(4)]
+        at_once(*(jobs.prepare for jobs in several))
 
     with Jobs(url) as jobs:
         assert versions(jobs) == [VERSION]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from cotality.jobs import JobFailedError, JobStatus
 from cotality.jobs._jobs.cli.command_line import main
 from cotality.jobs.feeds import Feeds
 from cotality.jobs.webhooks import (
-    Answer,
     Event,
     Message,
     Receiver,
@@ -29,6 +27,7 @@ from tests.jobs.hooked import hook
 from tests.jobs.pattern_jobs import SECRET, PatternJobs
 from tests.jobs.test_webhooks_in import standard
 from tests.jobs.workers import WorkerProgram
+from tests.kit.at_once import at_once
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
 
@@ -129,21 +128,12 @@ def test_a_hundred_times_the_same_event(shop: PatternJobs) -> None:
 
     receiver = Receiver(StandardWebhook([SECRET], now=lambda: 1_800_000_000), store)
     body = json.dumps({"id": "pay-1"}).encode()
-    answers = list[Answer]()
-    together = threading.Barrier(10)
 
-    def send() -> None:
-        together.wait(LONG_S)
+    def send() -> list[int]:
         headers = standard(body, SECRET)
-        answers.extend(receiver.answer(headers, body) for _ in range(10))
+        return [receiver.answer(headers, body).status for _ in range(10)]
 
-    threads = [threading.Thread(target=send) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [each.status for each in answers] == [200] * 100
+    assert at_once(*[send] * 10) == [[200] * 10] * 10
     handle = shop.jobs.handle("standard:msg_1")
     assert handle.result_sync(LONG_S) == "paid pay-1"
     assert len(shop.jobs.list(name="tests.jobs.pattern_jobs.process_payment")) == 1

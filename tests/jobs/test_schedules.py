@@ -16,7 +16,7 @@ from cotality.jobs._jobs.api.scheduled import Ticks
 from cotality.jobs._jobs.schedules.loop import ScheduleLoop
 from cotality.jobs._jobs.store import ticks
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.postgres import postgres
 
 pytest.importorskip("sqlalchemy", reason="the extra of jobs is not installed")
 pytest.importorskip("cronsim", reason="the extra of jobs is not installed")
@@ -40,9 +40,6 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    if binaries() is None:
-        pytest.skip("needs the programs of PostgreSQL, such as initdb")
-    pytest.importorskip("psycopg", reason="the extra of PostgreSQL is not installed")
     with postgres() as url:
         yield url
 

@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,6 +35,7 @@ from cotality.jobs._jobs.engines.choosing import EngineName
 from cotality.jobs._jobs.store import database, workers
 from cotality.jobs._jobs.store.slots import folder_of
 from tests.jobs.tickets import ticket_of
+from tests.kit.at_once import at_once
 from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
 
@@ -126,19 +129,13 @@ def test_an_id_gives_the_same_job_for_ever(jobs: Jobs) -> None:
 def test_of_many_at_once_one_makes_the_job(jobs: Jobs) -> None:
     """A hundred callers, half of them with a key, the others with an id."""
     jobs.prepare()
-    job, start, found = jobs.job(send), threading.Barrier(20), []
+    job = jobs.job(send)
 
-    def call(number: int) -> None:
-        start.wait()
-        for _ in range(5):
-            of = job.using(key="k") if number % 2 else job.using(job_id="i")
-            found.append((number % 2, of.enqueue_sync(number).id))
+    def call(number: int) -> list[tuple[int, str]]:
+        of = job.using(key="k") if number % 2 else job.using(job_id="i")
+        return [(number % 2, of.enqueue_sync(number).id) for _ in range(5)]
 
-    threads = [threading.Thread(target=call, args=(i,)) for i in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = [*chain(*at_once(*(partial(call, number) for number in range(20))))]
 
     assert len(found) == 100
     assert len(set(found)) == len(jobs.list()) == 2

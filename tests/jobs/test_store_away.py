@@ -22,7 +22,7 @@ from tests.jobs.tickets import ticket_of
 from tests.jobs.workers import TARGET
 from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import Server, binaries, postgres_server
+from tests.kit.postgres import Server, postgres_server
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -30,8 +30,6 @@ pytestmark = pytest.mark.one_python
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    if binaries() is None:
-        pytest.skip("needs the programs of PostgreSQL, such as initdb")
     with postgres_server() as made:
         yield made
 

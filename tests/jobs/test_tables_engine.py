@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from cotality.jobs._jobs.engines.protocol import Limits
 from cotality.jobs._jobs.store import moves
 from cotality.jobs._jobs.store.moves import Placed, Ticket, execute
 from tests.jobs.engines import OURS, broker_for
+from tests.kit.at_once import at_once
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import Server, binaries, postgres_server
+from tests.kit.postgres import Server, postgres_server
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.one_python
@@ -54,8 +56,6 @@ def base(url: str, engine: EngineName, broker: str | None) -> Iterator[Base]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    if binaries() is None:
-        pytest.skip("needs the programs of PostgreSQL, such as initdb")
     with postgres_server() as made:
         yield made
 
@@ -208,7 +208,7 @@ def test_many_keys_in_any_order(
     jobs = Jobs(server.url)
     job = jobs.job(unique=lambda number: f"{number}")(work)
     jobs.prepare()
-    both, errors = threading.Barrier(2), list[Exception]()
+    both = threading.Barrier(2)
     right = moves.add
 
     def add(*args: Any) -> bool:
@@ -219,22 +219,10 @@ def test_many_keys_in_any_order(
             pass
         return added
 
-    def enqueue(numbers: list[int]) -> None:
-        try:
-            job.enqueue_many_sync([(number,) for number in numbers])
-        except StoreError as error:
-            errors.append(error)
-
     monkeypatch.setattr(moves, "add", add)
-    threads = [
-        threading.Thread(target=enqueue, args=[numbers]) for numbers in ([1, 2], [2, 1])
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    orders = [(1,), (2,)], [(2,), (1,)]
+    at_once(*(partial(job.enqueue_many_sync, order) for order in orders))
 
-    assert errors == []
     assert len(jobs.list()) == 2
     jobs.close()
 

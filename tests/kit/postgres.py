@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -54,7 +56,10 @@ class Server:
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:
-    """A server that runs, and is gone afterwards."""
+    """A server that runs, and is gone afterwards; skips the test if there is none."""
+    if binaries() is None:
+        pytest.skip("needs the programs of PostgreSQL, such as initdb")
+    pytest.importorskip("psycopg", reason="the extra of PostgreSQL is not installed")
     # Not among the folders of pytest: another user has to be able to get there.
     folder = Path(tempfile.mkdtemp(prefix="cotality-postgres-"))
     server = Server(folder)

@@ -11,6 +11,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
+from cotality.core.utils._process.pickling import common_parts
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -323,6 +324,14 @@ def test_a_large_part_that_shares_nothing_is_packed_once(counted: Counted) -> No
     execute_tasks_in_parallel(tasks, 1, True)
 
     assert Counted.pickled == 1
+
+
+def test_what_hangs_together_is_found_in_one_walk() -> None:
+    """A chain is not walked again for each of many globals that are in it."""
+    leader = {n: max(0, n - 1) for n in range(1000)}
+
+    assert common_parts.top(leader, 999) == 0
+    assert set(leader.values()) == {0}
 
 
 def test_a_function_that_shares_nothing_is_packed_once(counted: Counted) -> None:

@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from cotality.core.utils._process.workers import endings
 from cotality.core.utils._process.workers.watching import starts
 from cotality.core.utils.process import (
+    IsolatedProcessPoolExecutor,
     Task,
     WorkerCrashedError,
     WorkerStartError,
@@ -236,6 +239,94 @@ def test_an_initializer_that_kills_every_fork_server(
         pytest.raises(WorkerStartError, match=r"^3 .*fork server .* was killed"),
     ):
         execute_tasks_in_parallel([Task.of(pow, 2, 5)], 1, True)
+
+
+# A fork server that tells late how a worker has ended.
+
+
+@pytest.fixture
+def held_up() -> Iterator[Callable[[IsolatedProcessPoolExecutor], int]]:
+    """Stops the fork server of an executor, as a busy machine does for a while."""
+    servers: list[int] = []
+
+    def hold_up(executor: IsolatedProcessPoolExecutor) -> int:
+        server = executor.submit(os.getppid).result(LONG_S)
+        servers.append(server)
+        os.kill(server, signal.SIGSTOP)
+        return server
+
+    yield hold_up
+    for server in servers:
+        os.kill(server, signal.SIGCONT)
+
+
+def end_by(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="others do not show what was not collected"
+)
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("end", "number", "code"), [(os._exit, 3, 3), (end_by, signal.SIGKILL, -9)]
+)
+def test_how_a_worker_has_ended_is_known_from_the_system(
+    end: Callable[[int], object],
+    number: int,
+    code: int,
+    held_up: Callable[[IsolatedProcessPoolExecutor], int],
+) -> None:
+    """Although the fork server has not collected it."""
+    with IsolatedProcessPoolExecutor(1) as executor:
+        held_up(executor)
+        error = executor.submit(end, number).exception(LONG_S)
+
+    assert isinstance(error, WorkerCrashedError)
+    assert error.exit_code == code
+
+
+@on_linux
+def test_a_fork_server_gets_time_to_tell(
+    held_up: Callable[[IsolatedProcessPoolExecutor], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes on when the end was seen, and what it says then counts."""
+    seen: list[int] = []
+
+    def is_gone_and_told_late(pid: int) -> bool:
+        is_gone = was_gone(pid)
+        if is_gone:
+            seen.append(pid)
+            os.kill(server, signal.SIGCONT)
+        return is_gone
+
+    was_gone = endings.is_gone
+    monkeypatch.setattr(endings, "is_gone", is_gone_and_told_late)
+    with IsolatedProcessPoolExecutor(1) as executor:
+        server = held_up(executor)
+        error = executor.submit(os._exit, 0).exception(LONG_S)
+
+    assert isinstance(error, WorkerCrashedError)
+    assert (error.exit_code, seen) == (0, [error.pid])
+
+
+@on_linux
+def test_a_fork_server_that_does_not_tell(
+    held_up: Callable[[IsolatedProcessPoolExecutor], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error says that this is the reason why nothing is known."""
+    monkeypatch.setattr(endings, "PATIENCE", 0.0)
+    with IsolatedProcessPoolExecutor(1) as executor:
+        held_up(executor)
+        error = executor.submit(os._exit, 0).exception(LONG_S)
+
+    assert isinstance(error, WorkerCrashedError)
+    assert error.exit_code is None
+    assert "the fork server that it was started from has not told it" in str(error)
 
 
 @pytest.mark.one_python

@@ -32,6 +32,7 @@ from cotality.tuning import (
     managed_pool,
     shutdown_global_pool_manager,
 )
+from tests.kit.at_once import at_once
 from tests.kit.helpers import (
     Gate,
     Marks,
@@ -410,14 +411,8 @@ def test_shutdown_ends_calls_that_take_too_long(
 def test_all_get_the_same_global_manager(global_manager: PoolManager) -> None:
     """Also those who ask at the same time, from several threads."""
     shutdown_global_pool_manager()
-    barrier = threading.Barrier(10)
 
-    def get(_: int) -> PoolManager:
-        barrier.wait(LONG_S)
-        return get_global_pool_manager()
-
-    with ThreadPoolExecutor(10) as threads:
-        managers = {*threads.map(get, range(10))}
+    managers = {*at_once(*[get_global_pool_manager] * 10)}
 
     assert managers == {get_global_pool_manager()}
     assert global_manager not in managers

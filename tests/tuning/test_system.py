@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from pathlib import Path
 
 import psutil
@@ -32,6 +31,7 @@ from cotality.tuning.system import (
     get_memory_pressure,
     physical_cores,
 )
+from tests.kit.at_once import at_once
 from tests.kit.machines import make_machine, v1, v2, write
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="paths as Linux has them")
@@ -227,21 +227,8 @@ def test_a_load_is_between_0_and_1(
 def test_several_threads_may_ask() -> None:
     """At the same time, also when it is asked for the first time."""
     meter = LoadMeter()
-    together = threading.Barrier(4)
-    loads: list[float] = []
 
-    def ask() -> None:
-        together.wait()
-        loads.append(meter.load())
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert all(0 <= load <= 1 for load in loads)
-    assert len(loads) == 4
+    assert all(0 <= load <= 1 for load in at_once(*[meter.load] * 4))
 
 
 def test_elsewhere_psutil_is_asked(

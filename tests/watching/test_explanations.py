@@ -81,6 +81,25 @@ def test_tiny_tasks() -> None:
     )
 
 
+@pytest.mark.parametrize("queued", [0.0, 0.18])
+def test_tiny_tasks_on_a_busy_machine(queued: float) -> None:
+    """They are not to blame for what the driving thread waits for a CPU."""
+    in_thread = Clues(queued=0.0, in_thread=True)
+    run = MadeUpRun(
+        workers=2, kind="threads", total=20, lasts=1.0, waits_because=Doing.READING
+    )
+    for number in range(20):
+        run.driver(Doing.OWN_WORK, number / 20, 0.01)
+        run.portion("ab"[number % 2], number / 20 + 0.01, [1e-6], clues=in_thread)
+    report = run.end()
+    report.seen.driver_queued = queued
+
+    first, *others = report.explain().split("\n\n")
+
+    assert first.startswith("Workers waited for input")
+    assert any("The tasks are tiny" in text for text in others) == (queued == 0.0)
+
+
 def test_one_straggler() -> None:
     """A task that runs alone at the end is named, with the time the others waited."""
     run = MadeUpRun(workers=3, total=7, lasts=10.0, waits_because=Doing.ALL_OUT)

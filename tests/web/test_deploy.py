@@ -29,7 +29,7 @@ from cotality.web import Settings
 from cotality.web._web.work.queues import COMPARISONS, SAMPLES, TASKS
 from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.postgres import postgres
 from tests.kit.programs import is_alive
 from tests.kit.redis_server import redis_server
 from tests.web.servers import Server, indexes_of
@@ -233,7 +233,6 @@ def has_begun_it(worker: psutil.Process) -> bool:
 
 
 @pytest.mark.alone
-@pytest.mark.skipif(binaries() is None, reason="needs postgresql")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_plain_commands_outlive_one_of_two_workers(tmp_path: Path) -> None:
     """With real servers; all ends with one signal, and the task was done by then."""

@@ -38,7 +38,7 @@ from cotality.web._web.work.keeping import Keeper
 from cotality.web._web.work.orders import recipe_of
 from tests.jobs.workers import WorkerProgram
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.postgres import postgres
 from tests.kit.redis_server import redis_to_kill
 
 pytestmark = pytest.mark.one_python
@@ -838,7 +838,6 @@ def test_a_process_that_is_killed_is_told(
         assert "a process has died at an item, which was done again" in found.message
 
 
-@pytest.mark.skipif(binaries() is None, reason="there is no PostgreSQL here")
 def test_a_server_may_be_store_and_database(tmp_path: Path) -> None:
     """With two desks, and nothing in files but locks."""
     with postgres() as url:

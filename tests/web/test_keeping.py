@@ -23,6 +23,7 @@ from cotality.web._web.models.kinds import TaskStatus, TaskType
 from cotality.web._web.parts.items import close_parts, do_item
 from cotality.web._web.parts.recipe import Recipe
 from cotality.web._web.work import keeping, silence
+from cotality.web._web.work import process as process_module
 from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.keeping import Keeper, taken
 from cotality.web._web.work.process import WorkerProcess, environment
@@ -367,17 +368,21 @@ def hear(keeper: Keeper, clock: Clock, *told: bool | None) -> None:
             clock.now += 10
 
 
+@pytest.fixture
+def sleepers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All workers sleep and hear nothing, and get little time to end."""
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(process_module, "command", lambda settings: sleeper)
+    monkeypatch.setattr(process_module, "TO_END_S", 0.1)
+
+
+@pytest.mark.usefixtures("sleepers")
 def test_a_worker_that_is_halted_is_killed_and_another_one_started(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It never ends by itself. While nobody knows, or before it serves, it may live."""
-    from cotality.web._web.work import process as process_module
-
-    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(process_module, "command", lambda settings: sleeper)
-    monkeypatch.setattr(process_module, "TO_END_S", 0.1)
     clock = Clock()
     monkeypatch.setattr(silence, "time", clock)
     keeper = Keeper(Settings(state_dir=tmp_path, grace_s=0.1))
@@ -407,17 +412,11 @@ def test_a_worker_that_is_halted_is_killed_and_another_one_started(
     keeper.keep()
 
 
+@pytest.mark.usefixtures("sleepers")
 def test_a_worker_that_does_not_end_is_killed(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So that the end of the service is not held up for ever."""
-    from cotality.web._web.work import process as process_module
-
-    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(process_module, "command", lambda settings: sleeper)
-    monkeypatch.setattr(process_module, "TO_END_S", 0.1)
     settings = Settings(state_dir=tmp_path, grace_s=0.1)
     lock = taken(settings)
     assert lock is not None

@@ -20,7 +20,7 @@ from cotality.web._web.parts.database import SENSORS, Measurements
 from cotality.web._web.parts.items import close_parts, do_item
 from cotality.web._web.parts.recipe import Recipe
 from cotality.web._web.parts.waiting import Fetched, finished, waits_at_all, waits_for
-from tests.kit.postgres import binaries, postgres_server
+from tests.kit.postgres import postgres_server
 from tests.kit.redis_server import RedisServer, redis_to_kill
 
 pytestmark = pytest.mark.one_python
@@ -109,7 +109,6 @@ def test_a_sensor_without_a_row_is_told(url: str, tmp_path: Path) -> None:
     measurements.close()
 
 
-@pytest.mark.skipif(binaries() is None, reason="there is no PostgreSQL here")
 def test_a_server_gives_the_same_values_and_may_be_away(recipe: Recipe) -> None:
     """Its connections only read; one that has ended is made anew."""
     expected = [do_item(recipe, index) for index in SOME]

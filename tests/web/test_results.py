@@ -24,32 +24,27 @@ from cotality.web._web.work.functions import TaskJobs
 from cotality.web._web.work.portions import Portions
 from cotality.web._web.work.results import Results, SupersededError
 from cotality.web._web.work.rows import TaskRow
+from tests.kit.at_once import at_once
 from tests.kit.helpers import wait_until
 from tests.kit.limits import LONG_S
-from tests.kit.postgres import binaries, postgres
+from tests.kit.stores import KINDS, store_of
 
 pytestmark = pytest.mark.one_python
 
 ID = "task_00000000_1"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=KINDS)
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], str]]:
-    """Makes an empty store of each kind, and gives its URL."""
-    if request.param == "sqlite":
-        yield lambda: f"sqlite:///{tmp_path_factory.mktemp('store')}/tasks.db"
-        return
-    if binaries() is None:
-        pytest.skip("there is no PostgreSQL here")
-    with postgres() as url:
-        yield lambda: url
+) -> Iterator[str]:
+    with store_of(request.param, tmp_path_factory.mktemp("store")) as url:
+        yield url
 
 
 @pytest.fixture
-def results(store: Callable[[], str], tmp_path: Path) -> Iterator[Results]:
-    tasks = TaskJobs(Settings(state_dir=tmp_path, store_url=store()))
+def results(store: str, tmp_path: Path) -> Iterator[Results]:
+    tasks = TaskJobs(Settings(state_dir=tmp_path, store_url=store))
     tasks.results.prepare()
     with tasks.jobs.transaction() as connection:
         for table in ("tasks", "portions", "figures"):
@@ -151,22 +146,15 @@ def test_what_nobody_wants_is_not_stored(results: Results) -> None:
 def test_a_portion_is_added_once(results: Results) -> None:
     """Two that want to add the same do not add it twice."""
     row = added(results)
-    ready, lost = threading.Barrier(4), list[Exception]()
 
-    def add() -> None:
-        ready.wait(LONG_S)
+    def is_added() -> bool:
         try:
             results.add_portion(row, done(*range(10)))
-        except SupersededError as error:
-            lost.append(error)
+        except SupersededError:
+            return False
+        return True
 
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-
-    assert len(lost) == 3
+    assert sorted(at_once(*[is_added] * 4)) == [False, False, False, True]
     assert results.items(ID, 0, 100) == done(*range(10))
 
 

@@ -179,8 +179,8 @@ class Calls(Generic[In, Out]):
 
         Raises:
             Exception: As for one item.
-            TypeError: *items* are none, or their items would be letters, keys or the
-                names of columns.
+            TypeError: *items* are none, or they are a mapping, a text or a data frame,
+                whose items would be keys, characters or columns.
             ValueError: Another *on_error*.
         """
         if on_error not in ("raise", "return"):
@@ -218,11 +218,13 @@ class Calls(Generic[In, Out]):
         Raises:
             TypeError: As by `map`, by the call itself.
         """
-        from .many import checked_items, outcomes
+        from cotality.core.calls import data_to_read
+
+        from .many import AS_ONE, outcomes
 
         return outcomes(
             self._connections(),
-            checked_items(items),
+            data_to_read(items, "items", way_out=AS_ONE),
             timeout=checked_timeout(timeout),
             priority=priority,
             ordered=ordered,

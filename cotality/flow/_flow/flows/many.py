@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from time import perf_counter, time
-from typing import Any, cast
+from typing import Any
 
-from cotality._kit.data_frames import is_data_frame
-from cotality._kit.safe_text import shortened
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils.process import Outcome, Task
 from cotality.flow._flow.clients.in_loop import Call, LoopConnection
@@ -17,9 +15,10 @@ from cotality.flow._flow.wire.frames import END
 
 from .connections import Connections, check_priority
 
-SHOWN = 60  # characters of what was given
 WINDOW = 256  # items on their way, or fewer if fewer may wait
 MOST_BYTES = 256 * 1024 * 1024  # of items on their way; one may have more
+# What to do with a mapping, a text or a data frame.
+AS_ONE = "Send it as one item, or give a list of the items that you mean."
 
 
 class Sent:
@@ -59,31 +58,6 @@ class Sent:
                     raise
                 outcome.error = error
         return outcome
-
-
-def checked_items(items: object) -> Iterable[Any]:  # Any: of any type
-    """*items*, if looping over them gives what somebody means who sends them.
-
-    Raises:
-        TypeError: They are none, or what comes is something else.
-    """
-    kind, surprise = type(items).__name__, None
-    if isinstance(items, Mapping):
-        surprise = "keys: say list(d) or d.values()"
-    elif isinstance(items, str | bytes | bytearray):
-        surprise = "single characters: send it as one item, or say list(text)"
-    elif is_data_frame(items):
-        surprise = (
-            "columns: send it as one item, or say what its rows are, such as "
-            "frame.to_dict('records') of pandas"
-        )
-    elif not hasattr(items, "__iter__") and not hasattr(items, "__getitem__"):
-        raise TypeError(f"items must be an iterable, got {shortened(items, SHOWN)}")
-    if surprise is not None:
-        raise TypeError(
-            f"items must be an iterable of items, and of a {kind} these are {surprise}"
-        )
-    return cast("Iterable[Any]", items)
 
 
 def through_flow(item: Any) -> Any:  # Any: stands for a whole flow

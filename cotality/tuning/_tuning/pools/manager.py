@@ -16,15 +16,11 @@ from cotality.core.calls import (
     checked_seconds,
     takes_options_without,
 )
-from cotality.core.machine import after_fork, checked_max_workers
-from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool
+from cotality.core.machine import after_fork
+from cotality.core.pools import IDLE_SECONDS, PoolStatus, SharedPool, number_said
 from cotality.tuning._tuning.work import calling
 from cotality.tuning._tuning.work.calling import call_for
-from cotality.tuning._tuning.work.choice import (
-    PARAMETERS,
-    PLACES_SAID,
-    contradiction,
-)
+from cotality.tuning._tuning.work.choice import PARAMETERS, PLACES_SAID
 from cotality.tuning._tuning.work.options import WorkerOptions
 from cotality.tuning._tuning.work.work import Work
 
@@ -40,15 +36,6 @@ SHUT_DOWN = (
 NEED_OWN_WORKERS = ("initializer", "initargs", "max_tasks_per_worker")
 
 public = public_in("cotality.tuning")
-
-
-def number_said(workers: int | None, max_workers: int | None) -> int | None:
-    """How many there may be, by either word; None if neither says so."""
-    if workers is None:
-        return max_workers
-    if max_workers not in (None, workers):
-        raise ValueError(contradiction("workers", workers, "max_workers", max_workers))
-    return checked_max_workers(workers, "workers")
 
 
 @public

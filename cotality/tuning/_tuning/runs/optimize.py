@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from cotality._kit.public import public_in
 from cotality.core.calls import (
-    NEEDS_PROCESSES,
     TasksOver,
     can_be_read_once,
     checked_flag,
     checked_options,
+    name_of_need,
     takes_options_without,
 )
 from cotality.core.estimates import MANY, Figures, sample_of, start_of_processes
@@ -101,7 +101,7 @@ def optimize(
         return plan
     tasks = TasksOver(function, items, unpack=as_arguments)
     # With options that only processes can keep, remembered figures do not apply.
-    is_usual = NEEDS_PROCESSES.keys().isdisjoint(given)
+    is_usual = not name_of_need(given.get)
     kind = kind_of(items, as_arguments) if is_usual else None
     if kind is not None and not is_fresh:
         known = remembered(function, kind)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from cotality._kit.safe_text import shortened
 from cotality.core.calls import (
+    Said,
+    agreed,
     checked_count,
     checked_flag,
     checked_use_processes,
+    contradiction,
     count_from,
 )
 
@@ -107,12 +110,9 @@ class Choice(NamedTuple):
         self, given: dict[str, Any]
     ) -> tuple[int | None, object, dict[str, Any]]:  # Any: as above
         # Inline nothing keeps a limit of time; one worker process does.
-        needs_process = [
-            name
-            for name in ("timeout", "max_tasks_per_worker")
-            if given.get(name) is not None
-        ]
-        if needs_process:
+        from cotality.core.calls import name_of_need
+
+        if name_of_need(given.get):
             return 1, True, given
         return 1, False, {**given, "inline": True}
 
@@ -133,27 +133,17 @@ def in_own_words(
         ValueError: Two words contradict one another.
         TypeError: One is of the wrong type.
     """
-    workers = options.pop("workers", None)
-    if workers is not None:
-        if n_jobs is not None and n_jobs != workers:
-            raise ValueError(contradiction("workers", workers, "n_jobs", n_jobs))
-        n_jobs = checked_jobs(workers, "workers")
+    said = agreed(Said("workers", options.pop("workers", None)), Said("n_jobs", n_jobs))
+    jobs = checked_jobs(said.value, said.word)
     for word in ("processes", "use_processes"):
         processes = options.pop(word, None)
         if processes is None:
             continue
         name = PLACES[checked_use_processes(processes, word)]
         if executor not in (None, name):
-            raise ValueError(contradiction(word, processes, "executor", executor))
+            raise contradiction(Said(word, processes), Said("executor", executor))
         executor = name
-    return n_jobs, executor
-
-
-def contradiction(word: str, value: object, other: str, said: object) -> str:
-    return (
-        f"{word}={value!r} and {other}={said!r} contradict one another: leave out one "
-        f"of the two"
-    )
+    return jobs, executor
 
 
 def check_plan(plan: object) -> None:

@@ -95,10 +95,9 @@ class Work(NamedTuple):
         """The option that only worker processes can keep; empty if none is given."""
         if not self.options or self.options.get("inline"):
             return ""
-        from cotality.core.calls import NEEDS_PROCESSES
+        from cotality.core.calls import name_of_need
 
-        given = (each for each in NEEDS_PROCESSES if self.options.get(each) is not None)
-        return next(given, "")
+        return name_of_need(self.options.get)
 
     @property
     def planned(self) -> str:

@@ -11,7 +11,7 @@ from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.declared import Options
-from cotality.core.utils._process.call.options import NEEDS_PROCESSES
+from cotality.core.utils._process.call.options import name_of_need
 from cotality.core.utils._process.engine.delivery import in_list
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.rules.where_to_run import Figures, Place
@@ -53,7 +53,7 @@ class Trials:
 
     def run(self, figures: Figures) -> None:
         """Run the tasks on threads, and on processes if they can travel."""
-        if NEEDS_PROCESSES.keys().isdisjoint(self.options):
+        if not name_of_need(self.options.get):
             self.on_one_thread_and_several(figures)
         if figures.processes and not self.obstacle:
             self.on_warm_processes(figures)

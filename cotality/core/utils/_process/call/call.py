@@ -24,6 +24,7 @@ from cotality.core.utils._process.machine.environment import log_is_wanted
 from cotality.core.utils._process.machine.this_process import notice_fork
 from cotality.core.utils._process.tasks.checks import (
     OnError,
+    Said,
     checked_flag,
     checked_on_error,
     checked_tasks,
@@ -38,7 +39,7 @@ from .declared import Options, UseProcesses
 from .face import LISTS, Face
 from .open_backend import open_backend
 from .options import Checked, checked_options, is_ours
-from .words import Said, place_said, where_to_run, workers_said
+from .words import place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead

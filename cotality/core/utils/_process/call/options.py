@@ -76,8 +76,7 @@ class Checked(NamedTuple):
     @property
     def name_of_need(self) -> str:
         """The option that only our worker processes can keep; empty without one."""
-        given = (each for each in NEEDS_PROCESSES if getattr(self, each) is not None)
-        return next(given, "")
+        return name_of_need(partial(getattr, self))
 
     @property
     def needs_own_workers(self) -> bool:
@@ -89,6 +88,15 @@ NEEDS_PROCESSES = {
     "timeout": "a thread cannot be stopped",
     "max_tasks_per_worker": "threads do not leak",
 }
+
+
+def name_of_need(value_of: Callable[[str], object]) -> str:
+    """The option that only our worker processes can keep; empty without one.
+
+    Args:
+        value_of: Says what was given for an option; None if nothing was.
+    """
+    return next((each for each in NEEDS_PROCESSES if value_of(each) is not None), "")
 
 
 def checked_options(

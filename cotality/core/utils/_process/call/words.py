@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cotality._kit.records import NamedTuple
-from cotality.core.utils._process.tasks.checks import checked_use_processes
+from cotality.core.utils._process.tasks.checks import (
+    Said,
+    agreed,
+    checked_use_processes,
+    contradiction,
+)
 
 from .declared import UseProcesses
 
@@ -29,13 +33,6 @@ SYNONYMS = (
 )
 
 
-class Said(NamedTuple):
-    """What a caller has said, and in which word."""
-
-    word: str
-    value: object
-
-
 def workers_said(options: Mapping[str, object], max_workers: object) -> Said:
     """How many workers there are to be; None if nobody has said that.
 
@@ -44,9 +41,7 @@ def workers_said(options: Mapping[str, object], max_workers: object) -> Said:
     """
     said = Said("max_workers", max_workers)
     for word in ("workers", "max_workers", "n_jobs"):
-        value = options.get(word)
-        if value is not None:
-            said = agreed(said, Said(word, value))
+        said = agreed(said, Said(word, options.get(word)))
     return said
 
 
@@ -70,17 +65,6 @@ def place_said(options: Mapping[str, object], use_processes: object) -> Said:
             other = Said(word, checked_use_processes(value, word))
             said = other if is_unsaid else agreed(said, other)
     return said
-
-
-def agreed(first: Said, second: Said) -> Said:
-    if first.value is None:
-        return second
-    if first.value != second.value or type(first.value) is not type(second.value):
-        raise ValueError(
-            f"{first.word}={first.value!r} and {second.word}={second.value!r} "
-            f"contradict one another: leave out one of the two"
-        )
-    return second
 
 
 def where_to_run(
@@ -113,8 +97,5 @@ def where_to_run(
     if place.word == "processes" and place.value is False:
         is_said = True
     if is_said and place.value != meaning:
-        raise ValueError(
-            f"executor={executor!r} and {place.word}={place.value!r} contradict one "
-            f"another: leave out one of the two"
-        )
+        raise contradiction(Said("executor", executor), place)
     return None, meaning

@@ -45,9 +45,16 @@ def groups(picklers: Mapping[T, Iterable[Pickler]]) -> Iterator[list[T]]:
 
 
 def top(leader: dict[T, T], each: T) -> T:
-    while leader[each] != each:
-        each = leader[each]
-    return each
+    """The one at the top of a chain, whom all of the chain follow from then on.
+
+    So no chain is long when it is looked at again.
+    """
+    found = each
+    while leader[found] != found:
+        found = leader[found]
+    while each != found:
+        leader[each], each = found, leader[each]
+    return found
 
 
 def join(leader: dict[T, T], one: T, other: T) -> None:

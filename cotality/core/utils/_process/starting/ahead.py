@@ -6,7 +6,6 @@ processes takes for its imports. So both go on at once.
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from threading import Thread
 
@@ -21,7 +20,9 @@ def start_server() -> None:
     """
     if this_process.is_worker or getattr(sys, "frozen", False):
         return  # mostly it needs none; it may not be Python
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    from . import interpreter
+
+    if not interpreter.HAS_FORK_SERVER:
         return
     from . import fork_server, loading
 

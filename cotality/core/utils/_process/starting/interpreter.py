@@ -6,6 +6,7 @@ server, `sys.executable` is that program, which must not be started a second tim
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import sys
@@ -20,6 +21,9 @@ from cotality._kit.struck import is_of_a_signal
 from . import own_name
 
 util: Any = mp_util  # Any: typeshed leaves out what is used of it
+
+# Whether one of them can be a server that forks the others.
+HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 TRIAL_LIMIT = 20.0  # s that an interpreter may take to start, on a busy machine
 NAMED_LIKE_PYTHON = re.compile(r"(python|pypy|graalpy)", re.IGNORECASE)

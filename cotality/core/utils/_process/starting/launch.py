@@ -41,8 +41,6 @@ NO_PLACE_FOR_A_SOCKET = {
     for name in ("ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT")
 }
 
-HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
-
 
 class WorkerProcess(mp_process.BaseProcess):
     """A process from our own fork server, or else a fresh interpreter."""
@@ -53,7 +51,7 @@ class WorkerProcess(mp_process.BaseProcess):
     def _Popen(process_obj: Any) -> Any:  # noqa: N802  # multiprocessing's name; Any: its
         own_start.end_second_program(is_import=False)
         with main_module_left_out():
-            if HAS_FORK_SERVER:
+            if interpreter.HAS_FORK_SERVER:
                 try:
                     return from_fork_server(process_obj)
                 except OSError as error:

@@ -7,6 +7,8 @@ from os import PathLike
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from cotality._kit.records import NamedTuple
+
 from .seconds import checked_seconds as checked_seconds  # with the others
 from .task import ASYNC, LATER, Task, marks
 
@@ -101,6 +103,36 @@ def check_flags(function: object, what: str, wrong: int) -> None:
     from .async_function import check_flags_of
 
     check_flags_of(function, what, wrong)
+
+
+class Said(NamedTuple):
+    """What a caller has said, and in which of several words for it."""
+
+    word: str
+    value: object
+
+
+def agreed(first: Said, second: Said) -> Said:
+    """What both say, or one of them if the other says None.
+
+    Raises:
+        ValueError: They contradict one another.
+    """
+    if second.value is None:
+        return first
+    if first.value is None:
+        return second
+    if first.value != second.value or type(first.value) is not type(second.value):
+        raise contradiction(first, second)
+    return second
+
+
+def contradiction(first: Said, second: Said) -> ValueError:
+    """What to raise where two words do not say the same."""
+    return ValueError(
+        f"{first.word}={first.value!r} and {second.word}={second.value!r} contradict "
+        f"one another: leave out one of the two"
+    )
 
 
 def checked_count(name: str, count: object) -> int | None:

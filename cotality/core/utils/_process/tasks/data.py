@@ -29,7 +29,7 @@ class Surprise(NamedTuple):
 
 
 def data_to_read(
-    data: object, name: str, *, refuse: bool = True
+    data: object, name: str, *, refuse: bool = True, way_out: str = ""
 ) -> Iterable[Any]:  # Any: the items of any data
     """*data*, whose items are to be arguments.
 
@@ -38,13 +38,15 @@ def data_to_read(
         name: What the caller has called it.
         refuse: Whether items that surprise are an error. Otherwise it is a warning,
             for the functions that have always taken them.
+        way_out: How to say what is meant, where the options of the core do not hold.
 
     Raises:
         TypeError: It has no items, or they are not what somebody means who gives it.
     """
     surprise = surprise_of(data)
     if surprise is not None:
-        kind, items, way = surprise
+        kind, items, usual = surprise
+        way = way_out or usual
         shown = shortened(data, SHOWN)
         if refuse:
             raise TypeError(

@@ -42,6 +42,10 @@ SERVER_IS_LOST = (
     "ended with it. Usually the system killed it because memory ran out, or a person "
     "did. The next worker is started from a new one."
 )
+SERVER_IS_SILENT = (
+    "Its exit status is not known: the fork server that it was started from has not "
+    "told it in time. Perhaps that was stopped, or gets no signal of the end."
+)
 STATUS_IS_LOST = (
     "Its exit status is not known: something in this program ignores SIGCHLD, or "
     "collects the exit status of all child processes."
@@ -55,6 +59,7 @@ class Report:
     pid: int
     exit_code: int | None
     server_is_lost: bool  # its fork server had ended, and could not tell
+    server_is_silent: bool  # its fork server could have told, and has not
     reason: str | None  # why we ended it, if it was us
     written: str  # by `faulthandler`
     peak_memory: int
@@ -67,6 +72,7 @@ class Report:
             pid=worker.pid,
             exit_code=worker.ending.exit_code,
             server_is_lost=worker.ending.server_is_lost,
+            server_is_silent=worker.ending.server_is_silent,
             reason=worker.end_reason,
             written=worker.slot.take_stack(),
             peak_memory=max(worker.peak_memory, worker.slot.ledger.words[PEAK]),
@@ -122,6 +128,8 @@ class Report:
             return f"It was ended by {self.signal_name}. {cause}".rstrip()
         if self.server_is_lost:
             return SERVER_IS_LOST
+        if self.server_is_silent:
+            return SERVER_IS_SILENT
         if self.exit_code is None:
             return STATUS_IS_LOST
         cause = BY_CODE.get(self.exit_code, "Usually a call of os._exit().")

@@ -386,11 +386,11 @@ class WorkerHandle:
         """
         self.end_reason = self.end_reason or reason
         self.is_leaving = True
-        if not self.ending.has_come:  # else its number may be another's by now
-            self.signal_group()
+        self.signal_group()
 
     def signal_group(self) -> None:
-        signal_group_of(self.pid, self.process)
+        if self.ending.may_be_signalled:
+            signal_group_of(self.pid, self.process)
 
     def has_ended(self) -> bool:
         if self.sentinel is None and self.link_is_watched:  # Windows

@@ -96,7 +96,7 @@ class Hosted:
     def kill(self, reason: str) -> None:
         """End it and what it has started, with a signal that it cannot refuse."""
         self.reason = self.reason or reason
-        if not self._ending.has_come:  # else its number may be another's by now
+        if self._ending.may_be_signalled:
             signal_group_of(self.pid, self._process)
 
     def failure(
@@ -121,6 +121,7 @@ class Hosted:
             pid=self.pid,
             exit_code=self._ending.exit_code,
             server_is_lost=self._ending.server_is_lost,
+            server_is_silent=self._ending.server_is_silent,
             reason=self.reason,
             written=self._slot.take_stack(),
             peak_memory=0,

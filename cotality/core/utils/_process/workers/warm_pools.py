@@ -33,6 +33,7 @@ from cotality.core.utils._process.machine.cpus import (
 from cotality.core.utils._process.machine.this_process import after_fork, notice_fork
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.starting.measured import workers_are_measured
+from cotality.core.utils._process.tasks.checks import Said, agreed
 
 from . import at_exit, program_state
 from .enclosures import enclosed_by, inside
@@ -223,6 +224,17 @@ class Owned:
             pool.let_go()
 
 
+def number_said(workers: object, max_workers: object) -> int | None:
+    """How many workers either word says; None if neither does.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: The words contradict one another, or it is 0.
+    """
+    said = agreed(Said("workers", workers), Said("max_workers", max_workers))
+    return None if said.value is None else checked_max_workers(said.value, said.word)
+
+
 @public
 @around
 def worker_pool(
@@ -246,16 +258,11 @@ def worker_pool(
     pool. Several calls may use it at once.
     """
     notice_fork()
-    if workers is not None and max_workers is not None:
-        raise ValueError(
-            f"workers and max_workers are two words for one number: give one of them, "
-            f"got {workers!r} and {max_workers!r}"
-        )
-    max_workers = max_workers if workers is None else workers
-    if max_workers is None:
-        max_workers = default_workers(True, this_process.is_worker)
+    number = number_said(workers, max_workers)
+    if number is None:
+        number = default_workers(True, this_process.is_worker)
     plan = WorkerPlan(default_context(), checked_initializer(initializer, initargs))
-    owned = Owned(Pool(checked_max_workers(max_workers), plan, for_calls=True))
+    owned = Owned(Pool(number, plan, for_calls=True))
     try:
         with enclosed_by(owned.pool):
             yield

@@ -65,6 +65,11 @@ def around(case: Case) -> float:
     return idle + case.costs.idle_in(Doing.TELLING) * others_part(case)
 
 
+def without_cpu(case: Case) -> float:
+    """Seconds of workers, at most, in which the driving thread wanted a CPU."""
+    return case.seen.driver_queued * case.report.workers
+
+
 def has_the_report(case: Case) -> bool:
     """Whether a cause of these includes the time in which the report was told.
 
@@ -85,7 +90,8 @@ def tiny_tasks(case: Case) -> Finding | None:
     """Handing tasks out and back took longer than running them."""
     report = case.report
     mean = report.task_seconds / report.runs
-    lost = around(case)
+    # On a busy machine the driving thread comes late, however large the tasks are.
+    lost = max(0.0, around(case) - without_cpu(case))
     each = lost / report.runs
     if not is_tiny(case) or each < mean or report.runs <= report.workers:
         return None
@@ -209,7 +215,7 @@ def queues(case: Case) -> tuple[float, float] | None:
     if not seen.portions or seen.unqueued:
         return None
     queued = seen.queued
-    waiting = min(starved(case), seen.driver_queued * len(case.threads))
+    waiting = min(starved(case), without_cpu(case))
     lock = Lock(case)
     if lock.is_contended:
         others = queued - seconds_in(case.threads, "queue_seconds")
