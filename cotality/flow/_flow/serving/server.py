@@ -49,11 +49,11 @@ class FlowServer(Generic[In, Out]):
     """Serves a flow at a Unix socket, for any number of programs of this user.
 
     The server is a process of its own, which keeps the router and the workers of the
-    flow alive. It ends with the program that has started it, however that ends.
+    flow alive. It ends with the program that started it, however that ends.
 
     Attributes:
-        path: Of the socket, which only this user can open.
-        pid: Of the process that keeps the router.
+        path: The path of the socket, which only this user can open.
+        pid: The id of the process that keeps the router.
     """
 
     path: Path
@@ -109,21 +109,21 @@ class FlowServer(Generic[In, Out]):
     ) -> FlowServer[A, B]:
         """Serve *flow*, and return once every step has a worker that is ready.
 
-        ``COTALITY_FLOW_SOCKET`` is set to the path for this program and its children,
+        For this program and its children, ``COTALITY_FLOW_SOCKET`` is set to the path,
         where a `FlowClient` finds it.
 
         Args:
-            flow: One that does not run otherwise.
-            socket: Where; None for a place of its own in the runtime folder of the
-                user. The folder has to belong to this user alone, and is made if it is
-                not there.
+            flow: A flow that does not run otherwise.
+            socket: The path of the socket; None makes one in the runtime folder of the
+                user. The folder has to belong to this user alone, and is created if it
+                is missing.
             allow_uids: The users that may connect; None for this one.
-            timeout: How many seconds the start may take; None is for ever.
+            timeout: How many seconds the start may take; None sets no limit.
 
         Raises:
             WorkerStartError: The handler of a step could not start.
-            FlowError: A flow is served at that socket already.
-            PermissionError: Others could change what is in its folder.
+            FlowError: Another flow is served at that socket already.
+            PermissionError: Other users could change the content of its folder.
             TimeoutError: It took too long.
         """
         return FlowServer(flow, socket, allow_uids=allow_uids, timeout=timeout)
@@ -167,9 +167,9 @@ class FlowServer(Generic[In, Out]):
                 return messages[0]
 
     def stop(self, grace: float = 5.0) -> None:
-        """End it: what waits fails, and what is handled has *grace* seconds.
+        """End the server: waiting items fail, those being handled get *grace* seconds.
 
-        Does nothing in a fork of the program that has started it.
+        It does nothing in a fork of the program that started the server.
         """
         if self._is_stopped or self._owner != os.getpid():
             return

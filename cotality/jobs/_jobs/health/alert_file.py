@@ -30,7 +30,7 @@ class AlertMemory(Protocol):
 
 @public
 class AlertFile:
-    """Keeps them in the SQLite file *path*, over restarts and for all processes."""
+    """Remembers alerts in the SQLite file *path*, for all processes and restarts."""
 
     path: str
 
