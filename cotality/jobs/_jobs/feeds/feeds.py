@@ -1,10 +1,10 @@
 """Who gets which post, and what a user reads.
 
-Most authors have few followers: a post of theirs is written into the feed of each, and
-reading is one look. The post of somebody with very many is held with its author, and
-who reads fetches it. Which of the two it was is a matter of each post, decided when it
-is delivered and found again where it was put. So nothing depends on how many followers
-an author has when somebody reads.
+Most authors have few followers: their posts are written into the feed of each follower,
+and reading is one query. The posts of an author with very many followers are stored
+with the author, and looked up at each read. This is decided for each post when it is
+delivered, and a read looks in both places. So a read does not depend on how many
+followers an author has by then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which alerts have been told, in a file that all who look share."""
+"""Which alerts have been told, in a file that all processes share."""
 
 from __future__ import annotations
 

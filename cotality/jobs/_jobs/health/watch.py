@@ -34,7 +34,7 @@ class Past:
     unserved_since: float | None = None
 
     def growth(self, dead: int, now: float, within_s: float) -> int:
-        """By how much the dead letters have become more within so many seconds."""
+        """How many dead letters have come within the last *within_s* seconds."""
         # The last look before that stays: it says how many there were at its begin.
         while len(self.dead) > 1 and self.dead[1][0] <= now - within_s:
             self.dead.popleft()

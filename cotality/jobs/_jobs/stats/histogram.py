@@ -89,7 +89,7 @@ def place_of(seconds: float) -> int:
 
 
 def histogram_of(counts: Sequence[tuple[int, int, float]]) -> Histogram:
-    """The one that has so many at each place, of so many seconds together."""
+    """The histogram of *counts*: places, how many are there, and their seconds."""
     found = [0] * (len(BOUNDS) + 1)
     for place, count, _ in counts:
         found[min(place, len(BOUNDS))] += count

@@ -1,9 +1,9 @@
 """The tickets of jobs as rows: each waits, or a worker has it, or it is gone.
 
-Whoever takes some does so in a transaction of its own, in which it counts what runs and
-what has started lately. On SQLite that has the lock on the file. On Postgres workers
-pass over the rows that another one is just taking, and wait for each other only at a
-queue that has limits.
+A worker takes tickets in a transaction of its own, in which it counts the jobs that run
+and those that started lately. On SQLite, this transaction has the lock on the file. On
+Postgres, a worker skips rows that another one is just taking; workers wait for each
+other only at a queue that has limits.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Wish:
         queue: Its name.
         most: How many tickets.
         concurrency: How many of the queue all workers may have; None for any number.
-        rate: How many may start in so many seconds; None for any number.
+        rate: How many may start in any period of some seconds; None for any number.
     """
 
     queue: str

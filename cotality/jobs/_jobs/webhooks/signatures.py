@@ -1,8 +1,8 @@
 """Who has signed a webhook, and when.
 
-Each kind takes several secrets, so that an old and a new one are valid side by side as
-long as the sender is being changed. All of them are compared, in a time that does not
-depend on what is equal.
+Each kind takes several secrets, so that an old and a new one are valid side by side
+while the sender changes. All are compared, in a time that does not depend on which one
+is right.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Requests to URLs that strangers have chosen, which must not lead into our network.
 
-The name is looked up once. All addresses it has must be public, and the connection goes
-to one of those that were looked at: who answers for the name has no second chance to
-give another one. TLS and the header Host have the name all the same.
+The name is looked up once. All its addresses must be public, and the connection goes to
+one of those that were checked: a name server has no second chance to give another one.
+TLS and the header Host still use the name.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Desk:
         return await loop.run_in_executor(threads, lambda: do(*args, **kwargs))
 
     async def repeated(self, do: Callable[[], None], seconds: float) -> None:
-        """Now, and again after about so many seconds."""
+        """Call *do* now, and again about every *seconds*."""
         while True:
             try:
                 await self.in_thread(do)
