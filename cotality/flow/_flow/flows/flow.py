@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from copy import copy
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from cotality._kit.public import public_in
 from cotality.core.hosting import LinkEnd
-from cotality.core.machine import after_fork, notice_fork
+from cotality.core.machine import after_fork, at_exit, notice_fork
 from cotality.flow._flow.clients.entrance import ByIntake
 from cotality.flow._flow.errors.errors import FlowStoppedError
 from cotality.flow._flow.keeping.keeper import Keeper
@@ -376,7 +375,7 @@ class Run:
         self.is_closed = False
         self.thread.start()
         running.add(self)
-        see_to_exit()
+        at_exit(stop_all)
 
     @property
     def has_ended(self) -> bool:
@@ -411,19 +410,10 @@ class Run:
 
 # Until they are stopped, also if nobody has a reference to their flow any more.
 running: set[Run] = set()
-sees_to_exit = False
-
-
-def see_to_exit() -> None:
-    """Registered late, so that it comes before what `multiprocessing` does then."""
-    global sees_to_exit
-    if not sees_to_exit:
-        sees_to_exit = True
-        atexit.register(stop_all)
 
 
 def stop_all() -> None:
-    notice_fork()
+    """At the end of the program."""
     for run in list(running):
         if run.pid == os.getpid():
             run.stop(EXIT_GRACE)

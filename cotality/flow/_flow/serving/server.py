@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 from pathlib import Path
@@ -20,6 +19,7 @@ from cotality.core.hosting import (
     start_hosted,
     unpack_exception,
 )
+from cotality.core.machine import at_exit
 from cotality.core.utils.process import WorkerStartError
 from cotality.flow._flow.flows.client import VARIABLE, FlowClient
 from cotality.flow._flow.flows.flow import Flow
@@ -90,7 +90,8 @@ class FlowServer(Generic[In, Out]):
         self._listener.close()
         self.pid = self._hosted.pid
         self._is_stopped = False
-        see_to(self)
+        servers.add(self)
+        at_exit(stop_all)
         try:
             self._wait_until_up(timeout)
         except BaseException:
@@ -211,15 +212,6 @@ class FlowServer(Generic[In, Out]):
 
 # For the end of the program: a socket is not to be left.
 servers: set[FlowServer[Any, Any]] = set()  # Any: of any flow
-sees_to_exit = False
-
-
-def see_to(server: FlowServer[Any, Any]) -> None:  # Any: as above
-    global sees_to_exit
-    servers.add(server)
-    if not sees_to_exit:
-        sees_to_exit = True
-        atexit.register(stop_all)
 
 
 def stop_all() -> None:
