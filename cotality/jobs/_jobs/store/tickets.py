@@ -111,23 +111,26 @@ def is_added(
     return found is not None
 
 
-def next_due(connection: Connection) -> dict[str, float]:
-    """When the first ticket of each queue is due that has one which waits.
+# The queues in which tickets wait: from each one, the next one is looked up in the
+# index. It takes as long as there are queues, however many tickets wait.
+QUEUES = """
+WITH RECURSIVE queues (queue) AS (
+    SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
+    UNION ALL
+    SELECT (
+        SELECT MIN(queue) FROM cotality_tickets
+        WHERE worker IS NULL AND queue > queues.queue
+    ) FROM queues WHERE queue IS NOT NULL
+)
+"""
 
-    It takes as long as there are queues, and not as tickets wait: from each queue it
-    looks for the next one in the index.
-    """
+
+def next_due(connection: Connection) -> dict[str, float]:
+    """When the first waiting ticket of each queue is due; see `QUEUES`."""
     found = execute(
         connection,
-        """
-        WITH RECURSIVE queues (queue) AS (
-            SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
-            UNION ALL
-            SELECT (
-                SELECT MIN(queue) FROM cotality_tickets
-                WHERE worker IS NULL AND queue > queues.queue
-            ) FROM queues WHERE queue IS NOT NULL
-        )
+        QUEUES
+        + """
         SELECT queue, (
             SELECT MIN(due_at) FROM cotality_tickets
             WHERE worker IS NULL AND queue = queues.queue

@@ -63,21 +63,11 @@ def prefix(connection: Connection) -> str:
 
 
 def times(connection: Connection) -> dict[str, Times]:
-    """Of each queue in which tickets wait.
-
-    It takes as long as there are queues, and not as tickets wait.
-    """
+    """The times of each queue in which tickets wait; see `tickets.QUEUES`."""
     found = execute(
         connection,
-        """
-        WITH RECURSIVE queues (queue) AS (
-            SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
-            UNION ALL
-            SELECT (
-                SELECT MIN(queue) FROM cotality_tickets
-                WHERE worker IS NULL AND queue > queues.queue
-            ) FROM queues WHERE queue IS NOT NULL
-        )
+        tickets.QUEUES
+        + """
         SELECT queue, (
             SELECT MIN(due_at) FROM cotality_tickets
             WHERE worker IS NULL AND queue = queues.queue
