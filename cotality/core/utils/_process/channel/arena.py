@@ -32,7 +32,7 @@ from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine.descriptor import Descriptor, mapped_above
 from cotality.core.utils._process.machine.this_process import after_fork
 
-from .segments import Segment, filled, largest_file, mapped, numbers
+from .segments import Segment, filled, largest_file, mapped, memory_file, numbers
 
 if sys.platform != "win32":
     import fcntl
@@ -64,7 +64,7 @@ class Region:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.file = Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
+        self.file = memory_file()
         os.ftruncate(self.file.fd, size)
         self.memory = mapped_above(self.file.fd, size)
         self.written = 0

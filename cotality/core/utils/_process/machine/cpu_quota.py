@@ -22,8 +22,8 @@ class Quota(NamedTuple):
 
     Attributes:
         folder: Where its files are.
-        time: CPU time in microseconds,
-        period: in so many of the clock.
+        time: The CPU time, in microseconds, that may be used in each period.
+        period: The length of a period, in microseconds.
     """
 
     folder: str

@@ -88,7 +88,7 @@ class Timeline:
         self.resolution = 0.0
 
     def have_rows(self, count: int) -> None:
-        """Have so many rows, or more."""
+        """Have at least *count* rows."""
         while len(self.rows) < count:
             self.rows.append([])
 
