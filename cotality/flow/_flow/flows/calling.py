@@ -181,7 +181,7 @@ class Calls(Generic[In, Out]):
 
         Raises:
             Exception: As for one item.
-            TypeError: *items* is no iterable, or it is a mapping, a text or a data frame,
+            TypeError: *items* is no iterable; or a mapping, a text or a data frame,
                 whose items would be keys, characters or columns.
             ValueError: *on_error* is neither of these.
         """
