@@ -217,6 +217,16 @@ class C:
             assert not hasattr(made, "a") or made.a == 3
 
 
+def test_a_class_may_say_that_it_is_of_a_module_that_nobody_has_imported() -> None:
+    """As a public one does, before somebody asks the front door for it."""
+    with module_of(OURS + "@dataclass\nclass C:\n    a: int") as module:
+        module.C.__module__ = "cotality.not_imported"
+
+        assert [each.name for each in dataclasses.fields(module.C)] == ["a"]
+        assert repr(module.C(1)) == "C(a=1)"
+        assert module.C(1) == module.C(1)
+
+
 def test_threads_that_make_the_first_object_at_once() -> None:
     """Each gets one."""
     with module_of(OURS + "@dataclass\nclass C:\n    a: int") as module:

@@ -263,7 +263,8 @@ def twin_of(cls: Any, fields: Mapping[str, Field], frozen: bool) -> Callable[[],
             name: each.hint if each.is_stored else dataclasses.InitVar
             for name, each in fields.items()
         }
-        space |= {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        # Not the module of *cls*, which may not have been imported: see `public`.
+        space |= {"__module__": __name__, "__qualname__": cls.__qualname__}
         make = dataclasses.dataclass(init=False, frozen=frozen)
         return make(type(cls.__name__, (), space))
 
