@@ -181,6 +181,33 @@ def test_what_cannot_travel_stays_here() -> None:
     assert "make in the worker what cannot be sent" in found.would_change[0]
 
 
+def test_a_long_task_among_many_short_ones_is_no_yardstick() -> None:
+    """What runs beside it is compared with what the same tasks take alone."""
+    trials = Trials(TEN, {})
+    trials.alone.seconds = {0: 0.5, **dict.fromkeys(range(1, 10), 0.001)}
+    trials.seconds["threads"], trials.workers["threads"] = 0.52, 2
+    trials.seconds["processes"], trials.workers["processes"] = 0.5, 2
+
+    found = advice_from(replace(COMPUTES, wall=0.5, cpu=0.5), trials, 1000)
+
+    # The long one and 999 short ones, shared by two: the long one is half a second.
+    assert found.choice == "processes"
+    assert found.speedup == pytest.approx((0.5 + 0.999) / (0.1 + 0.7495), rel=0.01)
+    assert max(found.speedup_range) <= 2
+    assert "Tasks take 1.0 ms to 500 ms alone, 50.9 ms on average and" in str(found)
+    assert "half of them at most 1.0 ms" in str(found)
+    assert "10 tasks on 2 processes took 500 ms: 1 times as fast as alone" in str(found)
+
+
+def test_no_place_is_faster_than_its_workers() -> None:
+    """Whatever was measured: a machine may become faster while it is."""
+    found = advice(COMPUTES, threads=0.001, processes=0.002)
+
+    assert found.speedup <= 4
+    assert max(found.speedup_range) <= 4
+    assert "10 tasks on 2 processes took 2.0 ms: 2 times as fast as alone" in str(found)
+
+
 # Real tasks.
 
 
@@ -231,6 +258,18 @@ def test_an_iterator_is_read_no_further_than_needed() -> None:
     assert found.total is None
     assert len(read) < 100_000
     assert "Run the tasks" in str(found)
+
+
+@pytest.mark.parametrize("long", [0, 2])
+def test_where_the_long_task_stands_makes_no_difference(long: int) -> None:
+    """It is seen for what it is, and nothing is said to be faster than it can be."""
+    seconds = [0.001] * 500
+    seconds[long] = 0.3
+
+    found = advise([Task.of(time.sleep, each) for each in seconds])
+
+    assert any(each.startswith("Tasks take 1.") for each in found.reasons), found
+    assert max(found.speedup_range) <= found.workers
 
 
 def test_failures_are_no_obstacle() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import ceil, inf
+from statistics import median
 from typing import Any, Unpack
 
 from cotality._kit import units
@@ -26,9 +27,10 @@ from cotality.core.utils._process.rules.where_to_run import (
 )
 from cotality.core.utils._process.tasks.checks import checked_tasks
 from cotality.core.utils._process.tasks.from_data import total_of
+from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
-from .first_tasks import sample_of
+from .first_tasks import ran_alone, sample_of
 from .trials import Trials
 
 # How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
@@ -53,8 +55,9 @@ class Advice:
         portion: How many tasks would travel together.
         speedup: How many times faster than a loop all tasks should run, including the
             start of worker processes.
-        speedup_range: The smaller and the larger of two estimates: one from the
-            measurement, one from the figures of a single task.
+        speedup_range: The smallest and the largest of several estimates: from the
+            measurement, with the others as long as most are and as long as the mean,
+            and from the figures of a single task.
         worker_memory: The most memory that a worker process took, in bytes; None if
             none ran, or if that is not known.
         reasons: What was measured and what follows from it, one sentence each.
@@ -133,41 +136,56 @@ def advise(
     total = sample.total
     figures = replace(sample.figures, left=MANY if total is None else total)
     some = [each.task for each in sample.outcomes]
-    count = tasks_in_trial(figures)
+    count = tasks_in_trial(figures, ran_alone(sample.outcomes))
     some += islice(reader, max(0, count - len(some)))
     trials = Trials(some[:count], options, obstacle=sample.obstacle)
+    if figures.wall:
+        trials.alone.computing = figures.cpu / figures.wall
+    trials.alone.saw(ran_alone(sample.outcomes))
     if trials.tasks:
         trials.run(figures)
     return advice_from(figures, trials, total)
 
 
-def tasks_in_trial(figures: Figures) -> int:
-    """How many tasks to run each way."""
-    enough = ceil(figures.cpus * TRIAL / figures.wall) if figures.wall else 0
+def tasks_in_trial(
+    figures: Figures,
+    ran: Sequence[Outcome[Any]],  # Any: as above
+) -> int:
+    """How many tasks to run each way: enough of what most of those are that *ran*."""
+    usual = median(each.seconds for each in ran) if ran else 0.0
+    enough = ceil(figures.cpus * TRIAL / usual) if usual else 0
     workers = max(figures.processes, figures.useful_threads)
     return min(MOST_TASKS, figures.left, max(workers, enough))
 
 
 def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
     """What *figures* of a single task and *trials* of some say about all of them."""
-    figures = replace(
-        figures,
-        wall=min(figures.wall, trials.least_wall),
-        cpu=min(figures.cpu, trials.least_wall),
-        processes=0 if trials.obstacle else figures.processes,
-    )
-    seconds = {each: seconds_in(each, figures, trials) for each in PLACES}
-    place = best_place(seconds.__getitem__, "one thread", seconds["one thread"])
+    figures = replace(figures, processes=0 if trials.obstacle else figures.processes)
+    usual = figures.wall
+    if trials.alone.seconds:
+        computing = figures.cpu / figures.wall if figures.wall else 1.0
+        wall, usual = trials.alone.mean, trials.alone.usual
+        figures = replace(figures, wall=wall, cpu=max(1e-9, wall * computing))
+    # As if the others took as long as most do, and as long as they all do on average.
+    cautious = {each: seconds_in(each, figures, trials, usual) for each in PLACES}
+    place = best_place(cautious.__getitem__, "one thread", cautious["one thread"])
     workers = trials.workers.get(place, 1)
-    measured = seconds["one thread"] / seconds[place] if seconds[place] else 1.0
-    promised = figures.seconds("one thread") / (figures.seconds(place) or inf)
-    two = (measured, promised) if place != "one thread" else (1.0, 1.0)
+    speedups = [1.0]
+    if place != "one thread":
+        alone = seconds_in("one thread", figures, trials, figures.wall)
+        there = seconds_in(place, figures, trials, figures.wall)
+        promised = figures.seconds("one thread") / (figures.seconds(place) or inf)
+        speedups = [
+            cautious["one thread"] / cautious[place],
+            alone / there,
+            min(workers, promised),
+        ]
     return Advice(
         place,
         workers,
         portion_for(figures, workers) if figures.wall else 1,
-        measured,
-        (min(two), max(two)),
+        speedups[0],
+        (min(speedups), max(speedups)),
         trials.worker_memory or None,
         tuple(reasons(figures, trials)),
         tuple(changes(place, figures, trials)),
@@ -175,16 +193,29 @@ def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
     )
 
 
-def seconds_in(place: Place, figures: Figures, trials: Trials) -> float:
-    """How long all tasks would take there, by what was measured."""
-    alone = figures.left * figures.wall
-    if place == "one thread" or not trials.tasks:
-        return alone if place == "one thread" else inf
-    if place not in trials.seconds:
+def seconds_in(place: Place, figures: Figures, trials: Trials, each: float) -> float:
+    """How long all tasks would take there, if those that did not run take *each*.
+
+    No schedule is quicker than its longest task, nor than all of them shared out
+    evenly. By how much the trial was slower than that, all of them are. A long task
+    among short ones hides that these wait for the interpreter's lock: then what is
+    known of that counts as well.
+    """
+    alone = trials.alone.in_a_row(figures.left, each)
+    if place == "one thread":
+        return alone
+    if not trials.tasks or place not in trials.seconds:
         return inf
-    each = trials.seconds[place] / len(trials.tasks)
-    start = figures.start if place == "processes" else 0.0
-    return start + max(figures.wall, figures.left * each)
+    workers = trials.workers[place]
+    known = trials.alone.of_first(len(trials.tasks), figures.wall)
+    least = max(*known, sum(known) / workers)
+    slower = max(1.0, trials.seconds[place] / least) if least else 1.0
+    if place == "processes":
+        return figures.start + slower * max(*known, alone / workers)
+    held = 0.0
+    if figures.wall and figures.is_lock_seen and not trials.alone.are_alike:
+        held = alone * figures.lock * figures.cpu / figures.wall
+    return max(held, slower * max(*known, alone / workers))
 
 
 def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
@@ -195,13 +226,23 @@ def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
         yield "None of the tasks was run."
         return
     computing = figures.cpu / figures.wall
-    yield (
-        f"A task takes {units.seconds(figures.wall)} alone, and computes for "
-        f"{computing:.0%} of that."
-    )
+    alone = trials.alone
+    if alone.are_alike:
+        yield (
+            f"A task takes {units.seconds(figures.wall)} alone, and computes for "
+            f"{computing:.0%} of that."
+        )
+    else:
+        least, most = map(units.seconds, alone.range)
+        yield (
+            f"Tasks take {least} to {most} alone, {units.seconds(alone.mean)} on "
+            f"average and half of them at most {units.seconds(alone.usual)}, and "
+            f"compute for {computing:.0%} of that."
+        )
     count = len(trials.tasks)
+    known = sum(alone.of_first(count, figures.wall))
     for place, seconds in trials.seconds.items():
-        ratio = count * figures.wall / seconds
+        ratio = min(trials.workers[place], known / seconds)
         one = {"threads": "thread", "processes": "process"}[place]
         yield (
             f"{units.number(count, 'task')} on "
@@ -274,7 +315,8 @@ def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
         yield "Tasks that make in the worker what cannot be sent to it."
     if "processes" not in trials.seconds:
         return
-    saved = figures.wall - trials.seconds["processes"] / len(trials.tasks)
+    known = trials.alone.of_first(len(trials.tasks), figures.wall)
+    saved = (sum(known) - trials.seconds["processes"]) / len(trials.tasks)
     if saved <= 0:
         if place == "one thread":
             yield why_not_processes(figures, trials)

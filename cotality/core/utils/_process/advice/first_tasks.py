@@ -140,6 +140,15 @@ def on_processes_alone(workers: int) -> Figures:
     )
 
 
+def ran_alone(
+    outcomes: list[Outcome[Any]],  # Any: as above
+) -> list[Outcome[Any]]:
+    """Those that ran where the first did, before there was another place."""
+    ran = [each for each in outcomes if each.started_at is not None]
+    first = next((each.worker for each in ran), "")
+    return [each for each in ran if each.worker == first]
+
+
 def with_means(
     figures: Figures,
     outcomes: list[Outcome[Any]],  # Any: as above
@@ -150,9 +159,7 @@ def with_means(
     Where it is decided on the way what came last counts most; here all count alike. But
     those that did not run alone only tell how much they computed.
     """
-    ran = [each for each in outcomes if each.started_at is not None]
-    first = next((each.worker for each in ran), "")
-    alone = [each for each in ran if each.worker == first]
+    alone = ran_alone(outcomes)
     if not alone:
         return figures
     wall = sum(each.seconds for each in alone) / len(alone)

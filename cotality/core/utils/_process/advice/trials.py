@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.declared import Options
 from cotality.core.utils._process.call.options import name_of_need
 from cotality.core.utils._process.engine.delivery import in_list
+from cotality.core.utils._process.engine.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.rules.where_to_run import Figures, Place
 from cotality.core.utils._process.tasks.errors import WorkerStartError
@@ -20,6 +20,8 @@ from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableErr
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
+
+from .alone import AloneTimes
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.portions.chunk import ChunkReport
@@ -37,8 +39,7 @@ class Trials:
         seconds: How long all of them took together in each place where they could run.
         workers: How many workers there were in each.
         obstacle: Why they cannot run on processes; empty if they can.
-        least_wall: How long a task took on average, all alone and once more; infinity
-            if that was not tried.
+        alone: How long each takes alone, as far as it is known.
         worker_memory: The most memory that a worker process took, in bytes; 0 if nobody
             knows.
     """
@@ -48,7 +49,7 @@ class Trials:
     seconds: dict[Place, float] = field(default_factory=dict["Place", float])
     workers: dict[Place, int] = field(default_factory=dict["Place", int])
     obstacle: str = ""
-    least_wall: float = inf
+    alone: AloneTimes = field(default_factory=AloneTimes)
     worker_memory: int = 0
 
     def run(self, figures: Figures) -> None:
@@ -61,7 +62,7 @@ class Trials:
     def on_one_thread_and_several(self, figures: Figures) -> None:
         if figures.wall * len(self.tasks) < SHORT:
             # Something else may have taken the CPU away for longer than all of that.
-            self.alone()
+            self.once_more_alone()
         self.on_threads(max(2, min(figures.useful_threads, len(self.tasks))))
 
     def on_warm_processes(self, figures: Figures) -> None:
@@ -73,14 +74,13 @@ class Trials:
             first = list(self.tasks[:workers])
         self.on_processes(workers, first)
 
-    def alone(self) -> None:
-        began = perf_counter()
-        in_list(self.call(self.tasks, 1, False).blocking())
-        self.least_wall = (perf_counter() - began) / len(self.tasks)
+    def once_more_alone(self) -> None:
+        self.alone.saw(outcomes_of(self.call(self.tasks, 1, False).blocking(), True))
 
     def on_threads(self, workers: int) -> None:
         began = perf_counter()
-        in_list(self.call(self.tasks, workers, False).blocking())
+        call = self.call(self.tasks, workers, False)
+        self.alone.saw(list(outcomes_of(call.blocking(), True)))
         self.seconds["threads"] = perf_counter() - began
         self.workers["threads"] = workers
 
@@ -91,15 +91,16 @@ class Trials:
             in_list(self.call(first, workers, True).blocking())
             began = perf_counter()
             call = self.call(self.tasks, workers, True, watch)
-            results = in_list(call.blocking())
+            found = list(outcomes_of(call.blocking(), True))
         except WorkerStartError as error:
             self.obstacle = class_and_text(error)
             return
         seconds = perf_counter() - began
         self.worker_memory = watch.most
-        for each in results:
-            if isinstance(each, TaskNotPicklableError):
-                self.obstacle = class_and_text(each)
+        self.alone.saw(found)
+        for each in found:
+            if isinstance(each.error, TaskNotPicklableError):
+                self.obstacle = class_and_text(each.error)
                 return
         self.seconds["processes"] = seconds
         self.workers["processes"] = workers
@@ -117,6 +118,7 @@ class Trials:
             max_workers=workers,
             use_processes=use_processes,
             on_error="return",
+            detailed=True,
         )
         return call.watched_by(*observers)
 
