@@ -36,6 +36,9 @@ DOORS = {
     "cotality.joblib": "cotality.joblib._joblib",
     "cotality.web": "cotality.web._web",
 }
+ROOMS = "cotality.core.utils._process."
+# Where floors have names from that are defined in the rooms of the core.
+SEAMS = ("cotality.core.calls", "cotality.core.observing", "cotality.core.pools")
 ITEMS = ("A", "B", "C")  # variables for the items of one to three iterables
 NTH = ("second", "third", "fourth")
 FOR_ARITIES = {
@@ -168,7 +171,19 @@ class Stub:
                 return
         place = source.place_of(name)
         if place is not None:
-            self.needs[name] = place
+            self.needs[name] = self.allowed(*place)
+
+    def allowed(self, home: str, name: str) -> tuple[str, str]:
+        """Where this front door may have *name* from, which *home* defines.
+
+        Only the front doors of the core may name its rooms.
+        """
+        if not home.startswith(ROOMS) or self.door.startswith("cotality.core"):
+            return home, name
+        for door in ("cotality.core.utils.process", *SEAMS):
+            if (name, home) in places_in(door):
+                return door, name
+        raise LookupError(f"add {name} to what a module of cotality.core offers")
 
     def add_function(self, source: Source, name: str, thing: object) -> None:
         self.body += self.expanded(source, source.definitions(name), thing)
@@ -420,6 +435,8 @@ def places_in(door: str) -> Iterator[tuple[str, str]]:
             yield name, f"{door}{place}"
         elif place.startswith("cotality."):
             yield name, place
+        elif door in SEAMS:
+            yield name, f"{ROOMS}{place}"
         else:
             yield name, f"{DOORS[door]}.{place}"
 

@@ -3,8 +3,9 @@
 * the mark of a public name: `public`; a module that imports the names it offers when
   they are asked for: `front_door`;
 * text about objects that may do anything when asked: `safe_text`, and about where an
-  exception was raised: `traceback_text`; figures with their units: `units`; what a
-  notebook shows: `html`;
+  exception was raised: `traceback_text`; figures with their units: `units`; columns
+  of text: `table`; what a notebook shows: `html`;
+* data classes and named tuples that are quick to define: `records`;
 * a with-statement around other people's code: `around`; whether what came out of there
   is a signal's: `struck`;
 * whether something is one of the `data_frames` that there are;

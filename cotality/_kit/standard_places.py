@@ -53,7 +53,7 @@ def fill() -> None:
 
 def is_open(fd: int) -> bool:
     try:
-        os.fstat(fd)
+        os.get_inheritable(fd)  # in a quarter of the time of `os.fstat`
     except OSError as raised:
         if is_of_a_signal(raised):
             raise
@@ -62,9 +62,19 @@ def is_open(fd: int) -> bool:
 
 
 def holds(fd: int) -> bool:
-    """Whether the file of *fd* lies in a standard place."""
-    found = os.fstat(fd)
-    return any(map(partial(lies_at, found), range(FIRST_FREE)))
+    """Whether the file of *fd* lies in a standard place, where no child gets it."""
+    hidden = [place for place in range(FIRST_FREE) if is_hidden(place)]
+    return bool(hidden) and any(map(partial(lies_at, os.fstat(fd)), hidden))
+
+
+def is_hidden(place: int) -> bool:
+    """Whether a child would not get it, as what belongs there mostly is for all."""
+    try:
+        return not os.get_inheritable(place)
+    except OSError as raised:
+        if is_of_a_signal(raised):
+            raise
+        return False
 
 
 def lies_at(found: os.stat_result, place: int) -> bool:

@@ -19,8 +19,8 @@ and go with any release.
   the option; all options together: `checked_options`; the `name_of_need`, of an option
   that threads cannot keep; the words that messages may use: `Face`. A function that has
   options below its ``**`` shows them if `takes_options_without` some stands above it.
-* Their types: `OnError`, `UseProcesses`, `ProgressOption`, `Function`, `Variable`; a
-  value: `DEFAULT_GRACE`.
+* Their types: `OnError`, `UseProcesses`, `ExecutorName`, `ProgressOption`, `Function`,
+  `Variable`; a value: `DEFAULT_GRACE`.
 * The log: `log_is_wanted`, `log_loop` for what ran without a call, the `logger`.
 """
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .utils._process.call.call_log import log_loop, logger
     from .utils._process.call.declared import (
         DEFAULT_GRACE,
+        ExecutorName,
         Function,
         UseProcesses,
         Variable,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_GRACE",
     "Awaits",
+    "ExecutorName",
     "Face",
     "Function",
     "NotUnpackableError",
@@ -126,6 +128,7 @@ __all__ = [
 LATER = {
     "Awaits": "call.functions_async",
     "DEFAULT_GRACE": "call.declared",
+    "ExecutorName": "call.declared",
     "Face": "call.face",
     "Function": "call.declared",
     "NotUnpackableError": "tasks.from_data",

@@ -12,7 +12,7 @@ and go with any release.
 * where it reads that: the `content` of a file of the kernel, or `psutil_for`;
 * this process: whether it is a worker, `in_worker`; what its forked children must
   forget, `after_fork`, which whoever uses that asks for first, by `notice_fork`: a C
-  library forks without telling Python.
+  library forks without telling Python; what is called when it ends, `at_exit`.
 """
 
 from cotality._kit.front_door import front_door
@@ -39,13 +39,19 @@ if TYPE_CHECKING:
         psutil_for,
     )
     from .utils._process.machine.object_size import size_of
-    from .utils._process.machine.this_process import after_fork, in_worker, notice_fork
+    from .utils._process.machine.this_process import (
+        after_fork,
+        at_exit,
+        in_worker,
+        notice_fork,
+    )
 
 __all__ = [
     "MB",
     "MEMORY_VARIABLE",
     "Quota",
     "after_fork",
+    "at_exit",
     "available_cpus",
     "available_memory",
     "checked_max_workers",
@@ -68,6 +74,7 @@ LATER = {
     "MEMORY_VARIABLE": "machine.environment",
     "Quota": "machine.cpu_quota",
     "after_fork": "machine.this_process",
+    "at_exit": "machine.this_process",
     "available_cpus": "machine.cpus",
     "available_memory": "machine.memory",
     "checked_max_workers": "machine.cpus",

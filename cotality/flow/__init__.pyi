@@ -1,8 +1,8 @@
 """One set of expensive workers behind all parts of a service.
 
-A flow is steps that items pass. Each step has worker processes of its own, started
-once: they load a model, and take whatever comes in batches. All callers share them,
-those of one program or of many, such as the web workers of a service.
+A flow is a row of steps that items pass through. Each step has worker processes of its
+own, which are started once: they load a model, and handle items in batches. All callers
+share them, in one program or in many, such as the web workers of a service.
 
 * :class:`Flow` of :class:`Step` objects, each with a handler: a class with ``handle``,
   or a plain function. ``async with flow:`` runs it for this program;
@@ -11,12 +11,12 @@ those of one program or of many, such as the web workers of a service.
 * ``await flow(item)``, ``flow.map``, ``flow.outcomes``, and ``flow.call`` for threads;
 * ``flow.status()``, ``drain``, ``reload`` and ``stop``.
 
-An item that fails fails alone: with what the handler raised, with
-:class:`DeadlineError` when its time was up, with :class:`QueueFullError` when too much
-waits. A worker that dies costs what it was handling, and is replaced.
+An item that fails fails alone: its call raises what the handler raised,
+:class:`DeadlineError` if its time was up, or :class:`QueueFullError` if too many items
+wait. If a worker dies, the items that it was handling fail, and a new one replaces it.
 
-:mod:`cotality.flow.aqueduct` has the names of another system, for those who come from
-there.
+:mod:`cotality.flow.aqueduct` has the names of another library, Aqueduct, for programs
+that were written for it.
 """
 # Written by docs/write_stubs.py: a change here is lost.
 

@@ -33,10 +33,10 @@ def hooks(
     """What gunicorn is to call when it starts, and before it ends.
 
     Args:
-        flow: One, a function that makes one, or where one of these is, as
-            ``"module:name"``: it is looked for when gunicorn starts.
+        flow: A flow, a function that makes one, or the place of one of these as
+            ``"module:name"``, which is imported when gunicorn starts.
         socket: As for ``FlowServer.serve``.
-        grace: How many seconds what is handled has at the end.
+        grace: How many seconds items that are being handled get at the end.
     """
     started: list[FlowServer[Any, Any]] = []
 

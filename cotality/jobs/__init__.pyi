@@ -1,16 +1,16 @@
 """Work that outlives the request: calls that are stored, and run until they are done.
 
-Mark a function, enqueue a call of it and answer: a worker runs it, tries it again if it
-fails, and keeps what it gave.
+Mark a function, enqueue a call of it, and answer the request: a worker runs the call,
+tries again if it fails, and keeps its result.
 
 * :class:`Jobs` in a file, or in Postgres; ``@jobs.job`` makes a :class:`Job` of a
   function, whose ``enqueue`` gives a :class:`JobHandle`;
 * ``python -m cotality.jobs worker module:jobs`` runs them;
-* :func:`current_job` inside of one, for its id, its attempt and its progress;
+* :func:`current_job`, called inside a job, has its id, attempt and progress;
 * ``jobs.dead()`` and ``jobs.requeue``, ``jobs.stats()``, ``jobs.list()``.
 
-A job runs at least once, and a job that has finished never again. What fails for good
-is a dead letter that says why.
+A job runs at least once, and never again once it has finished. A job that fails for
+good is kept as a dead letter that says why.
 """
 # Written by docs/write_stubs.py: a change here is lost.
 

@@ -31,6 +31,7 @@ from cotality._kit.around import Around
 from cotality.core.calls import (
     DEFAULT_GRACE,
     Awaits,
+    ExecutorName,
     Function,
     OnError,
     ProgressOption,
@@ -40,7 +41,6 @@ from cotality.core.calls import (
 from cotality.core.observing import Brake
 from cotality.core.pools import IDLE_SECONDS
 from cotality.core.pools import PoolStatus as PoolStatus
-from cotality.core.utils._process.call.declared import ExecutorName
 from cotality.core.utils.process import (
     DeadLetter,
     DeadLetters,

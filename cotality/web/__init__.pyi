@@ -13,8 +13,9 @@
   mount what they need.
 
 Every task is a job of :mod:`cotality.jobs` in one store. So the process that answers
-requests only ever waits, and a task survives its restart. Nothing else has to run: the
-store is a file, and the worker of the jobs is started and kept by the service.
+requests computes nothing, and tasks survive its restart. Nothing else has to run: the
+store is a file, and the service starts the worker of the jobs, and another one if that
+dies.
 """
 # Written by docs/write_stubs.py: a change here is lost.
 

@@ -28,9 +28,10 @@ LISTS_AND_STREAMS = [
 # What threads do not need, and everybody would wait for.
 EXPENSIVE = {
     *("asyncio", "difflib", "json", "multiprocessing", "pickle", "subprocess"),
-    "typing_extensions",
+    *("dataclasses", "inspect", "typing_extensions"),
 }
-
+# What defines a data class, or a named tuple.
+RECORDS = {f"_kit.records.{name}" for name in ("data_class", "late", "named_tuple")}
 
 FRONT_DOORS = [process, tuning, jobs, joblib_door, web]
 NAMES = [
@@ -83,7 +84,7 @@ def test_to_import_pmap_imports_next_to_nothing() -> None:
         "call.mapping",
         "call.shown_options",
     }
-    assert not loaded & {"dataclasses", "inspect", "logging", *EXPENSIVE}
+    assert not loaded & {"logging", *EXPENSIVE}
 
 
 def test_to_import_the_module_imports_nothing_else() -> None:
@@ -100,6 +101,7 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
 
     assert ours_of(loaded) == {
         "_kit.public",
+        *RECORDS,
         "_kit.safe_text",
         "_kit.struck",
         "call.declared",
@@ -135,7 +137,7 @@ def test_a_program_waits_for_what_it_uses(function: str) -> None:
 
 # Modules behind the front door that a first call loads. One more for every call makes
 # every program wait for it: import what only some calls need where they need it.
-MOST_LOADED = {"threads": 54, "processes": 125}
+MOST_LOADED = {"threads": 58, "processes": 129}
 
 
 @pytest.mark.parametrize("kind", MOST_LOADED)
@@ -150,6 +152,7 @@ def test_a_first_call_loads_no_more_than_it_did(kind: str) -> None:
 
     ours = ours_of(loaded)
     assert f"backends.{kind}" in ours
+    assert not loaded & {"dataclasses", "inspect"}
     assert len(ours) <= MOST_LOADED[kind], sorted(ours)
 
 
@@ -203,6 +206,7 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
 
     needed = {
         *("_kit.front_door", "_kit.public", "_kit.safe_text", "_kit.struck"),
+        *RECORDS,
         *(
             "tasks.checks",
             "tasks.seconds",

@@ -96,14 +96,22 @@ def test_no_module_has_the_name_of_one_of_others() -> None:
 
 
 def test_a_floor_names_no_room_of_the_core() -> None:
-    """Neither in an import, nor in a string that stands for one."""
-    floors = [path for path in HOUSE.iterdir() if path.name not in NOT_FLOORS]
-    for floor in floors:
-        for path in floor.rglob("*.py") if floor.is_dir() else ():
-            assert "utils._process" not in path.read_text("utf-8"), path
+    """Neither in an import, nor in a string that stands for one, nor in a stub."""
+    floors = [
+        path
+        for path in HOUSE.iterdir()
+        if path.is_dir() and path.name not in NOT_FLOORS
+    ]
+    read = [
+        path for floor in floors for path in floor.rglob("*") if path.suffix in SOURCES
+    ]
+    for path in read:
+        assert "utils._process" not in path.read_text("utf-8"), path
+    assert {path.suffix for path in read} == SOURCES
 
 
-NOT_FLOORS = {"core", "_kit", "__pyinstaller"}
+NOT_FLOORS = {"core", "_kit", "__pyinstaller", "__pycache__"}
+SOURCES = {".py", ".pyi", ".js", ".html", ".css"}
 
 
 def test_no_string_stands_for_an_import_of_ours() -> None:

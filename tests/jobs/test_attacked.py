@@ -176,9 +176,9 @@ def test_a_worker_takes_what_it_has_a_place_for(shop: Attacked, tmp_path: Path) 
 def test_a_rate_counts_bodies(shop: Attacked, tmp_path: Path) -> None:
     """Not the moment at which a worker took what it had no place for."""
     with worker(shop, tmp_path, "--slots", "2"):
-        slow = [shop.slow.enqueue_sync(f"{tmp_path / 'slow'}", 2.5) for _ in range(2)]
         (tmp_path / "slow").mkdir()
-        time.sleep(0.5)
+        slow = [shop.slow.enqueue_sync(f"{tmp_path / 'slow'}", 2.5) for _ in range(2)]
+        wait_until(lambda: len(times_in(tmp_path / "slow")) == 2)
         paced = [shop.paced.enqueue_sync(f"{tmp_path}", 0.0) for _ in range(3)]
         for handle in paced:
             handle.result_sync(LONG_S)

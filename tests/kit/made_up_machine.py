@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.auto import auto_backend, evidence
+from cotality.core.utils._process.auto import auto_backend, disturbance, evidence
 from cotality.core.utils._process.auto.auto_backend import AutoBackend
 from cotality.core.utils._process.auto.disturbance import Disturbance
 from cotality.core.utils._process.engine.ticket import Ticket
@@ -138,11 +139,26 @@ class MadeUpPlace:
 
 
 class MadeUpMachine:
-    """Runs *tasks* of one *kind* as "auto" decides."""
+    """Runs *tasks* of one *kind* as "auto" decides.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: Kind, tasks: int) -> None:
+    Args:
+        loading: How much longer the first portions take that processes run, each in
+            its turn: a worker loads the function for the first one it gets.
+        others: How many threads of other programs want a CPU, at each look.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: Kind,
+        tasks: int,
+        *,
+        loading: Sequence[float] = (0.003,),
+        others: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.kind = kind
         self.tasks = tasks
+        self.loading = deque(loading)
         self.now = self.began = 100.0
         self.decisions: list[Decision] = []
         self.reports: dict[Any, ChunkReport] = {}
@@ -150,7 +166,8 @@ class MadeUpMachine:
         self.number = 0
         self.threads = MadeUpPlace(self, 64)
         self.processes = MadeUpPlace(self, CPUS)
-        monkeypatch.setattr(auto_backend, "monotonic", lambda: self.now)
+        for module in (auto_backend, disturbance):
+            monkeypatch.setattr(module, "monotonic", lambda: self.now)
         monkeypatch.setattr(auto_backend, "available_cpus", lambda: CPUS)
         monkeypatch.setattr(auto_backend, "start_of_processes", lambda: 0.003)
         monkeypatch.setattr(auto_backend, "is_lock_held", self.is_lock_held)
@@ -166,16 +183,23 @@ class MadeUpMachine:
             obstacle="",
             decided=self.decisions.append,
         )
-        self.backend.disturbance = disturbance = Disturbance(
-            lambda _: 0.0, lambda: 1, lambda _: False
+        self.backend.disturbance = seen = Disturbance(
+            lambda _: 0.0,
+            lambda: 1 + self.wants_cpu(0) + others(),
+            self.wants_cpu,
         )
-        monkeypatch.setattr(disturbance, "others_now", lambda: 0.0)
+        monkeypatch.setattr(seen, "others_now", lambda: 0.0)
 
     def is_lock_held(self, queue_of: object) -> bool:
         kind = self.kind
         is_held = kind.lock > 0.5 and kind.cpu > kind.wait and not kind.seems_free
         self.now += PROBE[is_held]
         return is_held
+
+    def wants_cpu(self, thread: int) -> bool:
+        """Whether a task runs here and computes."""
+        computes = self.kind.cpu > self.kind.wait
+        return computes and self.backend.longest_running() is not None
 
     def cpu_seconds_of(self, thread: int) -> float:
         chunk = self.backend.longest_running()
@@ -243,7 +267,7 @@ class MadeUpMachine:
             chunk.began_at = self.now
             seconds, cpu = chunk.tasks * chunk.each, chunk.tasks * kind.cpu
             others = (workers - 1) * cpu if chunk.is_observed else 0.0
-            start = 0.0 if is_here or self.backend.processes_answer else 0.003
+            start = 0.0 if is_here or not self.loading else self.loading.popleft()
             self.reports[future] = ChunkReport(
                 [1] * chunk.tasks,
                 seconds=seconds,

@@ -342,12 +342,16 @@ def test_workers_of_workers_are_bounded(tmp_path: Path) -> None:
     )
     source = (
         "import os, time\n"
+        "from pathlib import Path\n"
         "from cotality.core.utils.process import *\n"
-        "def pid(_):\n"
-        "    time.sleep(0.2)\n"
+        "def pid(caller):\n"
+        "    Path(f'{caller}.{os.getpid()}').touch()\n"
+        "    while len(list(Path().glob(f'{caller}.*'))) < 3:\n"
+        "        time.sleep(0.01)\n"
+        "    time.sleep(0.2)  # in which one more could begin\n"
         "    return os.getpid()\n"
         "def pids_below(wanted):\n"
-        "    tasks = [Task(pid, positional=(n,)) for n in range(wanted)]\n"
+        "    tasks = [Task(pid, positional=(os.getpid(),)) for _ in range(wanted)]\n"
         "    return len(set(execute_tasks_in_parallel(tasks, wanted, True)))\n"
     )
     ended = run(tmp_path, "-c", program, source=source, name="app")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
+
 import pytest
 
 from tests.kit.made_up_machine import Kind, MadeUpMachine
@@ -53,6 +55,30 @@ def test_threads_that_lose_to_the_loop_are_given_up_soon(
     assert "no more was done than in a loop" in machine.decisions[1].reason
     assert machine.decisions[1].at < 0.1
     assert machine.decisions[-1].choice == "processes"
+
+
+@pytest.mark.parametrize("loading", [0.01, 0.015, 0.02, 0.03])
+def test_processes_that_still_begin_are_not_given_up(
+    loading: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker answers while another one still loads the function."""
+    kind, tasks = KINDS["Python, 0.1 ms"]
+    machine = MadeUpMachine(monkeypatch, kind, tasks, loading=(0.003, loading))
+
+    machine.run()
+
+    assert [each.choice for each in machine.decisions] == ["processes"]
+
+
+def test_what_ends_as_a_call_begins_is_no_other_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One look at the machine does not speak for a task of a second."""
+    others = chain([1], repeat(0))  # at first a worker that tidies up after a call
+    kind = Kind(1.0)
+    machine = MadeUpMachine(monkeypatch, kind, 2, others=lambda: next(others))
+
+    assert machine.run() < 1.15 * kind.best(2), machine.decisions
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if KINDS[name][0].wait])

@@ -152,7 +152,7 @@ class Flow:
         return True
 
     def level_of(self, task: BaseTask) -> int:
-        """The priority of *task*, as far as there are so many."""
+        """The priority of *task*, limited to those that there are."""
         return max(0, min(task.priority, self.queue_priorities - 1))
 
     async def stop(self, graceful: bool = True) -> None:

@@ -54,7 +54,7 @@ class BaseTask:
 
     Attributes:
         task_id: Its own.
-        priority: Larger goes first, as far as the flow has so many.
+        priority: Larger goes first, up to the number of priorities of the flow.
         expiration_time: When its time is up, by the monotonic clock; each call sets it.
         metrics: What was measured of it.
     """
@@ -77,7 +77,7 @@ class BaseTask:
         return f"<{type(self).__name__} {self.__dict__}>"
 
     def set_timeout(self, timeout_sec: float) -> None:
-        """From now on it has so many seconds."""
+        """Give it *timeout_sec* seconds from now on."""
         self.expiration_time = monotonic() + timeout_sec
 
     def set_priority(self, priority: int) -> None:

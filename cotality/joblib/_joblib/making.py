@@ -1,7 +1,7 @@
 """What joblib calls where somebody names our backend.
 
-Apart from all else: in a worker joblib is told of it as soon as it is imported, also if
-it is our own module that is about to import it.
+It is a module of its own: in a worker, joblib is told of the backend as soon as joblib
+is imported, even if it is one of our modules that is just importing it.
 """
 
 from __future__ import annotations

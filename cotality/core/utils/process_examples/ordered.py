@@ -6,8 +6,8 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from types import CodeType
-from typing import NamedTuple
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 
 from .output import Measured, Stopwatch, confirm, say, say_measured

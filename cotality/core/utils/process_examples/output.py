@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils.process import Task
 
 WIDTH = 79  # columns of the output, which has to fit a plain terminal

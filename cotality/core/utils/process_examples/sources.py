@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from sysconfig import get_path
-from typing import NamedTuple
+
+from cotality._kit.records import NamedTuple
 
 from .output import CannotRunError
 

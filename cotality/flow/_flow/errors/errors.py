@@ -9,47 +9,47 @@ public = public_in("cotality.flow")
 
 @public
 class FlowError(RuntimeError):
-    """What all errors of a flow itself have in common."""
+    """The base class of all errors of a flow itself."""
 
 
 @public
 class QueueFullError(FlowError):
-    """As many items wait as may; this one was refused, and nobody has seen it.
+    """The queue is full: this item was refused, and no handler has seen it.
 
-    A web service answers 503 and has its client try again later.
+    A web service should answer 503, so that its client tries again later.
     """
 
 
 @public
 class DeadlineError(FlowError, TimeoutError):
-    """The time that a call was given has passed before its answer came.
+    """The time limit of a call has passed before its answer came.
 
-    If the item still waited, no handler has seen it, and none will. A handler that was
-    already at it goes on, and its answer is dropped.
+    If the item still waited, no handler has seen it, and none will. If a handler had
+    already begun, it goes on, and its answer is dropped.
     """
 
 
 @public
 class StepDownError(FlowError):
-    """The workers of a step cannot live: several in a row have ended without an answer.
+    """The workers of a step keep dying: several in a row ended without an answer.
 
-    A new one is tried every few seconds, and the step is there again once it is ready.
+    A new one is tried every few seconds. Once it is ready, the step works again.
     """
 
 
 @public
 class ConnectionLostError(FlowError, ConnectionError):
-    """The router has ended, or nobody serves the flow.
+    """The router has ended, or nothing serves the flow.
 
-    Of an item that was on its way nobody knows whether a handler has seen it.
+    If an item was on its way, a handler may have seen it or not.
     """
 
 
 @public
 class FlowStoppedError(FlowError):
-    """The flow takes no items: it was not started, is drained, or has stopped."""
+    """The flow accepts no items: it was not started, drains, or has stopped."""
 
 
 @public
 class HandlerError(FlowError):
-    """A handler has not kept to its part, such as one result for each item."""
+    """A handler broke a rule, such as to return one result for each item."""

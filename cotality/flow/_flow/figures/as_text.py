@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cotality._kit import units
 from cotality._kit.safe_text import printable
+from cotality._kit.table import aligned, widths_of
 
 from .fields import FlowFields, StepStatus
 
@@ -59,22 +60,16 @@ def table(
         width: What they may have; then names are cut, but some letters stay.
     """
     cells = [heads, *rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = widths_of(cells)
     if width is not None:
         rest = sum(widths[1:]) + 2 * len(widths[1:])
         widths[0] = max(min(widths[0], width - rest), LEAST_NAME)
-    return [line_of(row, widths) for row in cells]
+        cells = [[cut(name, widths[0]), *figures] for name, *figures in cells]
+    return aligned(cells, right=range(1, len(heads)), widths=widths)
 
 
-def line_of(row: Sequence[str], widths: Sequence[int]) -> str:
-    name, *figures = row
-    if len(name) > widths[0]:
-        name = name[: widths[0] - 1] + "…"
-    cells = [name.ljust(widths[0])]
-    cells += [
-        each.rjust(width) for each, width in zip(figures, widths[1:], strict=True)
-    ]
-    return "  ".join(cells).rstrip()
+def cut(name: str, width: int) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
 
 
 def whole_row(step: StepStatus) -> list[str]:

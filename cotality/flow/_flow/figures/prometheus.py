@@ -1,7 +1,7 @@
 """Figures of a flow as the text that Prometheus reads.
 
-Written here, because it is a few lines of a text format that does not change, and the
-router holds all figures: a library would have to be fed with what is counted already.
+Written by hand: it is a few lines of a text format that does not change, and the router
+holds all figures, which a library would count a second time.
 """
 
 from __future__ import annotations

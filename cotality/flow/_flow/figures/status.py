@@ -16,20 +16,20 @@ public = public_in("cotality.flow")
 @public
 @dataclass(frozen=True, slots=True)
 class FlowStatus(FlowFields):
-    """How a flow is.
+    """The state of a flow.
 
     Attributes:
         live: Whether the router answers.
-        ready: Whether each step has a worker that is started, and items are taken.
-        is_draining: Whether no new items are taken.
-        pid: Of the router; 0 if there is none.
+        ready: Whether each step has a worker that is started, and items are accepted.
+        is_draining: Whether it accepts no new items, and finishes those it has.
+        pid: The process id of the router; 0 if there is none.
         waiting: How many items wait, in all steps.
         in_flight: How many calls have no answer yet.
         connections: How many clients there are.
         outcomes: How many calls ended how, by ``"value"``, ``"failure"``, ``"full"``,
             ``"deadline"``, ``"down"``, ``"stopped"`` and ``"cancelled"``.
-        uptime: Of the router, in seconds.
-        steps: How each step is.
+        uptime: For how many seconds the router has run.
+        steps: The state of each step.
     """
 
     @classmethod
@@ -46,16 +46,16 @@ class FlowStatus(FlowFields):
         return self.text()
 
     def text(self, width: int | None = None) -> str:
-        """It as a table for a terminal, which has *width* columns if that is known."""
+        """The state as a table for a terminal; *width* is its columns, if known."""
         from .as_text import as_text
 
         return as_text(self, width)
 
     def html(self, refresh: float | None = 2.0) -> str:
-        """It as a page for a browser, which needs nothing from elsewhere.
+        """The state as a page for a browser, which loads nothing from elsewhere.
 
         Args:
-            refresh: After how many seconds the browser asks again; None for never.
+            refresh: After how many seconds the browser loads it again; None for never.
         """
         from .as_page import as_page
 

@@ -107,8 +107,9 @@ class Calls(Generic[In, Out]):
     ) -> Out:
         """The same from a thread, such as one of Flask or Django, or from a script.
 
-        It blocks the thread, so not from a coroutine. Whatever is raised in the thread
-        meanwhile, a Ctrl-C for instance, takes the item out.
+        It blocks the thread, so do not call it in a coroutine. If an exception is
+        raised in the thread meanwhile, such as a Ctrl-C, the item is removed from the
+        flow.
         """
         limit = checked_timeout(timeout)
         passed: Any = item  # Any: the result, if no step is for it
@@ -166,22 +167,23 @@ class Calls(Generic[In, Out]):
         priority: int = 0,
         on_error: str = "raise",
     ) -> list[Any]:  # Any: see the overloads
-        """What the flow makes of each of *items*, in their order.
+        """The results of *items*, in their order.
 
-        It waits for room where there is none, and reads *items* as there is some.
+        It waits while the queue is full, and reads *items* as there is room.
 
         Args:
             items: Any number of them.
-            timeout: How many seconds each may take from when it is sent.
+            timeout: How many seconds each item may take, from when it is sent.
             priority: As for one item.
-            on_error: ``"raise"`` raises the first failure, and takes out what is on its
-                way; ``"return"`` has each failure in the place of its result.
+            on_error: ``"raise"`` raises the first failure, and removes all other items
+                from the flow; with ``"return"``, each failure takes the place of its
+                result.
 
         Raises:
             Exception: As for one item.
-            TypeError: *items* are none, or they are a mapping, a text or a data frame,
+            TypeError: *items* is no iterable; or a mapping, a text or a data frame,
                 whose items would be keys, characters or columns.
-            ValueError: Another *on_error*.
+            ValueError: *on_error* is neither of these.
         """
         if on_error not in ("raise", "return"):
             raise ValueError(f"on_error must be 'raise' or 'return', got {on_error!r}")
@@ -206,8 +208,7 @@ class Calls(Generic[In, Out]):
     ) -> AsyncIterator[Outcome[Out]]:
         """An `Outcome` for each of *items*: its value or its failure.
 
-        ``seconds`` of an outcome is the time from when the item was sent until its
-        answer was there.
+        ``seconds`` of an outcome is the time from sending the item to its answer.
 
         Args:
             items: Read as there is room.
@@ -233,7 +234,7 @@ class Calls(Generic[In, Out]):
     # How it is.
 
     def status(self) -> FlowStatus:
-        """How the flow is; not ``live`` if nobody answers. Takes a millisecond."""
+        """The state of the flow; not ``live`` if nothing answers. Takes 1 ms."""
         connections = self._connections().for_threads
         try:
             connection = connections.take(STATUS_LIMIT)
@@ -265,8 +266,8 @@ class Calls(Generic[In, Out]):
     async def reload(self, step: str | None = None) -> None:
         """Replace the workers of *step*, or of all steps, one after the other.
 
-        Each new worker is ready before an old one goes. Calls see neither an error nor
-        a pause. A handler whose module has changed is imported anew.
+        Each new worker is ready before an old one ends. Calls see neither an error nor
+        a pause. If the module of a handler has changed, it is imported again.
 
         Raises:
             ValueError: There is no such step, or the new workers cannot start: then the

@@ -31,13 +31,13 @@ public = public_in("cotality.flow")
 class FlowClient(Calls[In, Out], Generic[In, Out]):
     """Sends items to a flow that a `FlowServer`, or the command line, serves.
 
-    It connects when it is first used, once in each event loop, and again when the
-    connection has ended. After a fork, such as that of a web server which has loaded
-    the application before, each process has connections of its own.
+    It connects when it is first used, once in each event loop, and again if the
+    connection is lost. After a fork, as in a web server that loads the application
+    first, each process makes connections of its own.
 
     Args:
-        path: Of the socket. None takes what ``COTALITY_FLOW_SOCKET`` says, which a
-            server sets for the program that has started it and for its children.
+        path: The path of the socket. None takes the value of ``COTALITY_FLOW_SOCKET``,
+            which a server sets for the program that started it and for its children.
     """
 
     path: Path | None
@@ -73,11 +73,11 @@ class FlowClient(Calls[In, Out], Generic[In, Out]):
         return connections
 
     async def drain(self, grace: float = 5.0) -> None:
-        """Have the server take nothing more, do what it has taken, and end."""
+        """Have the server accept no more items, finish those it has, and end."""
         await self._ask(grace + CONTROL_EXTRA, notes.DRAIN, grace=grace)
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Have the server end. What waits fails; the rest has *grace* seconds."""
+        """Have the server end. Items that wait fail; the others get *grace* seconds."""
         await self._ask(grace + CONTROL_EXTRA, notes.STOP, grace=grace)
 
     async def aclose(self) -> None:

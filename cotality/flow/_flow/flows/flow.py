@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from copy import copy
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from cotality._kit.public import public_in
 from cotality.core.hosting import LinkEnd
-from cotality.core.machine import after_fork, notice_fork
+from cotality.core.machine import after_fork, at_exit, notice_fork
 from cotality.flow._flow.clients.entrance import ByIntake
 from cotality.flow._flow.errors.errors import FlowStoppedError
 from cotality.flow._flow.keeping.keeper import Keeper
@@ -53,22 +52,23 @@ class Flow(Calls[In, Out]):
         async with Flow(Step(Decode), Step(Label, batch_size=32)) as flow:
             label = await flow(photo)
 
-    Its workers are started once and shared by all callers. An item that fails fails
-    alone, and so does a worker.
+    Its workers are started once, and all callers share them. An item that fails fails
+    alone, and a worker that dies is replaced.
 
     Args:
-        steps: One to six of them for a type checker, which joins their types; up to 64.
-        queue_size: How many items may wait in all; then calls fail at once.
-        queue_bytes: How many bytes these may have together, when they are packed, with
-            the large ones that are handled: 512 MB if you say nothing. One more item
-            may come while there are less, whatever it has.
-        priorities: How many there are; calls have one from 0 to one less.
-        age_after: After so many seconds of waiting an item counts as one of the next
-            priority, so that none waits for ever.
+        steps: The steps, up to 64. A type checker follows the types through up to six.
+        queue_size: How many items may wait in all; with more, calls fail at once.
+        queue_bytes: How many bytes all waiting items may have when packed, together
+            with the large ones that are being handled; 512 MB by default. As long as
+            there are less, one more item is accepted, whatever its size.
+        priorities: How many priorities there are; calls may have any from 0 to one
+            less.
+        age_after: After each period of this many seconds, a waiting item moves up by
+            one priority, so that none waits for ever.
 
     Raises:
-        TypeError: A step is none, or an option is of the wrong type.
-        ValueError: A number is out of range, or there is no step.
+        TypeError: A step is no `Step`, or an option has the wrong type.
+        ValueError: A number is out of range, or no step is given.
     """
 
     steps: tuple[Step[Any, Any], ...]
@@ -215,17 +215,17 @@ class Flow(Calls[In, Out]):
     def start(self, timeout: float | None = None) -> None:
         """Start the workers, and return once every step has one that is ready.
 
-        Does nothing if the flow runs; if somebody else is just starting it, waits for
-        that. From a coroutine use ``async with`` or `start_async`, which do not block
-        the loop.
+        It does nothing if the flow runs already. If another thread is just starting it,
+        it waits for that. In a coroutine, use ``async with`` or `start_async`, which do
+        not block the loop.
 
         Args:
-            timeout: How many seconds that may take; None is for ever.
+            timeout: How many seconds the start may take; None sets no limit.
 
         Raises:
             WorkerStartError: The handler of a step could not start; its error is the
                 cause.
-            TimeoutError: It took too long.
+            TimeoutError: The start took too long.
             TaskNotPicklableError: A handler cannot be sent to a process.
         """
         self._start(timeout, Start())
@@ -275,8 +275,8 @@ class Flow(Calls[In, Out]):
     async def stop(self, grace: float = GRACE) -> None:
         """Stop it.
 
-        Items that wait fail with `FlowStoppedError`. Those that are being handled have
-        *grace* seconds, and so have the ``stop`` methods of handlers.
+        Items that wait fail with `FlowStoppedError`. Those that are being handled get
+        *grace* seconds, and so do the ``stop`` methods of handlers.
         """
         run = self._taken_run()
         if run is not None:
@@ -284,9 +284,9 @@ class Flow(Calls[In, Out]):
             await run.connections.close_of_this_loop()
 
     async def drain(self, grace: float = GRACE) -> None:
-        """Take nothing more, let all that was taken be done, and then stop.
+        """Accept no more items, finish those that are there, and then stop.
 
-        What is not done after *grace* seconds fails with `FlowStoppedError`.
+        Items that are not finished after *grace* seconds fail with `FlowStoppedError`.
         """
         run = self._taken_run(keep=True)
         if run is not None:
@@ -375,7 +375,7 @@ class Run:
         self.is_closed = False
         self.thread.start()
         running.add(self)
-        see_to_exit()
+        at_exit(stop_all)
 
     @property
     def has_ended(self) -> bool:
@@ -410,19 +410,10 @@ class Run:
 
 # Until they are stopped, also if nobody has a reference to their flow any more.
 running: set[Run] = set()
-sees_to_exit = False
-
-
-def see_to_exit() -> None:
-    """Registered late, so that it comes before what `multiprocessing` does then."""
-    global sees_to_exit
-    if not sees_to_exit:
-        sees_to_exit = True
-        atexit.register(stop_all)
 
 
 def stop_all() -> None:
-    notice_fork()
+    """At the end of the program."""
     for run in list(running):
         if run.pid == os.getpid():
             run.stop(EXIT_GRACE)

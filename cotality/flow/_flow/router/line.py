@@ -1,7 +1,7 @@
-"""What waits for a step: larger priorities first, and within one who came first.
+"""The items that wait for a step: larger priorities first, then the earlier one.
 
-An item that has waited for a while counts as one of the next priority, so nothing
-waits for ever behind a stream of what is more urgent.
+An item that has waited for a while counts as one of the next priority, so none waits
+for ever behind a stream of more urgent ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections import deque
 
 from .item import OVER, Item
 
-# Items that are over stay where they are until they come to the front, or are so many.
+# Items that are over stay in the line until they come to the front, or until there are
+# this many of them.
 MOST_OVER = 256
 
 

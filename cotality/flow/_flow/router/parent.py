@@ -1,7 +1,8 @@
 """The router's end of the link to the process that has started it.
 
-What workers print and log goes there, and what the router has to say. It never waits
-for the parent: while that takes nothing, the workers that print are not read.
+What workers print and log goes there, and what the router reports. The router never
+waits for the parent: while the parent reads nothing, the router does not read from
+workers that print.
 """
 
 from __future__ import annotations

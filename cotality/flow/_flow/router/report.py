@@ -1,4 +1,4 @@
-"""What the router says of itself: as JSON, and as a text for Prometheus."""
+"""What the router reports about itself: as JSON, and as text for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the processes of workers, in a thread: the loop must not stand for that.
+"""Starts the processes of workers in a thread, so that the loop goes on meanwhile.
 
 The processes are forked from a server that has no threads, so that is safe.
 """

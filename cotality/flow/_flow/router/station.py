@@ -1,8 +1,8 @@
 """A step at work: its workers, what they are given, and what becomes of one that dies.
 
-A worker that is free gets what waits. One that is not gets the next portion while it is
-at the last only if its handler is quick, and never while another one is free. If it is
-slow after all, what it has not begun with is taken back for others.
+A free worker gets the items that wait. A busy worker gets its next portion early only
+if its handler is quick, and never while another worker is free. If it is slow after
+all, the items that it has not begun are taken back for others.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ MOST_DEATHS = 3  # of workers in a row, without an answer
 RETRY_AFTER = 2.0  # s that a step is down before another worker is tried
 RETRY_LATEST = 10.0  # s
 LEAVE_LIMIT = 5.0  # s that a worker in whose place is another one gets for its `stop`
-# A worker that has been at one call for so long (s) is looked at: what it did before
-# may lie in its room, and what comes after could go to one that is free.
+# After a worker has spent this long (s) in one call, the router looks at it: earlier
+# results may wait in its memory, and later items could go to a free worker.
 LOOK_AFTER = 0.010
 LOOK_AGAIN_AFTER = 0.020  # s, if it was found to go on
 # How many times as long as others a call has to take for a worker to be stuck in it. On

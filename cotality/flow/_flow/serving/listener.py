@@ -148,7 +148,7 @@ def is_served(path: Path) -> bool:
         try:
             end.connect(str(path))
         except BlockingIOError:
-            return True  # it has so much to accept
+            return True  # it has too many to accept just now
         except OSError:
             return False
         return True

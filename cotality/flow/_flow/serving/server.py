@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 from pathlib import Path
@@ -20,6 +19,7 @@ from cotality.core.hosting import (
     start_hosted,
     unpack_exception,
 )
+from cotality.core.machine import at_exit
 from cotality.core.utils.process import WorkerStartError
 from cotality.flow._flow.flows.client import VARIABLE, FlowClient
 from cotality.flow._flow.flows.flow import Flow
@@ -49,11 +49,11 @@ class FlowServer(Generic[In, Out]):
     """Serves a flow at a Unix socket, for any number of programs of this user.
 
     The server is a process of its own, which keeps the router and the workers of the
-    flow alive. It ends with the program that has started it, however that ends.
+    flow alive. It ends with the program that started it, however that ends.
 
     Attributes:
-        path: Of the socket, which only this user can open.
-        pid: Of the process that keeps the router.
+        path: The path of the socket, which only this user can open.
+        pid: The id of the process that keeps the router.
     """
 
     path: Path
@@ -90,7 +90,8 @@ class FlowServer(Generic[In, Out]):
         self._listener.close()
         self.pid = self._hosted.pid
         self._is_stopped = False
-        see_to(self)
+        servers.add(self)
+        at_exit(stop_all)
         try:
             self._wait_until_up(timeout)
         except BaseException:
@@ -109,21 +110,21 @@ class FlowServer(Generic[In, Out]):
     ) -> FlowServer[A, B]:
         """Serve *flow*, and return once every step has a worker that is ready.
 
-        ``COTALITY_FLOW_SOCKET`` is set to the path for this program and its children,
+        For this program and its children, ``COTALITY_FLOW_SOCKET`` is set to the path,
         where a `FlowClient` finds it.
 
         Args:
-            flow: One that does not run otherwise.
-            socket: Where; None for a place of its own in the runtime folder of the
-                user. The folder has to belong to this user alone, and is made if it is
-                not there.
+            flow: A flow that does not run otherwise.
+            socket: The path of the socket; None makes one in the runtime folder of the
+                user. The folder has to belong to this user alone, and is created if it
+                is missing.
             allow_uids: The users that may connect; None for this one.
-            timeout: How many seconds the start may take; None is for ever.
+            timeout: How many seconds the start may take; None sets no limit.
 
         Raises:
             WorkerStartError: The handler of a step could not start.
-            FlowError: A flow is served at that socket already.
-            PermissionError: Others could change what is in its folder.
+            FlowError: Another flow is served at that socket already.
+            PermissionError: Other users could change the content of its folder.
             TimeoutError: It took too long.
         """
         return FlowServer(flow, socket, allow_uids=allow_uids, timeout=timeout)
@@ -167,9 +168,9 @@ class FlowServer(Generic[In, Out]):
                 return messages[0]
 
     def stop(self, grace: float = 5.0) -> None:
-        """End it: what waits fails, and what is handled has *grace* seconds.
+        """End the server: waiting items fail, those being handled get *grace* seconds.
 
-        Does nothing in a fork of the program that has started it.
+        It does nothing in a fork of the program that started the server.
         """
         if self._is_stopped or self._owner != os.getpid():
             return
@@ -211,15 +212,6 @@ class FlowServer(Generic[In, Out]):
 
 # For the end of the program: a socket is not to be left.
 servers: set[FlowServer[Any, Any]] = set()  # Any: of any flow
-sees_to_exit = False
-
-
-def see_to(server: FlowServer[Any, Any]) -> None:  # Any: as above
-    global sees_to_exit
-    servers.add(server)
-    if not sees_to_exit:
-        sees_to_exit = True
-        atexit.register(stop_all)
 
 
 def stop_all() -> None:

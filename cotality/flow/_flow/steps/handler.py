@@ -18,9 +18,9 @@ public = public_in("cotality.flow")
 
 @public
 class Failed:
-    """In place of a result: this one item of a batch has failed with *error*.
+    """In the place of a result: this one item of a batch has failed with *error*.
 
-    The others have their results. An exception that `handle` raises fails all of them.
+    The others get their results. If `handle` raises an exception, all items fail.
     """
 
     error: Exception
@@ -58,7 +58,7 @@ class Handler(Generic[In, Result]):
     def handle(self, items: Sequence[In], /) -> Sequence[Result | Failed]:
         """One result for each of *items*, in their order; `Failed` for one that failed.
 
-        What it raises fails all of *items*.
+        If it raises an exception, all of *items* fail.
         """
         raise NotImplementedError
 

@@ -44,7 +44,7 @@ class FlowPlan:
         queue_bytes: How many bytes items may have together while they wait, and large
             ones until they are over.
         levels: How many priorities there are.
-        age_after: After so many seconds of waiting an item moves up by one of them.
+        age_after: After each period of this many seconds an item moves up by one.
         entry: Packed `Routes` for clients; empty if all begin with the first step.
         rules: Of what workers log, see `cotality.core.hosting`.
     """

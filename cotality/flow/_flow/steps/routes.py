@@ -1,7 +1,7 @@
 """Which step an item comes to next, and what it counts as there.
 
-Asked where the item is at hand: in a worker for what a handler has made, and in the
-client for where an item begins. The router is told the answer, and sees no item.
+This is asked where the item is at hand: in a worker for results of a handler, and in
+the client for new items. The router is told the answer, and sees no item.
 """
 
 from __future__ import annotations

@@ -24,26 +24,28 @@ class Step(Generic[In, Out]):
     """What one kind of worker does to each item of a flow.
 
     Args:
-        handler: An object with ``handle(items)``, a class of such objects or a function
-            that makes one: then each worker makes its own, and nothing of it has to be
-            pickled. Or a plain function: of one item, or with *batch_size* of a list of
-            items, which returns a list of results.
+        handler: A class with a method ``handle(items)``, or a function that makes such
+            an object: each worker then makes its own, and the object need not be
+            picklable. Or such an object itself. Or a plain function of one item; with
+            *batch_size*, a function of a list of items that returns a list of results.
         workers: How many processes run it.
-        batch_size: How many items the handler is called with, at most. 1 if it is not
-            given.
+        batch_size: With how many items the handler is called, at most; 1 by default.
         batch_wait: How many seconds the first item of a batch may wait for others. With
-            0, a worker that is free takes what is there.
-        timeout: How many seconds one call of the handler may take. Then its items fail
-            with `TaskTimeoutError`, and its worker is replaced. None is for ever.
-        when: Which items the step is for; others pass on to a later one. Called where
-            an item comes from: in a worker of the step before, or in the client.
-        size: What an item counts as towards *batch_size*; 1 if it is not given.
-        isolate: Run a batch that has failed again, item by item. Only for handlers that
+            0, a free worker takes the items that are there.
+        timeout: How many seconds one call of the handler may take. If it takes longer,
+            its items fail with `TaskTimeoutError`, and its worker is replaced. None
+            sets no limit.
+        when: A function that says which items the step handles; others go on to a later
+            step. It is called where an item comes from: in a worker of the step before,
+            or in the client.
+        size: A function that says how much an item counts towards *batch_size*; without
+            it, each counts as 1.
+        isolate: If a batch fails, run it again, item by item. Only for handlers that
             may see an item twice.
-        name: For messages and figures; that of the handler if it is not given.
+        name: Its name in messages and figures; by default that of the handler.
 
     Raises:
-        TypeError: *handler* cannot be called, or an option is of the wrong type.
+        TypeError: *handler* cannot be called, or an option has the wrong type.
         ValueError: A number is out of range.
     """
 

@@ -50,7 +50,7 @@ class Kind:
     FAILURE: Final = 18  # the body is a packed exception
     REFUSED: Final = 19  # the body is a byte that says why, and a text
     ANSWER: Final = 20  # to what was asked for
-    ROOM: Final = 21  # a refused client may send so many calls again (serial)
+    ROOM: Final = 21  # how many calls a refused client may send again (serial)
 
 
 FROM_CLIENT: Final = frozenset(

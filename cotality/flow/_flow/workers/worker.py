@@ -113,12 +113,16 @@ class Worker:
         self.poll.register(self.connection, select.POLLIN)
         self.is_told_to_end = False
         self.stopwatch = Stopwatch()
+        # The items of the latest batch. To let go of large ones takes a while, and
+        # should not hold up the answers. Any: of any type.
+        self.handled: list[Any] = []
 
     def serve(self) -> None:
         """Answer until the router hangs up, and what it has sent before is done."""
         while True:
             if not self.waiting:
                 self.answers.send()
+                self.handled = []
                 if self.is_told_to_end:
                     return
                 # To wait in `recv` itself is to be woken once more each time, by the
@@ -184,6 +188,7 @@ class Worker:
 
     def handle(self, batch: list[Entry]) -> None:
         """Call the handler, and note what became of each item."""
+        self.handled = []
         items: list[Any] = []  # Any: of any type
         watch = self.stopwatch
         self.times[STARTED] = began = watch.start()
@@ -202,6 +207,7 @@ class Worker:
             return
         handling = self.handling
         results = handling.results(items)
+        self.handled = items
         del items
         if is_forked():
             end_fork()

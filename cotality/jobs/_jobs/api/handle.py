@@ -35,9 +35,10 @@ FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.2, 1.3
 
 @public_in("cotality.jobs")
 class JobHandle(Generic[R]):
-    """A job that was enqueued; it need not have begun.
+    """A job that was enqueued. It may be waiting, running or over.
 
-    Every method is there twice: to be awaited, and for threads, with ``_sync``.
+    Each method exists twice: one to be awaited, and one for threads, whose name ends in
+    ``_sync``.
 
     Attributes:
         id: Its id, by which ``jobs.handle`` finds it from anywhere. It is the same over
@@ -52,28 +53,28 @@ class JobHandle(Generic[R]):
         return f"JobHandle({self.id!r})"
 
     async def status(self) -> JobStatus:
-        """How it stands."""
+        """In which state the job is."""
         return await asyncio.to_thread(self.status_sync)
 
     def status_sync(self) -> JobStatus:
-        """How it stands.
+        """In which state the job is.
 
         Raises:
-            UnknownJobError: It was swept, or never was.
+            UnknownJobError: There is no such job: it was swept, or never existed.
         """
         return self._look()[0]
 
     async def info(self) -> JobInfo:
-        """All that is known of it."""
+        """All that is known about the job."""
         return await asyncio.to_thread(self.info_sync)
 
     def info_sync(self) -> JobInfo:
-        """All that is known of it."""
+        """All that is known about the job."""
         row, now = self._row()
         return reading.info_of(row, now)
 
     async def result(self, timeout: float | None = None) -> R:
-        """What the function has returned, once it has; see `result_sync`."""
+        """Wait for what the function returns; see `result_sync`."""
         checked_seconds("timeout", timeout, zero=True)
         for pause in pauses(timeout, self.id):
             if (await self.status()).is_over:
@@ -82,16 +83,16 @@ class JobHandle(Generic[R]):
         return await asyncio.to_thread(self._outcome)
 
     def result_sync(self, timeout: float | None = None) -> R:
-        """What the function has returned, once it has.
+        """Wait for what the function returns, and return it.
 
         Args:
-            timeout: Seconds to wait for it; None for as long as it takes.
+            timeout: Seconds to wait; None waits as long as it takes.
 
         Raises:
-            TimeoutError: It was not over by then; it goes on.
-            JobFailedError: It has failed for good.
-            JobCancelledError: It was cancelled.
-            UnknownJobError: It was swept, or never was.
+            TimeoutError: The job was not over by then; it goes on.
+            JobFailedError: The job has failed for good.
+            JobCancelledError: The job was cancelled.
+            UnknownJobError: There is no such job: it was swept, or never existed.
         """
         checked_seconds("timeout", timeout, zero=True)
         for pause in pauses(timeout, self.id):
@@ -105,14 +106,14 @@ class JobHandle(Generic[R]):
         return await asyncio.to_thread(self.cancel_sync, kill=kill)
 
     def cancel_sync(self, *, kill: bool = True) -> bool:
-        """End it. One that waits never starts; one that runs ends within a second.
+        """End the job: before it starts, or within a second if it runs.
 
-        What runs in a worker process is killed. A thread cannot be: its result is
-        dropped, and its body may ask `current_job().is_cancelled`.
+        A body in a worker process is killed. A thread cannot be killed: its result is
+        dropped, and the body may ask `current_job().is_cancelled`.
 
         Args:
-            kill: Otherwise a job that runs is only asked to end, and what it comes to
-                counts, unless it raises `JobCancelledError`.
+            kill: With False, a running job is only asked to end. Its result counts,
+                unless its body raises `JobCancelledError`.
 
         Returns:
             Whether there was something to end: False for a job that is over.
@@ -130,11 +131,11 @@ class JobHandle(Generic[R]):
         return True
 
     async def progress(self) -> JobProgress | None:
-        """How far it is, as its body has said last; None if it has not."""
+        """The progress that its body has reported last; None without any."""
         return await asyncio.to_thread(self.progress_sync)
 
     def progress_sync(self) -> JobProgress | None:
-        """How far it is, as its body has said last; None if it has not."""
+        """The progress that its body has reported last; None without any."""
         return self._look()[2]
 
     async def attempts(self) -> list[Attempt]:
@@ -149,7 +150,7 @@ class JobHandle(Generic[R]):
             return reading.attempts_of(connection, self.id)
 
     async def events(self) -> AsyncIterator[JobEvent]:
-        """How it stands now, and each change of that, until it is over."""
+        """Yield its state now, and each change of it, until the job is over."""
         last: JobEvent | None = None
         while last is None or not last.status.is_over:
             now = await asyncio.to_thread(self._event)
@@ -160,7 +161,7 @@ class JobHandle(Generic[R]):
                 await asyncio.sleep(LAST_LOOK)
 
     def events_sync(self) -> Iterator[JobEvent]:
-        """How it stands now, and each change of that, until it is over."""
+        """Yield its state now, and each change of it, until the job is over."""
         last: JobEvent | None = None
         while last is None or not last.status.is_over:
             now = self._event()

@@ -34,17 +34,17 @@ public = public_in("cotality.jobs")
 
 
 class Enqueues(Generic[P, R]):
-    """What can be enqueued: a job, or one with other options for once."""
+    """What can be enqueued: a job, or a job with other options for some calls."""
 
     _job: BaseJob[P, R]
     _call: CallOptions
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
-        """Store a call; its job is there for good when this returns.
+        """Store a call; when this returns, nothing can lose it.
 
         Raises:
             NotStorableError: An argument cannot be stored; the text names it.
-            StoreError: The store refuses, and nothing of it was stored.
+            StoreError: The store failed, and nothing was stored.
             TypeError: The arguments do not fit the function.
         """
         if self._call.connection is not None:
@@ -72,7 +72,8 @@ class Enqueues(Generic[P, R]):
             calls: The arguments of each: a tuple, or a dict of named ones.
 
         Raises:
-            ValueError: They are several, and all would have one *key* or *job_id*.
+            ValueError: There are several calls, and all would have the same *key* or
+                *job_id*.
         """
         orders: list[NewJob] = []
         for call in calls:
@@ -111,7 +112,7 @@ def arguments_in(
 
 @public
 class Using(Enqueues[P, R]):
-    """A job with other options for once; made by ``job.using``."""
+    """A job with other options for some calls; made by ``job.using``."""
 
     def __init__(self, job: BaseJob[P, R], call: CallOptions) -> None:
         self._job, self._call = job, call
@@ -163,13 +164,13 @@ class BaseJob(Enqueues[P, R]):
             priority: From -100 to 100; larger is sooner.
             delay: Seconds, or a timedelta, before which it does not start.
             run_after: A moment, with its time zone, before which it does not start.
-            key: While a job of this function with the same key is not over, its handle
-                is given back and no second one made.
-            job_id: An id of your own: a second call with it gives the same job, for as
-                long as that is known.
+            key: While a job of this function with the same key is not over, no second
+                one is made: you get the handle of the first.
+            job_id: An id of your own: a second call with it returns the same job, for
+                as long as the store knows that.
             keep: For how long it is known after it has succeeded.
-            connection: A connection or session of SQLAlchemy to the same database, in
-                whose transaction the job is written: with a rollback it never was.
+            connection: A connection or session of SQLAlchemy to the same database. The
+                job is written in its transaction: after a rollback, there is no job.
         """
         if delay is not None and run_after is not None:
             raise ValueError("say delay or run_after, not both")

@@ -83,26 +83,25 @@ class Marks(Protocol):
 class Jobs:
     """Functions whose calls are stored, and run by workers until they are done.
 
-    A call is in the store before ``enqueue`` returns, and runs at least once: whatever
-    is killed on the way, it is tried again. A job that has finished never runs again.
+    A call is in the store before ``enqueue`` returns, and runs at least once: if its
+    worker is killed, another one runs it. A job that has finished never runs again.
 
     Args:
         url: Where jobs are kept: ``sqlite:///jobs.db``, a file on this machine, or
             ``postgresql://user@host/name``.
         modules: Modules with more jobs, which a worker imports.
-        engine: Who hands jobs out to workers: ``"tables"`` keeps that in the database
-            itself; ``"dbos"`` leaves it to DBOS, with ``cotality[jobs-dbos]``; and with
-            ``"rabbitmq"`` a broker says whose turn it is, with
-            ``cotality[jobs-rabbitmq]``. It belongs to the store: all who use it name
-            the same.
+        engine: What hands jobs out to workers: ``"tables"``, tables in the database
+            itself; ``"dbos"``, DBOS, with ``cotality[jobs-dbos]``; or ``"rabbitmq"``, a
+            broker, with ``cotality[jobs-rabbitmq]``. All programs that use the store
+            have to name the same engine.
         broker: Where the broker is, for ``engine="rabbitmq"``:
             ``amqp://user:password@host/vhost``, or ``amqps://``.
 
     Nothing is opened or read before the first job is enqueued.
 
     Raises:
-        ValueError: There is no engine for *url*, or of that name; a broker is missing,
-            or is not for this engine.
+        ValueError: No engine takes *url*, or none has that name; a broker is missing,
+            or the engine takes none.
     """
 
     base: Base
@@ -137,7 +136,7 @@ class Jobs:
         With ``engine="rabbitmq"``, ``COTALITY_JOBS_BROKER`` says where the broker is.
 
         Raises:
-            ValueError: It is not set.
+            ValueError: The variable is not set.
         """
         url = os.environ.get(variable)
         if not url:
@@ -195,24 +194,26 @@ class Jobs:
         """Mark a function as a job.
 
         Args:
-            function: The function, if nothing else is said.
-            name: By which the store knows it; its module and its name by default.
-                Jobs that wait are lost to a function that was renamed.
+            function: The function, if the decorator stands without brackets.
+            name: The name by which the store knows the function; by default its module
+                and its name. If you rename a function, jobs that wait under the old
+                name no longer find it.
             queue: Where its jobs wait.
             priority: From -100 to 100; larger is sooner.
-            retries: How often it is tried again, or a `Retry` with the pauses.
+            retries: How often a failed job runs again, or a `Retry` with the pauses.
             timeout: Seconds after which an attempt is killed. Needs a worker process,
                 or an ``async def`` function.
             keep: For how long a job is known after it has succeeded or was cancelled.
                 Dead letters are kept until somebody purges them.
-            unique: Given the arguments, says the key of a call: while a job with the
-                same key is not over, enqueuing gives that one.
-            runs_on: ``"processes"``, where a crash costs one attempt and a job that is
-                cancelled is killed; ``"threads"`` for what waits; ``"auto"`` to try it
-                in processes and move what waits to threads. By default processes, and
-                the event loop of the worker for ``async def``.
-            codec: ``"json"``, or ``"pickle"``: then whoever can write into the store
-                can run code in the workers.
+            unique: A function of the arguments that returns the key of a call. While a
+                job with this key is not over, enqueuing returns the handle of that job.
+            runs_on: ``"processes"``, where a crash costs one attempt and a cancelled
+                job is killed; ``"threads"``, for functions that mostly wait; ``"auto"``
+                begins in processes, and moves functions that mostly wait to threads. By
+                default processes; ``async def`` functions run in the event loop of the
+                worker.
+            codec: ``"json"``, or ``"pickle"``. With pickle, whoever can write to the
+                store can run code in the workers.
         """
         place = checked_runs_on(runs_on)
         options = JobOptions(
@@ -262,7 +263,7 @@ class Jobs:
         Args:
             name: Its name.
             concurrency: How many of its jobs run at once; None for no limit.
-            rate: How many of its jobs start in any time of so many seconds.
+            rate: How many of its jobs may start in any period of some seconds.
         """
         checked_count("concurrency", concurrency)
         if rate is not None and not isinstance(rate, Rate):
@@ -283,26 +284,27 @@ class Jobs:
     ) -> None:
         """Have a job enqueued by the clock, as long as a worker runs.
 
-        However many workers there are, and whatever their clocks do, each due time
-        makes one job: its id is the name and the time. On days on which clocks are
-        changed, what names a time is due once.
+        However many workers there are, and however much their clocks differ, each due
+        time makes one job, whose id consists of the name and the time. On days on which
+        clocks are changed, a schedule with a time of day is due once.
 
         Args:
-            name: Of the schedule; the store knows by it what was handled.
+            name: The name of the schedule. The store keeps under it which times were
+                handled.
             when: A cron line such as ``"0 9 * * mon"``, a `crontab`, or a number of
                 seconds like *every*.
             job: What to enqueue.
-            every: So many seconds, at least 1, or a timedelta; counted from 1970 in
-                UTC, so that all workers agree.
+            every: The seconds from one due time to the next, at least 1, or a
+                timedelta. Counted from 1970 in UTC, so that all workers agree.
             args: The arguments of the job.
-            timezone: In which a cron line is meant, such as ``"Europe/Berlin"``.
+            timezone: The time zone of a cron line, such as ``"Europe/Berlin"``.
             missed: What becomes of due times at which no worker ran: ``"skip"`` forgets
                 them, ``"once"`` makes one job of all of them.
 
         Raises:
-            ValueError: A cron line that is none or is never due, a time zone that
-                nobody knows, a name that another schedule has.
-            TypeError: An argument is missing, or is not what it must be.
+            ValueError: The cron line is invalid or never due, the time zone is unknown,
+                or another schedule has the name.
+            TypeError: An argument is missing, or has the wrong type.
             NotStorableError: *args* cannot be stored.
         """
         if not isinstance(job, BaseJob):
@@ -330,24 +332,25 @@ class Jobs:
         tell: Iterable[Tell] = (),
         every: float = 60.0,
     ) -> None:
-        """Have one of the workers look whether the queues are well, and tell it once.
+        """Have one of the workers check the queues, and tell you of each fault once.
 
-        However many workers there are, one of them looks, and another one goes on when
-        it has ended. What it sees goes to the log ``cotality.jobs.health`` as well.
-        When there is no worker at all, none of them can tell: look from somewhere else
-        too, with `HealthWatch`.
+        However many workers there are, one of them checks; when it ends, another one
+        takes over. Alerts also go to the log ``cotality.jobs.health``. If there is no
+        worker at all, none can tell you, so check from somewhere else too, with
+        `HealthWatch`.
 
         Args:
-            rules: What is too much, for queues that have no rules of their own.
+            rules: The limits for queues that have no rules of their own.
             queues: Rules for queues by name.
-            tell: Called with each `Alert`, in a thread of the worker; what they raise
-                is logged. Each alert is told once when it begins and once when it is
-                over; again, if the worker is killed while it tells it.
-            every: Seconds between two looks, at least 1.
+            tell: Functions that get each `Alert`, in a thread of the worker; exceptions
+                that they raise are logged. Each alert is told once when it begins and
+                once when it is over, and again only if the worker is killed while it
+                tells.
+            every: Seconds between two checks, at least 1.
 
         Raises:
-            TypeError: These are no rules, or nothing that can be called.
-            ValueError: The time is too short; this was said before.
+            TypeError: *rules* or *queues* are no rules, or *tell* cannot be called.
+            ValueError: *every* is too short, or this method was called before.
         """
         if self.watched is not None:
             raise ValueError(
@@ -406,7 +409,7 @@ class Jobs:
     def transaction(self) -> Generator[Connection]:
         """A transaction of the store, for ``using(connection=...)``.
 
-        Whatever is written in it, rows of your own tables included, is there together,
+        All that is written in it, rows of your own tables included, is stored together
         or not at all.
         """
         self.prepare()
@@ -415,10 +418,10 @@ class Jobs:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A connection to the store that waits for nobody who writes.
+        """A connection to the store that never waits for writers.
 
-        For what `transaction` has written beside the jobs; rows of theirs are read by
-        the methods of this class.
+        Read with it what you have written in a `transaction` beside the jobs; to read
+        the jobs, use the methods of this class.
         """
         self.base.ready()
         with self.base.database.reading() as connection:
@@ -429,7 +432,7 @@ class Jobs:
         self.base.ready(self.registry.queues())
 
     def handle(self, id: str) -> JobHandle[Any]:
-        """The handle of a job, by its id. Whether there is one, its methods say."""
+        """The handle of the job with this id. Its methods say whether it exists."""
         return JobHandle(self.base, self.registry, checked_text("id", id))
 
     def list(
@@ -446,18 +449,18 @@ class Jobs:
         """Jobs, the newest first.
 
         Args:
-            status: Only those that stand so; None for all.
+            status: Only jobs in this state; None for all.
             queue: Only those of this queue, or of one of these.
             name: Only those of this function.
             ids: Only these, as far as they are there.
-            before: Only those that are older than the one of this id: the last one of
-                a list gives the next part of it, however many have come meanwhile.
+            before: Only jobs that are older than the one with this id. Give the last id
+                of a list to get the next page, however many jobs have come meanwhile.
             limit: How many at most.
             offset: How many of the newest to leave out.
 
         Raises:
-            ValueError: There is no such status; a negative number.
-            UnknownJobError: The one that was given as *before* was swept or purged.
+            ValueError: There is no such status, or a number is negative.
+            UnknownJobError: The job given as *before* was swept or purged.
         """
         asked = [status] if isinstance(status, str) else (status or ())
         wanted = {JobStatus(each) for each in asked}
@@ -489,12 +492,12 @@ class Jobs:
         return self.list(status=JobStatus.FAILED, queue=queue, limit=limit)
 
     def requeue(self, id: str) -> bool:
-        """Let a dead letter, or a job that was cancelled, begin anew.
+        """Run a dead letter, or a cancelled job, again.
 
         It keeps its id, and has all its attempts again.
 
         Returns:
-            Whether there was one.
+            Whether there was such a job.
 
         Raises:
             KeyTakenError: Another job has its key by now, and is not over.
@@ -519,10 +522,10 @@ class Jobs:
         return self.handle(id).cancel_sync(kill=kill)
 
     def purge(self, ids: Iterable[str]) -> int:
-        """Forget these jobs, as far as they are over; how many they were.
+        """Forget those of these jobs that are over; return how many they were.
 
         Raises:
-            TypeError: It is one id, and not several.
+            TypeError: One id was given, not several.
         """
         if isinstance(ids, str):
             raise TypeError(f"purge takes several ids, got a text: purge([{ids!r}])")
@@ -531,11 +534,11 @@ class Jobs:
             return moves.purge(connection, [*ids])
 
     def stats(self, *, queues: Iterable[str] = ()) -> Queues:
-        """How each queue is that has jobs or workers, by name.
+        """The figures of each queue that has jobs or workers, by name.
 
         Args:
-            queues: Those that are to be among them in any case. A worker that serves
-                all queues is counted in each that is.
+            queues: Queues to include in any case. A worker that serves all queues
+                counts in each queue that is included.
         """
         asked = [checked_queue(each) for each in queues]
         self.base.ready()
@@ -547,17 +550,18 @@ class Jobs:
         """How long jobs wait and run, by the names of their functions.
 
         It counts every run since the store was made. Workers add to it every two
-        seconds; of one that is killed the last ones are missing. Two hundred names are
-        known, and one that nobody has run for 30 days is forgotten.
+        seconds; if one is killed, its last two seconds are missing. The store knows at
+        most two hundred names, and forgets a name that has not run for 30 days.
         """
         self.base.ready()
         with self.base.database.reading() as connection:
             return times.read(connection)
 
     def sweep(self) -> int:
-        """Forget jobs that are over and were kept long enough; how many.
+        """Forget jobs that are over and were kept long enough; return how many.
 
-        Workers do so by themselves. Dead letters stay, and so does what is not over.
+        Workers do this by themselves. Dead letters stay, and so do jobs that are not
+        over.
         """
         self.base.ready()
         count = 0
@@ -575,7 +579,7 @@ class Jobs:
         return count
 
     def close(self) -> None:
-        """Let go of what is open. It is opened again when somebody needs it."""
+        """Close all connections. They are opened again when they are needed."""
         self.base.close()
 
     def __enter__(self) -> Jobs:

@@ -17,6 +17,7 @@ from types import FrameType
 
 from cotality._kit.command_line import CannotDoError, exit_code
 from cotality._kit.safe_text import printable
+from cotality._kit.table import aligned, widths_of
 from cotality._kit.units import seconds as duration
 from cotality.jobs._jobs.api.jobs import Jobs
 from cotality.jobs._jobs.api.options import checked_queue
@@ -427,13 +428,12 @@ def shown(value: object) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> None:
     """In columns; where a terminal has no room for them, a block of lines for each."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = widths_of(rows)
     room = get_terminal_size().columns if sys.stdout.isatty() else None
     if room is not None and sum(widths) + 2 * len(widths) - 2 > room:
         return blocks(rows)
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print(printable("  ".join(cells).rstrip()))
+    for line in aligned(rows, widths=widths):
+        print(printable(line))
     return None
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 # Every look costs about a millisecond of a CPU.
 QUICK_S = 0.03
-# A queue is busy if so much of what fits between two looks has come; it is not any more
-# after so many quiet rounds.
+# A queue is busy if this share of what fits between two looks has come. It is busy no
+# longer after this many quiet rounds.
 BUSY, QUIET_ROUNDS = 0.5, 5
 
 

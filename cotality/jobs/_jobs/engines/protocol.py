@@ -1,9 +1,9 @@
 """What an engine is: it hands tickets to workers, and that is all.
 
-The store knows what there is to know about a job. An engine keeps the order in which
-jobs come, sees to it that no more of them run than may, and gives each ticket to one
-worker. It may give one twice, and late: the store then says that it is out of date. It
-must not lose one that was handed over in a transaction which was committed.
+The store knows all about a job. An engine keeps the order of jobs, lets no more of them
+run than may, and gives each ticket to one worker. It may give a ticket twice, or late:
+the store then says that the ticket is out of date. But it must not lose a ticket that
+was handed over in a committed transaction.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Limits:
 
     Attributes:
         concurrency: How many of its jobs run at once; None for no limit.
-        rate: How many start in any time of so many seconds; None for no limit.
+        rate: How many may start in any period of some seconds; None for no limit.
     """
 
     concurrency: int | None = None
@@ -44,8 +44,8 @@ class JobEngine(Protocol):
     """An engine; every one of them passes the same tests.
 
     Attributes:
-        lead_s: So much (s) before a job is due its ticket has to be handed out, for an
-            engine that is late. A worker waits for the rest.
+        lead_s: How long (s) before a job is due its ticket has to be handed out, for an
+            engine that is late. The worker waits for the rest.
         poll_s: Seconds between two looks for tickets, unless somebody says otherwise.
     """
 
@@ -73,7 +73,7 @@ class JobEngine(Protocol):
         ...
 
     def hand_over(self, connection: Connection, placed: Placed, delay_s: float) -> None:
-        """Let a worker have this ticket after so many seconds.
+        """Let a worker have this ticket after *delay_s* seconds.
 
         It counts from the moment at which the transaction of *connection* is committed.
         """
@@ -102,7 +102,7 @@ class JobEngine(Protocol):
         ...
 
     def stop(self, grace_s: float) -> None:
-        """Take no more, and wait so long for *run* to return where it runs."""
+        """Take no more, and wait for each *run* to return, for a limited time."""
         ...
 
     def held_by_others(self, alive: Iterable[str]) -> dict[str, list[Ticket]]:
@@ -114,7 +114,7 @@ class JobEngine(Protocol):
         ...
 
     def clean(self, older_than_s: float = KEEP_S) -> int:
-        """Forget tickets that have been over for so long; how many."""
+        """Forget tickets that have been over for long enough; return how many."""
         ...
 
     def close(self) -> None:

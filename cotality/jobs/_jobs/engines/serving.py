@@ -144,7 +144,7 @@ class Serving:
         """Told what was just taken, and which rows are gone."""
 
     def wait(self, seconds: float) -> None:
-        """Until somebody wakes it, for so long at most."""
+        """Wait until somebody wakes it, at most *seconds*."""
         self.event.wait(seconds)
 
     def end(self) -> None:

@@ -14,14 +14,15 @@ public = public_in("cotality.jobs")
 
 @public
 class JobsError(RuntimeError):
-    """What all errors of a job queue itself have in common."""
+    """The base class of all errors of jobs."""
 
 
 @public
 class JobFailedError(JobsError):
     """The job has failed for good: it is a dead letter.
 
-    Its text has what the job raised; a note has the traceback of its last attempt.
+    Its text names the exception that the job raised; a note has the traceback of the
+    last attempt.
 
     Attributes:
         error_type: The name of the class of what it raised.
@@ -42,17 +43,18 @@ class UnknownJobError(JobsError):
 
 @public
 class RetryLaterError(JobsError):
-    """Raised by a body that knows when it should be tried again, or that it should not.
+    """Raise it in a body that knows when to run again, or that it should not.
 
-    It counts instead of the job's `Retry`. A server that asks for 30 seconds::
+    It takes the place of what the job's `Retry` says. A server that asks for 30
+    seconds::
 
         raise RetryLaterError("too many requests", retry_in=30)
 
     Args:
-        retry_in: After how many seconds, or a timedelta; None for never, and the job is
-            a dead letter.
-        is_attempt: Whether this run counts as an attempt. One that has only seen that
-            it is too early need not.
+        retry_in: The pause in seconds, or a timedelta. None means never: the job
+            becomes a dead letter.
+        is_attempt: Whether this run counts as an attempt. Say False if it has only
+            found out that it is too early.
 
     Attributes:
         retry_in: In seconds.
@@ -81,7 +83,7 @@ class RetryLaterError(JobsError):
 
 @public
 class NotStorableError(JobsError, TypeError):
-    """A value cannot be written as JSON, or not be read back as what it was."""
+    """A value cannot be written as JSON, or could not be read back unchanged."""
 
 
 @public
@@ -91,17 +93,17 @@ class StoreError(JobsError):
 
 @public
 class KeyTakenError(JobsError):
-    """Another job has the key, and is not over."""
+    """Another job that is not over has the same key."""
 
 
 @public
 class SlotInUseError(JobsError):
-    """A live worker has this slot already."""
+    """Another worker, which is alive, has this slot."""
 
 
 @public
 class LostWorkerError(JobsError):
-    """The worker that ran the job has ended, again and again."""
+    """Too many workers died while they ran the job."""
 
 
 def seconds_of(name: str, value: object) -> float:

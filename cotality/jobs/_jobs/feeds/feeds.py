@@ -1,10 +1,10 @@
 """Who gets which post, and what a user reads.
 
-Most authors have few followers: a post of theirs is written into the feed of each, and
-reading is one look. The post of somebody with very many is held with its author, and
-who reads fetches it. Which of the two it was is a matter of each post, decided when it
-is delivered and found again where it was put. So nothing depends on how many followers
-an author has when somebody reads.
+Most authors have few followers: their posts are written into the feed of each follower,
+and reading is one query. The posts of an author with very many followers are stored
+with the author, and looked up at each read. This is decided for each post when it is
+delivered, and a read looks in both places. So a read does not depend on how many
+followers an author has by then.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ class Feeds:
 
     Args:
         url: Where they are kept: ``"sqlite:///feeds.db"`` or a ``redis://`` server.
-        followers: The ids of those that follow an author, in any order; it may be an
-            iterator, and is read in chunks.
-        following: The ids of the authors that a user follows.
-        follower_count: How many follow an author. Without it so many followers are
-            read as the threshold says.
-        existing: Which of some posts still exist. It is asked whenever somebody reads;
-            without it posts that were deleted stay in feeds.
-        strategy: ``"push"`` writes each post into all feeds, ``"pull"`` into none;
-            ``"hybrid"`` into those of authors with *threshold* followers at most.
-        threshold: See there.
-        keep: How many entries are kept, of each feed and with each author.
+        followers: A function that returns the ids of an author's followers, in any
+            order. It may return an iterator, which is read in chunks.
+        following: A function that returns the ids of the authors whom a user follows.
+        follower_count: A function that returns how many followers an author has.
+            Without it, as many followers are read as *threshold* says.
+        existing: A function that returns which of some posts still exist. It is called
+            at each `read`; without it, deleted posts stay in feeds.
+        strategy: ``"push"`` writes each post into the feeds of all followers,
+            ``"pull"`` into none; ``"hybrid"`` does so for authors with at most
+            *threshold* followers.
+        threshold: For ``"hybrid"``: the most followers of an author whose posts are
+            pushed.
+        keep: How many entries each feed keeps, and each author's store.
 
     Raises:
         ValueError: An unknown kind of store or of strategy, or a number out of range.
@@ -77,16 +79,17 @@ class Feeds:
         self.store = store_at(url, checked_number("keep", keep))
 
     def deliver(self, post: Post, told: Callable[[int], object] | None = None) -> int:
-        """Let the followers of its author find *post*; done in a job, not in a request.
+        """Bring *post* to the followers of its author: in a job, not in a request.
 
-        Killed half-way and called again it goes on: each follower has the post once.
+        If it was killed half-way, call it again: each follower gets the post once.
 
         Args:
             post: What was posted.
-            told: Called with the number of followers that have it, after each chunk.
+            told: A function that gets the number of followers reached, after each
+                chunk.
 
         Returns:
-            Into how many feeds it was written: 0 if it is held for those who read.
+            Into how many feeds it was written; 0 if it was stored with its author.
         """
         users = self.those_to_push_to(post.author)
         if users is None:
@@ -116,12 +119,13 @@ class Feeds:
     def read(
         self, user: str, limit: int = 50, before: Post | None = None
     ) -> list[Post]:
-        """What *user* sees: posts of those he follows now, the latest first.
+        """Return what *user* sees: posts of authors followed now, the latest first.
 
         Args:
             user: Whose feed.
             limit: How many posts at most.
-            before: Only what is earlier than this one, the last of the page before.
+            before: Only posts that are earlier than this one, the last of the page
+                before.
         """
         check_id("user", user)
         checked_number("limit", limit)

@@ -19,16 +19,16 @@ Place: TypeAlias = "tuple[int, str]"  # of a post in the order of all feeds
 @public_in("cotality.jobs.feeds")
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post. What it says is known to whoever has made it.
+    """A post, without its text, which your program keeps.
 
     Args:
         id: Its id, a text.
-        author: The id of who has made it.
-        at: When, with a time zone. Feeds are in the order of it. Take it when the post
-            is made, and not in the job that delivers it, which may run twice.
+        author: The id of its author.
+        at: When it was made, with a time zone. Feeds are in this order. Take the time
+            when the post is made, not in the job that delivers it, which may run twice.
 
     Raises:
-        TypeError: An id is no text, or the time has no zone.
+        TypeError: An id is not a text, or the time has no zone.
         ValueError: An id is empty, too long or not printable.
     """
 

@@ -14,8 +14,8 @@ from cotality._kit.wal import set_up_wal
 from cotality.jobs._jobs.feeds.post import Place, Post
 
 BUSY_S = 30.0  # that a writer waits for another one
-# A feed is shortened when one in so many posts comes to it: to look at its length takes
-# longer than to write to it. What is beyond the limit meanwhile is not read.
+# A feed is shortened at one in this many posts, because looking at its length takes
+# longer than writing to it. Entries beyond the limit are not read meanwhile.
 SHORTEN_ONE_IN = 64
 
 USER, AUTHOR = "u:", "a:"  # whose entries these are

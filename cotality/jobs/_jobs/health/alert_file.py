@@ -1,4 +1,4 @@
-"""Which alerts have been told, in a file that all who look share."""
+"""Which alerts have been told, in a file that all processes share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AlertMemory(Protocol):
 
 @public
 class AlertFile:
-    """Keeps them in the SQLite file *path*, over restarts and for all processes."""
+    """Remembers alerts in the SQLite file *path*, for all processes and restarts."""
 
     path: str
 

@@ -11,21 +11,22 @@ from cotality._kit.public import public_in
 @public_in("cotality.jobs.health")
 @dataclass(frozen=True, slots=True)
 class AlertRules:
-    """Limits of one queue; None for one that does not matter.
+    """The limits of one queue; None switches a rule off.
 
     Args:
         depth: More jobs than that could start, and no worker is free for them.
-        oldest_s: The oldest of them has waited for so many seconds.
+        oldest_s: The oldest of these jobs has waited for longer than that, in seconds.
         dead: More dead letters than that have come within *dead_within_s* seconds, or
-            since the look before this one if that is longer ago.
-        dead_within_s: See there.
-        no_worker_s: Jobs wait, and for so many seconds no worker serves their queue.
-        over_below: Which part of a limit a figure has to be below for the alert to be
-            over. A queue that swings about its limit gives one alert, not a hundred.
+            since the check before this one if that is longer ago.
+        dead_within_s: The period for *dead*, in seconds.
+        no_worker_s: Jobs wait, and no worker has served their queue for longer than
+            that, in seconds.
+        over_below: An alert is over once the figure is below this share of the limit.
+            So a queue that hovers around its limit gives one alert, not a hundred.
 
     Raises:
-        TypeError: A limit is no number.
-        ValueError: A limit is negative, or the part not between 0 and 1.
+        TypeError: A limit is not a number.
+        ValueError: A limit is negative, or *over_below* is not between 0 and 1.
     """
 
     depth: int | None = 10_000

@@ -20,14 +20,14 @@ SAYS: dict[Kind, str] = {
 @public_in("cotality.jobs.health")
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something about a queue that people should know.
+    """Something is wrong with a queue, or no longer wrong.
 
     Attributes:
         queue: Its name.
         kind: ``"depth"``, ``"oldest"``, ``"dead"`` or ``"no worker"``.
-        value: What there is.
-        limit: What is allowed.
-        is_over: Whether it has ended just now; else it has begun.
+        value: The figure that was found.
+        limit: The limit for it.
+        is_over: Whether the alert has just ended; otherwise it has just begun.
     """
 
     queue: str

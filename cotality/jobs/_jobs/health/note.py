@@ -1,4 +1,4 @@
-"""What one who looks leaves to the next: what was told, and what was seen."""
+"""What a worker that has checked the queues leaves to the next: alerts and figures."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Past:
     unserved_since: float | None = None
 
     def growth(self, dead: int, now: float, within_s: float) -> int:
-        """By how much the dead letters have become more within so many seconds."""
+        """How many dead letters have come within the last *within_s* seconds."""
         # The last look before that stays: it says how many there were at its begin.
         while len(self.dead) > 1 and self.dead[1][0] <= now - within_s:
             self.dead.popleft()
@@ -54,17 +54,17 @@ class Past:
 
 @public_in("cotality.jobs.health")
 class HealthWatch:
-    """Says once when a queue is not well, and once when it is again.
+    """Tells you once when something is wrong with a queue, and once when it is over.
 
-    All of it goes to the log ``cotality.jobs.health``, and to whomever it is told.
+    Each alert goes to the log ``cotality.jobs.health`` and to the functions in *tell*.
 
     Args:
-        rules: What is too much, for queues that have no rules of their own.
+        rules: The limits for queues that have no rules of their own.
         queues: Rules for queues by name.
-        tell: Called with each `Alert`. What they raise is logged.
-        memory: Which alerts have been told: the same `AlertFile` for all processes that
-            look, or None if this is the only one.
-        now: The time, in seconds.
+        tell: Functions that get each `Alert`. Exceptions that they raise are logged.
+        memory: Remembers which alerts were told. Give all processes that check the same
+            `AlertFile`; None is for a single one.
+        now: A function that returns the time, in seconds.
     """
 
     rules: AlertRules
@@ -91,11 +91,11 @@ class HealthWatch:
         self.bad: dict[tuple[Kind, str], bool] = {}
 
     def look(self, stats: Iterable[QueueFigures]) -> list[Alert]:
-        """What has begun or ended since the last time; it has been told.
+        """Check once; return the alerts that began or ended, which were also told.
 
         Args:
-            stats: One for each queue. One that is missing, and was there before, is
-                empty.
+            stats: The figures of each queue. A queue that was there before and is
+                missing counts as empty.
         """
         told = list[Alert]()
         # One at a time: what is remembered as told has been, whatever fails next.

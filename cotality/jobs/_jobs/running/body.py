@@ -1,4 +1,4 @@
-"""The body of a job runs, here or in a worker process, and what it came to is text."""
+"""Runs the body of a job, here or in a worker process; its result becomes text."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from .body import Answer
 
 Place: TypeAlias = Literal["processes", "threads", "loop"]
 
-# What "auto" goes by: after so many runs in processes, a job that has needed less than
-# this part of the time of a CPU waits for something, which it can do on a thread.
+# How "auto" decides: after this many runs in processes, a job that has used less than
+# this share of a CPU mostly waits, which it can do on a thread.
 RUNS_SEEN = 3
 MOST_OF_A_CPU = 0.1
 

@@ -12,12 +12,12 @@ public = public_in("cotality.jobs")
 
 @public
 class JobContext:
-    """The job that runs here; given by `current_job`.
+    """The job whose body runs here; `current_job` returns it.
 
     Attributes:
-        id: Its id, the same over all attempts: give it to others as the key by which
-            they know what they have done already.
-        name: Of its function.
+        id: Its id, the same for all attempts. Pass it to other services as an
+            idempotency key.
+        name: The name of its function.
         queue: Where it waited.
         attempt: From 1.
     """
@@ -45,15 +45,15 @@ class JobContext:
     def progress(
         self, done: float, total: float | None = None, message: str = ""
     ) -> None:
-        """Say how far it is. Others see it within a second.
+        """Report how far the job is. Others see it within a second.
 
-        It may be said as often as you like: the store is written to a few times a
-        second at most.
+        Call this as often as you like: it writes to the store only a few times a
+        second.
 
         Args:
             done: How much is done.
-            total: Of how much; None if nobody knows.
-            message: What it is at.
+            total: How much there is to do; None if that is not known.
+            message: What it is doing.
         """
         self._say(float(done), None if total is None else float(total), str(message))
 
@@ -71,7 +71,7 @@ def current_job() -> JobContext:
     """The job whose body calls this.
 
     Raises:
-        RuntimeError: No job runs here, as in a plain call of its function.
+        RuntimeError: No job runs here. This happens in a plain call of the function.
     """
     found = running.get(None)
     if found is None:

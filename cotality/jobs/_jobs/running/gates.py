@@ -1,4 +1,4 @@
-"""At how many jobs a worker is at once, of each queue."""
+"""How many jobs of each queue a worker runs at once."""
 
 from __future__ import annotations
 

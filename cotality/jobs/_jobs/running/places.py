@@ -1,4 +1,4 @@
-"""A body runs in a worker process, on this thread or in the event loop; ends it."""
+"""Runs a body in a worker process, on this thread or in the event loop, and ends it."""
 
 from __future__ import annotations
 

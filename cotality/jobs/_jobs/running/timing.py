@@ -16,7 +16,7 @@ class Timing:
         self.sums: dict[Place, Sum] = {}
 
     def note(self, name: str, kind: Kind, seconds: float) -> None:
-        """It took so long."""
+        """Note how long something took."""
         place = Place(name, kind, place_of(seconds))
         with self.lock:
             self.add(place, Sum(1, seconds))

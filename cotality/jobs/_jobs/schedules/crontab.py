@@ -25,9 +25,9 @@ class crontab:  # noqa: N801  # the word people know from Celery
     """When a schedule is due: at the minutes that all five fields allow.
 
     Each field is a number, several in a list or set, or a text as in a cron line, such
-    as ``"*/15"`` or ``"mon-fri"``; what is left out allows everything, so
+    as ``"*/15"`` or ``"mon-fri"``. A field that is left out allows everything, so
     ``crontab(hour=2)`` is due sixty times between two and three. Unlike in a cron line,
-    ``day_of_month`` and ``day_of_week`` together mean days that are both.
+    ``day_of_month`` and ``day_of_week`` together mean days that match both.
 
     Args:
         minute: 0 to 59.
@@ -37,7 +37,7 @@ class crontab:  # noqa: N801  # the word people know from Celery
         month_of_year: 1 to 12, or names.
 
     Raises:
-        TypeError: A field is neither.
+        TypeError: A field has another type.
     """
 
     minute: str

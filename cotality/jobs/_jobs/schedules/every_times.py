@@ -1,4 +1,4 @@
-"""Every so many seconds."""
+"""Due times at a fixed distance in seconds."""
 
 from __future__ import annotations
 

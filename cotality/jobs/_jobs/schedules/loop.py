@@ -1,8 +1,8 @@
 """The loop of a worker that enqueues what is due.
 
-Every worker runs one. That a due time is enqueued once is a matter of the store; what
-is decided here is which due time that is. Of several that have passed it is the latest:
-a schedule that fell behind does not try to catch up.
+Every worker runs one. The store sees to it that a due time is enqueued once; the loop
+decides which due time that is. If several have passed, it is the latest: a schedule
+that fell behind does not try to catch up.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class ScheduleLoop:
         schedules: What there is; each name once.
         store: What was handled.
         now: The time in UTC.
-        wait: Waits so many seconds and says whether the loop is to end; the event
-            behind `stop` if it is not given.
+        wait: A function that waits for some seconds and returns whether the loop has to
+            end; by default, that of the event behind `stop`.
 
     Raises:
         ValueError: Two schedules of the same name.

@@ -53,7 +53,8 @@ def checked_schedule(
     Args:
         name: Of the schedule, not empty.
         when: A cron line such as ``"0 9 * * mon"``, a `crontab`, or as *every*.
-        every: So many seconds, at least 1, or a timedelta; counted from 1970 in UTC.
+        every: The seconds from one due time to the next, at least 1, or a timedelta;
+            counted from 1970 in UTC.
         timezone: In which a cron line is meant, by its name such as
             ``"Europe/Berlin"``. It makes no difference to *every*.
         missed: What becomes of due times at which no worker ran.

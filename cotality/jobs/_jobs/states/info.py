@@ -13,7 +13,7 @@ public = public_in("cotality.jobs")
 
 @public
 class JobStatus(StrEnum):
-    """How a job stands."""
+    """The state of a job."""
 
     QUEUED = "QUEUED"  # may start as soon as a worker is free
     DELAYED = "DELAYED"  # its time has not come
@@ -25,20 +25,20 @@ class JobStatus(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen, unless somebody requeues it."""
+        """Whether the job has ended, and runs again only if it is requeued."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 @public
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far a job is, as its body has said last.
+    """The progress that the body of a job has reported last.
 
     Attributes:
         done: How much is done.
-        total: Of how much; None if nobody knows.
-        message: What the body says it is at.
-        at: When it said so, in UTC.
+        total: How much there is to do; None if that is not known.
+        message: What the body is doing, in its own words.
+        at: When it reported this, in UTC.
     """
 
     done: float
@@ -53,16 +53,16 @@ class Attempt:
     """One run of a job's body.
 
     Attributes:
-        number: From 1. Runs that their worker gave back are counted as well.
-        started: When, in UTC.
-        ended: When, in UTC; None as long as it runs.
+        number: Counted from 1. Runs that a stopped worker gave back count as well.
+        started: When it began, in UTC.
+        ended: When it ended, in UTC; None as long as it runs.
         worker: Which worker ran it.
         outcome: ``"running"``, ``"succeeded"``, ``"failed"``, ``"cancelled"``;
             ``"lost"`` if the worker has died; ``"returned"`` if it was stopped.
-        error_type: The class of what was raised.
+        error_type: The name of the class of the exception.
         error: Its text.
         error_module: The module of that class.
-        traceback: And its traceback.
+        traceback: Its traceback as text.
     """
 
     number: int
@@ -79,12 +79,12 @@ class Attempt:
 @public
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A change of a job that somebody watches.
+    """A change of a job, for whoever watches it.
 
     Attributes:
-        status: How it stands now.
+        status: Its state now.
         attempt: How many attempts it has begun.
-        progress: How far it is, if its body has said so.
+        progress: What its body has reported, if anything.
     """
 
     status: JobStatus

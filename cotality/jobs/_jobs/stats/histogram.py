@@ -19,12 +19,12 @@ BOUNDS = (
 @public_in("cotality.jobs")
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Durations, by how long they were.
+    """How many durations were how long.
 
     Attributes:
-        counts: How many were no longer than each of `bounds`, and longer than the one
-            before; the last number is of those that were longer than all.
-        seconds: All of them together.
+        counts: For each of `bounds`, how many durations were no longer than it and
+            longer than the bound before; last, how many were longer than all bounds.
+        seconds: The sum of all durations.
     """
 
     counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
@@ -46,10 +46,10 @@ class Histogram:
         return self.seconds / self.count if self.count else None
 
     def quantile(self, part: float) -> float | None:
-        """About how many seconds *part* of them, such as 0.95, took at most.
+        """About how many seconds *part* of the durations, such as 0.95, took at most.
 
-        It is as exact as the bounds are close; for those longer than all of them it
-        is the last one. None if there was none.
+        The answer is as exact as the bounds are close; beyond the last bound, it is
+        that bound. None if nothing was counted.
 
         Raises:
             ValueError: *part* is not from 0 to 1.
@@ -89,7 +89,7 @@ def place_of(seconds: float) -> int:
 
 
 def histogram_of(counts: Sequence[tuple[int, int, float]]) -> Histogram:
-    """The one that has so many at each place, of so many seconds together."""
+    """The histogram of *counts*: places, how many are there, and their seconds."""
     found = [0] * (len(BOUNDS) + 1)
     for place, count, _ in counts:
         found[min(place, len(BOUNDS))] += count

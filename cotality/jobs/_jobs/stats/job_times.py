@@ -15,10 +15,10 @@ class JobTimes:
     """All runs of the jobs of one name.
 
     Attributes:
-        name: Of the function; ``"(others)"`` for all that came when the store knew
-            enough names.
-        wait: From when a run could have begun to when it did.
-        run: From there to its end, whatever that was.
+        name: The name of the function; ``"(others)"`` for all functions beyond the two
+            hundred names that the store keeps.
+        wait: How long runs waited, from when they could have begun.
+        run: How long runs took, however they ended.
     """
 
     name: str

@@ -16,7 +16,7 @@ class QueueStats:
         queue: Its name.
         queued: Jobs that could start now.
         delayed: Jobs whose time has not come yet.
-        running: Jobs that a worker is at.
+        running: Jobs that a worker runs.
         retrying: Jobs that have failed and wait for their next attempt.
         succeeded: Jobs that are done, as far as they are kept.
         dead: Jobs that have failed for good: dead letters.
@@ -26,7 +26,7 @@ class QueueStats:
         done_per_minute: Jobs that have succeeded within the last minute, as far as they
             are kept.
         workers: Workers that are alive and serve this queue.
-        slots: How many of its jobs these can run at once.
+        slots: How many of its jobs these workers can run at once.
     """
 
     queue: str

@@ -1,4 +1,4 @@
-"""How many jobs of a queue stand how, and who works on them."""
+"""How many jobs of a queue are in which state, and which workers serve it."""
 
 from __future__ import annotations
 

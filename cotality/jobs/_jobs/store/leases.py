@@ -15,7 +15,7 @@ def take(
 ) -> str | None:
     """The last note, if *worker* has the lease *name* now; else None.
 
-    It has it for so many seconds, unless it dies before. The first note is empty.
+    It keeps the lease for a limited time, or until it dies. The first note is empty.
     """
     found = one(
         connection,

@@ -1,7 +1,7 @@
-"""What may happen to a job: one statement each, which says from where it may.
+"""What may happen to a job: one statement each, which names the states in which it may.
 
-Each is called in a transaction. Where a statement changes no row, somebody else was
-there before, and nothing has happened.
+Each is called in a transaction. If a statement changes no row, another program was
+quicker, and nothing has happened.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tables of the store.
 
-They are made by whoever comes first. Their names begin alike, so that they may stand
-beside the tables of anybody else. The store says which engine has its tickets: with
+The first program that uses the store makes them. Their names begin alike, so that they
+do not clash with other tables. The store says which engine has its tickets: with
 another one, jobs would wait for ever.
 """
 

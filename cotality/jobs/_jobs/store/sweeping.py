@@ -1,4 +1,4 @@
-"""Old jobs go, so many at a time that nobody waits long for the lock.
+"""Old jobs are deleted, few enough at a time that nobody waits long for the lock.
 
 Only what has succeeded or was cancelled has a time at which it goes: dead letters stay
 until somebody has looked at them.

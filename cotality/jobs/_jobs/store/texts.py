@@ -6,7 +6,7 @@ LONGEST_TEXT = 20_000  # characters of an error, a traceback or a message that a
 
 
 def storable(text: str, *, end: bool = False) -> str:
-    """At most so much of it: its begin, or its *end*, where a traceback says why."""
+    """*text*, cut if it is too long: to its start, or *end*, as of a traceback."""
     text = text.replace("\0", "\\0").encode("utf-8", "replace").decode()
     if len(text) <= LONGEST_TEXT:
         return text

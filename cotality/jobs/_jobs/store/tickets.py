@@ -1,9 +1,9 @@
 """The tickets of jobs as rows: each waits, or a worker has it, or it is gone.
 
-Whoever takes some does so in a transaction of its own, in which it counts what runs and
-what has started lately. On SQLite that has the lock on the file. On Postgres workers
-pass over the rows that another one is just taking, and wait for each other only at a
-queue that has limits.
+A worker takes tickets in a transaction of its own, in which it counts the jobs that run
+and those that started lately. On SQLite, this transaction has the lock on the file. On
+Postgres, a worker skips rows that another one is just taking; workers wait for each
+other only at a queue that has limits.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Wish:
         queue: Its name.
         most: How many tickets.
         concurrency: How many of the queue all workers may have; None for any number.
-        rate: How many may start in so many seconds; None for any number.
+        rate: How many may start in any period of some seconds; None for any number.
     """
 
     queue: str
@@ -111,23 +111,26 @@ def is_added(
     return found is not None
 
 
-def next_due(connection: Connection) -> dict[str, float]:
-    """When the first ticket of each queue is due that has one which waits.
+# The queues in which tickets wait: from each one, the next one is looked up in the
+# index. It takes as long as there are queues, however many tickets wait.
+QUEUES = """
+WITH RECURSIVE queues (queue) AS (
+    SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
+    UNION ALL
+    SELECT (
+        SELECT MIN(queue) FROM cotality_tickets
+        WHERE worker IS NULL AND queue > queues.queue
+    ) FROM queues WHERE queue IS NOT NULL
+)
+"""
 
-    It takes as long as there are queues, and not as tickets wait: from each queue it
-    looks for the next one in the index.
-    """
+
+def next_due(connection: Connection) -> dict[str, float]:
+    """When the first waiting ticket of each queue is due; see `QUEUES`."""
     found = execute(
         connection,
-        """
-        WITH RECURSIVE queues (queue) AS (
-            SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
-            UNION ALL
-            SELECT (
-                SELECT MIN(queue) FROM cotality_tickets
-                WHERE worker IS NULL AND queue > queues.queue
-            ) FROM queues WHERE queue IS NOT NULL
-        )
+        QUEUES
+        + """
         SELECT queue, (
             SELECT MIN(due_at) FROM cotality_tickets
             WHERE worker IS NULL AND queue = queues.queue

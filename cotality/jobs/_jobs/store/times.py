@@ -1,8 +1,8 @@
 """How long jobs wait and run, as counts: some rows for each name of a function.
 
-Workers add to them every few seconds what they have counted meanwhile, so a job costs
-no row here; a worker that is killed has not told the last seconds. To read them takes
-as long as there are names, however many jobs there were.
+Every few seconds, workers add what they have counted meanwhile, so a job costs no row
+here; if a worker is killed, its last seconds are missing. The time to read them depends
+on the number of names, not on the number of jobs.
 """
 
 from __future__ import annotations

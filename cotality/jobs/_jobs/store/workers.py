@@ -1,4 +1,4 @@
-"""Workers that are alive: each renews its row, and who does not is taken for dead."""
+"""Workers that are alive: each renews its row, and is taken for dead if it does not."""
 
 from __future__ import annotations
 

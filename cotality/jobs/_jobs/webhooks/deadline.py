@@ -1,7 +1,7 @@
 """A socket whose reads and writes have to be done by a certain time, all together.
 
-The time limit of a socket is for each read: who sends one byte now and then could keep
-us for ever.
+The time limit of a socket is for each read, so a server that sends one byte now and
+then could hold a request for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PIECE = 65_536  # bytes that are written before the time is looked at again
 
 
 class Deadline:
-    """A moment so many seconds from now."""
+    """A moment in the future, some seconds from now."""
 
     end: float
 

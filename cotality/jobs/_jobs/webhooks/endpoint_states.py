@@ -16,8 +16,8 @@ from cotality._kit.public import public_in
 
 public = public_in("cotality.jobs.webhooks")
 
-FAILURES = 5  # in a row, after which an endpoint is left alone
-PAUSE_S = 60.0  # for so long; then one message tries
+FAILURES = 5  # in a row, after which nothing is sent to an endpoint
+PAUSE_S = 60.0  # for this long; then one message is sent as a probe
 BUSY_S = 30.0  # that a writer waits for another one
 
 TABLE = """
@@ -68,8 +68,8 @@ class FileStates:
 
     Args:
         path: The file; made when it is needed.
-        failures: In a row, after which an endpoint is left alone.
-        pause_s: For so many seconds.
+        failures: After how many failures in a row nothing is sent to an endpoint.
+        pause_s: For how many seconds nothing is sent then.
     """
 
     path: str

@@ -29,19 +29,21 @@ OURS = {
 @public
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where somebody wants to have webhooks.
+    """Where a customer wants to get webhooks.
 
     Args:
-        id: By which it is known to be disabled; such as your customer's number.
+        id: Its id, such as your customer's number: under it, the sender remembers
+            failures and whether the endpoint is disabled.
         url: ``https://...``, without a password in it.
-        secrets: What to sign with, ``whsec_`` and base64. With several, each message
-            has several signatures, so that the receiver can change to a new one.
-        headers: What else to send with each message.
+        secrets: The secrets to sign with, each ``whsec_`` and base64. With several,
+            each message has several signatures, so that the receiver can change to a
+            new secret.
+        headers: Further headers to send with each message.
 
     Raises:
-        BlockedError: The URL is none, or not https. Where its name leads is looked at
-            each time something is sent.
-        ValueError: No secret, or one that is not base64.
+        BlockedError: The URL is invalid, or not https. Its address is checked each time
+            something is sent.
+        ValueError: There is no secret, or one is not base64.
     """
 
     id: str
@@ -62,10 +64,11 @@ class Endpoint:
 @public
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that happened, as it is sent: the same each time that it is.
+    """Something that has happened, as it is sent: the same at each attempt.
 
     Attributes:
-        id: The same over all attempts; the receiver knows by it what it has already.
+        id: Its id, the same for all attempts, by which the receiver knows what it has
+            already.
         body: The JSON that is sent, and signed.
     """
 
@@ -74,15 +77,15 @@ class Message:
 
     @classmethod
     def of(cls, kind: str, data: object, *, id: str | None = None) -> Message:
-        """That *kind* has happened now.
+        """Make a message that *kind* has happened now.
 
         Args:
-            kind: Such as ``"user.updated"``.
-            data: What there is to say about it, in types that JSON has.
-            id: Of the message; a random one if it is not given.
+            kind: What has happened, such as ``"user.updated"``.
+            data: The details, in types that JSON has.
+            id: The id of the message; a random one by default.
 
         Raises:
-            TypeError: *data* has something that JSON has no word for.
+            TypeError: *data* has a value of a type that JSON does not have.
         """
         check_text("kind", kind)
         moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -33,16 +33,16 @@ TOLD = {401: "invalid signature", 413: "too large"}
 @public
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a webhook says, from somebody who knows a secret.
+    """The content of a webhook, whose sender knows a secret.
 
     Attributes:
-        source: Whose event it is, such as ``"stripe"``.
+        source: Who sent it, such as ``"stripe"``.
         id: Its id, the same each time the sender repeats it.
-        kind: What has happened, such as ``"payment.succeeded"``; None if it does not
-            say so.
+        kind: What has happened, such as ``"payment.succeeded"``; None if the webhook
+            does not say.
         data: The JSON of its body.
-        at: When this request was signed, in UTC; None where that is not signed.
-        body: The bytes.
+        at: When this request was signed, in UTC; None if the time is not signed.
+        body: The body, in bytes.
     """
 
     source: str
@@ -61,11 +61,11 @@ class Event:
 @public
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to answer.
+    """What to answer to the sender.
 
     Attributes:
         status: The HTTP status.
-        body: To be sent as JSON.
+        body: The body, to be sent as JSON.
     """
 
     status: int
@@ -84,16 +84,16 @@ RECEIVED = Answer(200, {"status": "received"})
 class Receiver:
     """Takes webhooks whose signature is right.
 
-    `receive` gives the event. `answer` stores it as well, and says what to answer: 200
-    when it is stored, and not before.
+    `receive` returns the event. `answer` also stores it, and returns what to answer:
+    200 once the event is stored, and not before.
 
     Args:
         signature: How they are signed.
-        store: Called by `answer` with each event, to enqueue a job with the
-            `Event.job_id`. What it raises goes on, so that the server answers with 500
+        store: A function that `answer` calls with each event, to enqueue a job with the
+            `Event.job_id`. If it raises, so does `answer`: let the server answer 500,
             and the sender repeats the event. For `answer_async` it may be asynchronous.
-        max_body: How many bytes are accepted. Tell the server in front as well: here
-            they have been read already.
+        max_body: How many bytes a body may have. Limit it in the server in front as
+            well: here, the body has already been read.
     """
 
     max_body: int
@@ -113,13 +113,14 @@ class Receiver:
         """The event in a request.
 
         Args:
-            headers: As the framework has them; names in any case.
-            body: The bytes as they came, before anybody has read JSON out of them.
+            headers: The headers as the framework has them; names in upper or lower
+                case.
+            body: The raw bytes of the body, not the parsed JSON.
 
         Raises:
-            SignatureError: It is not signed as it should be, or too long ago; 401.
-            TooLargeError: 413.
-            MalformedWebhookError: No JSON, or no id; 400.
+            SignatureError: The signature is missing, wrong or too old; 401.
+            TooLargeError: The body is too large; 413.
+            MalformedWebhookError: The body is not JSON, or there is no id; 400.
         """
         if not isinstance(body, (bytes, bytearray, memoryview)):
             raise TypeError(
@@ -147,7 +148,7 @@ class Receiver:
     def answer(self, headers: Headers, body: bytes) -> Answer:
         """Store the event in a request, and say what to answer.
 
-        A repeated event is answered as the first one was.
+        An event that is repeated gets the same answer as the first time.
 
         Raises:
             TypeError: *store* is asynchronous, so that nothing would be stored.

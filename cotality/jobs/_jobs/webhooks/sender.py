@@ -50,8 +50,8 @@ class Delivered:
     """A message that has arrived.
 
     Attributes:
-        status: What was answered, 200 to 299.
-        seconds: How long that took.
+        status: The HTTP status of the answer, 200 to 299.
+        seconds: How long the request took.
     """
 
     status: int
@@ -63,13 +63,13 @@ class WebhookSender:
     """Sends messages to endpoints, signed by Standard Webhooks.
 
     Args:
-        states: What is known of endpoints, by all workers: the path of a SQLite file,
-            or another `EndpointStates`.
-        transport: How to connect; to public addresses with https if it is not given.
-        schedule: Seconds before each attempt, after the one before it has failed. There
-            are as many attempts as numbers.
+        states: Where all workers keep what they know about endpoints: the path of a
+            SQLite file, or another `EndpointStates`.
+        transport: How to connect. Without it, only to public addresses, by https.
+        schedule: The pause in seconds before each attempt. There are as many attempts
+            as numbers.
         now: The time, in seconds since 1970.
-        jitter: A number from 0 to 1, another one each time.
+        jitter: A function that returns a random number from 0 to 1.
     """
 
     transport: Transport
@@ -96,14 +96,15 @@ class WebhookSender:
         """Send *message* once.
 
         Args:
-            message: The same for all attempts.
-            endpoint: Where to.
-            attempt: Which attempt this is, from 1.
+            message: The message, the same for all attempts.
+            endpoint: Where to send it.
+            attempt: Which attempt this is, counted from 1.
 
         Raises:
-            DeliveryError: It has not arrived. `retry_in` says after how many seconds to
-                try again, and is None where nothing will help: the endpoint has refused
-                it, is disabled, or this was the last attempt.
+            DeliveryError: The message was not delivered. `retry_in` says after how many
+                seconds to try again. It is None if another attempt is of no use: the
+                endpoint has refused the message or is disabled, or this was the last
+                attempt.
         """
         self.check_endpoint(endpoint, attempt)
         began = time.monotonic()

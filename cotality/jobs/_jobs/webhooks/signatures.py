@@ -1,8 +1,8 @@
 """Who has signed a webhook, and when.
 
-Each kind takes several secrets, so that an old and a new one are valid side by side as
-long as the sender is being changed. All of them are compared, in a time that does not
-depend on what is equal.
+Each kind takes several secrets, so that an old and a new one are valid side by side
+while the sender changes. All are compared, in a time that does not depend on which one
+is right.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Signed:
     """What the headers say about a body that is signed.
 
     Attributes:
-        id: Of the event; None if the body has it.
-        kind: Of the event; likewise.
-        at: When this request was signed, in UTC, where that is a part of it.
+        id: The id of the event; None if the body has it.
+        kind: The kind of the event; None if the body has it.
+        at: When this request was signed, in UTC; None if the time is not signed.
     """
 
     id: str | None = None
@@ -60,10 +60,10 @@ class Signature(Protocol):
         ...
 
     def verify(self, headers: Headers, body: bytes) -> Signed:
-        """What is known of *body* if it is signed.
+        """What the headers say about *body*, if it is signed.
 
         Raises:
-            SignatureError: It is not.
+            SignatureError: It is not signed, or not correctly.
         """
         ...
 
@@ -74,13 +74,15 @@ class StandardWebhook:
     """Standard Webhooks: the headers webhook-id, -timestamp and -signature.
 
     Args:
-        secrets: Each ``whsec_`` and base64, or base64 alone.
-        source: Whose events these are, if several senders use the standard.
-        max_age_s: How long ago it may have been signed, in seconds; clocks that differ
-            count as well.
+        secrets: The valid secrets, each in base64, with or without ``whsec_`` before
+            it.
+        source: The name of the sender, if several senders use the standard.
+        max_age_s: How old a signature may be, in seconds, including the difference
+            between the two clocks.
 
     Raises:
-        ValueError: No secret, or one that is not base64; an age of nothing.
+        ValueError: There is no secret, or one is not base64; or the age is not
+            positive.
     """
 
     secrets: Sequence[str] = field(repr=False)
@@ -119,7 +121,8 @@ class StripeSignature:
     """Stripe: the header Stripe-Signature; id and type of the event are in its body.
 
     Args:
-        secrets: Of the endpoint, as Stripe shows them, with their ``whsec_``.
+        secrets: The secrets of the endpoint, as Stripe shows them, with their
+            ``whsec_``.
         max_age_s: As for `StandardWebhook`.
 
     Raises:
@@ -155,11 +158,11 @@ class StripeSignature:
 class GithubSignature:
     """GitHub: the header X-Hub-Signature-256.
 
-    Only the body is signed there, neither a time nor the id of the delivery. Who has
-    seen a request can send it again, under another id.
+    GitHub signs only the body, neither a time nor the id of the delivery. So whoever
+    has seen a request can send it again, under another id.
 
     Args:
-        secrets: As they were typed in at GitHub.
+        secrets: The secrets, as they were entered at GitHub.
 
     Raises:
         ValueError: No secret.

@@ -1,4 +1,4 @@
-"""Where a URL leads, if it is one that anything is sent to."""
+"""Where a URL leads, and whether anything may be sent there."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Requests to URLs that strangers have chosen, which must not lead into our network.
 
-The name is looked up once. All addresses it has must be public, and the connection goes
-to one of those that were looked at: who answers for the name has no second chance to
-give another one. TLS and the header Host have the name all the same.
+The name is looked up once. All its addresses must be public, and the connection goes to
+one of those that were checked: a name server has no second chance to give another one.
+TLS and the header Host still use the name.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Connect = Callable[[tuple[str, int], float], socket.socket]
 @public
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What was answered.
+    """The answer to a request.
 
     Attributes:
         status: The HTTP status.
-        headers: Their names are in lower case.
+        headers: The headers, with names in lower case.
         excerpt: The first bytes of the body.
     """
 
@@ -50,23 +50,23 @@ class Response:
 
 @public
 class Transport:
-    """Posts to URLs of strangers, and to public addresses only.
+    """Posts to URLs that strangers have chosen, and only to public addresses.
 
-    It follows no redirect, keeps no cookie, and knows no proxy but the one it is given.
+    It follows no redirect, keeps no cookie, and uses no proxy but the one it is given.
 
     Args:
-        timeout_s: For all of a request, in seconds; what the system takes to look up a
-            name cannot be ended.
-        allow: Networks such as ``"10.1.0.0/16"`` that are not public and may be
-            connected to all the same.
-        allow_http: Let ``http://`` pass where it does not leave this computer. It needs
-            *allow* as well: ``Transport(allow=["127.0.0.0/8"], allow_http=True)``.
-        tls: Whom to trust; by default whom the system trusts.
-        proxy: ``http://host:port`` of a proxy that all connections go through. It looks
-            up the names then, and has to refuse what is not public: only addresses in
-            the URL itself are looked at here.
-        resolve: Looks up a name, gives addresses.
-        connect: Connects to an address within so many seconds.
+        timeout_s: The time limit of a whole request, in seconds. The time that the
+            system takes to look up a name comes on top.
+        allow: Private networks to which it may connect nevertheless, such as
+            ``"10.1.0.0/16"``.
+        allow_http: Allow ``http://`` to addresses of this computer. It needs *allow* as
+            well: ``Transport(allow=["127.0.0.0/8"], allow_http=True)``.
+        tls: Which certificates to trust; by default those that the system trusts.
+        proxy: ``http://host:port`` of a proxy for all connections. The proxy then looks
+            up the names, and has to refuse those that are not public: here, only an
+            address in the URL itself is checked.
+        resolve: A function that returns the addresses of a name.
+        connect: A function that connects to an address within some seconds.
     """
 
     proxy: EgressProxy | None
@@ -91,11 +91,12 @@ class Transport:
         self.connect = connect
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        """Send *body*, and take what is answered, whatever its status.
+        """Send *body*, and return the answer, whatever its status.
 
         Raises:
-            BlockedError: *url* leads where nothing is sent to; no connection was made.
-            UnreachableError: Nobody answered in time, or not in HTTP.
+            BlockedError: *url* leads to an address that is not allowed; nothing was
+                sent.
+            UnreachableError: There was no answer in time, or it was not HTTP.
         """
         target = target_of(url)
         deadline = Deadline(self.timeout_s)

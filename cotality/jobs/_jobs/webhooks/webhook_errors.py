@@ -15,7 +15,7 @@ public = public_in("cotality.jobs.webhooks")
 
 @public
 class WebhookError(Exception):
-    """A webhook that cannot be taken, or not be sent.
+    """A webhook cannot be accepted, or cannot be sent.
 
     Attributes:
         status: The HTTP status to answer with.
@@ -26,44 +26,44 @@ class WebhookError(Exception):
 
 @public
 class MalformedWebhookError(WebhookError):
-    """It is signed, but nothing that we know how to read."""
+    """The webhook is signed, but its content cannot be read."""
 
 
 @public
 class SignatureError(WebhookError):
-    """It is not signed, or not by one of the secrets, or not these bytes."""
+    """The signature is missing, from another secret, or for other bytes."""
 
     status: ClassVar[int] = 401
 
 
 @public
 class TooOldError(SignatureError):
-    """It was signed too long ago, or in the future."""
+    """The webhook was signed too long ago, or in the future."""
 
 
 @public
 class TooLargeError(WebhookError):
-    """Its body is larger than is accepted."""
+    """The body of the webhook is larger than is accepted."""
 
     status: ClassVar[int] = 413
 
 
 @public
 class BlockedError(WebhookError):
-    """A URL that we do not connect to. Nothing was sent, and no retry would help."""
+    """The URL is not allowed. Nothing was sent, and no retry would help."""
 
 
 @public
 class UnreachableError(WebhookError):
-    """Nobody answered: the network, the time limit, or something that is not HTTP."""
+    """There was no answer in time, or it was not HTTP."""
 
 
 @public
 class DeliveryError(WebhookError, RetryLaterError):
-    """A webhook that was not delivered. Raised in a job, it says when to try again.
+    """A webhook was not delivered. Raised in a job, it says when to try again.
 
     Attributes:
         retry_in: After how many seconds to try again; None if that is of no use.
-        is_attempt: Whether an attempt was made, and is to be counted: not if its
-            endpoint is left alone for a while, because it fails all the time.
+        is_attempt: Whether this counts as an attempt. It does not if the endpoint has
+            failed so often that nothing was sent to it.
     """

@@ -1,8 +1,9 @@
 """Jobs of workers that have died go to those that live.
 
-An engine knows which tickets a dead one had, the store which of its jobs were begun.
-Each job gets a new ticket, in the transaction in which its row says so: so two that do
-this at once do it once, and one that dies while it does it is followed by the next.
+The engine knows which tickets a dead worker had, and the store which of its jobs had
+begun. Each job gets a new ticket in the transaction that also changes its row. So if
+two workers do this at once, it is done once, and if one dies meanwhile, the next worker
+does it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cotality.jobs._jobs.store.workers import DEAD_AFTER_S, WorkerRow
 
 logger = logging.getLogger("cotality.jobs")
 
-# So often a job's worker may die before the job itself is taken for the reason.
+# After this many deaths of its workers, the job itself is taken to be the reason.
 MOST_LOST = 3
 
 

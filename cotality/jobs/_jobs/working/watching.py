@@ -1,8 +1,9 @@
-"""A worker looks whether the queues are well, if no other one does.
+"""A worker checks whether the queues are healthy, if no other one does.
 
-One of them has a lease in the store, and with it the note that the last one has left:
-what was told, and what was seen. It looks, tells, and leaves its own note. So an alert
-that nobody has noted as told is told by the next one: twice at worst, but not never.
+One of the workers has a lease in the store, and with it the note of the last one: the
+alerts that were told and the figures that were seen. It checks, tells, and leaves a
+note of its own. If an alert is not noted as told, the next worker tells it: twice at
+worst, but never not at all.
 """
 
 from __future__ import annotations

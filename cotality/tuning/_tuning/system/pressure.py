@@ -16,7 +16,7 @@ def get_memory_pressure() -> float:
     many bytes are left until then. This is not what Linux calls pressure
     (``/proc/pressure``): how long processes had to wait for memory.
 
-    It reads a few files on Linux and asks `psutil` elsewhere. It takes 40 to 60
+    It reads a few files on Linux and asks `psutil` elsewhere. It takes 25 to 60
     microseconds (measured), like `available_memory`.
 
     Raises:

@@ -63,15 +63,15 @@ OPEN_PATHS = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, for any ASGI server.
 
-    Nothing is opened before the server says that it begins, so it may be made before
-    processes are forked.
+    It opens nothing before the server has started, so a server may call this before it
+    forks.
 
     Args:
-        settings: What is to be set; None for what the environment says.
+        settings: The settings; None takes them from the environment.
 
     Raises:
-        ValueError: What is set cannot be used: a key, a URL.
-        ImportError: What is set needs a package that is not installed.
+        ValueError: A setting cannot be used, such as a key or a URL.
+        ImportError: A setting needs a package that is not installed.
     """
     given = Settings() if settings is None else settings
     return made_app(given, Desk(given))

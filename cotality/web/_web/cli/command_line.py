@@ -25,8 +25,8 @@ Everything can be set by the environment: COTALITY_WEB_ and the name of a settin
 capitals, such as COTALITY_WEB_API_KEYS. Without API keys this machine alone is served.
 """
 EXTRA = "pip install cotality[web]"
-# That answers get to leave after SIGTERM. All that waits is answered at once then, so
-# only a client that reads nothing takes so long.
+# How long answers may take to leave after SIGTERM. All waiting requests are answered at
+# once then, so only a client that reads nothing takes this long.
 GRACE_S = 5
 BACKLOG = 2048
 # Each is an open file, of which most systems allow a process 1024.

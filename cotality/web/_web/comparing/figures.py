@@ -33,7 +33,7 @@ class Pace:
     ratio: float = 1.0
 
     def seconds(self, reckoned: float) -> float:
-        """What it takes for that which so many seconds were reckoned for."""
+        """How long it takes for work that was reckoned to take *reckoned* seconds."""
         return self.overhead_s + self.ratio * reckoned
 
 

@@ -1,8 +1,8 @@
 """What follows from samples for all items, and which method is best.
 
-What a run took is an overhead, and so many times what was reckoned for its items. Two
-runs tell both: one with next to nothing to do, and a sample. The same holds for all
-items, of which there are more: that is the estimate.
+A run takes an overhead, and a multiple of what was reckoned for its items. Two runs
+tell both figures: one with next to nothing to do, and a sample. With the same figures
+for all items, that is the estimate.
 """
 
 from __future__ import annotations

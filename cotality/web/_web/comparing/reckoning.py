@@ -1,7 +1,7 @@
 """What a task takes, reckoned from the parts of its items and what its method does.
 
-An item computes and waits. What can be done at a time, and what cannot, is what tells
-the methods apart; the longer of the two decides.
+An item computes and waits. Methods differ in how much of either they can do at a time;
+the longer of the two decides.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def estimated(method: TaskType, figures: Figures, order: Order) -> float:
 def items_within(
     method: TaskType, figures: Figures, order: Order, seconds: float
 ) -> int:
-    """How many items from the start of *order* it does in so many seconds.
+    """How many items from the start of *order* *method* does in *seconds*.
 
     Beside its overhead, and at least one for each worker, or one for what has none.
     Where these alone take longer, mostly by waiting, it has that time in addition.

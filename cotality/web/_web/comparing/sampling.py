@@ -1,8 +1,8 @@
 """A comparison: all methods on the same items, in rounds, within a budget of time.
 
 In each round every method does as many items as its part of the budget allows, always
-from the first one on. The rounds begin with another method each, so that what else the
-machine does at a time is not to the cost of one of them.
+from the first one on. Each round begins with another method, so that other work of the
+machine does not always hit the same one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .figures import Figures
 from .judging import Measured, Sample, expected
 from .reckoning import costs_of, items_within
 
-# So many times so many items tell how quick a CPU is now.
+# How often, and with how many items each time, the present speed of a CPU is measured.
 LOOKS, AT_A_LOOK = 5, 10
 LEAST_ROUNDS, MOST_ROUNDS = 2, 5
 ROUNDS = 4  # for which the budget is divided; others may turn out to fit

@@ -1,4 +1,4 @@
-"""How the parts of the service are; one that does not answer does not hold up this."""
+"""The state of each part of the service; a part that does not answer delays nobody."""
 
 from __future__ import annotations
 

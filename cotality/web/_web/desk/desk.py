@@ -54,14 +54,14 @@ ORPHAN_S = 60.0
 
 @public_in("cotality.web")
 class Desk:
-    """Takes tasks, and says what became of them. Waits, and computes nothing.
+    """Accepts tasks, and says what became of them. It computes nothing.
 
-    Between `open` and `close`, in one event loop. Several desks on one store, in one
-    process or in several, see the same tasks.
+    Use it between `open` and `close`, in one event loop. Several desks on one store, in
+    one process or in several, see the same tasks.
 
     Attributes:
-        settings: As it was made with.
-        jobs: The queue in which tasks are.
+        settings: Its settings.
+        jobs: The jobs that its tasks are.
     """
 
     tasks_of_store: TaskJobs
@@ -86,7 +86,7 @@ class Desk:
         return self.tasks_of_store.jobs
 
     async def open(self) -> None:
-        """Make the store ready, and see that there is a worker.
+        """Prepare the store, and start a worker if the settings say so.
 
         Raises:
             StoreError: The store cannot be used.
@@ -133,9 +133,9 @@ class Desk:
         return figures_here(self.jobs, self.settings)
 
     async def close(self) -> None:
-        """Let go of all that is open; streams of `changes` end.
+        """Close all connections; streams of `changes` end.
 
-        A worker of this desk stops as well, and gives back what it has not finished.
+        The worker of this desk stops as well, and gives back what it has not finished.
         """
         await self.watching.close()
         for task in self.beside:
@@ -170,7 +170,7 @@ class Desk:
         return await loop.run_in_executor(threads, lambda: do(*args, **kwargs))
 
     async def repeated(self, do: Callable[[], None], seconds: float) -> None:
-        """Now, and again after about so many seconds."""
+        """Call *do* now, and again about every *seconds*."""
         while True:
             try:
                 await self.in_thread(do)
@@ -203,7 +203,7 @@ class Desk:
     async def start(
         self, kind: TaskType, config: TaskConfig, *, owner: str
     ) -> TaskResponse:
-        """Take a task; it is stored when this returns.
+        """Accept a task; when this returns, the task is stored.
 
         Raises:
             QueueFullError: Too many tasks wait already.
@@ -221,14 +221,14 @@ class Desk:
         )
 
     def estimate(self, kind: TaskType, config: TaskConfig) -> float:
-        """Seconds until it would be over, if it were asked for now.
+        """In how many seconds such a task would be over, if it were started now.
 
-        Reckoned from what was measured on this machine, and from what waits before it.
+        Estimated from what was measured on this machine and from the tasks that wait.
         """
         return self.foreseeing.until_over(kind, config)
 
     async def look(self, task_id: str, *, results: int = 100) -> TaskResult:
-        """How it stands, with the first *results* items.
+        """The state of a task, with its first *results* items.
 
         Raises:
             UnknownTaskError: There is none.
@@ -246,7 +246,7 @@ class Desk:
     async def wait(
         self, task_id: str, timeout: float, *, results: int = 100
     ) -> TaskResult:
-        """How it stands when it is over, or when *timeout* seconds are.
+        """Wait for its end, at most *timeout* seconds; return its state then.
 
         Raises:
             UnknownTaskError: There is none.
@@ -264,7 +264,7 @@ class Desk:
         return await self.look(task_id, results=results)
 
     async def cancel(self, task_id: str) -> bool:
-        """End it; False if it was over. What runs stops within a second.
+        """End a task; False if it was over. If it runs, it stops within a second.
 
         Raises:
             UnknownTaskError: There is none.
@@ -281,7 +281,7 @@ class Desk:
         """Tasks, the newest first, without their items.
 
         Raises:
-            ValueError: *cursor* is none of ours, or its task was forgotten.
+            ValueError: *cursor* is invalid, or its task was forgotten.
         """
         found, has_more = await self.in_thread(self.looking.page, cursor, limit, status)
         following = found[-1].row.task_id if found and has_more else None
@@ -290,9 +290,9 @@ class Desk:
     async def items(
         self, task_id: str, *, cursor: str | None = None, limit: int = 1000
     ) -> Page[ItemResult]:
-        """Items of a task that are done, by their index.
+        """The finished items of a task, in the order of their index.
 
-        As long as it runs, a page that has items has a cursor, for what is done later.
+        As long as the task runs, a page with items has a cursor, for later items.
 
         Raises:
             UnknownTaskError: There is no such task.
@@ -316,12 +316,13 @@ class Desk:
     def changes(
         self, task_id: str, after: int | None = None
     ) -> AsyncIterator[TaskEvent]:
-        """How a task stands now, and each change of that, until it is over.
+        """Yield the state of a task now, and each change of it, until it is over.
 
         Args:
-            task_id: Which one.
-            after: The id of the last event that was heard: how it stands now comes
-                first, unless that is what was heard, whatever came in between.
+            task_id: The id of the task.
+            after: The id of the last event that the client got. The present state comes
+                first, unless the client has it already; changes in between are left
+                out.
 
         Raises:
             UnknownTaskError: There is none; raised by the first step.
@@ -350,7 +351,7 @@ class Desk:
         return await self.start(TaskType.COMPARE, config, owner=owner)
 
     async def comparison(self, task_id: str) -> PerformanceComparison | None:
-        """What it has found; None if it is not over, or has failed.
+        """The result of a comparison; None if it is not over, or has failed.
 
         Raises:
             UnknownTaskError: There is no such comparison.
@@ -363,7 +364,7 @@ class Desk:
         return PerformanceComparison.model_validate_json(standing.row.outcome)
 
     async def recommendations(self) -> Recommendations:
-        """What to use for what, from what was measured on this machine."""
+        """Which method to use for what, from what was measured on this machine."""
         await self.in_thread(self.refresh)
         return await self.in_thread(self.foreseeing.recommendations)
 

@@ -1,4 +1,4 @@
-"""How the desk refuses, in words for whoever has asked."""
+"""How the desk refuses a request, in words for the client."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Looking:
         return found, len(infos) > limit
 
     def live(self, most: int) -> list[Standing]:
-        """Tasks that are not over; at most so many, the newest first."""
+        """Tasks that are not over, at most *most* of them, the newest first."""
         infos = self.jobs.list(status=LIVE, queue=QUEUES, limit=most)
         rows = self.results.several([info.id for info in infos])
         return [Standing(info, rows[info.id]) for info in infos if info.id in rows]

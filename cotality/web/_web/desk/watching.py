@@ -1,4 +1,4 @@
-"""Who waits for a change of a task. One look at the store is for all of them."""
+"""Waits for changes of tasks: one query to the store serves all who wait."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""That the service is about to end, for answers that would hold it up.
+"""Whether the service is about to end, for answers that would delay that.
 
-A server that is told to end waits for the answers that it is at, and tells the
-application afterwards: with a stream that never ends it would wait for ever. So we
-listen to the signals ourselves, and pass them on.
+A server that is told to end waits for its running answers, and tells the application
+only afterwards: with a stream that never ends it would wait for ever. So we listen to
+the signals ourselves, and pass them on.
 """
 
 from __future__ import annotations

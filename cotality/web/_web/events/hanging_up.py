@@ -1,4 +1,4 @@
-"""That the client has hung up."""
+"""Whether a client has hung up."""
 
 from __future__ import annotations
 

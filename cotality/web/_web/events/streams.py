@@ -24,8 +24,8 @@ logger = logging.getLogger("cotality.web")
 MOST = 200
 HEARTBEAT_S = 15.0
 LONGEST_S = 3600.0
-# A client that reads nothing for so long, while what waits for it has filled all
-# buffers, has gone or means no good.
+# A client that reads nothing for this long, while all buffers for it are full, is gone,
+# or means no good.
 STUCK_S = 30.0
 LAST_S = 0.5  # that the end of a stream may take
 FULL_S = 5.0  # after which there may be room for another one
@@ -164,7 +164,7 @@ async def finish(send: Send) -> None:
 async def with_heartbeat(
     frames: AsyncIterator[bytes], every_s: float
 ) -> AsyncGenerator[bytes]:
-    """*frames*, and a sign of life whenever nothing else has come for so long."""
+    """*frames*, and a sign of life whenever none has come for *every_s* seconds."""
     following = asyncio.ensure_future(anext(frames, None))
     try:
         while True:

@@ -1,4 +1,4 @@
-"""A body as JSON. What could mean two things, or nothing, says so."""
+"""Bodies as JSON. One that could mean two things, or nothing, is refused."""
 
 from __future__ import annotations
 

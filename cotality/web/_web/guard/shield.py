@@ -1,4 +1,4 @@
-"""What a browser is told with each answer, and what becomes of a fault of ours."""
+"""Headers for browsers on each answer, and what a client sees of a fault of ours."""
 
 from __future__ import annotations
 

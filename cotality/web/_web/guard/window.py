@@ -1,4 +1,4 @@
-"""How often somebody has asked in any time of so many seconds, counted here."""
+"""Counts in this process how often somebody asks in any period of some seconds."""
 
 from __future__ import annotations
 

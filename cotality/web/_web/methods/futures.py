@@ -1,4 +1,4 @@
-"""An executor of `concurrent.futures`, and each future in the hand of who submits it.
+"""An executor of `concurrent.futures`, whose futures we hold ourselves.
 
 Portions of items are submitted a few at a time, and grow until one takes a while. A
 portion whose process dies is taken apart, so that the death costs no other item.
@@ -68,7 +68,7 @@ class Submitting:
         self.running: dict[asyncio.Future[Answer], tuple[Future[Answer], Portion]] = {}
 
     def submit(self) -> None:
-        """So many that no process has to wait for the next one."""
+        """Submit enough that no process has to wait for its next portion."""
         while len(self.running) < AHEAD * self.order.workers:
             portion = self.next_portion()
             if portion is None:

@@ -14,14 +14,14 @@ from .files import add_page
 def queues_page_router(*, prefix: str = "/queues") -> APIRouter:
     """The page that `queues_router` has at ``/queues/page``, by itself.
 
-    For a service that asks for keys in headers: a browser sends none when somebody
-    opens a page, so ``queues_router(jobs, page=False)`` is included with the dependency
-    that asks for keys, and this without. The page says nothing of anybody; for what it
-    shows it asks the other routes, with the key that it asks people for, in the header
-    ``X-API-Key``.
+    Use it in a service that wants keys in headers: a browser sends none when somebody
+    opens a page. So include ``queues_router(jobs, page=False)`` with the dependency
+    that checks keys, and this router without it. The page itself has no data. It asks
+    people for a key, and then the other routes for what it shows, with the key in the
+    header ``X-API-Key``.
 
     Args:
-        prefix: That of the other router.
+        prefix: The prefix of the other router.
     """
     router = APIRouter(prefix=prefix, route_class=ProblemRoute)
     add_page(router, "/page", "queues.html")

@@ -1,7 +1,7 @@
 """A cache that is looked into first: in this process, or on a Redis server.
 
-A server that is gone costs no item: what it should have known is computed, and kept in
-the process until it is back.
+If the server is gone, no item fails: its value is computed, and kept in the process
+until the server is back.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class RedisCache:
 
 
 def settings() -> dict[str, Any]:  # Any: what the client takes
-    """Of a client whose server may be gone: it says so soon, and tries once."""
+    """Settings of a client whose server may be gone: it fails soon, after one try."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 

@@ -22,7 +22,7 @@ from .cache import (
 from .items import Parts, parts_for, value_of
 from .recipe import Recipe
 
-# At so many servers' answers one process waits at a time, with a connection each.
+# For how many answers of servers one process waits at a time, each on a connection.
 CONNECTIONS = 32
 
 

@@ -69,13 +69,13 @@ class Flowing(Protocol):
 
 @public_in("cotality.web")
 def flow_router(flow: Flowing, *, prefix: str = "/flow") -> APIRouter:
-    """Routes that say how a flow is: ``/flow``, and ``/flow/metrics`` for Prometheus.
+    """Routes with the state of a flow: ``/flow``, and ``/flow/metrics`` for Prometheus.
 
-    Either is answered with 503 while nobody answers for the flow.
+    Both answer 503 while the flow does not answer.
 
     Args:
-        flow: A `FlowClient`, or the `Flow` itself where it runs in this process.
-        prefix: Where it is.
+        flow: A `FlowClient`, or the `Flow` itself if it runs in this process.
+        prefix: The path of the first route.
     """
     router = APIRouter(prefix=prefix, tags=["flow"], route_class=Route)
 

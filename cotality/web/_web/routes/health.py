@@ -48,14 +48,15 @@ def health_router(
 ) -> APIRouter:
     """Routes for load balancers: ``/health/live`` and ``/health/ready``.
 
-    The first one is answered by the event loop alone. The second one with 503 as long
-    as a check fails, or has no answer within 2 seconds.
+    The event loop alone answers the first one. The second one answers 503 as long as a
+    check fails, or has no result within 2 seconds.
 
     Args:
-        ready: Checks by name. One fails if it raises, or returns False. It may be
-            asynchronous; otherwise it runs in a thread. However many ask, each runs
-            once at a time, and what it has found counts for a second.
-        prefix: Where it is.
+        ready: Checks by name. A check fails if it raises an exception or returns False.
+            It may be asynchronous; otherwise it runs in a thread. However many requests
+            come, each check runs only once at a time, and its result is used for a
+            second.
+        prefix: The path before both routes.
     """
     checks = {name: Checking(check) for name, check in (ready or {}).items()}
     router = APIRouter(prefix=prefix, tags=["health"])

@@ -1,7 +1,7 @@
 """Ids in paths.
 
-Only what can be one is a path of its own: ``DELETE /api/v1/tasks/background`` is not
-asked of a task of that name, and no id has signs in it that a store would not take.
+Only a text that can be an id matches such a path: ``DELETE /api/v1/tasks/background``
+does not mean a task of that name, and no id has characters that a store would refuse.
 """
 
 from __future__ import annotations

@@ -63,20 +63,21 @@ def jobs_router(
     a stream of changes, ``DELETE`` cancels. With an ``Idempotency-Key`` a request that
     is repeated gives the same job; one with other arguments is refused with 422.
 
-    Who may call them is the affair of the application: ``app.include_router(router,
-    dependencies=[...])``. Nobody sees a job of another function than those named here.
+    Your application decides who may call them:
+    ``app.include_router(router, dependencies=[...])``. Only jobs of the functions named
+    here can be seen.
 
     Args:
         jobs: The queue.
-        offer: What strangers may enqueue: jobs, by the names that paths have. Their
-            arguments are checked by the annotations of the function.
-        show: More jobs whose status may be asked for, and that may be cancelled.
-        prefix: Where it all is.
+        offer: The jobs that clients may enqueue, by their names in paths. Arguments are
+            checked against the annotations of the function.
+        show: Further jobs that clients may look at and cancel.
+        prefix: The path before all routes.
         streams: How many streams of events there may be, if several routers share that.
 
     Raises:
         TypeError: The arguments of a job cannot be checked; the text says why.
-        ValueError: A name that no path can have.
+        ValueError: A name cannot be part of a path.
     """
     offered = dict(offer or {})
     board = JobBoard(jobs, {each.name for each in (*offered.values(), *show)})

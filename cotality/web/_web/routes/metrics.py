@@ -31,15 +31,15 @@ def metrics_router(
     requests: RequestFigures | None = None,
     path: str = "/metrics",
 ) -> APIRouter:
-    """The route that Prometheus asks: ``/metrics``.
+    """The route for Prometheus: ``/metrics``.
 
-    What it says of queues is true for the store, so ask one process for it, and not
-    each of several.
+    The figures of queues come from the store and are the same in all processes, so let
+    Prometheus ask only one of them.
 
     Args:
-        jobs: Whose queues it tells of.
-        requests: What `CountRequests` has counted; none by default.
-        path: Where it is.
+        jobs: The jobs whose queues it reports.
+        requests: The figures of `CountRequests`; none by default.
+        path: The path of the route.
     """
     router = APIRouter(tags=["metrics"])
 

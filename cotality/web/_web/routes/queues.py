@@ -127,17 +127,17 @@ LetterId = Annotated[str, Path(max_length=LONGEST)]
 def queues_router(
     jobs: Jobs, *, prefix: str = "/queues", page: bool = True
 ) -> APIRouter:
-    """Routes that say how queues are, and let dead letters begin anew or forget them.
+    """Routes that show queues, and run dead letters again or forget them.
 
-    ``/queues/page`` is that for people. They show arguments and tracebacks, so they are
-    for those who run the service: ``app.include_router(queues_router(jobs),
+    ``/queues/page`` is a page for people. All of it shows arguments and tracebacks, so
+    let only those in who run the service: ``app.include_router(queues_router(jobs),
     dependencies=[...])``.
 
     Args:
-        jobs: Whose queues.
-        prefix: Where it all is.
-        page: Whether the page is there. It is behind the same dependencies, which a
-            browser has to satisfy when somebody opens it; see `queues_page_router`.
+        jobs: The jobs whose queues are shown.
+        prefix: The path before all routes.
+        page: Whether to include the page. It has the same dependencies, which a browser
+            has to satisfy when somebody opens it; see `queues_page_router`.
     """
     router = APIRouter(prefix=prefix, tags=["queues"], route_class=Route)
     add_queues(router, jobs)

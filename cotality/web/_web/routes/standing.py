@@ -110,7 +110,7 @@ def add_one(router: APIRouter, desk: Desk, streams: Streams) -> None:
         response: Response,
         task_id: TaskId,
         results: Annotated[
-            int, Query(ge=0, le=MOST, description="With so many of the first items.")
+            int, Query(ge=0, le=MOST, description="How many of the first items.")
         ] = 100,
     ) -> TaskResult:
         """How far it is, and what it came to, once it is over."""

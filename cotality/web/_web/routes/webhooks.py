@@ -30,17 +30,17 @@ def webhooks_router(
 ) -> APIRouter:
     """Routes that take webhooks: ``POST /webhooks/stripe``.
 
-    What is answered with 200 is stored. While it cannot be stored the answer is 503, or
-    500, and the sender comes again.
+    An answer of 200 means that the event is stored. While it cannot be stored, the
+    answer is 503 or 500, and the sender tries again.
 
     Args:
-        receivers: Whoever takes them, by the name that the path has. Each needs a
-            ``store``; that may be asynchronous, and otherwise runs in a thread.
-        prefix: Where it all is.
+        receivers: The receivers, by their names in paths. Each needs a ``store``, which
+            may be asynchronous and otherwise runs in a thread.
+        prefix: The path before all routes.
 
     Raises:
         TypeError: A receiver has no ``store``.
-        ValueError: A name that no path can have.
+        ValueError: A name cannot be part of a path.
     """
     router = APIRouter(prefix=prefix, tags=["webhooks"], route_class=Route)
     for name, receiver in receivers.items():

@@ -22,13 +22,13 @@ REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 @public_in("cotality.web")
 class Settings(BaseSettings):
-    """All that can be set, each also by ``COTALITY_WEB_`` and its name in capitals.
+    """All settings, each also by ``COTALITY_WEB_`` and its name in capitals.
 
-    Without any of it the service needs no server and listens to this machine alone.
+    With the defaults, the service needs no other server and answers only this machine.
 
     Raises:
-        ValueError: What is set cannot be; or a variable that begins so names no
-            setting, and would be without effect where somebody counts on it.
+        ValueError: A value is not allowed; or a variable with this prefix names no
+            setting, and so would have no effect.
 
     Attributes:
         state_dir: The folder of all that the service keeps in files.
@@ -37,31 +37,33 @@ class Settings(BaseSettings):
         db_url: The database that each item asks, any that SQLAlchemy knows; None for a
             SQLite file in *state_dir* that the service fills itself.
         redis_url: The cache; None for one in each process.
-        workers: ``"inside"``: the service starts and keeps the worker of its tasks.
-            ``"outside"``: somebody else runs
+        workers: ``"inside"``: the service starts the worker of its tasks, and another
+            one if that dies. ``"outside"``: you run
             ``python -m cotality.jobs worker cotality.web.work:jobs``.
         tasks_at_once: How many tasks run at a time; others wait.
-        queue_limit: How many tasks may be there that are not over.
-        tasks_per_owner: How many of these may be of one owner.
-        keep_s: For how many seconds a task is known after it was over.
+        queue_limit: How many tasks may wait or run in all.
+        tasks_per_owner: How many of these may belong to one key.
+        keep_s: For how many seconds a task is kept after its end.
         sync_limit_s: For how many seconds a request waits for the end of its task.
-        db_delay_s: Seconds that a query takes in addition, if a task does not say.
-        compare_budget_s: Seconds in which a comparison measures, if it does not say.
-        grace_s: Seconds that tasks get to end when their worker is stopped; what has
-            not ended then goes on with the next one.
+        db_delay_s: Seconds that a query takes in addition, unless a task says
+            otherwise.
+        compare_budget_s: For how many seconds a comparison measures, unless it says
+            otherwise.
+        grace_s: Seconds that tasks get to end when their worker is stopped; the next
+            worker continues those that did not end.
         host: The address to listen to.
         port: The port to listen to.
-        api_keys: Keys of which a request has to bring one, each as ``name:secret``;
-            in the environment with commas between them. Without any, only requests
-            from this machine are answered.
+        api_keys: The valid keys, each as ``name:secret``; in the environment with
+            commas between them. Each request has to have one. Without keys, only
+            requests from this machine are answered.
         allowed_hosts: Names of the service in URLs, besides ``localhost`` and addresses
-            of this machine. Without keys no others are answered, and with keys none but
-            these, if there are any.
+            of this machine. Requests to other names are refused. With keys and without
+            this setting, every name is accepted.
         rate_per_minute: How many requests of one key are answered in a minute.
-        rate_url: Where requests are counted, such as ``redis://host``; None for a count
-            in each process.
-        body_limit: Bytes that the body of a request may have.
-        body_limit_s: Seconds within which it has to be there.
+        rate_url: Where requests are counted, such as ``redis://host``; None counts in
+            each process separately.
+        body_limit: How many bytes the body of a request may have.
+        body_limit_s: Within how many seconds the body has to arrive.
         streams: How many streams of events one process serves at a time.
         stream_s: Seconds after which a stream ends, and its client connects again.
         heartbeat_s: Seconds after which a stream of events says that it is alive.

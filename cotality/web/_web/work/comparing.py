@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .rows import TaskRow
 
 MOST_COUNTED = 100  # tasks that run meanwhile
-# A sample in the background is waited for so long, and so many times what it should
-# take, as another worker may serve its queue, or none.
+# How long to wait for a sample in the background: this many seconds, and this many
+# times what it should take, because another worker may serve its queue, or none.
 PATIENCE_S, SLOWER = 60.0, 20.0
 
 

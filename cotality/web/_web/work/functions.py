@@ -1,9 +1,9 @@
 """What a worker does for a task.
 
-Methods that compute in one process are run as a whole in a worker process of the jobs:
-to cancel them kills it, and its death costs an attempt, which goes on where the stored
-results end. The others are driven from the event loop of the worker, and compute in the
-processes that all tasks share.
+Methods that compute in one process run as a whole in a worker process of the jobs:
+cancelling kills this process, and if it dies, the next attempt continues where the
+stored results end. The other methods are driven from the event loop of the worker, and
+compute in the processes that all tasks share.
 """
 
 from __future__ import annotations

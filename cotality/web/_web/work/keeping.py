@@ -1,8 +1,8 @@
 """One worker for a store on this machine, however many web processes there are.
 
-Whoever has the lock keeps the worker, and the worker holds the lock as well. So where a
-web process was killed, the next one begins when its worker has ended, and not before.
-The others look again each second.
+The web process that has the lock keeps the worker, which holds the lock as well. So if
+that process is killed, another one takes over once its worker has ended, and not
+before. The others try again each second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which order a task is, in the hands of a worker, which knows its own servers."""
+"""Makes the order of a task, in the worker, which knows its own servers."""
 
 from __future__ import annotations
 

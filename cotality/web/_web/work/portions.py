@@ -1,7 +1,7 @@
-"""Results go into the store in portions, as they come, beside who computes them.
+"""Results go into the store in portions, as they come, while others are computed.
 
 Methods give items in any order. They are stored in the order of their index, so that
-what is stored has no gaps, and whoever goes on after a crash knows where to begin.
+there are no gaps, and a worker that continues after a crash knows where to begin.
 """
 
 from __future__ import annotations

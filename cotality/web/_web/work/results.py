@@ -264,7 +264,7 @@ class Results:
         return list(islice(items, limit))
 
     def older_than(self, age_s: float, after: str = "") -> list[str]:
-        """Ids of tasks that were taken so many seconds ago, in their order."""
+        """Ids of tasks that were taken at least *age_s* seconds ago, in their order."""
         with self.jobs.reading() as connection:
             found = connection.execute(
                 text(

@@ -1,7 +1,7 @@
-"""Whether a worker that lives gives no sign of life any more.
+"""Whether a living worker gives no sign of life any more.
 
-Such as one that somebody has halted, or that waits for itself. It never ends, so nobody
-would start another one.
+That is so if somebody has halted it, or if it waits for itself. It never ends by
+itself, so no other one would be started.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from math import ceil, inf
 from typing import Any, Unpack
 
 from cotality._kit import units
 from cotality._kit.public import public
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.call.declared import Options
 from cotality.core.utils._process.engine.rate import Rate
 from cotality.core.utils._process.machine.cpus import checked_max_workers

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from time import perf_counter
 from typing import Any
 
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.auto.auto_backend import (
     AutoBackend,
     start_of_processes,

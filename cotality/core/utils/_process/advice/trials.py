@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.declared import Options

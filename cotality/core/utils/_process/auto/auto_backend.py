@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import nullcontext
-from dataclasses import asdict
+from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.backends.threads import ThreadBackend
 from cotality.core.utils._process.machine.cpus import available_cpus
@@ -42,46 +43,53 @@ if TYPE_CHECKING:
 logger = logging.getLogger(LOGGER)
 
 FIRST_LOOK = 0.002  # s after the first task has begun
-# Between two looks at what runs: so long, or so much of the time since the beginning.
+# How often to look at what runs: after this many seconds, or after this share of the
+# time since the beginning if that is longer.
 LOOK_INTERVAL = 0.005
 LOOK_SHARE = 0.1
-# To have it known whether tasks hold the lock costs up to 10 ms: not for less than
-# this, in seconds of work that is left.
+# Finding out whether tasks hold the lock costs up to 10 ms, so it is done only if at
+# least this much work (s) is left.
 WORTH_A_PROBE = 0.02
-# If nothing was seen to run for so long (s), the usual is assumed: that they do.
+# If no task was seen running within this time (s), tasks are assumed to hold the lock,
+# as most do.
 MOST_DOUBT = 0.1
-# Until worker processes answer: new ones, and those that are warm (measured).
+# How long worker processes take to answer, new ones and warm ones (measured).
 COLD_START = 0.1  # s
 WARM_START = 0.003  # s
-# What takes so long to pack (s) is looked at less often.
+# Tasks and results that take longer than this (s) to pack are packed less often, to see
+# what that takes.
 COSTLY_SAMPLE = 0.001
-# Twice as many threads have to do at least so much more, or they stay as many.
+# Doubling the threads has to make them at least this many times as fast; otherwise
+# their number stays.
 GROWTH_PAYS = 1.2
-# For so long (s) they have to be watched: their first portions are small, and mostly
-# overhead. If it did not pay, for so many times as long before it is tried again.
+# Watch a new number of threads for at least this long (s): their first portions are
+# small, and mostly overhead. If their portions are still out, watch them for the longer
+# time. After a change that did not pay, wait three times as long before the next.
 LEAST_GENERATION = 0.01
 LONG_GENERATION = 0.02
 LONGER = 3
-# For so long (s) tasks have to have computed, or waited for something outside: what
-# they did for less than that, on a machine that is busy with others, says nothing.
+# How long (s) tasks must have computed, or waited for something outside, before that
+# says anything: on a machine that is busy with other programs, less says nothing.
 LEAST_SEEN = FIRST_LOOK / 2
-# A task that was looked at for a moment has computed for so much of that.
+# A task that was probed counts as computing if it used a CPU for at least this share of
+# the probe.
 ALL_THE_TIME = 0.5
-# When one lock seems to be what threads wait for: that many CPUs are busy.
+# Threads seem to wait for one lock if they keep about one CPU busy: more than this.
 BUSY = 0.8
-# What computes for less than this part of what it takes alone waits for the most part.
+# A task mostly waits if it computes for less than this share of its time alone.
 MOSTLY_WAITS = 0.25
-# Threads, or processes, that do not do so much more than a loop are given up. They
-# have each had so many portions by then.
+# Threads or processes are given up if they are not this many times as fast as a loop,
+# but not before each of them has had this many portions.
 PAYS = 1.05
 ENOUGH_PORTIONS = 2
-# After so many times as long as that took they are tried again.
+# They are tried again after this many times as long as that took.
 TRIED_AGAIN = 10
-# At first, for tasks that wait; twice as many where it can be told that they do.
+# How many more threads than CPUs there are at first, for tasks that wait. There may be
+# twice as many threads once it is known that tasks wait.
 THREADS_BEYOND_CPUS = 4
-# So many moves are made as soon as one seems to pay. Each further one waits until the
-# call has taken twice as long as at the one before: where tasks, or the machine, look
-# like this now and like that then, it would be on the move all the time.
+# This many moves are made as soon as they seem to pay. Each further one waits until the
+# call has taken twice as long as at the move before. Otherwise, tasks or a machine that
+# change all the time would keep the call on the move.
 FREE_MOVES = 3
 
 
@@ -141,7 +149,8 @@ class AutoBackend:
         self.evidence = Evidence()
         self.evidence.obstacle = obstacle
         self.out: dict[Future[ChunkReport], LocalChunk] = {}  # to threads
-        self.sent: set[Future[ChunkReport]] = set()  # to processes
+        # To processes, in this order, and how many tasks are in each.
+        self.sent: dict[Future[ChunkReport], int] = {}
         self.has_run_here = False  # anything, since something was sent last
         self.count_out = 0  # tasks in both
         self.portions = 0  # handed out so far
@@ -277,7 +286,7 @@ class AutoBackend:
         except WorkerStartError as error:
             self.give_up_processes(class_and_text(error))
             return None
-        self.sent.add(future)
+        self.sent[future] = len(portion.tasks)
         self.count_out += len(portion.tasks)
         return portion, future
 
@@ -298,7 +307,7 @@ class AutoBackend:
             if chunk.belongs is not None and not self.is_bound:
                 self.stay(chunk.belongs)
         else:
-            self.sent.discard(future)
+            self.sent.pop(future, None)
             assert self.processes is not None
             try:
                 report = self.processes.collect(portion, future)
@@ -421,6 +430,10 @@ class AutoBackend:
         chunk = self.longest_running()
         if chunk is not None:
             self.examine(chunk, now)
+            if self.place == "one thread" and not self.sent:
+                # The task may be the first and run for long: then what was seen when
+                # it began is all that is known of other programs.
+                self.disturbance.sample_beside(chunk.native_id)
         self.reconsider(monotonic())
         self.limit_threads()  # the calling thread may be back, with nothing to collect
         now = monotonic()
@@ -579,7 +592,7 @@ class AutoBackend:
         return self.evidence.wall
 
     def reconsider(self, now: float) -> None:
-        self.generation.count(self.done)
+        self.generation.count(self.done + self.done_unseen)
         self.learn_of_lock()
         has_to_leave = self.is_shut_out and self.place == "processes"
         if self.does_not_pay() and not has_to_leave:
@@ -647,7 +660,7 @@ class AutoBackend:
         enough = ENOUGH_PORTIONS * max(2, self.workers)
         if generation.portions >= enough and generation.seconds >= LEAST_GENERATION:
             return generation.rate_now
-        # Or of portions that are still out so many tasks, of a longer time.
+        # Or as many tasks of portions that are still out, within a longer time.
         least = LONG_GENERATION * (1 + self.disturbance.programs / self.cpus)
         if generation.done >= enough and generation.seconds >= least:
             return generation.rate_now
@@ -723,6 +736,16 @@ class AutoBackend:
         return self.evidence.settled + out
 
     @property
+    def done_unseen(self) -> int:
+        """How many more may have ended, in the portions that processes run now.
+
+        While portions grow, these are most of what there is, and processes would seem
+        to do less than a loop. All of them are counted: the longer it takes, the less
+        that matters.
+        """
+        return sum(islice(self.sent.values(), self.most_processes))
+
+    @property
     def loop_rate(self) -> float:
         """How many tasks a second were done in the loop, the first; 0 if none were."""
         each = self.evidence.alone.each
@@ -770,6 +793,8 @@ class AutoBackend:
         self.decisions += 1
         if logger.isEnabledFor(logging.DEBUG):
             # With its figures, for handlers that write more than text.
+            from dataclasses import asdict
+
             logger.debug("auto: %s", decision, extra={"decision": asdict(decision)})
         self.decided(decision)
 
@@ -875,7 +900,7 @@ class Generation:
         return max(1e-9, monotonic() - self.began_at)
 
     def count(self, done: int) -> None:
-        """So many tasks are done by now.
+        """Note how many tasks are done by now.
 
         In portions that are back or out: while these grow, most of what is done is in
         those that are out.

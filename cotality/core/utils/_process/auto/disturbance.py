@@ -38,7 +38,7 @@ class Disturbance:
         self.wants_cpu = wants_cpu or run_queue.wants_cpu
         self.machine = os.cpu_count() or 1
         self.samples = 0
-        self.programs_seen = 0
+        self.seen_first = self.programs_seen = 0
         self.sample_next = 0.0  # by the monotonic clock
         self.is_unsure = False
         # Of the time in which the latest one did not compute, see `as_before`.
@@ -46,8 +46,14 @@ class Disturbance:
 
     @property
     def programs(self) -> float:
-        """How many threads of other programs want a CPU, on average."""
-        return self.programs_seen / self.samples if self.samples else 0.0
+        """How many threads of other programs want a CPU, on average.
+
+        The first look counts only until there is another one: it comes as the call
+        begins, when the workers of one before it may still be tidying up.
+        """
+        if self.samples < 2:
+            return float(self.seen_first)
+        return self.programs_seen / (self.samples - 1)
 
     @property
     def is_busy(self) -> bool:
@@ -62,9 +68,18 @@ class Disturbance:
         if running is None:
             self.sample_next = float("inf")
             return
+        others = max(0, running - ours)
+        if self.samples:
+            self.programs_seen += others
+        else:
+            self.seen_first = others
         self.samples += 1
-        self.programs_seen += max(0, running - ours)
         self.sample_next = now + SAMPLE_INTERVAL
+
+    def sample_beside(self, thread: int) -> None:
+        """The same, by another thread than *thread*, which runs a task."""
+        if monotonic() >= self.sample_next and self.samples < MOST_SAMPLES:
+            self.sample(1 + self.wants_cpu(thread))
 
     def others_now(self) -> float:
         """The CPU time of the whole process, in seconds."""

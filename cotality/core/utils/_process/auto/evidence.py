@@ -14,9 +14,9 @@ from cotality.core.utils._process.rules.seen import Alone, Seen
 from cotality.core.utils._process.starting.loading import obstacle_of
 from cotality.core.utils._process.tasks.task import Task, describe
 
-# A task that has used so much of its time on a CPU computes, it does not wait.
+# A task that was on a CPU for at least this share of its time computes; others wait.
 COMPUTES = 0.5
-# How many tasks or results to look at; less if one takes so many seconds.
+# How many tasks or results to look at; fewer if one takes longer than this (s).
 MANY = 50
 LONG_ENOUGH = 100e-6
 COPIES = 2
@@ -81,7 +81,7 @@ class Evidence:
             self.wait = mean(self.wait, seen.wait / seen.tasks, is_first)
 
     def saw_running(self, seen: Seen, *, alone: bool) -> None:
-        """A task has been running for so long, and has not come back.
+        """A task has been running for some time, and has not come back.
 
         Nobody knows for how long it goes on. For about as long again is a good guess
         for anything whose age is all that is known of it.

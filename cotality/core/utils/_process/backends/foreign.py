@@ -36,9 +36,9 @@ from .threads import for_a_thread, refuse_limits
 # Submitting is quick with Dask, and the rest of the work for it done by other threads:
 # its scheduler can do some hundreds of portions a second.
 COST_WITH_DASK = 0.0025  # s
-# One submit in so few is not held up by anything but the executor.
+# The quickest of this many submits is assumed to be held up only by the executor.
 COSTS_KEPT = 5
-# So many portions in a row, for each worker, that somebody else has cancelled.
+# How many portions in a row, for each worker, somebody else may cancel.
 MOST_CANCELLED = 10
 
 

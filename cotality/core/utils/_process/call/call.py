@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.engine.arrivals import Arrivals, BlockingArrivals
 from cotality.core.utils._process.engine.backend import Backend
 from cotality.core.utils._process.engine.brakes import Brakes

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cotality._kit import units
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import printable
 from cotality.core.utils._process.engine.observers import Observer, Start
 from cotality.core.utils._process.machine.environment import LOGGER
@@ -63,6 +63,8 @@ class EndedCall:
     error: str = ""
 
     def log(self) -> None:
+        from dataclasses import asdict
+
         logger.info("%s", printable(self.in_words()), extra={"call": asdict(self)})
 
     def in_words(self) -> str:

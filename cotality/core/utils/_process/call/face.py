@@ -6,7 +6,7 @@ to add a parameter that their function does not have.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cotality._kit.records import NamedTuple
 
 from .declared import Options, UseProcesses
 

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 # How long (s) to wait before the first look; then twice as long each time, up to LATER.
 SOON = 0.001
 LATER = 0.05
-# So long (s) an item may take that runs when the loop is stopped: if it takes longer
-# the others do not wait for it.
+# How long (s) to wait for the item that is running when the loop is stopped: if it
+# takes longer, the others do not wait for it.
 PATIENCE = 0.002
 SHORTLY = 0.5  # s
 # What is expected to take less than this (s) is not worth more than a loop. As in
@@ -226,7 +226,7 @@ class HeadStart:
 
         Args:
             count: How many items are done.
-            lately: How many of those in the last so many *seconds*.
+            lately: How many of those were done in the last *seconds*.
         """
         left = self.left(count)
         if left < 1:

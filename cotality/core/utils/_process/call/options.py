@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.machine.environment import MEMORY_VARIABLE
 from cotality.core.utils._process.tasks.checks import (

@@ -18,6 +18,7 @@ it does not, or has no anonymous files, no region is used again.
 
 from __future__ import annotations
 
+import errno
 import functools
 import mmap
 import os
@@ -31,7 +32,7 @@ from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine.descriptor import Descriptor, mapped_above
 from cotality.core.utils._process.machine.this_process import after_fork
 
-from .segments import Segment, filled, largest_file, mapped, numbers
+from .segments import Segment, filled, largest_file, mapped, memory_file, numbers
 
 if sys.platform != "win32":
     import fcntl
@@ -63,7 +64,7 @@ class Region:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.file = Descriptor(os.memfd_create, "cotality", os.MFD_CLOEXEC)
+        self.file = memory_file()
         os.ftruncate(self.file.fd, size)
         self.memory = mapped_above(self.file.fd, size)
         self.written = 0
@@ -89,6 +90,8 @@ class Region:
 
     def write(self, pieces: Sequence[memoryview], size: int) -> None:
         if size > self.written:
+            if size > largest_file():  # by now
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             # By a call, see `segments.filled`: the memory may not be there.
             os.lseek(self.file.fd, 0, os.SEEK_SET)
             filled(self.file, pieces, size)

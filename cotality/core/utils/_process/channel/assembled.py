@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.pickling.encode import decode
 
 from .segments import Segment
@@ -20,8 +20,8 @@ Piece: TypeAlias = tuple[Segment, int, int]
 # Where one of a pickle's buffers is; itself, if it is small; None if it is the next one
 # of those that are in the segment of the pickle.
 Place: TypeAlias = Piece | bytes | bytearray | None
-# Segments that one pickle may have its buffers in. If they are in more than that, all
-# of them are written once more, into one: a message takes so many descriptors.
+# In how many segments one pickle may have its buffers. If they are in more than that,
+# all of them are written once more, into one: a message takes few descriptors.
 MOST_SEGMENTS = 8
 Packed: TypeAlias = "bytes | Segment | Assembled"
 

@@ -23,9 +23,9 @@ import struct
 import sys
 import time
 from array import array
-from dataclasses import dataclass, field
 from typing import Any
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.tasks.times import Columns, Times
 
 MOST_TASKS = 4096  # of one portion; the rest is handed back

@@ -13,8 +13,9 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
-from typing import Final, NamedTuple
+from typing import Final
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.standard_places import moved_up
 
 from .segments import ARE_AVAILABLE, MOST_SENT

@@ -315,10 +315,10 @@ def written(parts: Sequence[memoryview], lender: Lender | None = None) -> Segmen
         gap = bytes(aligned(piece.nbytes) - piece.nbytes)
         pieces += [piece, memoryview(gap)]
     size = sum(piece.nbytes for piece in pieces)
-    if size > largest_file():
-        raise NoRoomError(errno.EFBIG, os.strerror(errno.EFBIG))
     if lender is not None and (segment := lender.lent(pieces, size)) is not None:
         return segment
+    if size > largest_file():
+        raise NoRoomError(errno.EFBIG, os.strerror(errno.EFBIG))
     try:
         return filled(memory_file(), pieces, size)
     except OSError as error:

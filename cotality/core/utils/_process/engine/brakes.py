@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
 
+from cotality._kit.records import NamedTuple, dataclass
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.times import Measure

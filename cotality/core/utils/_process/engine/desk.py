@@ -81,7 +81,7 @@ class Baton:
         self.returned.put(None)
 
     def wait(self, seconds: float) -> None:
-        """Until it is given back, or so long, or shorter."""
+        """Wait until it is given back, at most *seconds*."""
         try:
             self.returned.get(timeout=seconds)
         except Empty:

@@ -31,7 +31,7 @@ class KnownHead:
         self.memory: Memory | None = None
 
     def settled(self, start: int, count: int) -> Settled:
-        """So many of them from the index *start* on."""
+        """Take *count* of them, from the index *start* on."""
         raise NotImplementedError
 
     def attach(self, source: Source) -> None:

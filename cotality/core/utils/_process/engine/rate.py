@@ -6,12 +6,12 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import inf
 from time import monotonic, perf_counter
 from weakref import ref
 
 from cotality._kit.public import public
+from cotality._kit.records import dataclass
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.checks import checked_count, checked_seconds
 from cotality.core.utils._process.tasks.outcome import Portion
@@ -179,7 +179,7 @@ class Rate(Brake):
 
 @dataclass(eq=False, slots=True)
 class Out:
-    """So many tasks that were handed out together."""
+    """Tasks that were handed out together, and their number."""
 
     portion: ref[Portion]
     count: int
@@ -235,7 +235,7 @@ class Window:
         self.remove(count, self.starts.pop, -1)
 
     def postpone(self, count: int, at: float) -> None:
-        """So many of those that were counted have only started *at* that time."""
+        """Note that *count* of the starts that were counted happened later, *at*."""
         # The oldest are taken for them: then what is left is too late, if anything.
         # Those that are not there any more count anew.
         self.remove(count, self.starts.popleft, 0)
@@ -263,7 +263,7 @@ class Window:
 
 @dataclass(slots=True)
 class Starts:
-    """So many tasks that started at about the same time."""
+    """Tasks that started at about the same time, and their number."""
 
     at: float
     count: int

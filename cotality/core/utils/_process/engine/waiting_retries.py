@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.task import Task

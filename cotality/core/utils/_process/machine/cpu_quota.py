@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from cotality._kit.records import NamedTuple
 
 from .cgroups import content, named, number, own_folders
 
@@ -21,8 +22,8 @@ class Quota(NamedTuple):
 
     Attributes:
         folder: Where its files are.
-        time: CPU time in microseconds,
-        period: in so many of the clock.
+        time: The CPU time, in microseconds, that may be used in each period.
+        period: The length of a period, in microseconds.
     """
 
     folder: str

@@ -8,13 +8,16 @@ that closes the descriptor in the end.
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cotality._kit.standard_places import FIRST_FREE, fill, holds
+
+if TYPE_CHECKING:
+    import mmap
 
 if sys.platform != "win32":
     import fcntl
@@ -82,6 +85,8 @@ def mapped_above(fd: int, size: int, *, flags: int = 0, offset: int = 0) -> mmap
     """
     if sys.platform == "win32":
         raise NotImplementedError("files have no descriptors here that others share")
+    import mmap
+
     fill()
     while True:
         memory = mmap.mmap(fd, size, flags or mmap.MAP_SHARED, offset=offset)

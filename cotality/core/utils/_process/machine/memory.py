@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from cotality._kit.public import public_in
+from cotality._kit.records import NamedTuple
 
 from .cgroups import content, named, number, own_folders
 from .environment import MEMORY_VARIABLE, count_from

@@ -25,7 +25,7 @@ LONGER = 10
 
 
 def is_notable(rest: float, seconds: float) -> bool:
-    """Whether it is worth to know what became of *rest* of so many *seconds*."""
+    """Whether *rest* is a large enough part of *seconds* to ask what became of it."""
     return rest >= NOTABLE and rest >= NOTABLE_PART * seconds
 
 

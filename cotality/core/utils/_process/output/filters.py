@@ -13,8 +13,9 @@ import pickle
 import re
 import struct
 import warnings
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from cotality._kit.records import NamedTuple, dataclass
 
 LENGTH = struct.Struct("=I")
 KEY: Any = "cotality levels"  # Any: logging's own keys there are levels

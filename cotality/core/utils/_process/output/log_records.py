@@ -11,8 +11,9 @@ import logging
 import pickle
 from collections.abc import Iterable, Mapping
 from types import NoneType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text, shortened
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode

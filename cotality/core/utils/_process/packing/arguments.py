@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.channel.assembled import (
     MOST_SEGMENTS,
     Assembled,

@@ -6,12 +6,12 @@ import itertools
 import sys
 import weakref
 from collections import Counter
-from dataclasses import dataclass
 from pickle import PickleBuffer
 from time import perf_counter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple, dataclass
 from cotality.core.utils._process.channel.segments import Segment, same_content, stored
 from cotality.core.utils._process.machine.object_size import LARGE
 

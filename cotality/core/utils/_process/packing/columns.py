@@ -15,9 +15,10 @@ import itertools
 import os
 import pickle
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.machine.object_size import ATOMS
 from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps
 

@@ -67,7 +67,7 @@ class Heavy:
         thing: object,
         size: int,
     ) -> None:
-        """*thing*, the argument *key* of *task*, was packed: so many bytes."""
+        """Note that *thing*, argument *key* of *task*, was packed in *size* bytes."""
         self.remember(thing)
         self.tell(task, key, thing, size)
 
@@ -85,7 +85,7 @@ class Heavy:
                     self.tell(task, key, thing, size, is_inside=thing is not value)
 
     def saw_function(self, function: object, size: int) -> None:
-        """*function* was packed, in so many bytes besides its buffers."""
+        """Note that *function* was packed in *size* bytes, besides its buffers."""
         if size < WORTH_A_WORD:
             return
         self.functions += 1

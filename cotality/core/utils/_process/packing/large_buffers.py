@@ -17,12 +17,12 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pickle import PickleBuffer
 from time import perf_counter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple, dataclass, field
 from cotality.core.utils._process.channel.assembled import MOST_SEGMENTS, Piece
 from cotality.core.utils._process.channel.segments import (
     Segment,

@@ -13,11 +13,12 @@ has not changed, all of these are one.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+from copy import copy
 from time import perf_counter
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, TypeAlias
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.channel.assembled import (
     Packed,
     length_of,
@@ -128,7 +129,7 @@ class PackedFunctions:
 
     def take_costs(self) -> FunctionCosts:
         """What it took since this was last asked."""
-        taken = replace(self.costs)
+        taken = copy(self.costs)
         # Packed functions refer to it, so it stays the same one.
         self.costs.forget()
         return taken

@@ -13,8 +13,9 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import segments
 from cotality.core.utils._process.channel.assembled import Assembled, Packed, Place

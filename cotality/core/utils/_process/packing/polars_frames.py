@@ -13,9 +13,10 @@ import os
 import pickle
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.machine.object_size import LARGE
 from cotality.core.utils._process.pickling.encode import PROTOCOL, dumps
 

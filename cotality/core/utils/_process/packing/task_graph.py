@@ -8,10 +8,10 @@ one piece. So a task arrives as if all of it had been packed at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeAlias
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.channel.assembled import Packed
 from cotality.core.utils._process.channel.segments import Segment
 from cotality.core.utils._process.tasks.task import Task

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from types import BuiltinFunctionType, GeneratorType, MethodType
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from cotality._kit.public import pickled_as, public
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.tasks.checks import check_function

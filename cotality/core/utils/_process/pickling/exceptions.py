@@ -15,11 +15,11 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias, cast
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import text_of
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.errors import RemoteTaskError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from cotality._kit.public import public
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import on_one_line
 from cotality._kit.struck import is_of_a_signal
 

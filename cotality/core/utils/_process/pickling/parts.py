@@ -10,8 +10,9 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.machine.object_size import FLAT
 
 from .probe import PROTOCOL, Probe

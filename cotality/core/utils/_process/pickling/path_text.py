@@ -7,11 +7,11 @@ Otherwise the text uses words: ``closure variable 'lock' of ['callback']``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple, dataclass
 from cotality._kit.safe_text import shortened
 from cotality._kit.struck import is_of_a_signal
 

@@ -22,8 +22,9 @@ from types import (
     MemberDescriptorType,
     ModuleType,
 )
-from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar
+from typing import Any, NewType, TypeAlias, TypeVar
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import ATOMS, are_atoms
 from cotality.core.utils._process.scripts.forms import (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from cotality._kit.records import NamedTuple
 
 
 class Complaint(NamedTuple):
@@ -11,15 +12,15 @@ class Complaint(NamedTuple):
 
     Attributes:
         name: The name of its class, as only that is known without an import.
-        says: A part of its text.
+        says: A pattern that is found in its text.
     """
 
     name: str
-    says: re.Pattern[str]
+    says: str
 
 
 COMPLAINTS = tuple(
-    Complaint(name, re.compile(says))
+    Complaint(name, says)
     for name, says in (
         # sqlite3; and the connections of Django.
         ("ProgrammingError", r"objects created in a thread can only be used in that"),
@@ -38,7 +39,7 @@ def belongs_elsewhere(error: BaseException) -> bool:
     """Whether *error* says that what it is about belongs to another thread."""
     names = {each.__name__ for each in type(error).__mro__}
     for complaint in COMPLAINTS:
-        if complaint.name in names and complaint.says.search(text_of(error)):
+        if complaint.name in names and re.search(complaint.says, text_of(error)):
             return True
     return False
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import NamedTuple
+
+from cotality._kit.records import NamedTuple
 
 MOST_BESIDE = 32  # calls that a worker keeps things of, but for the one it works for
 

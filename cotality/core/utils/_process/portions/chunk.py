@@ -7,10 +7,10 @@ through the same door, :func:`run_chunk`, and come back as a `ChunkReport`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.tasks.errors import exited
 from cotality.core.utils._process.tasks.times import Clues, Times
 from cotality.core.utils._process.tasks.tracebacks import field_of

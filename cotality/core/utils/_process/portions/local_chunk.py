@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextvars import Context
-from dataclasses import dataclass, field
 from functools import partial
 from threading import current_thread, get_ident, get_native_id
 from time import monotonic, perf_counter, process_time, thread_time
 from typing import Any, TypeAlias
 
+from cotality._kit.records import dataclass, field
 from cotality._kit.struck import is_to_end_caller
 from cotality.core.utils._process.machine.run_queue import is_notable, seconds_in_queue
 from cotality.core.utils._process.machine.this_process import after_fork, end_fork

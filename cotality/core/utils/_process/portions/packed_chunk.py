@@ -13,12 +13,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, ContextVar, copy_context
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from cotality._kit.records import dataclass, field
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.assembled import (

@@ -29,9 +29,10 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.output import filters
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TextIO
+
+from cotality._kit.records import dataclass
 
 
 class Kind(Enum):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cotality._kit import units
 from cotality._kit.safe_text import printable
+from cotality._kit.table import aligned
 
 from .worker_rows import WorkerRow
 from .yardstick import gain_of
@@ -260,16 +261,8 @@ def table(
     rows: Sequence[tuple[str, ...]], right: frozenset[int] | set[int] = frozenset()
 ) -> str:
     """*rows* with their columns aligned, those in *right* at their right end."""
-    rows = [tuple(map(printable, row)) for row in rows]  # each on one line
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines: list[str] = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
+    cells = [list(map(printable, row)) for row in rows]  # each on one line
+    return "\n".join(f"  {line}" for line in aligned(cells, right=right))
 
 
 def paragraph(text: str) -> str:

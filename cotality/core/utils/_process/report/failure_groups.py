@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.tasks.tracebacks import field_of
 
 if TYPE_CHECKING:

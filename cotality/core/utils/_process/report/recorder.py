@@ -12,8 +12,9 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from time import perf_counter, process_time, thread_time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.engine.brakes import Brake, Refusal
 from cotality.core.utils._process.engine.observers import Observer, Start
 from cotality.core.utils._process.machine.cpus import available_cpus

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass, field
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.brakes import Told
@@ -54,8 +54,8 @@ class Seen:
         first_runs: The longest task of each portion that imported something, in s.
         import_overhead: Seconds of such portions that were not in tasks.
         least_blocked: The least time (s) that a task of a thread took, on average over
-            a portion, besides what it computed: so long it waits for something outside.
-            Below 0 if nobody knows.
+            a portion, besides what it computed: its wait for something outside. Below 0
+            if that is not known.
         ready: When each of the workers was that are counted in *starts*.
         refused: The tasks that a brake had fail, by its place.
         brakes: What each of them says of itself.
@@ -98,7 +98,7 @@ class Seen:
             self.function = packing.function
 
     def came_after(self, seconds: float) -> None:
-        """It took so long until the driving thread had the interpreter's lock."""
+        """Note how long the driving thread waited for the interpreter's lock."""
         self.arrivals += 1
         if seconds > LATE:
             self.lock_wait += seconds

@@ -8,9 +8,9 @@ one span that counts them. What is too short is found out while the run goes on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass
 
 # As many as a browser draws without a stutter and a file of some megabytes holds.
 SPAN_LIMIT = 20_000
@@ -88,7 +88,7 @@ class Timeline:
         self.resolution = 0.0
 
     def have_rows(self, count: int) -> None:
-        """Have so many rows, or more."""
+        """Have at least *count* rows."""
         while len(self.rows) < count:
             self.rows.append([])
 

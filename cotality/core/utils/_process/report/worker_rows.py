@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import dataclass, field
 
 SLOWEST = 5  # tasks that are kept with all that is known of them
 

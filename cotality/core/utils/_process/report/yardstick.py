@@ -8,7 +8,9 @@ run.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from cotality._kit.records import NamedTuple
 
 if TYPE_CHECKING:
     from .figures import RunFigures

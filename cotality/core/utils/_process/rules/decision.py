@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import isinf
 
 from cotality._kit import units
 from cotality._kit.public import public
+from cotality._kit.records import dataclass, field
 
 from .seen import Alone
 from .where_to_run import Figures

@@ -12,7 +12,7 @@ them, and portions of long tasks hold one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cotality._kit.records import NamedTuple
 
 
 class Rules(NamedTuple):

@@ -6,11 +6,11 @@ Pure rules: no clock, no sleeping. The engine keeps the tasks that wait.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from cotality._kit.public import public
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import shortened
 from cotality.core.utils._process.tasks.errors import (
     TaskExitedError,
@@ -22,6 +22,8 @@ from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableErr
 from cotality.core.utils._process.tasks.task import name_of_function
 
 if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
     from typing_extensions import TypeIs
 
 Classes: TypeAlias = type[Exception] | tuple[type[Exception], ...]

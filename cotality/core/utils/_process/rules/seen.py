@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from cotality._kit.public import pickled_as
+from cotality._kit.records import NamedTuple, dataclass
 
 # A task that has used less of its time on a CPU than this did not want the lock often
 # enough to wait for it all the rest of its time.

@@ -6,9 +6,10 @@ Times are in seconds, those in `Figures` of one task.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal, TypeAlias
+
+from cotality._kit.records import dataclass
 
 from .portion_size import Rules
 
@@ -17,8 +18,8 @@ Place: TypeAlias = Literal["one thread", "threads", "processes"]
 # How long (s) it takes to start a thread, and to hand a tiny task out and back
 # (measured).
 THREAD_START = 60e-6
-# Where other programs keep all CPUs busy, a new one waits for its first turn (measured
-# beside two on 2 CPUs). So many of them are no accident.
+# How long (s) a new thread waits for its first turn if other programs keep all CPUs
+# busy (measured beside two on 2 CPUs). Fewer busy programs than this are an accident.
 FIRST_TURN = 3e-3
 BUSY_PROGRAMS = 0.5
 COST_ON_THREADS = 0.25e-6
@@ -80,7 +81,7 @@ class Figures:
     is_lock_seen: bool = True
 
     def cpus_for(self, wanting: int) -> float:
-        """How many CPUs so many threads get that want one, all of them together.
+        """How many CPUs *wanting* threads get together.
 
         The scheduler gives each that wants one the same share, ours and others'.
         """
@@ -105,8 +106,8 @@ class Figures:
         """How many threads keep the CPUs, or the lock, as busy as it pays.
 
         By Little's law: as many tasks as are under way at the rate that is possible.
-        Where one lock is what limits that, so many would often all wait for it or all
-        not want it; so as many more as keep it busy for most of the time.
+        If one lock limits that rate, this number would often all wait for the lock, or
+        all not want it. So there are more: enough to keep it busy most of the time.
         """
         most = max(1, min(self.threads, self.left + (self.running > 0)))
         service = self.cpu * self.lock
@@ -114,7 +115,7 @@ class Figures:
         if self.cpu / self.cpus >= service:
             wanted = self.wall / (self.cpu / self.cpus)
         else:
-            # What `rate_with_lock` says for a lock that is busy so much of the time.
+            # What `rate_with_lock` says for a lock that is busy for that share.
             root = delay**2 + 4 * service * delay / (1 - BUSY_ENOUGH)
             wanted = BUSY_ENOUGH / 2 * (delay + sqrt(root)) / service
         return max(1, min(most, round(wanted)))
@@ -136,7 +137,7 @@ class Figures:
         return THREAD_START + FIRST_TURN * min(1.0, self.others / machine)
 
     def with_starts(self, seconds: float, threads: int, each: float) -> float:
-        """What takes *seconds* on so many *threads* that begin one after the other.
+        """How long work of *seconds* takes if its *threads* begin one after the other.
 
         Args:
             each: How long a thread takes for a task.
@@ -149,7 +150,7 @@ class Figures:
         return seconds + (until_all / 2 if self.left > threads else until_all)
 
     def rate_with_lock(self, threads: int) -> float:
-        """How many tasks a second so many threads do that wait for one lock by turns.
+        """How many tasks a second *threads* do that take turns with one lock.
 
         A closed queueing network of one server, which is the lock, and a delay, by the
         approximation of Schweitzer and Bard: a thread that comes finds the queue that

@@ -15,10 +15,11 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine import this_process

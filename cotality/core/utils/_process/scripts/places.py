@@ -13,7 +13,9 @@ import os
 import pickle
 import sys
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
+
+from cotality._kit.records import NamedTuple
 
 from . import off_path
 

@@ -62,7 +62,8 @@ PRELOADED = (
 def main(link: int, exit_functions: int) -> NoReturn:
     """Serve until the parent has ended, or has closed its end of *link*.
 
-    Others have registered so many *exit_functions* when this interpreter started.
+    *exit_functions* is how many functions others had registered with `atexit` when this
+    interpreter started.
     """
     nothing_to_read()
     for name in PRELOADED:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.machine.environment import NESTING_VARIABLE
 from cotality.core.utils._process.machine.this_process import after_fork
 

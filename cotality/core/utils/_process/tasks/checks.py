@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Sequence
 from os import PathLike
 from types import BuiltinFunctionType, FunctionType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from cotality._kit.records import NamedTuple
 
 from .seconds import checked_seconds as checked_seconds  # with the others
 from .task import ASYNC, LATER, Task, marks

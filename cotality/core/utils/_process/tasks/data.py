@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import FrameType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from cotality._kit.data_frames import is_data_frame
+from cotality._kit.records import NamedTuple
 from cotality._kit.safe_text import shortened
 
 SHOWN = 60  # characters of the data

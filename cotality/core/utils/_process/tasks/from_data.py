@@ -33,8 +33,8 @@ class TasksOver(CountedTasks[R]):
     Args:
         function: What to call.
         data: With what, one item after the other.
-        unpack: Whether the items of a tuple or list are so many arguments, and those of
-            a mapping keyword arguments. Otherwise each item is one argument.
+        unpack: Whether each element of a tuple or list is an argument of its own, and
+            those of a mapping keyword arguments. Otherwise each item is one argument.
         total: How many there are; None takes the length of *data*, if it has one.
     """
 

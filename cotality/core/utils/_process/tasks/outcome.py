@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic
 
 from cotality._kit.public import public
+from cotality._kit.records import NamedTuple, dataclass, field
 from cotality._kit.safe_text import shortened
 
 from .errors import as_raised
@@ -280,6 +280,8 @@ class Details:
     def part(self, begin: int, end: int) -> Details:
         """The same of the tasks from position *begin* up to *end*."""
         tasks, times = self.tasks[begin:end], self.times[begin:end]
+        from dataclasses import replace
+
         return replace(self, tasks=tasks, times=times)
 
     def outcome_of(

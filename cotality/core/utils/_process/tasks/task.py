@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import InitVar, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from cotality._kit.public import public
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import attribute_or_none, shortened
 
 # Flags of the code of what gives a coroutine, or a generator: to call it runs nothing.
@@ -20,6 +20,8 @@ T = TypeVar("T")
 # default, so that a bare `Task` stays a complete annotation. Only they import
 # typing_extensions, so that no program waits for it.
 if TYPE_CHECKING:
+    from dataclasses import InitVar
+
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     R = TypeVarWithDefault("R", default=Any, covariant=True)

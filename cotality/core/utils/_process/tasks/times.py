@@ -10,7 +10,9 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import NamedTuple, overload
+from typing import overload
+
+from cotality._kit.records import NamedTuple
 
 
 class Measure(IntEnum):

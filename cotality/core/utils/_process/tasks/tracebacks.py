@@ -7,13 +7,13 @@ of the original, so that the marks under it are right.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Generator
 from itertools import islice
 from types import CodeType, TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cotality._kit.public import pickled_as
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 
 MAX_FRAMES = 2000  # of one traceback; twice what Python's own limit makes
@@ -151,6 +151,8 @@ class StubEndError(Exception):
 
 def stub_at(place: PackedFrame) -> CodeType:
     """Code that ends with an error and claims to stand at *place*."""
+    import ast
+
     tree = ast.parse("raise end")
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from cotality._kit.records import dataclass
 from cotality._kit.safe_text import printable
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import PEAK, Entry

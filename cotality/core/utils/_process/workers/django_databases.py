@@ -15,13 +15,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import util
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from cotality._kit.imported import imported
+from cotality._kit.records import NamedTuple, dataclass
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
 from cotality.core.utils._process.starting.django_setup import settings_of_program

@@ -8,9 +8,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Generator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cotality._kit.around import around
+from cotality._kit.records import NamedTuple
 
 if TYPE_CHECKING:
     from .handle import WorkerPlan

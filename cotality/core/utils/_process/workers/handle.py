@@ -23,13 +23,13 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.standard_places import socket_pair
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger_slots import Slot
@@ -74,8 +74,7 @@ RECALL_LATEST = 0.05
 MOST_AHEAD = 16 * 1024  # bytes of an item that may wait behind another
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerPlan:
+class WorkerPlan(NamedTuple):
     """What every worker of a pool is started with."""
 
     context: BaseContext

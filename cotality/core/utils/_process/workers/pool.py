@@ -12,11 +12,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
-from dataclasses import replace
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
 from cotality.core.utils._process.machine.second_thread import (
@@ -279,7 +279,7 @@ class Pool(PoolState):
         now = django_databases.current()
         if self.thread is None:
             told = django_databases.tell(now)
-            self.plan = replace(self.plan, databases=now, told=told)
+            self.plan = self.plan._replace(databases=now, told=told)
         else:
             django_databases.check(self.plan.databases, now)
 

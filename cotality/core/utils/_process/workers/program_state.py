@@ -16,8 +16,9 @@ import re
 import sys
 from operator import is_, itemgetter
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from cotality._kit.records import NamedTuple
 from cotality.core.utils._process.starting.django_setup import settings_of_program
 
 from . import django_databases

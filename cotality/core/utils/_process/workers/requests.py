@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import Future
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.channel.segments import Segment
 
 START_ATTEMPTS = 3  # workers in a row that may die before they are of any use

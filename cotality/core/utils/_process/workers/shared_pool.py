@@ -16,14 +16,14 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from math import inf
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from cotality._kit.around import around
 from cotality._kit.public import public_in
+from cotality._kit.records import NamedTuple, dataclass
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import (

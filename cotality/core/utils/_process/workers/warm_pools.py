@@ -19,11 +19,11 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cotality._kit.around import around
 from cotality._kit.public import public
+from cotality._kit.records import dataclass, field
 from cotality._kit.weak_sets import all_in
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import (

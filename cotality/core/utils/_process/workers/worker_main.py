@@ -19,9 +19,9 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cotality._kit.records import dataclass
 from cotality._kit.standard_places import settled
 from cotality.core.utils._process.channel import ledger
 from cotality.core.utils._process.channel.ledger_slots import WorkerSlot

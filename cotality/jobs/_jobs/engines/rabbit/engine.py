@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cotality.jobs")
 
 POLL_S = 0.25  # between two looks for what comes without a turn
-# So long after it is due a ticket is waited for by turn.
+# How long after it is due a ticket may wait for its turn.
 PATIENCE_S = 2.0
 
 

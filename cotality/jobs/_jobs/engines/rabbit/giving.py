@@ -1,9 +1,10 @@
 """Turns are given: a message for each job that has just been stored.
 
-They are sent after the transaction is committed, and a job does not depend on them: who
-has stored it does not wait for the broker, but for its socket. The broker confirms what
-it has; one that has not for a while is taken to be away, and is left alone for some
-seconds, so that a program that stores many jobs does not wait with each of them.
+Turns are sent after the transaction is committed, and no job depends on them: the
+program that stores a job waits only until the socket has taken the message, not for the
+broker. The broker confirms what it has. If it has not done so for a while, it is taken
+to be away, and nothing is sent to it for some seconds, so that a program that stores
+many jobs does not wait at each of them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Giver:
         return not self.is_blocked and time.monotonic() >= self.away_until
 
     def give(self, turns: Mapping[str, int]) -> None:
-        """Give so many turns in each queue; it only logs that this is not possible."""
+        """Give these numbers of turns, by queue; if that fails, it is only logged."""
         with self.lock:
             if time.monotonic() < self.away_until:
                 return

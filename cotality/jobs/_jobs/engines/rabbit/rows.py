@@ -1,8 +1,8 @@
 """What the engine keeps in the store, beyond the tickets themselves.
 
-Each ticket has a time from which on anybody may take it who has a place, without a
-turn: at once, if nobody gives a turn for it, and otherwise when a turn should have come
-by then. So no job waits because a turn was lost.
+Each ticket has a time from which on any worker with a free place may take it without a
+turn: at once if no turn is given for it, otherwise when its turn should have come. So
+no job waits because a turn was lost.
 """
 
 from __future__ import annotations
@@ -63,21 +63,11 @@ def prefix(connection: Connection) -> str:
 
 
 def times(connection: Connection) -> dict[str, Times]:
-    """Of each queue in which tickets wait.
-
-    It takes as long as there are queues, and not as tickets wait.
-    """
+    """The times of each queue in which tickets wait; see `tickets.QUEUES`."""
     found = execute(
         connection,
-        """
-        WITH RECURSIVE queues (queue) AS (
-            SELECT MIN(queue) FROM cotality_tickets WHERE worker IS NULL
-            UNION ALL
-            SELECT (
-                SELECT MIN(queue) FROM cotality_tickets
-                WHERE worker IS NULL AND queue > queues.queue
-            ) FROM queues WHERE queue IS NOT NULL
-        )
+        tickets.QUEUES
+        + """
         SELECT queue, (
             SELECT MIN(due_at) FROM cotality_tickets
             WHERE worker IS NULL AND queue = queues.queue

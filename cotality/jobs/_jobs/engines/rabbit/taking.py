@@ -1,13 +1,13 @@
 """How a worker takes tickets by turns.
 
-The broker says who may take a ticket, and when: whoever has a turn of a queue and a
-place for it takes the ticket that is next, by the table, whichever that is. So the
-order is that of the table, with all its priorities, and turns that come twice, or late,
-or for a ticket that was withdrawn, are for the next one, or for nothing.
+The broker says which worker may take a ticket, and when: a worker that has a turn of a
+queue, and a free place, takes the ticket that is next in the table. So the order is
+that of the table, with all its priorities. A turn that comes twice, or late, or for a
+ticket that was withdrawn, is used for the next ticket, or not at all.
 
-A turn may be lost: then there are fewer turns than tickets. So a ticket has a time from
-which on it may be taken without one. Who has places, listens and hears nothing takes
-it then. As long as turns come nobody does that.
+A turn may be lost; then there are fewer turns than tickets. So each ticket has a time
+from which on it may be taken without one. A worker with free places that hears of no
+turn takes it then; as long as turns come, no worker does.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cotality.jobs")
 
-# Who has had places for so long, and no turn, takes what may be had without one.
+# A worker that has had free places for this long, and no turn, takes the tickets that
+# need none.
 QUIET_S = 0.05
-# A turn for which there is no place goes back, for somebody else, after so long.
+# A turn for which the worker has no place goes back after this time, for another one.
 HOLD_S = 0.3
 AWAY_S = (0.5, 1.0, 2.0, 5.0)  # until a broker is asked again that is away
-# Without a setting that says otherwise, a broker ends the connection of who has had a
-# turn for half an hour. So the turn of a job that runs for so long is given up before.
+# Unless it is set otherwise, a broker ends the connection of a worker that has kept a
+# turn for half an hour. So a job that runs for longer than this gives its turn up.
 LONG_S = 600.0
 LONG_LOOK_S = 30.0
 # A worker whose jobs are this short (s) has as many turns in hand again as it has

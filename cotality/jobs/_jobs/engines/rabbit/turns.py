@@ -1,7 +1,8 @@
 """The turns that a worker has been given: it listens, uses them, and gives them back.
 
 A turn stays unacknowledged as long as the job runs for which it was used. So the broker
-gives a worker as many as it has places, and those of a worker that dies to others.
+gives a worker as many turns as it has places, and if the worker dies, gives its turns
+to others.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Listener:
     in_hand: deque[Turn] = field(default_factory=deque[Turn])
 
     def has_waited(self, seconds: float) -> bool:
-        """Whether one has been in hand for so long."""
+        """Whether a turn has been in hand for longer than *seconds*."""
         return bool(self.in_hand) and self.in_hand[0].at < time.monotonic() - seconds
 
 

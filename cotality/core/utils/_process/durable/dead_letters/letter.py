@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, cast
 
 from cotality._kit.public import public
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import DeadLetterError

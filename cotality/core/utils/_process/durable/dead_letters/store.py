@@ -25,8 +25,9 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.append import RecordFile, line
 from cotality.core.utils._process.durable.files.errors import DeadLetterError, Kind

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cotality._kit.public import public
+from cotality._kit.records import NamedTuple
 
 
 @public

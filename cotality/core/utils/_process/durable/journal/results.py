@@ -16,9 +16,10 @@ import pickle
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 from zlib import crc32
 
+from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.handle import Handle, opened, reader_of
 from cotality.core.utils._process.pickling.encode import PIPE, dump_answer

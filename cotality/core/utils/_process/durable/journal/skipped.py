@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cotality._kit.public import public
+from cotality._kit.records import dataclass
 
 
 @public

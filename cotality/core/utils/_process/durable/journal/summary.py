@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from pathlib import Path
 
 from cotality._kit import units
+from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import printable
 from cotality.core.utils._process.durable.files.read import Damage, Fields, read_records
 

@@ -6,9 +6,9 @@ whose cause is not known is in no sum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.engine.observers import Doing
 from cotality.core.utils._process.report.diary import BUSY, CAPACITY, OVERHEAD, STARTING
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.report.figures import RunFigures
     from cotality.core.utils._process.report.worker_rows import SlowTask
 
-# A piece of time in which so many workers were busy at most had one that was alone.
+# In a piece of time with at most this many busy workers, one worker was alone.
 ONE = 1.1
-# So much of a long task has to be spent alone: the ends of others are not as sharp as
-# the pieces.
+# A long task has to be alone for at least this share of its time, because other tasks
+# do not end exactly where a piece does.
 ALONE = 0.1
-# And it has to be so many times as long as others are, or it is none but the last.
+# And it has to take this many times as long as others; otherwise it is just the last.
 LONGER = 1.5
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WORTH_SAYING = 0.1
 # Workers that spend this part of the time in tasks leave little to be gained.
 GOOD = 0.75
-# A run that is over so soon is hardly worth a person's time, whatever it consists of.
+# A run that is shorter than this is not worth a person's time, whatever it consists of.
 SHORT_RUN = 0.01  # s
 # CPUs that are busy for this part of the time have nothing left to give; tasks that
 # compute for less than this part of theirs wait for something else.

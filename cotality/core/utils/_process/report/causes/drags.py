@@ -19,14 +19,14 @@ LARGE_FUNCTION = 100_000  # bytes
 NOTABLE_PACKING = 50e-6
 # As many functions of one name are likely the same one, again and again.
 MANY_FUNCTIONS = 8
-# The interpreter's lock is contended if the driving thread had to wait for it for so
-# much of the run, and somebody had it for so much of that.
+# The interpreter's lock is contended if the driving thread waited for it in this share
+# of the run, and another thread held it in this share of that time.
 OFTEN_LATE = 0.2
 LOCK_HELD = 0.5
 BESIDES_CPU = 0.5
 FEW_ARRIVALS = 3
-# Where that could not be seen: tasks that compute keep about one CPU busy under one
-# lock, and take so many times the CPU time that they use.
+# If that could not be seen: under one lock, tasks that compute keep about one CPU busy,
+# and take this many times the CPU time that they use.
 ONE_CPU = (0.5, 1.3)
 WAITING = 1.5
 # Who waits for a CPU for less than this part of the run does not keep others waiting.
@@ -223,7 +223,7 @@ def queues(case: Case) -> tuple[float, float] | None:
     if lock.is_contended:
         others = queued - seconds_in(case.threads, "queue_seconds")
         queued, waiting = others + lock.queued, 0.0
-    # So many CPUs all of them would have kept busy, and the driving thread as well.
+    # How many CPUs all of them would have kept busy, and the driving thread as well.
     wanted = (report.cpu_seconds + queued + report.other_cpu_seconds) / wall
     own = min(queued, max(0.0, wanted - report.cpus) * wall)
     if queued < NOTABLE_QUEUE * wall:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cotality._kit import units
+from cotality._kit.records import dataclass
 
 from .costs import Alone, Costs, costs_of, longest_alone
 
