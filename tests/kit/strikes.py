@@ -210,6 +210,7 @@ class Harness:
         faulthandler.dump_traceback_later(STUCK_S, exit=True)
         striker = self.act(aim)
         if not striker.place and aim.at > 1:  # it did not come there so often
+            self.scenario.check_log()  # what that call ran, the next may run too
             striker = self.act(aim._replace(at=1))
         if striker.place:
             self.further_calls()

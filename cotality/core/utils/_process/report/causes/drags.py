@@ -65,9 +65,10 @@ def around(case: Case) -> float:
     return idle + case.costs.idle_in(Doing.TELLING) * others_part(case)
 
 
-def without_cpu(case: Case) -> float:
-    """Seconds of workers, at most, in which the driving thread wanted a CPU."""
-    return case.seen.driver_queued * case.report.workers
+def came_late(case: Case) -> float:
+    """Seconds of workers without a task, because the driving thread had no CPU."""
+    idle = around(case) if is_tiny(case) else starved(case)
+    return min(idle, case.seen.driver_queued * case.report.workers)
 
 
 def has_the_report(case: Case) -> bool:
@@ -90,11 +91,13 @@ def tiny_tasks(case: Case) -> Finding | None:
     """Handing tasks out and back took longer than running them."""
     report = case.report
     mean = report.task_seconds / report.runs
-    # On a busy machine the driving thread comes late, however large the tasks are.
-    lost = max(0.0, around(case) - without_cpu(case))
-    each = lost / report.runs
-    if not is_tiny(case) or each < mean or report.runs <= report.workers:
+    whole = around(case)
+    is_most = whole >= report.task_seconds
+    if not (is_tiny(case) and is_most) or report.runs <= report.workers:
         return None
+    # On a busy machine it comes late, however large the tasks are.
+    lost = whole - came_late(case)
+    each = lost / report.runs
     # In a loop of its own a task does not wait for others: its CPU time says more.
     alone = min(report.task_seconds, report.cpu_seconds or report.task_seconds)
     return Finding(
@@ -215,7 +218,7 @@ def queues(case: Case) -> tuple[float, float] | None:
     if not seen.portions or seen.unqueued:
         return None
     queued = seen.queued
-    waiting = min(starved(case), without_cpu(case))
+    waiting = came_late(case)
     lock = Lock(case)
     if lock.is_contended:
         others = queued - seconds_in(case.threads, "queue_seconds")
