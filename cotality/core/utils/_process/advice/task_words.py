@@ -70,7 +70,6 @@ def should_use_processes(
         unknown word, with a warning in the log that lists the known ones: threads
         always work, while processes need arguments and results that can be pickled.
 
-
     Raises:
         TypeError: *task_type* is neither a string nor tasks.
     """
