@@ -560,6 +560,7 @@ def test_what_is_measured_beside_busy_programs_is_not_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is marked, and the next plan is made anew."""
+    monkeypatch.setattr(run_queue, "wants_cpu", lambda _: False)
     monkeypatch.setattr(run_queue, "runnable_now", lambda: 4)
     work = Counting()
     busy = optimize(work, range(1000, 3000))
