@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +18,7 @@ from cotality.core.utils._process.workers import program_state
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import PoolManager, managed_pool
 from tests.kit.helpers import pid
+from tests.kit.limits import LONG_S
 
 NAME = "cotality_reloaded"
 INNER = "cotality_reloaded_inner"
@@ -87,6 +90,30 @@ def test_a_manager_replaces_its_workers(editor: Editor) -> None:
 
 def versions_in(manager: PoolManager, editor: Editor) -> list[str]:
     return manager.execute(editor.outer.version, [()], unpack=True)
+
+
+def test_threads_that_look_at_the_same_time_see_the_same(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or each of many requests would have workers of its own after a reload."""
+    count = 8
+    before = program_state.current()
+    looked_at = program_state.looked_at
+    all_have_looked = threading.Barrier(count)
+
+    def look(known: Any) -> Any:
+        found = looked_at(known)
+        all_have_looked.wait(LONG_S)
+        return found
+
+    reload(editor.inner)
+    with monkeypatch.context() as patch, ThreadPoolExecutor(count) as threads:
+        patch.setattr(program_state, "looked_at", look)
+        states = [threads.submit(program_state.current) for _ in range(count)]
+        codes = {id(each.result(LONG_S).code) for each in states}
+
+    assert len(codes) == 1
+    assert codes == {id(program_state.current().code)} != {id(before.code)}
 
 
 def test_a_call_that_runs_keeps_its_workers(editor: Editor) -> None:

@@ -51,6 +51,7 @@ class Watched(NamedTuple):
         total: How many modules there were in all.
         last: The name of the one that was imported last.
         code: Stands for all that they hold.
+        next: Holds what was found first after a module had changed.
     """
 
     total: int
@@ -60,9 +61,10 @@ class Watched(NamedTuple):
     modules: list[object]
     specs: list[object]
     code: object
+    next: list[Watched]
 
 
-watched = Watched(0, "", [], [], [], [], object())
+watched = Watched(0, "", [], [], [], [], object(), [])
 
 
 def current() -> State:
@@ -85,12 +87,27 @@ def is_older(then: State, now: State) -> bool:
 
 def code_now() -> object:
     # Several threads may do this at the same time. Each replaces the whole by one that
-    # is right, with a code of its own; then a worker may be replaced in vain.
+    # is right.
     global watched
     known = watched
     if not is_complete(known) or not is_unchanged(known):
-        watched = known = looked_at(known)
+        found = looked_at(known)
+        if found.code is not known.code:
+            found = agreed(known, found)
+        watched = known = found
     return known.code
+
+
+def agreed(known: Watched, found: Watched) -> Watched:
+    """What all threads take that have seen at the same time that *known* is over.
+
+    Each of them has made a code of its own. If they kept it, each would be in another
+    world, and have a pool of workers for itself. So they take that of the first one. If
+    a module has changed once more since, that does not hold, and *found* does.
+    """
+    known.next.append(found)  # one step: all threads see the same one in front
+    first = known.next[0]
+    return first if is_unchanged(first) else found
 
 
 def is_complete(known: Watched) -> bool:
@@ -132,6 +149,7 @@ def looked_at(known: Watched) -> Watched:
         modules=[loaded[name] for name in names],
         specs=list(map(spec_in, contents)),
         code=known.code if is_unchanged(known) else object(),
+        next=[],
     )
 
 
