@@ -253,7 +253,7 @@ class Stub:
         args = function.args
         own = {each.arg for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
         defaults: dict[str, object] = import_module(
-            "cotality.core.utils._process.call.declared"
+            "cotality.core.utils._process.call.options.declared"
         ).DEFAULTS
         keywords = list(zip(args.kwonlyargs, args.kw_defaults, strict=True))
         first: list[Any] = []

@@ -32,7 +32,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .utils._process.call.batches import checked_limits
     from .utils._process.call.call_log import log_loop, logger
-    from .utils._process.call.declared import (
+    from .utils._process.call.face import Face
+    from .utils._process.call.functions_async import Awaits
+    from .utils._process.call.loops.loop_first import (
+        can_have_head_start,
+        results_with_head_start,
+    )
+    from .utils._process.call.loops.plain_loop import run_in_loop, unwrapped
+    from .utils._process.call.options.checked import checked_options, name_of_need
+    from .utils._process.call.options.declared import (
         DEFAULT_GRACE,
         ExecutorName,
         Function,
@@ -40,16 +48,8 @@ if TYPE_CHECKING:
         Variable,
         takes_options_without,
     )
-    from .utils._process.call.face import Face
-    from .utils._process.call.functions_async import Awaits
-    from .utils._process.call.loop_first import (
-        can_have_head_start,
-        results_with_head_start,
-    )
-    from .utils._process.call.options import checked_options, name_of_need
-    from .utils._process.call.plain_loop import run_in_loop, unwrapped
+    from .utils._process.call.options.wrong_names import meant_place
     from .utils._process.call.prepared import Prepared, prepare
-    from .utils._process.call.wrong_names import meant_place
     from .utils._process.machine.environment import count_from, log_is_wanted
     from .utils._process.progress.option import ProgressOption
     from .utils._process.report.option import filled_by
@@ -127,10 +127,10 @@ __all__ = [
 # In which room of the core each of them is.
 LATER = {
     "Awaits": "call.functions_async",
-    "DEFAULT_GRACE": "call.declared",
-    "ExecutorName": "call.declared",
+    "DEFAULT_GRACE": "call.options.declared",
+    "ExecutorName": "call.options.declared",
     "Face": "call.face",
-    "Function": "call.declared",
+    "Function": "call.options.declared",
     "NotUnpackableError": "tasks.from_data",
     "OnError": "tasks.checks",
     "Prepared": "call.prepared",
@@ -138,16 +138,16 @@ LATER = {
     "Said": "tasks.checks",
     "TasksAfter": "tasks.from_data",
     "TasksOver": "tasks.from_data",
-    "UseProcesses": "call.declared",
-    "Variable": "call.declared",
+    "UseProcesses": "call.options.declared",
+    "Variable": "call.options.declared",
     "agreed": "tasks.checks",
     "can_be_read_once": "tasks.from_data",
-    "can_have_head_start": "call.loop_first",
+    "can_have_head_start": "call.loops.loop_first",
     "check_runs": "tasks.checks",
     "checked_count": "tasks.checks",
     "checked_flag": "tasks.checks",
     "checked_limits": "call.batches",
-    "checked_options": "call.options",
+    "checked_options": "call.options.checked",
     "checked_path": "tasks.checks",
     "checked_seconds": "tasks.checks",
     "checked_use_processes": "tasks.checks",
@@ -160,15 +160,15 @@ LATER = {
     "log_loop": "call.call_log",
     "logger": "call.call_log",
     "marks_were_used": "tasks.task",
-    "meant_place": "call.wrong_names",
+    "meant_place": "call.options.wrong_names",
     "name_of_function": "tasks.task",
-    "name_of_need": "call.options",
+    "name_of_need": "call.options.checked",
     "prepare": "call.prepared",
-    "results_with_head_start": "call.loop_first",
-    "run_in_loop": "call.plain_loop",
-    "takes_options_without": "call.declared",
+    "results_with_head_start": "call.loops.loop_first",
+    "run_in_loop": "call.loops.plain_loop",
+    "takes_options_without": "call.options.declared",
     "total_of": "tasks.from_data",
-    "unwrapped": "call.plain_loop",
+    "unwrapped": "call.loops.plain_loop",
     "what_for": "tasks.from_data",
 }
 

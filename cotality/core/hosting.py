@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     )
     from .utils._process.pickling.encode import encode, encode_answer
     from .utils._process.pickling.exceptions import pack_exception, unpack_exception
-    from .utils._process.pickling.explain import path_of_unpicklable
+    from .utils._process.pickling.reasons.explain import path_of_unpicklable
     from .utils._process.pickling.refusals import unpicklable_result, unreadable_result
     from .utils._process.tasks.errors import exited
     from .utils._process.tasks.tracebacks import field_of
@@ -134,7 +134,7 @@ LATER = {
     "output_rules": "workers.hosted",
     "pack_exception": "pickling.exceptions",
     "parcel": "workers.host",
-    "path_of_unpicklable": "pickling.explain",
+    "path_of_unpicklable": "pickling.reasons.explain",
     "send_some": "channel.messages",
     "show_output": "output.relay",
     "start_hosted": "workers.hosted",

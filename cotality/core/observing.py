@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .utils._process.engine.brakes import Brake, Told
     from .utils._process.engine.observers import Observer, Start
     from .utils._process.portions.chunk import ChunkReport
-    from .utils._process.report.as_text import place_of, tasks_of
+    from .utils._process.report.shown.as_text import place_of, tasks_of
     from .utils._process.rules.retry import Classes, Predicate
     from .utils._process.tasks.outcome import Portion, Settled
     from .utils._process.tasks.times import Measure
@@ -53,8 +53,8 @@ LATER = {
     "Settled": "tasks.outcome",
     "Start": "engine.observers",
     "Told": "engine.brakes",
-    "place_of": "report.as_text",
-    "tasks_of": "report.as_text",
+    "place_of": "report.shown.as_text",
+    "tasks_of": "report.shown.as_text",
 }
 
 if not TYPE_CHECKING:

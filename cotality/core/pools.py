@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from .utils._process.portions.chunk import Chunk, ChunkReport, run_chunk
     from .utils._process.tasks.calls import Calls
     from .utils._process.tasks.outcome import Portion
-    from .utils._process.workers.enclosures import Lender
-    from .utils._process.workers.shared_pool import IDLE_SECONDS, PoolStatus, SharedPool
-    from .utils._process.workers.warm_pools import number_said, world
+    from .utils._process.workers.lending.enclosures import Lender
+    from .utils._process.workers.lending.shared_pool import (
+        IDLE_SECONDS,
+        PoolStatus,
+        SharedPool,
+    )
+    from .utils._process.workers.lending.warm_pools import number_said, world
 
 __all__ = [
     "IDLE_SECONDS",
@@ -51,14 +55,14 @@ LATER = {
     "Chunk": "portions.chunk",
     "ChunkReport": "portions.chunk",
     "Crew": "backends.crew",
-    "IDLE_SECONDS": "workers.shared_pool",
-    "Lender": "workers.enclosures",
-    "PoolStatus": "workers.shared_pool",
+    "IDLE_SECONDS": "workers.lending.shared_pool",
+    "Lender": "workers.lending.enclosures",
+    "PoolStatus": "workers.lending.shared_pool",
     "Portion": "tasks.outcome",
-    "SharedPool": "workers.shared_pool",
-    "number_said": "workers.warm_pools",
+    "SharedPool": "workers.lending.shared_pool",
+    "number_said": "workers.lending.warm_pools",
     "run_chunk": "portions.chunk",
-    "world": "workers.warm_pools",
+    "world": "workers.lending.warm_pools",
 }
 
 if not TYPE_CHECKING:

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     )
     from ._web.events.streams import Streams
     from ._web.page.queues import queues_page_router
-    from ._web.routes.adding_up import RequestFigures
-    from ._web.routes.counting import CountRequests
-    from ._web.routes.flow import flow_router
-    from ._web.routes.health import health_router
-    from ._web.routes.jobs import jobs_router
-    from ._web.routes.metrics import metrics_router
-    from ._web.routes.queues import queues_router
-    from ._web.routes.webhooks import webhooks_router
+    from ._web.routes.mounted.adding_up import RequestFigures
+    from ._web.routes.mounted.counting import CountRequests
+    from ._web.routes.mounted.flow import flow_router
+    from ._web.routes.mounted.health import health_router
+    from ._web.routes.mounted.jobs import jobs_router
+    from ._web.routes.mounted.metrics import metrics_router
+    from ._web.routes.mounted.queues import queues_router
+    from ._web.routes.mounted.webhooks import webhooks_router
     from ._web.settings.settings import Settings
 
 __all__ = [
@@ -66,23 +66,23 @@ __all__ = [
 
 # Where each of them is, which is imported when somebody asks for it.
 LATER = {
-    "CountRequests": "routes.counting",
+    "CountRequests": "routes.mounted.counting",
     "Desk": "desk.desk",
     "DeskError": "desk.errors",
     "QueueFullError": "desk.errors",
-    "RequestFigures": "routes.adding_up",
+    "RequestFigures": "routes.mounted.adding_up",
     "Settings": "settings.settings",
     "Streams": "events.streams",
     "TooManyTasksError": "desk.errors",
     "UnknownTaskError": "desk.errors",
     "create_app": "app.create",
-    "flow_router": "routes.flow",
-    "health_router": "routes.health",
-    "jobs_router": "routes.jobs",
-    "metrics_router": "routes.metrics",
+    "flow_router": "routes.mounted.flow",
+    "health_router": "routes.mounted.health",
+    "jobs_router": "routes.mounted.jobs",
+    "metrics_router": "routes.mounted.metrics",
     "queues_page_router": "page.queues",
-    "queues_router": "routes.queues",
-    "webhooks_router": "routes.webhooks",
+    "queues_router": "routes.mounted.queues",
+    "webhooks_router": "routes.mounted.webhooks",
 }
 
 if not TYPE_CHECKING:

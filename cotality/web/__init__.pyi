@@ -27,14 +27,14 @@ from cotality.web._web.desk.errors import TooManyTasksError as TooManyTasksError
 from cotality.web._web.desk.errors import UnknownTaskError as UnknownTaskError
 from cotality.web._web.events.streams import Streams as Streams
 from cotality.web._web.page.queues import queues_page_router as queues_page_router
-from cotality.web._web.routes.adding_up import RequestFigures as RequestFigures
-from cotality.web._web.routes.counting import CountRequests as CountRequests
-from cotality.web._web.routes.flow import flow_router as flow_router
-from cotality.web._web.routes.health import health_router as health_router
-from cotality.web._web.routes.jobs import jobs_router as jobs_router
-from cotality.web._web.routes.metrics import metrics_router as metrics_router
-from cotality.web._web.routes.queues import queues_router as queues_router
-from cotality.web._web.routes.webhooks import webhooks_router as webhooks_router
+from cotality.web._web.routes.mounted.adding_up import RequestFigures as RequestFigures
+from cotality.web._web.routes.mounted.counting import CountRequests as CountRequests
+from cotality.web._web.routes.mounted.flow import flow_router as flow_router
+from cotality.web._web.routes.mounted.health import health_router as health_router
+from cotality.web._web.routes.mounted.jobs import jobs_router as jobs_router
+from cotality.web._web.routes.mounted.metrics import metrics_router as metrics_router
+from cotality.web._web.routes.mounted.queues import queues_router as queues_router
+from cotality.web._web.routes.mounted.webhooks import webhooks_router as webhooks_router
 from cotality.web._web.settings.settings import Settings as Settings
 
 __all__ = [

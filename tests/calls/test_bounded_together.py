@@ -19,7 +19,7 @@ import pytest
 from cotality.core.utils._process.call import open_backend
 from cotality.core.utils._process.machine import cpus
 from cotality.core.utils._process.tasks.task import marks as made_marks
-from cotality.core.utils._process.workers import leases
+from cotality.core.utils._process.workers.lending import leases
 from cotality.core.utils.process import (
     Task,
     WorkerCrashedError,

@@ -15,7 +15,7 @@ import pytest
 
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.functions_async import in_order_of_tasks
-from cotality.core.utils._process.engine import closed_loops
+from cotality.core.utils._process.engine.event_loops import closed_loops
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.workers import pool_state
 from cotality.core.utils.process import (

@@ -225,8 +225,12 @@ def test_words_of_other_libraries(name: str, meant: str) -> None:
 
 def test_every_word_that_is_known_leads_to_an_option() -> None:
     """None of them to one that there is not."""
-    from cotality.core.utils._process.call.declared import MapOptions
-    from cotality.core.utils._process.call.wrong_names import KNOWN, VALUES, meant
+    from cotality.core.utils._process.call.options.declared import MapOptions
+    from cotality.core.utils._process.call.options.wrong_names import (
+        KNOWN,
+        VALUES,
+        meant,
+    )
 
     there = {*MapOptions.__annotations__, "on_error", "ordered", "unpack"}
     there |= {"return_exceptions", "batch_size", "max_memory_mb", "verbose"}

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import pytest
 
 from cotality.core.utils import process as front_door
-from cotality.core.utils._process.call.options import checked_options
+from cotality.core.utils._process.call.options.checked import checked_options
 from cotality.core.utils.process import (
     DeadLetters,
     IsolatedProcessPoolExecutor,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.engine.rate import EXACTNESS, Window
+from cotality.core.utils._process.engine.limits.rate import EXACTNESS, Window
 from cotality.core.utils.process import (
     Rate,
     Retry,

@@ -80,9 +80,9 @@ def test_to_import_pmap_imports_next_to_nothing() -> None:
 
     assert ours_of(loaded) == {
         "_kit.public",
-        "call.declared",
+        "call.options.declared",
         "call.mapping",
-        "call.shown_options",
+        "call.options.shown_options",
     }
     assert not loaded & {"logging", *EXPENSIVE}
 
@@ -104,9 +104,9 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
         *RECORDS,
         "_kit.safe_text",
         "_kit.struck",
-        "call.declared",
+        "call.options.declared",
         "call.functions",
-        "call.shown_options",
+        "call.options.shown_options",
         "tasks.checks",
         "tasks.seconds",
         "tasks.task",
@@ -126,7 +126,7 @@ def test_a_program_waits_for_what_it_uses(function: str) -> None:
     assert ours.isdisjoint(
         {
             *("workers.worker_main", "workers.pool", "rules.retry"),
-            *("pickling.encode", "pickling.context_values", "pickling.explain"),
+            *("pickling.encode", "pickling.context_values", "pickling.reasons.explain"),
             *("pickling.context_variables", "tasks.not_picklable"),
         }
     )
@@ -211,11 +211,12 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
             "tasks.checks",
             "tasks.seconds",
             "tasks.task",
-            "call.head_start",
-            "call.loop_first",
-            "call.plain_loop",
+            "call.loops.head_start",
+            "call.loops.loop_first",
+            "call.loops.plain_loop",
         ),
-        *("call.declared", "call.shown_options"),  # which its signature shows
+        # Which its signature shows.
+        *("call.options.declared", "call.options.shown_options"),
         *("machine.environment", "machine.second_thread"),
     }
     # And these where other programs keep the CPUs busy.

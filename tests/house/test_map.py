@@ -25,6 +25,9 @@ MAPS = [
     )
     for file in sorted(Path(package.__path__[0]).rglob("__init__.py"))
 ]
+# About what a person takes in at one look. Of examples there may be more.
+MOST_FILES = 17
+ROOMS = [file for file in MAPS if file.parent.name != "process_examples"]
 
 
 def name_of(file: Path) -> str:
@@ -40,3 +43,11 @@ def test_a_package_names_each_of_its_modules_once(file: Path) -> None:
     packages = {path.parent.name for path in file.parent.glob("*/__init__.py")}
 
     assert named == Counter(files | packages)
+
+
+@pytest.mark.parametrize("file", ROOMS, ids=name_of)
+def test_a_room_has_few_files(file: Path) -> None:
+    """If there are more, a second idea lives there, and gets a room within the room."""
+    files = sorted(path.name for path in file.parent.glob("*.py"))
+
+    assert len(files) <= MOST_FILES, files

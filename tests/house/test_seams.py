@@ -150,7 +150,7 @@ KNOWN = {
             "workers.worker_main",
         )
     ),
-    f"core/utils/_process/auto/auto_backend.py: {ROOMS}.workers.warm_pools",
+    f"core/utils/_process/auto/auto_backend.py: {ROOMS}.workers.lending.warm_pools",
 }
 
 

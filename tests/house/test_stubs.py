@@ -15,8 +15,8 @@ import pytest
 
 from cotality import tuning
 from cotality.core.utils import process
-from cotality.core.utils._process.call.declared import DEFAULTS, Options
-from cotality.core.utils._process.call.shown_options import lines_of
+from cotality.core.utils._process.call.options.declared import DEFAULTS, Options
+from cotality.core.utils._process.call.options.shown_options import lines_of
 from cotality.tuning import DeadLetterQueue, PoolManager
 from tests.kit.helpers import environment_of_scripts
 

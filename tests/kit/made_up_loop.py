@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 MODULES = (
     "cotality.core.utils._process.engine.run",
-    "cotality.core.utils._process.engine.arrivals_async",
+    "cotality.core.utils._process.engine.event_loops.arrivals_async",
     "cotality.core.utils._process.portions.local_chunk",
     "cotality.core.utils._process.engine.waiting_retries",
-    "cotality.core.utils._process.engine.rate",
+    "cotality.core.utils._process.engine.limits.rate",
 )
 IDLE = -1  # rounds: as many as it takes until there is nothing else to do
 MOST_ROUNDS = 10_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.engine import memory_limit
-from cotality.core.utils._process.engine.memory_limit import MemoryLimit
+from cotality.core.utils._process.engine.limits import memory_limit
+from cotality.core.utils._process.engine.limits.memory_limit import MemoryLimit
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils.process import RunReport, Task, execute_tasks_in_parallel

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cotality.core.utils._process.packing import polars_frames
+from cotality.core.utils._process.packing.frames import polars_frames
 from cotality.core.utils.process import (
     Task,
     execute_tasks_in_parallel,

@@ -37,11 +37,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotality.core.utils._process.pickling.explain import (
+from cotality.core.utils._process.pickling.probe import is_picklable
+from cotality.core.utils._process.pickling.reasons.explain import (
     explain_unpicklable,
     path_of_unpicklable,
 )
-from cotality.core.utils._process.pickling.probe import is_picklable
 from cotality.core.utils._process.pickling.refusals import unpicklable_call
 from tests.kit.helpers import without_addresses
 
@@ -814,7 +814,7 @@ def test_import_is_light() -> None:
     """Importing the modules does not import cloudpickle or tblib."""
     code = (
         "import sys\n"
-        "import cotality.core.utils._process.pickling.explain\n"
+        "import cotality.core.utils._process.pickling.reasons.explain\n"
         "import cotality.core.utils._process.advice.task_words\n"
         "print({'cloudpickle', 'tblib', 'numpy'} & set(sys.modules))\n"
     )
@@ -827,7 +827,7 @@ def test_import_is_light() -> None:
 
 def test_a_refusal_says_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a free descriptor, for instance, what explains it cannot be imported."""
-    explain = "cotality.core.utils._process.pickling.explain"
+    explain = "cotality.core.utils._process.pickling.reasons.explain"
     error = TypeError("cannot pickle '_thread.lock' object")
     full = unpicklable_call(print, (LOCK,), {}, error)
     monkeypatch.setitem(sys.modules, explain, None)

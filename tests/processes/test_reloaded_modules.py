@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.workers import program_state
+from cotality.core.utils._process.workers.lending import program_state
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import PoolManager, managed_pool
 from tests.kit.helpers import pid

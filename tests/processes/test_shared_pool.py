@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cotality.core.utils._process.workers.lending.shared_pool import Loan, SharedPool
 from cotality.core.utils._process.workers.pool import Pool
-from cotality.core.utils._process.workers.shared_pool import Loan, SharedPool
 
 
 @pytest.fixture

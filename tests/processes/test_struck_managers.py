@@ -7,8 +7,8 @@ import gc
 import psutil
 import pytest
 
+from cotality.core.utils._process.workers.lending.shared_pool import SharedPool
 from cotality.core.utils._process.workers.pool import Pool
-from cotality.core.utils._process.workers.shared_pool import SharedPool
 from cotality.tuning import (
     PoolManager,
     get_global_pool_manager,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cotality.core.utils._process.call.head_start import HeadStart
+from cotality.core.utils._process.call.loops.head_start import HeadStart
 from cotality.core.utils._process.machine.environment import LOGGER, log_is_wanted
 from cotality.core.utils._process.tasks.task import marks
 from cotality.core.utils.process import Task, execute_tasks_in_parallel

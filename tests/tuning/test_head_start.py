@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cotality.core.calls import prepare
-from cotality.core.utils._process.call.head_start import LITTLE, TINY, HeadStart
+from cotality.core.utils._process.call.loops.head_start import LITTLE, TINY, HeadStart
 from cotality.core.utils._process.tasks.task import marks
 from cotality.core.utils.process import TaskExitedError, share, worker_state
 from cotality.tuning import execute

@@ -19,7 +19,7 @@ import pytest
 
 from cotality._kit import units
 from cotality.core.utils._process.portions.chunk import ChunkReport
-from cotality.core.utils._process.report.as_page import page_of
+from cotality.core.utils._process.report.shown.as_page import page_of
 from cotality.core.utils._process.report.timeline import SPAN_LIMIT, Span, Timeline
 from cotality.core.utils._process.report.worker_rows import Slowest, SlowTask
 from cotality.core.utils._process.tasks.outcome import Portion

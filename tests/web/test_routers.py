@@ -30,8 +30,8 @@ from cotality.web import (
 )
 from cotality.web._web.app.life import write
 from cotality.web._web.events.frames import frame
-from cotality.web._web.routes import health as health_module
-from cotality.web._web.routes.figures import HEAD
+from cotality.web._web.routes.mounted import health as health_module
+from cotality.web._web.routes.mounted.figures import HEAD
 from tests.jobs.shop import Shop
 from tests.jobs.workers import WorkerProgram
 from tests.kit.helpers import Gate, wait_until

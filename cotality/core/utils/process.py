@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from ._process.advice.advise import Advice, advise
     from ._process.advice.task_words import should_use_processes
     from ._process.call.batches import process_in_batches
-    from ._process.call.declared import Options
     from ._process.call.functions import (
         execute_tasks_in_parallel,
         execute_tasks_in_parallel_streaming,
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     )
     from ._process.call.functions_outcomes import iter_outcomes
     from ._process.call.mapping import pmap, pmap_async, pmap_iter
+    from ._process.call.options.declared import Options
     from ._process.call.parallel import ParallelFunction, parallel
     from ._process.call.replay import replay
     from ._process.durable.dead_letters.dead_letters import DeadLetters
@@ -76,13 +76,13 @@ if TYPE_CHECKING:
     from ._process.durable.journal.journal import Journal
     from ._process.durable.journal.skipped import Skipped
     from ._process.durable.keys.errors import TaskKeyError
-    from ._process.engine.rate import Rate
+    from ._process.engine.limits.rate import Rate
     from ._process.machine.cpus import available_cpus
-    from ._process.packing.blocks import split
+    from ._process.packing.frames.blocks import split
     from ._process.packing.share import share
     from ._process.packing.worker_state import worker_state
-    from ._process.pickling.explain import explain_unpicklable
     from ._process.pickling.probe import is_picklable
+    from ._process.pickling.reasons.explain import explain_unpicklable
     from ._process.progress.snapshot import Progress
     from ._process.report.run_report import RunReport
     from ._process.rules.decision import Decision
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from ._process.tasks.outcome import Outcome
     from ._process.tasks.task import Task
     from ._process.workers.executor import IsolatedProcessPoolExecutor
-    from ._process.workers.warm_pools import shutdown_workers, worker_pool
+    from ._process.workers.lending.warm_pools import shutdown_workers, worker_pool
 
 __all__ = [
     "Advice",
@@ -165,11 +165,11 @@ LATER = {
     "Journal": "durable.journal.journal",
     "JournalError": "durable.files.errors",
     "JournalInUseError": "durable.files.errors",
-    "Options": "call.declared",
+    "Options": "call.options.declared",
     "Outcome": "tasks.outcome",
     "ParallelFunction": "call.parallel",
     "Progress": "progress.snapshot",
-    "Rate": "engine.rate",
+    "Rate": "engine.limits.rate",
     "RemoteTaskError": "tasks.errors",
     "Retry": "rules.retry",
     "RunReport": "report.run_report",
@@ -189,7 +189,7 @@ LATER = {
     "execute_tasks_in_parallel_streaming_async": "call.functions_async",
     "execute_tasks_in_parallel_unordered": "call.functions",
     "execute_tasks_in_parallel_unordered_async": "call.functions_async",
-    "explain_unpicklable": "pickling.explain",
+    "explain_unpicklable": "pickling.reasons.explain",
     "is_picklable": "pickling.probe",
     "iter_outcomes": "call.functions_outcomes",
     "iter_outcomes_async": "call.functions_async",
@@ -202,9 +202,9 @@ LATER = {
     "run_tasks": "call.functions",
     "share": "packing.share",
     "should_use_processes": "advice.task_words",
-    "shutdown_workers": "workers.warm_pools",
-    "split": "packing.blocks",
-    "worker_pool": "workers.warm_pools",
+    "shutdown_workers": "workers.lending.warm_pools",
+    "split": "packing.frames.blocks",
+    "worker_pool": "workers.lending.warm_pools",
     "worker_state": "packing.worker_state",
 }
 

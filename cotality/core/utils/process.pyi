@@ -56,15 +56,15 @@ from cotality.core.utils._process.advice.advise import Advice as Advice
 from cotality.core.utils._process.advice.task_words import (
     should_use_processes as should_use_processes,
 )
-from cotality.core.utils._process.call.declared import (
+from cotality.core.utils._process.call.functions_async import Awaits, Tasks
+from cotality.core.utils._process.call.options.declared import (
     ExecutorName,
     Function,
     MapOptions,
     UseProcesses,
     Variable,
 )
-from cotality.core.utils._process.call.declared import Options as Options
-from cotality.core.utils._process.call.functions_async import Awaits, Tasks
+from cotality.core.utils._process.call.options.declared import Options as Options
 from cotality.core.utils._process.durable.dead_letters.dead_letters import (
     DeadLetters as DeadLetters,
 )
@@ -86,17 +86,17 @@ from cotality.core.utils._process.durable.keys.errors import (
     TaskKeyError as TaskKeyError,
 )
 from cotality.core.utils._process.engine.brakes import Brake
-from cotality.core.utils._process.engine.rate import Rate as Rate
+from cotality.core.utils._process.engine.limits.rate import Rate as Rate
 from cotality.core.utils._process.machine.cpus import available_cpus as available_cpus
-from cotality.core.utils._process.packing.blocks import split as split
+from cotality.core.utils._process.packing.frames.blocks import split as split
 from cotality.core.utils._process.packing.share import share as share
 from cotality.core.utils._process.packing.worker_state import (
     worker_state as worker_state,
 )
-from cotality.core.utils._process.pickling.explain import (
+from cotality.core.utils._process.pickling.probe import is_picklable as is_picklable
+from cotality.core.utils._process.pickling.reasons.explain import (
     explain_unpicklable as explain_unpicklable,
 )
-from cotality.core.utils._process.pickling.probe import is_picklable as is_picklable
 from cotality.core.utils._process.progress.option import ProgressOption
 from cotality.core.utils._process.progress.snapshot import Progress as Progress
 from cotality.core.utils._process.report.run_report import RunReport as RunReport
@@ -122,10 +122,12 @@ from cotality.core.utils._process.tasks.task import Task as Task
 from cotality.core.utils._process.workers.executor import (
     IsolatedProcessPoolExecutor as IsolatedProcessPoolExecutor,
 )
-from cotality.core.utils._process.workers.warm_pools import (
+from cotality.core.utils._process.workers.lending.warm_pools import (
     shutdown_workers as shutdown_workers,
 )
-from cotality.core.utils._process.workers.warm_pools import worker_pool as worker_pool
+from cotality.core.utils._process.workers.lending.warm_pools import (
+    worker_pool as worker_pool,
+)
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")

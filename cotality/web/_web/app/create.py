@@ -27,16 +27,16 @@ from cotality.web._web.guard.rates import Rates
 from cotality.web._web.guard.refusing import of_input, of_status
 from cotality.web._web.guard.shield import Shield
 from cotality.web._web.page.service import page_router
-from cotality.web._web.routes.adding_up import RequestFigures
 from cotality.web._web.routes.answering import Route
 from cotality.web._web.routes.api_page import add_api_page
 from cotality.web._web.routes.comparing_methods import add_comparing
-from cotality.web._web.routes.counting import METHODS, CountRequests
 from cotality.web._web.routes.documenting import ANYWHERE, refusals
-from cotality.web._web.routes.health import health_router
-from cotality.web._web.routes.metrics import metrics_router
+from cotality.web._web.routes.mounted.adding_up import RequestFigures
+from cotality.web._web.routes.mounted.counting import METHODS, CountRequests
+from cotality.web._web.routes.mounted.health import health_router
+from cotality.web._web.routes.mounted.metrics import metrics_router
+from cotality.web._web.routes.mounted.queues import queues_router
 from cotality.web._web.routes.offers import TASKS, Offers, offers
-from cotality.web._web.routes.queues import queues_router
 from cotality.web._web.routes.standing import add_lists, add_one
 from cotality.web._web.routes.starting import add_starts
 from cotality.web._web.routes.waiting import Waiting

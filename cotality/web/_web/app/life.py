@@ -11,7 +11,7 @@ from cotality._kit.safe_text import class_and_text, printable
 from cotality.web._web.desk.desk import Desk
 from cotality.web._web.events.ending import Ending
 from cotality.web._web.guard.rates import Rates
-from cotality.web._web.routes.adding_up import RequestFigures
+from cotality.web._web.routes.mounted.adding_up import RequestFigures
 
 logger = logging.getLogger("cotality.web")
 

@@ -12,8 +12,8 @@ from typing import Any, Unpack
 from cotality._kit import units
 from cotality._kit.public import public
 from cotality._kit.records import dataclass
-from cotality.core.utils._process.call.declared import Options
-from cotality.core.utils._process.engine.rate import Rate
+from cotality.core.utils._process.call.options.declared import Options
+from cotality.core.utils._process.engine.limits.rate import Rate
 from cotality.core.utils._process.machine.cpus import checked_max_workers
 from cotality.core.utils._process.rules.where_to_run import (
     BUSY_PROGRAMS,

@@ -14,7 +14,7 @@ from cotality.core.utils._process.auto.auto_backend import (
     start_of_processes,
 )
 from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.call.declared import Options
+from cotality.core.utils._process.call.options.declared import Options
 from cotality.core.utils._process.engine.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.machine.cpus import available_cpus

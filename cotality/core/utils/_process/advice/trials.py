@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cotality._kit.records import dataclass, field
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.call.call import Call
-from cotality.core.utils._process.call.declared import Options
-from cotality.core.utils._process.call.options import name_of_need
+from cotality.core.utils._process.call.options.checked import name_of_need
+from cotality.core.utils._process.call.options.declared import Options
 from cotality.core.utils._process.engine.delivery import in_list
 from cotality.core.utils._process.engine.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.engine.observers import Observer

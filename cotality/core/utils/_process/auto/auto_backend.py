@@ -860,7 +860,7 @@ class Glance(NamedTuple):
 
 def start_of_processes() -> float:
     """How long it takes until worker processes answer that are wanted now, in s."""
-    warm = imported("cotality.core.utils._process.workers.warm_pools")
+    warm = imported("cotality.core.utils._process.workers.lending.warm_pools")
     return WARM_START if warm is not None and warm.waiting else COLD_START
 
 

@@ -21,8 +21,8 @@ from cotality.core.utils._process.tasks.calls import Calls
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
-from cotality.core.utils._process.workers.enclosures import Lender
-from cotality.core.utils._process.workers.leases import Lent
+from cotality.core.utils._process.workers.lending.enclosures import Lender
+from cotality.core.utils._process.workers.lending.leases import Lent
 
 from .processes import ProcessBackend, Runs
 

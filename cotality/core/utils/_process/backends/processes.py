@@ -28,7 +28,7 @@ from cotality.core.utils._process.tasks.errors import (
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.workers.death_report import entry_of, is_of_server
-from cotality.core.utils._process.workers.leases import Staff
+from cotality.core.utils._process.workers.lending.leases import Staff
 from cotality.core.utils._process.workers.pool import Pool
 from cotality.core.utils._process.workers.requests import (
     SERVERS_LOST,

@@ -20,8 +20,8 @@ from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
-from .declared import Options, UseProcesses, takes_options
 from .face import BATCHES
+from .options.declared import Options, UseProcesses, takes_options
 
 R = TypeVar("R")
 

@@ -35,11 +35,11 @@ from cotality.core.utils._process.tasks.from_data import are_of_items, total_of
 from cotality.core.utils._process.tasks.task import Task
 from cotality.core.utils._process.tasks.times import Measure
 
-from .declared import Options, UseProcesses
 from .face import LISTS, Face
 from .open_backend import open_backend
-from .options import Checked, checked_options, is_ours
-from .words import place_said, where_to_run, workers_said
+from .options.checked import Checked, checked_options, is_ours
+from .options.declared import Options, UseProcesses
+from .options.words import place_said, where_to_run, workers_said
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.engine.known_outcomes import KnownHead
@@ -179,12 +179,12 @@ class Call(NamedTuple):
 
     def in_event_loop(self) -> Run:
         """The call, to be driven by a coroutine of the running event loop."""
-        from cotality.core.utils._process.engine.arrivals_async import (
+        from cotality.core.utils._process.engine.event_loops.arrivals_async import (
             AsyncSource,
             LoopArrivals,
             running_loop,
         )
-        from cotality.core.utils._process.engine.closed_loops import Waiting
+        from cotality.core.utils._process.engine.event_loops.closed_loops import Waiting
 
         tasks = self.tasks
         waiting = Waiting(running_loop())
@@ -289,6 +289,6 @@ def checked_number(number: Said, on_processes: UseProcesses) -> int:
 def has_enclosing_pool() -> bool:
     """Whether the caller is inside of a `with worker_pool(...)`, or what is like it."""
     # Only calls with processes ask.
-    from cotality.core.utils._process.workers.enclosures import enclosing
+    from cotality.core.utils._process.workers.lending.enclosures import enclosing
 
     return enclosing() is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cotality._kit.records import NamedTuple
 
-from .declared import Options, UseProcesses
+from .options.declared import Options, UseProcesses
 
 
 class Face(NamedTuple):
@@ -58,7 +58,7 @@ class Face(NamedTuple):
 
     def unknown(self, name: str) -> str:
         """What is to be said about *name*, which is no option."""
-        from .wrong_names import meant
+        from .options.wrong_names import meant
 
         names = self.names
         hint = meant(name, names)

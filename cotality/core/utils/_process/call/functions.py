@@ -13,7 +13,7 @@ from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
 from cotality.core.utils._process.tasks.task import Task
 
-from .declared import (
+from .options.declared import (
     MapOptions,
     Options,
     UseProcesses,

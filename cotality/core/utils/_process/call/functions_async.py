@@ -18,8 +18,8 @@ from cotality.core.utils._process.tasks.outcome import Outcome, Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
-from .declared import Options, UseProcesses, takes_options
 from .face import OUTCOMES, STREAMS
+from .options.declared import Options, UseProcesses, takes_options
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -325,7 +325,7 @@ def iter_outcomes_async(
 
 
 async def in_order_of_tasks(call: Call) -> list[Any]:
-    from cotality.core.utils._process.engine.arrivals_async import Undropped
+    from cotality.core.utils._process.engine.event_loops.arrivals_async import Undropped
 
     run = call.in_event_loop()
     async with Undropped(run.settled()) as settled:
@@ -336,7 +336,7 @@ async def in_order_of_tasks(call: Call) -> list[Any]:
 
 
 async def in_order_of_arrival(call: Call) -> list[Any]:
-    from cotality.core.utils._process.engine.arrivals_async import Undropped
+    from cotality.core.utils._process.engine.event_loops.arrivals_async import Undropped
 
     run = call.in_event_loop()
     async with Undropped(run.settled()) as settled:

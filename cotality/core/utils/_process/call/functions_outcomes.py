@@ -12,8 +12,8 @@ from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
-from .declared import Options, UseProcesses, takes_options
 from .face import OUTCOMES
+from .options.declared import Options, UseProcesses, takes_options
 
 R = TypeVar("R")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
 from cotality._kit.public import public
 
-from .declared import MapOptions, takes_map_options
+from .options.declared import MapOptions, takes_map_options
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.tasks.from_data import TasksOver
@@ -68,7 +68,7 @@ def pmap(
             go wrong is listed at :func:`execute_tasks_in_parallel`.
     """
     if not (options or more or unpack) and on_error is None and is_plain():
-        from .loop_first import results_with_head_start
+        from .loops.loop_first import results_with_head_start
 
         checked_function(function)
         return results_with_head_start(function, checked_items(items), prepared)
@@ -140,7 +140,7 @@ def is_plain() -> bool:
     """Whether a loop may run the first items before there is a call."""
     from cotality.core.utils._process.tasks.task import marks_were_used
 
-    from .loop_first import can_have_head_start
+    from .loops.loop_first import can_have_head_start
 
     return not marks_were_used() and can_have_head_start()
 

@@ -15,15 +15,15 @@ from cotality.core.utils._process.machine.cpus import (
 )
 from cotality.core.utils._process.tasks.times import Measure
 
-from .declared import UseProcesses
-from .options import Checked, is_ours
+from .options.checked import Checked, is_ours
+from .options.declared import UseProcesses
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.backends.processes import ProcessBackend
     from cotality.core.utils._process.backends.threads import ThreadBackend
     from cotality.core.utils._process.engine.desk import Desk
     from cotality.core.utils._process.rules.decision import Decision
-    from cotality.core.utils._process.workers.leases import Staff
+    from cotality.core.utils._process.workers.lending.leases import Staff
 
 # Each backend is imported the first time a call uses it. Processes need most of
 # this package, and much of the standard library.
@@ -158,12 +158,12 @@ def open_processes(
 def staff_for(workers: int | None, options: Checked) -> Staff:
     """Whose worker processes a call runs on."""
     from cotality.core.utils._process.starting.launch import default_context
-    from cotality.core.utils._process.workers.enclosures import enclosing
     from cotality.core.utils._process.workers.executor import (
         IsolatedProcessPoolExecutor,
     )
     from cotality.core.utils._process.workers.handle import WorkerPlan
-    from cotality.core.utils._process.workers.leases import (
+    from cotality.core.utils._process.workers.lending.enclosures import enclosing
+    from cotality.core.utils._process.workers.lending.leases import (
         Borrowed,
         Hired,
         Leased,

@@ -21,9 +21,9 @@ from typing import (
 
 from cotality._kit.public import public
 
-from .declared import MapOptions, takes_map_options
 from .mapping import checked_function, pmap, pmap_async, pmap_iter
-from .words import SYNONYMS
+from .options.declared import MapOptions, takes_map_options
+from .options.words import SYNONYMS
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.tasks.task import Task

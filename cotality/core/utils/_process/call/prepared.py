@@ -10,12 +10,12 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .call import Call
-from .declared import Options
 from .face import LISTS, Face
+from .options.declared import Options
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.tasks.outcome import Outcome
-    from cotality.core.utils._process.workers.enclosures import Lender
+    from cotality.core.utils._process.workers.lending.enclosures import Lender
 
     from .batches import Limits
     from .functions_async import Awaits

@@ -24,8 +24,8 @@ from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
 from .call import Call
-from .declared import Options, takes_options_without
 from .face import REPLAYS
+from .options.declared import Options, takes_options_without
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.durable.dead_letters.store import Store

@@ -1,10 +1,9 @@
 """One run: input, hand-out, limits, failures, delivery. Stands on portions and output.
 
 * the loop: `run`; where tasks come from: `source`, and those whose outcomes are there
-  already: `known_outcomes`; where portions come back to: `arrivals`, or
-  `arrivals_async` for an event loop, which may be one of `closed_loops`; what is held
-  of one that is out: `ticket`;
-* what may keep tasks from starting: `brakes`, such as a `rate` and a `memory_limit`;
+  already: `known_outcomes`; where portions come back to: `arrivals`; what is held of
+  one that is out: `ticket`; a run that an event loop drives: `event_loops`;
+* what may keep tasks from starting: `brakes`, such as the `limits` of a caller;
 * what failures mean: `error_policy`, whose they are: `blame`, and what a caller may
   have meant: `unpack_hint`; tasks that wait for another attempt: `waiting_retries`;
 * what a place to run looks like: `backend`; who may watch: `observers`;

@@ -641,7 +641,7 @@ class Run:
     def __del__(self) -> None:
         """Nobody waits any longer, and nobody could say so: a loop was closed."""
         if self.__dict__.get("is_on") and not self.is_of_parent:
-            from .closed_loops import leave_dropped
+            from .event_loops.closed_loops import leave_dropped
 
             leave_dropped(self)
 

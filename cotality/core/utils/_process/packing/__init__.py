@@ -7,8 +7,7 @@
   makes for itself: `worker_state`;
 * all the others as `parcels`: their `large_buffers` are sent once for a call, and what
   is `heavy` in other ways is watched;
-* frames: `noting` finds what has a better form, `forms` says which, of `columns` and
-  `polars_frames`, with `kept_copies` over there; `blocks` of their rows;
+* what travels in a better form than its pickle, and blocks of rows: `frames`;
 * how a task stays one graph of objects all the same: `task_graph`, by the `memos` of
   pickles.
 """

@@ -227,7 +227,7 @@ class Packer:
         if not self.in_segments:
             return False
         if looks_large(value) or self.captured.has(value):
-            from .blocks import is_block
+            from .frames.blocks import is_block
 
             return not is_block(value)
         return self.parcels.has_heavy and self.parcels.heavy.has(value)

@@ -38,10 +38,10 @@ from .memos import Probe, dumped_by
 from .memos import noted as plainly_noted
 
 if TYPE_CHECKING:
-    from .forms import Forms
+    from .frames.forms import Forms
+    from .frames.noting import Rules
     from .heavy import Heavy
     from .large_buffers import LargeBuffers
-    from .noting import Rules
 
 # Libraries whose objects mostly are worth a look before they are pickled.
 FRAMES = frozenset(["pandas", "polars", "pyarrow", "xarray"])
@@ -134,12 +134,13 @@ class Parcels:
     def expect_large(self) -> None:
         """Load the modules for what is large, as long as a file can be opened."""
         # They are needed later.
-        from . import large_buffers, noting  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from . import large_buffers  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from .frames import noting  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     @cached_property
     def forms(self) -> Forms:
         """What knows the forms in which the data of libraries travels."""
-        from .forms import Forms
+        from .frames.forms import Forms
 
         self.has_looked = True
         return Forms()
@@ -147,7 +148,7 @@ class Parcels:
     @cached_property
     def rules(self) -> Rules:
         """By type, what is known of how its objects are pickled."""
-        from .noting import Rules
+        from .frames.noting import Rules
 
         return Rules()
 
@@ -258,12 +259,12 @@ class Parcels:
         return Noted(value, data, known, buffers, is_pure)
 
     def pickler(self, *given: Any, **named: Any) -> Any:  # Any: as a pickler is made
-        from .noting import NotingPickler
+        from .frames.noting import NotingPickler
 
         return self.briefed(NotingPickler(*given, **named))
 
     def pickler_by_value(self, *given: Any, **named: Any) -> Any:  # Any: as above
-        from .noting import noting_by_value
+        from .frames.noting import noting_by_value
 
         return self.briefed(noting_by_value()(*given, **named))
 

@@ -8,7 +8,6 @@
 * context variables: `context_variables`, and what they hold: `context_values`;
   `exceptions` with their tracebacks;
 * whether an object can be pickled: `probe`, and whether to do so runs code of the
-  program's own: `own_ways`; what is in the way and where: `explain`,
-  which takes it into its `parts` and puts the way there into words: `path_text`; what
-  is said in the end: `refusals`.
+  program's own: `own_ways`; what is in the way, and where: `reasons`; what is said in
+  the end: `refusals`.
 """

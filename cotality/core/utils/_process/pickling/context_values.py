@@ -42,7 +42,7 @@ def captured(variables: Sequence[Variable]) -> bytes:
         except Exception as error:
             if is_of_a_signal(error):
                 raise
-            from .explain import path_of_unpicklable
+            from .reasons.explain import path_of_unpicklable
 
             where = path_of_unpicklable(value, f"the value of {variable.name!r}")
             raise TaskNotPicklableError(

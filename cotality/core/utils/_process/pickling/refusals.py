@@ -24,8 +24,8 @@ def why_not_sendable(
 ) -> str:
     """Which part of a call cannot be pickled, where in it, and what to do."""
     try:
-        from .explain import path_of_unpicklable
         from .probe import is_picklable
+        from .reasons.explain import path_of_unpicklable
     except (ImportError, OSError) as raised:
         if is_of_a_signal(raised):
             raise
@@ -75,7 +75,7 @@ def unpicklable_call(
 
 def unpicklable_result(value: object, error: BaseException) -> TaskNotPicklableError:
     """The failure of a task whose result cannot be sent back; made in the worker."""
-    from .explain import path_of_unpicklable
+    from .reasons.explain import path_of_unpicklable
 
     where = path_of_unpicklable(value, "result")
     failure = TaskNotPicklableError(

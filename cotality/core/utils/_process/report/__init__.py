@@ -7,6 +7,5 @@
 * who writes it down while the run goes on: `recorder`, from each `ran_portion`, with
   `task_names`;
 * why it was not faster: `causes`; how much faster than a loop it was: `yardstick`;
-* how it is shown: `as_text`, `as_cell` (in a notebook), `as_trace` (a file for
-  Perfetto), `as_page` (for a browser, from ``page.html``, ``page.css``, ``page.js``).
+* as a text, in a notebook, for a browser: `shown`.
 """

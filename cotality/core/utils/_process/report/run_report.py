@@ -105,7 +105,7 @@ class RunReport(RunFigures):
 
     def __repr__(self) -> str:
         """In one line; `summary` says more."""
-        from .as_text import headline
+        from .shown.as_text import headline
 
         if self.state in ("new", "taken"):
             return "<RunReport: nothing has been run yet>"
@@ -114,7 +114,7 @@ class RunReport(RunFigures):
 
     def _repr_html_(self) -> str:
         """A notebook shows the summary, the explanation, failures and slow tasks."""
-        from .as_cell import cell_of
+        from .shown.as_cell import cell_of
 
         return cell_of(self)
 
@@ -131,7 +131,7 @@ class RunReport(RunFigures):
 
     def summary(self) -> str:
         """The report as text for a terminal: about one screen."""
-        from .as_text import summary_of
+        from .shown.as_text import summary_of
 
         return printable(summary_of(self), lines=True)
 
@@ -140,8 +140,8 @@ class RunReport(RunFigures):
 
         One paragraph for each reason; the one that cost most comes first.
         """
-        from .as_text import paragraph
         from .causes.diagnosis import findings_of
+        from .shown.as_text import paragraph
 
         text = "\n\n".join(map(paragraph, findings_of(self)))
         return printable(text, lines=True)
@@ -155,7 +155,7 @@ class RunReport(RunFigures):
         Raises:
             OSError: The file cannot be written.
         """
-        from .as_trace import save
+        from .shown.as_trace import save
 
         save(self, path)
 
@@ -167,6 +167,6 @@ class RunReport(RunFigures):
         Raises:
             OSError: The file cannot be written.
         """
-        from .as_page import save
+        from .shown.as_page import save
 
         save(self, path)

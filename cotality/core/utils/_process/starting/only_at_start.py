@@ -13,7 +13,7 @@ from typing import Any
 from cotality._kit.safe_text import class_and_text
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.pickling.encode import decode, encode
-from cotality.core.utils._process.pickling.explain import path_of_unpicklable
+from cotality.core.utils._process.pickling.reasons.explain import path_of_unpicklable
 from cotality.core.utils._process.tasks.not_picklable import TaskNotPicklableError
 
 

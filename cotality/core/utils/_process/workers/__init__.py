@@ -7,9 +7,8 @@
   tells what became of an item;
 * how one has ended: `endings`; what that may mean: `death_report`; where it was in the
   program: `death_frames`; all of them when the program ends or forks: `at_exit`;
-* those that somebody owns and lends to calls: `shared_pool`; those that are kept
-  between calls: `warm_pools`, for as long as the `program_state` is that in which they
-  were started, with its `django_databases`; whose workers a call uses: `leases`, those
-  that somebody lends it: `enclosures`; the executor for everybody: `executor`;
+* whose workers a call uses, and how long they stay: `lending`; the executor for
+  everybody: `executor`; the databases that workers use as the program does:
+  `django_databases`;
 * processes of other floors: `hosted` here, and what each has of us: `host`.
 """
