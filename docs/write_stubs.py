@@ -211,7 +211,8 @@ class Stub:
             self.add_variables(*ITEMS)
         elif not overloads and has_variants(last):
             many = variants(last)
-            self.add_variables(*("T" for flag in flags_of(last) if flag == "unpack"))
+            if "unpack" in flags_of(last):
+                self.add_variables("T")
         made: list[ast.stmt] = []
         for place, each in enumerate(many or [last]):
             new = deepcopy(each)
@@ -370,7 +371,8 @@ def arities(function: ast.FunctionDef) -> list[ast.FunctionDef]:
     """The ways to call what takes ``items, *more``: with so many, and these failures.
 
     With one to three iterables, each with the type of its items; with more; with one
-    whose items are unpacked.
+    whose items are unpacked. If *on_error* is not known, that takes an overload as
+    well: where it tries each of its words, mypy does not know what a lambda takes.
     """
     made: list[ast.FunctionDef] = []
     for count in (1, 2, 3, 4, 0, None):
@@ -456,8 +458,9 @@ def with_failures(function: ast.FunctionDef) -> list[ast.FunctionDef]:
         limit(new, flag.arg, "Literal[True]", is_needed=True)
     if flag in function.args.kwonlyargs:
         return [raised, named, returned]
+    assert raised.returns is not None
     # What yields results also yields results or failures; a list is no other list.
-    is_list = "list[" in ast.unparse(raised.returns or raised)
+    is_list = "list[" in ast.unparse(raised.returns)
     unknown = overload_of(function, None if is_list else "return")
     return [raised, named, placed, returned, unknown]
 
@@ -495,8 +498,8 @@ class Side(ast.NodeTransformer):
         self.on_error = on_error
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # so is it called by ast
-        if ast.unparse(node.right) == "Exception":
-            return node
+        if "| Exception" not in ast.unparse(node.right):
+            return node  # another union, or `R | Exception` itself
         return node.left if self.on_error == "raise" else node.right
 
 
@@ -532,7 +535,8 @@ def set_flag(function: ast.FunctionDef, flag: str, value: bool) -> None:
         there["func"].annotation = expression("Callable[[T], R]")
         there["data"].annotation = expression("Iterable[T]")
     if flag == "verbose" and value:
-        text = ast.unparse(function.returns or function)
+        assert function.returns is not None
+        text = ast.unparse(function.returns)
         function.returns = expression(text.replace("list[", "ExecutionResult["))
 
 
