@@ -3,8 +3,10 @@
 A front door imports each name when it is asked for, and its functions take most of
 their options as ``**options``, which are declared once. So an editor that does not run
 the program finds neither. The stub beside a front door has all names, with every option
-as a parameter. ``python docs/write_stubs.py`` writes them anew, with ruff to lay them
-out; a test compares.
+as a parameter. Where the type of a result depends on an argument, the source has one
+signature, and the stub an overload for each type: see `variants` and `arities`.
+``python docs/write_stubs.py`` writes them anew, with ruff to lay them out; a test
+compares.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +44,19 @@ ROOMS = "cotality.core.utils._process."
 SEAMS = ("cotality.core.calls", "cotality.core.observing", "cotality.core.pools")
 ITEMS = ("A", "B", "C")  # variables for the items of one to three iterables
 NTH = ("second", "third", "fourth")
-FOR_ARITIES = {
+# What overloads are made of, and no source needs to import.
+FOR_OVERLOADS = {
     "Any": "typing",
     "Callable": "collections.abc",
     "Iterable": "collections.abc",
     "Literal": "typing",
     "TypeVar": "typing",
+    "overload": "typing",
 }
+# What `on_error` may be if failures are raised, or returned.
+ON_ERROR = {"raise": 'Literal["raise", "group"] | None', "return": 'Literal["return"]'}
+# The functions with flags that change types, besides what failures do: see `set_flag`.
+FLAGS = {"execute": ("unpack", "verbose"), "execute_async": ("verbose",)}
 FIRST = ("workers", "processes")  # as in the signatures
 
 
@@ -157,6 +166,9 @@ class Stub:
                 self.use_name(each.id, source)
 
     def use_name(self, name: str, source: Source) -> None:
+        if name in FOR_OVERLOADS:
+            self.needs[name] = (FOR_OVERLOADS[name], name)
+            return
         made = [
             each.value
             for each in source.tree.body
@@ -196,9 +208,11 @@ class Stub:
         many = overloads
         if last.args.vararg is not None and last.args.vararg.arg == "more":
             many = arities(last)
-            self.variables |= {each: f"TypeVar('{each}')" for each in ITEMS}
-            for name, home in FOR_ARITIES.items():
-                self.needs[name] = (home, name)
+            self.add_variables(*ITEMS)
+        elif not overloads and has_variants(last):
+            many = variants(last)
+            if "unpack" in flags_of(last):
+                self.add_variables("T")
         made: list[ast.stmt] = []
         for place, each in enumerate(many or [last]):
             new = deepcopy(each)
@@ -235,13 +249,17 @@ class Stub:
             self.use(function.returns, source)
         for mark in function.decorator_list:
             self.use(mark, source)
-        if any(ast.unparse(mark) == "overload" for mark in function.decorator_list):
-            self.needs["overload"] = ("typing", "overload")
+
+    def add_variables(self, *names: str) -> None:
+        """Have variables for types, which no source need have."""
+        for name in names:
+            self.variables[name] = f"TypeVar('{name}')"
+            self.needs["TypeVar"] = (FOR_OVERLOADS["TypeVar"], "TypeVar")
 
     @property
     def known(self) -> set[str]:
         """Names that are there without an import."""
-        return {*vars(builtins), *(ITEMS if ITEMS[0] in self.variables else ())}
+        return {*vars(builtins), *self.variables}
 
     def take_options(
         self,
@@ -353,7 +371,8 @@ def arities(function: ast.FunctionDef) -> list[ast.FunctionDef]:
     """The ways to call what takes ``items, *more``: with so many, and these failures.
 
     With one to three iterables, each with the type of its items; with more; with one
-    whose items are unpacked.
+    whose items are unpacked. If *on_error* is not known, that takes an overload as
+    well: where it tries each of its words, mypy does not know what a lambda takes.
     """
     made: list[ast.FunctionDef] = []
     for count in (1, 2, 3, 4, 0, None):
@@ -373,8 +392,7 @@ def arity(
         count: Of iterables; 0 for one that is unpacked, None if that is not known.
         on_error: What failures mean; None if that is not known.
     """
-    new = deepcopy(function)
-    new.decorator_list = [ast.Name("overload")]
+    new = overload_of(function, on_error)
     args = new.args
     typed = ITEMS[: count or 0] if (count or 9) <= len(ITEMS) else ()
     items = "[" + ", ".join(typed) + "]" if typed else "..."
@@ -389,26 +407,137 @@ def arity(
     args.posonlyargs = [*me, *(ast.arg(n, expression(kind)) for n, kind in named)]
     args.args = []
     args.vararg = ast.arg("more", expression("Iterable[Any]")) if count == 4 else None
-    limited = {
-        "unpack": {0: "Literal[True]", None: "bool"}.get(count, "Literal[False]"),
-        "on_error": {
-            "raise": 'Literal["raise", "group"] | None',
-            "return": 'Literal["return"]',
-        }.get(on_error or "", 'Literal["raise", "return", "group"] | None'),
-    }
-    required = {"unpack"} if not count else set()
-    required |= {"on_error"} if on_error != "raise" and count is not None else set()
-    for place, each in enumerate(args.kwonlyargs):
-        if each.arg in limited:
-            each.annotation = expression(limited[each.arg])
-        if each.arg in required:
-            args.kw_defaults[place] = None
-        elif each.arg == "unpack":
-            args.kw_defaults[place] = expression("False")
-    assert isinstance(new.returns, ast.BinOp)
-    if on_error is not None:
-        new.returns = new.returns.left if on_error == "raise" else new.returns.right
+    unpack = {0: "Literal[True]", None: "bool"}.get(count, "Literal[False]")
+    limit(new, "unpack", unpack, is_needed=not count)
+    meant = ON_ERROR.get(on_error or "", 'Literal["raise", "return", "group"] | None')
+    is_needed = on_error != "raise" and count is not None
+    limit(new, "on_error", meant, is_needed=is_needed)
     return new
+
+
+def variants(function: ast.FunctionDef) -> list[ast.FunctionDef]:
+    """The ways to call what returns `list[R] | list[R | Exception]`, or the like.
+
+    First those where each flag is known. Then those where one is not: the flags before
+    it have their defaults, and those after it may be anything.
+    """
+    flags = flags_of(function)
+    made: list[ast.FunctionDef] = []
+    for values in product((False, True), repeat=len(flags)):
+        for new in with_failures(function):
+            for flag, value in zip(flags, values, strict=True):
+                set_flag(new, flag, value)
+            made.append(new)
+    for place in reversed(range(len(flags))):
+        new = overload_of(function, None)
+        for flag in flags[:place]:
+            set_flag(new, flag, False)
+        limit(new, flags[place], "bool", is_needed=True)
+        made.append(new)
+    return made
+
+
+def with_failures(function: ast.FunctionDef) -> list[ast.FunctionDef]:
+    """The ways to say what failures mean: with *on_error* or *return_exceptions*.
+
+    If *on_error* is not known, type checkers try each of its words, so that takes no
+    way of its own.
+    """
+    raised = overload_of(function, "raise")
+    limit(raised, "on_error", ON_ERROR["raise"])
+    returned = overload_of(function, "return")
+    limit(returned, "on_error", ON_ERROR["return"], is_needed=True)
+    flag = parameters(function).get("return_exceptions")
+    if flag is None:
+        return [raised, returned]
+    limit(raised, flag.arg, "Literal[False]")
+    placed = overload_of(function, "return")
+    limit(placed, "on_error", f"{ON_ERROR['return']} | None")
+    named = by_name(placed, flag.arg)
+    for new in (named, placed):
+        limit(new, flag.arg, "Literal[True]", is_needed=True)
+    if flag in function.args.kwonlyargs:
+        return [raised, named, returned]
+    assert raised.returns is not None
+    # What yields results also yields results or failures; a list is no other list.
+    is_list = "list[" in ast.unparse(raised.returns)
+    unknown = overload_of(function, None if is_list else "return")
+    return [raised, named, placed, returned, unknown]
+
+
+def has_variants(function: ast.FunctionDef) -> bool:
+    """Whether the type of its result depends on what failures mean."""
+    if "on_error" not in parameters(function):
+        return False
+    raised, returned = (overload_of(function, each) for each in ON_ERROR)
+    return ast.dump(raised) != ast.dump(returned)
+
+
+def flags_of(function: ast.FunctionDef) -> tuple[str, ...]:
+    return FLAGS.get(function.name, ())
+
+
+def parameters(function: ast.FunctionDef) -> dict[str, ast.arg]:
+    args = function.args
+    return {each.arg: each for each in (*args.args, *args.kwonlyargs)}
+
+
+def overload_of(function: ast.FunctionDef, on_error: str | None) -> ast.FunctionDef:
+    """One that returns what *function* does with such failures; None: with any."""
+    new = deepcopy(function)
+    new.decorator_list = [ast.Name("overload")]
+    if on_error is not None and new.returns is not None:
+        new.returns = Side(on_error).visit(new.returns)
+    return new
+
+
+class Side(ast.NodeTransformer):
+    """Leaves one side of `list[R] | list[R | Exception]`, wherever that stands."""
+
+    def __init__(self, on_error: str) -> None:
+        self.on_error = on_error
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # so is it called by ast
+        if "| Exception" not in ast.unparse(node.right):
+            return node  # another union, or `R | Exception` itself
+        return node.left if self.on_error == "raise" else node.right
+
+
+def limit(
+    function: ast.FunctionDef, name: str, kind: str, *, is_needed: bool = False
+) -> None:
+    """Let a parameter have another type; and no default, if it has to be given."""
+    args = function.args
+    parameter = parameters(function)[name]
+    parameter.annotation = expression(kind)
+    if is_needed and parameter in args.kwonlyargs:
+        args.kw_defaults[args.kwonlyargs.index(parameter)] = None
+    elif is_needed:  # so have those before it
+        after = len(args.args) - args.args.index(parameter) - 1
+        args.defaults = args.defaults[len(args.defaults) - after :]
+
+
+def by_name(function: ast.FunctionDef, name: str) -> ast.FunctionDef:
+    """*function* if the parameter *name*, and what follows it, is given by name."""
+    new = deepcopy(function)
+    args = new.args
+    while name in {each.arg for each in args.args}:
+        args.kwonlyargs.insert(0, args.args.pop())
+        args.kw_defaults.insert(0, args.defaults.pop())
+    return new
+
+
+def set_flag(function: ast.FunctionDef, flag: str, value: bool) -> None:
+    """Let *flag* have this *value*, and other types be what they then are."""
+    limit(function, flag, f"Literal[{value}]", is_needed=value)
+    there = parameters(function)
+    if flag == "unpack" and not value:
+        there["func"].annotation = expression("Callable[[T], R]")
+        there["data"].annotation = expression("Iterable[T]")
+    if flag == "verbose" and value:
+        assert function.returns is not None
+        text = ast.unparse(function.returns)
+        function.returns = expression(text.replace("list[", "ExecutionResult["))
 
 
 def expression(text: str) -> ast.expr:

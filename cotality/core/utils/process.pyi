@@ -3062,10 +3062,3 @@ def run_tasks(
     on_error: Literal["return"],
     **options: Unpack[MapOptions],
 ) -> list[_R | Exception]: ...
-@overload
-def run_tasks(
-    tasks: Iterable[Task[_R]],
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[MapOptions],
-) -> list[_R] | list[_R | Exception]: ...

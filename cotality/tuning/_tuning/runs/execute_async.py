@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from cotality._kit.public import public_in
 from cotality.core.calls import (
@@ -21,88 +21,11 @@ from cotality.tuning._tuning.work.work import Work
 if TYPE_CHECKING:
     from cotality.tuning._tuning.work.choice import ExecutorChoice
 
-    from .result import ExecutionResult
-
 R = TypeVar("R")
 
 # In the signatures, Any: the items of any data, as arguments of any function.
 
 
-@overload
-def execute_async(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: Literal[False] = False,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> Awaits[list[R]]: ...
-@overload
-def execute_async(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: Literal[False] = False,
-    on_error: Literal["return"],
-    **options: Unpack[RunOptions],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_async(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: Literal[True],
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> Awaits[ExecutionResult[R]]: ...
-@overload
-def execute_async(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: Literal[True],
-    on_error: Literal["return"],
-    **options: Unpack[RunOptions],
-) -> Awaits[ExecutionResult[R | Exception]]: ...
-@overload
-def execute_async(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: bool,
-    on_error: OnError | None = None,
-    **options: Unpack[RunOptions],
-) -> Awaits[list[R]] | Awaits[list[R | Exception]]: ...
 @public_in("cotality.tuning")
 @takes_options_without(*PARAMETERS)
 def execute_async(

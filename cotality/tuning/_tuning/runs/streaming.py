@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from cotality._kit.public import public_in
 from cotality.core.calls import (
@@ -26,38 +26,6 @@ R = TypeVar("R")
 # In the signatures, Any: the items of any data, as arguments of any function.
 
 
-@overload
-def optimize_streaming(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: bool = False,
-    ordered: bool = True,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> Generator[R, None, None]: ...
-@overload
-def optimize_streaming(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: bool = False,
-    ordered: bool = True,
-    on_error: Literal["return"],
-    **options: Unpack[RunOptions],
-) -> Generator[R | Exception, None, None]: ...
 @public_in("cotality.tuning")
 @takes_options_without(*PARAMETERS)
 def optimize_streaming(
@@ -128,42 +96,6 @@ def values(
         pairs.close()
 
 
-@overload
-def process_in_batches(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: bool = False,
-    ordered: bool = True,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[RunOptions],
-) -> Generator[list[R], None, None]: ...
-@overload
-def process_in_batches(
-    func: Callable[..., R],
-    data: Iterable[Any],
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    plan: Plan | None = None,
-    n_jobs: int | None = None,
-    chunksize: int | None = None,
-    max_workers: int | None = None,
-    executor: ExecutorChoice | None = None,
-    unpack: bool = False,
-    verbose: bool = False,
-    ordered: bool = True,
-    on_error: Literal["return"],
-    **options: Unpack[RunOptions],
-) -> Generator[list[R | Exception], None, None]: ...
 @public_in("cotality.tuning")
 @takes_options_without(*PARAMETERS)
 def process_in_batches(

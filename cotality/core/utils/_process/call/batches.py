@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack
 
 from cotality._kit.public import public
 from cotality.core.utils._process.engine.arrivals import driven
@@ -32,71 +32,6 @@ SHARE_OF_BATCH = 3 / 8
 SHARE_AHEAD = 1 / 4
 
 
-@overload
-def process_in_batches(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    ordered: bool = True,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[list[R], None, None]: ...
-@overload
-def process_in_batches(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    ordered: bool = True,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[list[R | Exception], None, None]: ...
-@overload
-def process_in_batches(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    ordered: bool = True,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[list[R | Exception], None, None]: ...
-@overload
-def process_in_batches(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    ordered: bool = True,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> Generator[list[R | Exception], None, None]: ...
-@overload
-def process_in_batches(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    batch_size: int | None = None,
-    max_memory_mb: float | None = None,
-    ordered: bool = True,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> Generator[list[R], None, None] | Generator[list[R | Exception], None, None]: ...
 @public
 @takes_options
 def process_in_batches(

@@ -7,7 +7,7 @@ imports what it needs when it is called.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Literal, TypeVar, Unpack, overload
+from typing import TypeVar, Unpack
 
 from cotality._kit.public import public
 from cotality.core.utils._process.tasks.checks import OnError, checked_flag
@@ -24,56 +24,6 @@ from .options.declared import (
 R = TypeVar("R")
 
 
-@overload
-def execute_tasks_in_parallel(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> list[R]: ...
-@overload
-def execute_tasks_in_parallel(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> list[R] | list[R | Exception]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel(
@@ -155,56 +105,6 @@ def execute_tasks_in_parallel(
     return in_list(call.blocking())
 
 
-@overload
-def execute_tasks_in_parallel_unordered(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> list[R]: ...
-@overload
-def execute_tasks_in_parallel_unordered(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel_unordered(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel_unordered(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> list[R | Exception]: ...
-@overload
-def execute_tasks_in_parallel_unordered(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> list[R] | list[R | Exception]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel_unordered(
@@ -237,61 +137,6 @@ def execute_tasks_in_parallel_unordered(
     return in_list_as_finished(call.blocking())
 
 
-@overload
-def execute_tasks_in_parallel_streaming(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    ordered: bool = True,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[tuple[int, R], None, None]: ...
-@overload
-def execute_tasks_in_parallel_streaming(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    ordered: bool = True,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[tuple[int, R | Exception], None, None]: ...
-@overload
-def execute_tasks_in_parallel_streaming(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    ordered: bool = True,
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Generator[tuple[int, R | Exception], None, None]: ...
-@overload
-def execute_tasks_in_parallel_streaming(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    ordered: bool = True,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> Generator[tuple[int, R | Exception], None, None]: ...
-@overload
-def execute_tasks_in_parallel_streaming(
-    tasks: Iterable[Task[R]],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    ordered: bool = True,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> Generator[tuple[int, R | Exception], None, None]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel_streaming(
@@ -348,27 +193,6 @@ def execute_tasks_in_parallel_streaming(
     return stream(call.blocking(), checked_flag("ordered", ordered))
 
 
-@overload
-def run_tasks(
-    tasks: Iterable[Task[R]],
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[MapOptions],
-) -> list[R]: ...
-@overload
-def run_tasks(
-    tasks: Iterable[Task[R]],
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[MapOptions],
-) -> list[R | Exception]: ...
-@overload
-def run_tasks(
-    tasks: Iterable[Task[R]],
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[MapOptions],
-) -> list[R] | list[R | Exception]: ...
 @public
 @takes_map_options
 def run_tasks(

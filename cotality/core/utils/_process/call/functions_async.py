@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, Literal, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, TypeAlias, TypeVar, Unpack
 
 from cotality._kit.public import public
 from cotality.core.utils._process.engine.delivery import with_failures
@@ -28,56 +28,6 @@ Tasks: TypeAlias = Iterable[Task[R]] | AsyncIterable[Task[R]]
 Awaits: TypeAlias = Coroutine[Any, Any, T]  # Any: what coroutines exchange with a loop
 
 
-@overload
-def execute_tasks_in_parallel_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R]]: ...
-@overload
-def execute_tasks_in_parallel_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_async(
-    tasks: Tasks[R],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel_async(
@@ -116,56 +66,6 @@ def execute_tasks_in_parallel_async(
     return in_order_of_tasks(call)
 
 
-@overload
-def execute_tasks_in_parallel_unordered_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R]]: ...
-@overload
-def execute_tasks_in_parallel_unordered_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_unordered_async(
-    tasks: Tasks[R],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_unordered_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> Awaits[list[R | Exception]]: ...
-@overload
-def execute_tasks_in_parallel_unordered_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> Awaits[list[R] | list[R | Exception]]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel_unordered_async(
@@ -193,61 +93,6 @@ def execute_tasks_in_parallel_unordered_async(
     return in_order_of_arrival(call)
 
 
-@overload
-def execute_tasks_in_parallel_streaming_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: Literal[False] = False,
-    ordered: bool = True,
-    *,
-    on_error: Literal["raise", "group"] | None = None,
-    **options: Unpack[Options],
-) -> AsyncGenerator[tuple[int, R], None]: ...
-@overload
-def execute_tasks_in_parallel_streaming_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    *,
-    return_exceptions: Literal[True],
-    ordered: bool = True,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
-@overload
-def execute_tasks_in_parallel_streaming_async(
-    tasks: Tasks[R],
-    max_workers: int | None,
-    use_processes: UseProcesses,
-    return_exceptions: Literal[True],
-    ordered: bool = True,
-    *,
-    on_error: Literal["return"] | None = None,
-    **options: Unpack[Options],
-) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
-@overload
-def execute_tasks_in_parallel_streaming_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    ordered: bool = True,
-    *,
-    on_error: Literal["return"],
-    **options: Unpack[Options],
-) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
-@overload
-def execute_tasks_in_parallel_streaming_async(
-    tasks: Tasks[R],
-    max_workers: int | None = None,
-    use_processes: UseProcesses = False,
-    return_exceptions: bool = False,
-    ordered: bool = True,
-    *,
-    on_error: OnError | None = None,
-    **options: Unpack[Options],
-) -> AsyncGenerator[tuple[int, R | Exception], None]: ...
 @public
 @takes_options
 def execute_tasks_in_parallel_streaming_async(
