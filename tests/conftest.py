@@ -162,7 +162,9 @@ def of_the_house() -> tuple[set[int], set[int]]:
     ]
     pids = {module._resource_tracker._pid for module in trackers}
     fds = {module._resource_tracker._fd for module in trackers}
-    module: Any = sys.modules.get("cotality.core.utils._process.starting.fork_server")
+    module: Any = sys.modules.get(
+        "cotality.core.utils._process.starting.fork_server.current"
+    )
     # Another thread may just be at importing it: that of workers nobody waits for.
     if getattr(module, "server", None) is not None:
         pids.add(module.server.pid)

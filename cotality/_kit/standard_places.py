@@ -123,6 +123,15 @@ def socket_pair(
     return end_moved_up(first), end_moved_up(second)
 
 
+def connected_pair() -> tuple[int, int]:
+    """A pair of sockets for streams, as descriptors, without the module `socket`."""
+    import _socket
+
+    fill()
+    first, second = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    return moved_up(first.detach()), moved_up(second.detach())
+
+
 def end_moved_up(end: socket.socket) -> socket.socket:
     """*end*, or another object for the same socket that lies above."""
     if end.fileno() >= FIRST_FREE:

@@ -142,7 +142,7 @@ KNOWN = {
         )
     ),
     *(
-        f"core/utils/_process/starting/fork_server_main.py: {ROOMS}.{module}"
+        f"core/utils/_process/starting/fork_server/serving.py: {ROOMS}.{module}"
         for module in (
             "pickling.by_value",
             "scripts.references",

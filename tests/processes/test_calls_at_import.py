@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import cotality
-from cotality.core.utils._process.starting import fork_server_link, own_name
+from cotality.core.utils._process.starting import own_name
+from cotality.core.utils._process.starting.fork_server import link
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
@@ -216,8 +217,8 @@ def test_a_module_that_the_platform_lacks_is_not_imported(
         monkeypatch.setattr(own_name, "hidden_module", lambda name=name: name)
         monkeypatch.delitem(sys.modules, "msilib", raising=False)
         __import__("html")
-        assert fork_server_link.hidden_first().endswith(code)
-        assert bool(fork_server_link.hidden_first()) == bool(code)
+        assert link.hidden_first().endswith(code)
+        assert bool(link.hidden_first()) == bool(code)
 
 
 WARMED = """

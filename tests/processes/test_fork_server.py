@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cotality.core.utils._process.starting import interpreter
 from tests.kit.helpers import environment_of_scripts, run_script
 from tests.kit.limits import LONG_S
+
+PACKAGES = Path(interpreter.__file__).parents[5]  # the folder with our package
 
 CALL = """
 import os, signal, sys, tempfile
@@ -42,8 +45,8 @@ def test_a_long_path_of_temporary_files(tmp_path: Path) -> None:
     temporary.mkdir()
     source = (
         "print(call())\n"
-        "from cotality.core.utils._process.starting import fork_server\n"
-        "print(fork_server.server is not None)\n"
+        "from cotality.core.utils._process.starting.fork_server import current\n"
+        "print(current.server is not None)\n"
     )
 
     assert run_with_folder(source, temporary, tmp_path) == (0, "True\nTrue\n")
@@ -132,12 +135,12 @@ def test_a_server_that_may_not_fork_keeps_the_workers_it_has(tmp_path: Path) -> 
 def test_a_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
     """The next worker that is needed starts another one."""
     source = CALL + (
-        "from cotality.core.utils._process.starting import fork_server\n"
+        "from cotality.core.utils._process.starting.fork_server import current\n"
         "assert call()\n"
-        "first = fork_server.server.pid\n"
+        "first = current.server.pid\n"
         "os.kill(first, signal.SIGKILL)\n"
         "shutdown_workers()\n"
-        "print(call(), fork_server.server.pid != first)\n"
+        "print(call(), current.server.pid != first)\n"
     )
 
     assert run_script(source, tmp_path) == "True True\n"
@@ -188,7 +191,7 @@ LATE_IMPORTS = """
 import time
 class WaitsForServer:
     def find_spec(self, name, path, target=None):
-        if name.endswith(".backends.processes"):
+        if name.endswith({module!r}):
             until = time.monotonic() + {limit}
             while not children():
                 if time.monotonic() > until:
@@ -208,11 +211,54 @@ print(call())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc says who was started")
-def test_it_starts_while_its_caller_imports_the_rest(tmp_path: Path) -> None:
-    """Both take a while in a program's first call."""
-    source = LATE_IMPORTS.format(limit=LONG_S / 2)
+@pytest.mark.parametrize(
+    "module", [".engine.run", ".backends.processes", "multiprocessing", "pickle"]
+)
+def test_it_starts_before_its_caller_imports_the_rest(
+    module: str, tmp_path: Path
+) -> None:
+    """Both take a while in a program's first call, and the server a little longer."""
+    source = LATE_IMPORTS.format(limit=LONG_S / 2, module=module)
 
     assert run_with_folder(source, tmp_path, tmp_path) == (0, "True\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is none")
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *([], ["-O"], ["-OO", "-B"], ["-W", "error", "-W", "ignore::UserWarning"]),
+        *(["-X", "dev"], ["-X", "utf8=1"], ["-E", "-s"], ["-I"], ["-b"], ["-q"]),
+        ["-X", "warn_default_encoding", "-v"],
+    ],
+    ids=" ".join,
+)
+def test_it_has_the_flags_of_this_interpreter(flags: list[str], tmp_path: Path) -> None:
+    """As `subprocess` tells them, whose import is spared where there are none."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {f'{PACKAGES}'!r})\n"
+        "from cotality.core.utils._process.starting import interpreter\n"
+        "found = interpreter.flags()\n"
+        "is_spared = 'subprocess' not in sys.modules\n"
+        "import subprocess\n"
+        "standard = subprocess._args_from_interpreter_flags()\n"
+        "print(is_spared, found == [*standard, interpreter.SAFE_PATH], standard)\n",
+        "utf-8",
+    )
+    ended = subprocess.run(
+        [sys.executable, *flags, f"{script}"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+
+    is_spared, is_right, *standard = ended.stdout.split(" ", 2)
+    assert is_right == "True", ended.stdout
+    assert is_spared == "False" or standard == ["[]\n"]
+    assert flags or is_spared == "True"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is none")

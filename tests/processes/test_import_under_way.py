@@ -89,7 +89,7 @@ PRIVATE = "cotality.core.utils._process"
         (f"{PRIVATE}.workers.watching.watcher", False),
         (f"{PRIVATE}.packing.share", False),
         (f"{PRIVATE}.packing.worker_state", False),
-        (f"{PRIVATE}.starting.fork_server", False),
+        (f"{PRIVATE}.starting.fork_server.current", False),
     ],
 )
 def test_calls_while_another_thread_imports(

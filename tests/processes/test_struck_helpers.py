@@ -443,7 +443,7 @@ def test_what_strikes_the_input_ends_the_call() -> None:
 OTHERS = {
     "a worker, or the server that starts them": {
         *("worker_main.py", "worker_link.py", "packed_chunk.py", "capture.py"),
-        *("fork_server_main.py", "django_setup.py"),
+        *("serving.py", "django_setup.py"),
         *("worker.py", "handling.py"),  # of a flow
     },
     "another thread than the caller's": {

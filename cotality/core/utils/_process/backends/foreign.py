@@ -180,10 +180,6 @@ class ForeignBackend:
 
         Which of them have run nobody can tell.
         """
-        from cotality.core.utils._process.tasks import (
-            broken_pool as broken_pool,  # only now: it takes long to import
-        )
-
         failures: dict[int, Exception] = {}
         for position in range(len(portion.tasks)):
             failure = WorkerCrashedError(
@@ -196,10 +192,6 @@ class ForeignBackend:
 
     def never_started(self, portion: Portion, error: BrokenExecutor) -> ChunkReport:
         """The executor did not take *portion*, and will not take any other."""
-        from cotality.core.utils._process.tasks import (
-            broken_pool as broken_pool,  # as above
-        )
-
         if self.may_be_endless:
             raise WorkerStartError(
                 f"the {self.kind} takes no more work, so tasks from number "

@@ -7,14 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 from cotality._kit.records import NamedTuple
-from cotality.core.utils._process.engine.arrivals import Arrivals, BlockingArrivals
-from cotality.core.utils._process.engine.backend import Backend
-from cotality.core.utils._process.engine.brakes import Brakes
-from cotality.core.utils._process.engine.error_policy import ErrorPolicy
-from cotality.core.utils._process.engine.observers import Observer, Observers
-from cotality.core.utils._process.engine.run import Run
-from cotality.core.utils._process.engine.source import Source, source_of
-from cotality.core.utils._process.engine.waiting_retries import Retries
 from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.cpus import (
     checked_max_workers,
@@ -33,16 +25,20 @@ from cotality.core.utils._process.tasks.checks import (
 )
 from cotality.core.utils._process.tasks.from_data import are_of_items, total_of
 from cotality.core.utils._process.tasks.task import Task
-from cotality.core.utils._process.tasks.times import Measure
 
 from .face import LISTS, Face
-from .open_backend import open_backend
 from .options.checked import Checked, checked_options, is_ours
 from .options.declared import Options, UseProcesses
 from .options.words import place_said, where_to_run, workers_said
 
+# The engine is imported when a call runs: what starts beside that comes first.
 if TYPE_CHECKING:
+    from cotality.core.utils._process.engine.arrivals import Arrivals
+    from cotality.core.utils._process.engine.backend import Backend
     from cotality.core.utils._process.engine.known_outcomes import KnownHead
+    from cotality.core.utils._process.engine.observers import Observer
+    from cotality.core.utils._process.engine.run import Run
+    from cotality.core.utils._process.engine.source import Source
 
 
 NOBODYS_CHOICE = "the caller asked for nothing else"
@@ -161,8 +157,19 @@ class Call(NamedTuple):
         head.memory = self.options.memory
         return self._replace(options=self.options._replace(memory=head))
 
+    def results(self, *, ordered: bool = True) -> list[Any]:  # Any: as above
+        """Run it; all results in the order of the tasks, or as they finished."""
+        self.start_beside()
+        from cotality.core.utils._process.engine import delivery
+
+        run = self.blocking()
+        return delivery.in_list(run) if ordered else delivery.in_list_as_finished(run)
+
     def blocking(self) -> Run:
         """The call, to be driven by a thread that does nothing else."""
+        from cotality.core.utils._process.engine.arrivals import BlockingArrivals
+        from cotality.core.utils._process.engine.source import source_of
+
         tasks = cast("Iterable[Task[Any]]", self.tasks)  # Any: as above
         if self.is_auto:
             from cotality.core.utils._process.engine.desk import Desk, SharedArrivals
@@ -185,6 +192,7 @@ class Call(NamedTuple):
             running_loop,
         )
         from cotality.core.utils._process.engine.event_loops.closed_loops import Waiting
+        from cotality.core.utils._process.engine.source import source_of
 
         tasks = self.tasks
         waiting = Waiting(running_loop())
@@ -196,7 +204,25 @@ class Call(NamedTuple):
         waiting.run = ref(run)
         return run
 
+    def start_beside(self) -> None:
+        """Start what takes as long to start as the rest takes to be imported."""
+        options = self.options
+        is_open = not options.inline and options.executor is None
+        if self.use_processes is True and is_open and total_of(self.tasks) != 0:
+            from cotality.core.utils._process.starting.fork_server import ahead
+
+            ahead.start_server()
+
     def run(self, arrivals: Arrivals, open_source: Callable[[], Source]) -> Run:
+        from cotality.core.utils._process.engine.brakes import Brakes
+        from cotality.core.utils._process.engine.error_policy import ErrorPolicy
+        from cotality.core.utils._process.engine.observers import Observers
+        from cotality.core.utils._process.engine.run import Run
+        from cotality.core.utils._process.engine.waiting_retries import Retries
+        from cotality.core.utils._process.tasks.times import Measure
+
+        from .open_backend import open_backend
+
         options = self.options
         observers = Observers(self.observers())
         policy = ErrorPolicy(

@@ -90,8 +90,6 @@ def execute_tasks_in_parallel(
     on warm processes costs about 0.4 ms; the first one takes 0.1 to 0.2 s to start them
     (measured on 2 cores, Python 3.11; see *Speed* in the documentation).
     """
-    from cotality.core.utils._process.engine.delivery import in_list
-
     from .call import Call
 
     call = Call.checked(
@@ -102,7 +100,7 @@ def execute_tasks_in_parallel(
         return_exceptions=return_exceptions,
         on_error=on_error,
     )
-    return in_list(call.blocking())
+    return call.results()
 
 
 @public
@@ -122,8 +120,6 @@ def execute_tasks_in_parallel_unordered(
     to arrive comes first. Very short tasks travel in portions, and the results of one
     portion stay together.
     """
-    from cotality.core.utils._process.engine.delivery import in_list_as_finished
-
     from .call import Call
 
     call = Call.checked(
@@ -134,7 +130,7 @@ def execute_tasks_in_parallel_unordered(
         return_exceptions=return_exceptions,
         on_error=on_error,
     )
-    return in_list_as_finished(call.blocking())
+    return call.results(ordered=False)
 
 
 @public

@@ -133,7 +133,7 @@ def open_processes(
     has_tasks: bool = True,
 ) -> ProcessBackend:
     if options.executor is None and has_tasks:
-        from cotality.core.utils._process.starting import ahead
+        from cotality.core.utils._process.starting.fork_server import ahead
 
         ahead.start_server()
     from cotality.core.utils._process.backends.processes import ProcessBackend

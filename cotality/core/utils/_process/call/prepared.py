@@ -88,11 +88,7 @@ class Prepared:
 
     def results(self, *, ordered: bool = True) -> list[Any]:
         """Run it; all results in the order of the tasks, or as they finished."""
-        from cotality.core.utils._process.engine import delivery
-
-        if ordered:
-            return delivery.in_list(self.call.blocking())
-        return delivery.in_list_as_finished(self.call.blocking())
+        return self.call.results(ordered=ordered)
 
     def stream(self, *, ordered: bool = True) -> Generator[tuple[int, Any], None, None]:
         """Yield ``(index, result)`` while the rest run; begins with ``next()``."""

@@ -19,7 +19,6 @@ import pickle
 import socket
 import struct
 import sys
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -407,6 +406,8 @@ def memory_file(name: str = "cotality") -> Descriptor:
 
 def disk_file() -> Descriptor:
     """A file in the temporary folder that has no name."""
+    import tempfile  # 4 ms, and Linux has files in memory
+
     fill()
     with tempfile.TemporaryFile(prefix="cotality-", buffering=0) as file:
         return Descriptor(os.dup, file.fileno())

@@ -5,6 +5,6 @@
 * which names a function needs: `needs`, found in its `inner_codes`;
 * how functions and classes are taken apart and put together: `forms`;
 * the namespace of a script in a process that works for it: `names`, and the last
-  resort: `run_again`;
+  resort: `run_again`, if the script has one of the `guards`;
 * modules that no import finds there: `off_path`.
 """

@@ -8,15 +8,11 @@ have the same globals as all other functions of the script.
 
 from __future__ import annotations
 
-import ast
-import functools
 import os
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from cotality._kit.struck import is_of_a_signal
-
-from .places import SCRIPT, Home
+from .places import Home
 
 is_running = False  # whether this process runs a script again right now
 
@@ -26,32 +22,9 @@ def can_be_run(home: Home) -> bool:
     path = home.names.get("__file__")
     if not isinstance(path, str) or not os.path.isfile(path):
         return False
+    from .guards import has_guard  # which takes 3 ms, and few scripts come to this
+
     return has_guard(path, os.stat(path).st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=16)
-def has_guard(path: str, changed: int) -> bool:
-    try:
-        with open(path, "rb") as file:
-            module = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError) as raised:
-        if is_of_a_signal(raised):
-            raise
-        return False
-    return any(
-        isinstance(statement, ast.If) and is_guard(statement.test)
-        for statement in module.body
-    )
-
-
-def is_guard(test: ast.expr) -> bool:
-    """Whether it compares ``__name__`` with ``"__main__"``."""
-    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
-        return False
-    sides = [test.left, *test.comparators]
-    names = [side.id for side in sides if isinstance(side, ast.Name)]
-    texts = [side.value for side in sides if isinstance(side, ast.Constant)]
-    return names == ["__name__"] and texts == [SCRIPT]
 
 
 def run_again(home: Home, path: str) -> set[str]:

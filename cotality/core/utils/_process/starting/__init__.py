@@ -1,8 +1,7 @@
 """How a process comes to be a worker. Stands on pickling and the scripts.
 
-* a worker process: `launch`, with the program that `interpreter` finds, or forked in a
-  few milliseconds: `fork_server`, over a `fork_server_link` to what runs there:
-  `fork_server_main`, with `fork_server_exit`; that starts `ahead` of the first call;
+* a worker process: `launch`, with the program that `interpreter` finds, or forked by
+  the `fork_server`;
 * what can be given to a process `only_at_start`; whether somebody has processes
   `measured`;
 * who finds itself running the user's program: `own_start`; a script in the way of our

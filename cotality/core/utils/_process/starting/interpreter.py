@@ -6,27 +6,26 @@ server, `sys.executable` is that program, which must not be started a second tim
 
 from __future__ import annotations
 
-import multiprocessing
+import _socket
 import os
-import re
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from multiprocessing import spawn
-from multiprocessing import util as mp_util
+from contextlib import contextmanager
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
 
 from . import own_name
 
-util: Any = mp_util  # Any: typeshed leaves out what is used of it
+# Starting one is the first thing that a call does. So nothing is imported here that
+# takes long, and `multiprocessing` takes 15 ms.
 
-# Whether one of them can be a server that forks the others.
-HAS_FORK_SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+# Whether one of them can be a server that forks the others: as `multiprocessing` has
+# it, a platform that passes descriptors on.
+HAS_FORK_SERVER = sys.platform != "win32" and hasattr(_socket, "SCM_RIGHTS")
 
 TRIAL_LIMIT = 20.0  # s that an interpreter may take to start, on a busy machine
-NAMED_LIKE_PYTHON = re.compile(r"(python|pypy|graalpy)", re.IGNORECASE)
+NAMED_LIKE_PYTHON = ("python", "pypy", "graalpy")
 # What an interpreter has to answer: modules that this one has compiled fit it.
 QUESTION = "import sys; print(sys.implementation.cache_tag, sys.version)"
 
@@ -37,13 +36,24 @@ def executable() -> bytes | str:
     Raises:
         RuntimeError: None was found.
     """
-    given = spawn.get_executable()
-    if is_set(given) or getattr(sys, "frozen", False) or looks_right(given):
+    given = of_multiprocessing()
+    if given is not None and (
+        is_set(given) or getattr(sys, "frozen", False) or looks_right(given)
+    ):
         return given
     if given not in found:
         program = look_for_interpreter()
         found[given] = program if sys.platform == "win32" else os.fsencode(program)
     return found[given]
+
+
+def of_multiprocessing() -> bytes | str | None:
+    """What `multiprocessing` would start; as long as nobody has imported it, this."""
+    spawn: Any = sys.modules.get("multiprocessing.spawn")  # Any: as it is, if it is
+    if spawn is None or not hasattr(spawn, "get_executable"):
+        return os.fsencode(sys.executable) if sys.executable else None
+    program: bytes | str | None = spawn.get_executable()
+    return program
 
 
 def is_set(given: bytes | str | None) -> bool:
@@ -55,7 +65,7 @@ def looks_right(program: bytes | str | None) -> bool:
     if not program:
         return False
     name = os.path.basename(os.path.realpath(os.fsdecode(program)))
-    return bool(NAMED_LIKE_PYTHON.match(name)) and os.access(program, os.X_OK)
+    return name.lower().startswith(NAMED_LIKE_PYTHON) and os.access(program, os.X_OK)
 
 
 found: dict[
@@ -113,11 +123,13 @@ def known_to_multiprocessing() -> Generator[None, None, None]:
     What it starts does not look for modules in the directory of the moment: there may
     be files of the user that have the names of modules it needs.
     """
+    from multiprocessing import spawn
+
     ours: Any = executable()  # Any: typeshed does not know that it may be bytes
     its = spawn.get_executable()
     if ours != its:
         spawn.set_executable(ours)
-    with safe_path():
+    with with_flag(SAFE_PATH):
         try:
             yield
         finally:
@@ -138,22 +150,48 @@ def ensure_tracker() -> None:
         resource_tracker.ensure_running()
 
 
-def safe_path() -> AbstractContextManager[None]:
-    """Have an interpreter that is started now leave the directory out of its path.
-
-    Who needs that directory is told so by us, as a part of the path of this program.
-    """
-    return with_flag(SAFE_PATH)
-
-
+# Leave the directory of the moment out of the path of imports. Who needs that directory
+# is told so by us, as a part of the path of this program.
 SAFE_PATH = "-P"
+
+
+def flags() -> list[str]:
+    """With which an interpreter is started: those of this one, and `SAFE_PATH`."""
+    standard = [] if has_no_flags() else flags_of_this_one()
+    return [*standard, SAFE_PATH] if takes_flags() else standard
+
+
+def has_no_flags() -> bool:
+    """Whether this interpreter runs as it does without any."""
+    if sys.warnoptions or getattr(sys, "_xoptions", {}):
+        return False
+    given = sys.flags
+    # Without any, too: by default, or by the locale.
+    usual = (given.hash_randomization, given.int_max_str_digits, given.utf8_mode)
+    return sum(map(bool, given)) == sum(map(bool, usual))
+
+
+def flags_of_this_one() -> list[str]:
+    import subprocess
+
+    standard: Any = subprocess  # Any: typeshed leaves out what `multiprocessing` uses
+    found: list[str] = standard._args_from_interpreter_flags()
+    return found
+
+
+def takes_flags() -> bool:
+    """Whether what is started is known to take those of Python."""
+    return not getattr(sys, "frozen", False) and looks_right(of_multiprocessing())
 
 
 @contextmanager
 def with_flag(flag: str) -> Generator[None, None, None]:
     """Have interpreters started with *flag*; used by one thread at a time."""
+    from multiprocessing import util as mp_util
+
+    util: Any = mp_util  # Any: typeshed leaves out what is used of it
     standard = util._args_from_interpreter_flags
-    if getattr(sys, "frozen", False) or not looks_right(spawn.get_executable()):
+    if not takes_flags():
         yield
         return
     util._args_from_interpreter_flags = lambda: [*standard(), flag]

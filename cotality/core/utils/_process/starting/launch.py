@@ -100,7 +100,7 @@ def signal_mask_kept() -> Generator[None, None, None]:
 
 
 def from_fork_server(process_obj: Any) -> Any:  # Any: multiprocessing's own types
-    from .fork_server import Popen
+    from .fork_server.popen import Popen
 
     return Popen(process_obj)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from multiprocessing import spawn
 from typing import Any
 
 COVERAGE_TOOL = 1  # sys.monitoring.COVERAGE_ID
@@ -27,6 +26,9 @@ def workers_are_measured() -> bool:
 
 def is_hooked() -> bool:
     """Whether somebody has hooked into how `multiprocessing` prepares a process."""
+    spawn: Any = sys.modules.get("multiprocessing.spawn")
+    if spawn is None:
+        return False
     preparing: Any = spawn.get_preparation_data  # Any: whatever is there now
     preparing = getattr(preparing, "replaced", preparing)  # ours, while it starts one
     return getattr(preparing, "__globals__", None) is not vars(spawn)
@@ -49,5 +51,5 @@ def no_server() -> int:
     return 0
 
 
-# How many there were when that started; `fork_server` says so, where it is used.
+# How many there were when that started; where there is a fork server, that says so.
 exit_functions_of_server: Callable[[], int] = no_server

@@ -6,7 +6,6 @@
   `async_function`, and `seconds`;
 * what became of a task, and the portions that go out and come back: `outcome`, with
   its `times`;
-* the errors of our own that a task can end in: `errors`, which are also those of a
-  `broken_pool`, and `not_picklable`; where an error came from: `tracebacks`, and
-  `frames_of_text` where only words are left of that.
+* the errors of our own that a task can end in: `errors`, and `not_picklable`; where an
+  error came from: `tracebacks`, and `frames_of_text` where only words are left of that.
 """

@@ -7,11 +7,16 @@ each can be pickled, copied and raised again anywhere.
 from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
+from typing import TYPE_CHECKING, Any
 
 from cotality._kit.public import public
 from cotality._kit.safe_text import class_and_text
+from cotality._kit.struck import is_of_a_signal
 
 from .tracebacks import field_of
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @public
@@ -38,8 +43,32 @@ class RemoteTaskError(RuntimeError):
     traceback_text: str = ""
 
 
+class LostWorkersError(BrokenExecutor):
+    """A `BrokenProcessPool`, as soon as there is one: code for that catches it, too.
+
+    The module of that class takes 8 ms to import even where the rest is there, and 60
+    ms where it is not. So it becomes the base of this one when the first such error is
+    made, and not when this module is imported.
+    """
+
+    def __new__(cls, *args: Any) -> Self:  # Any: as `BaseException` has it
+        if LostWorkersError.__bases__ == (BrokenExecutor,):
+            become_broken_pool()
+        return super().__new__(cls, *args)
+
+
+def become_broken_pool() -> None:
+    try:
+        from concurrent.futures.process import BrokenProcessPool
+    except Exception as error:
+        if is_of_a_signal(error):
+            raise
+        return  # no descriptor is left to read it with, nor for who wants to catch it
+    LostWorkersError.__bases__ = (BrokenProcessPool,)
+
+
 @public
-class WorkerCrashedError(BrokenExecutor):
+class WorkerCrashedError(LostWorkersError):
     """The worker process that ran a task died before the task was finished.
 
     Only this task is lost: a new worker takes the next one.
@@ -80,7 +109,7 @@ class TaskTimeoutError(TimeoutError):
 
 
 @public
-class WorkerStartError(BrokenExecutor):
+class WorkerStartError(LostWorkersError):
     """No worker process could be started; no task is to blame.
 
     The message says what happened to the last one. If that raised an error of its own,

@@ -10,9 +10,6 @@ from cotality._kit.records import dataclass
 from cotality._kit.safe_text import printable
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.channel.ledger import PEAK, Entry
-from cotality.core.utils._process.tasks import (
-    broken_pool as broken_pool,  # its import gives the errors their base
-)
 from cotality.core.utils._process.tasks.errors import (
     TaskTimeoutError,
     WorkerCrashedError,

@@ -17,6 +17,9 @@ from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import Any
 
+from cotality.core.utils._process.machine.readable import is_readable
+from cotality.core.utils._process.starting.fork_server.protocol import read_number
+
 # What `multiprocessing` itself takes for an exit code that nobody knows.
 UNKNOWN = 255
 # s that a fork server gets to tell an end that is seen. It needs one step for that, but
@@ -76,16 +79,13 @@ class Ending:
 
     def look_at_status(self) -> None:
         """Read what the fork server says, if anything."""
-        from multiprocessing.connection import wait
-        from multiprocessing.forkserver import read_signed
-
         if self.popen.returncode is not None:
             self.come(self.popen.returncode)
         elif self.server_is_lost:
             self.look_whether_gone()
-        elif wait([self.popen.sentinel], 0):
+        elif is_readable(self.popen.sentinel, 0):
             try:
-                self.come(read_signed(self.popen.sentinel))
+                self.come(read_number(self.popen.sentinel))
             except (OSError, EOFError):
                 self.server_is_lost = True
                 self.look_whether_gone()

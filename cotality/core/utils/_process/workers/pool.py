@@ -9,6 +9,7 @@ it sends, receives, starts and buries.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future
@@ -32,7 +33,7 @@ from cotality.core.utils._process.tasks.errors import (
     no_room_for_thread,
 )
 
-from . import at_exit, django_databases
+from . import at_exit
 from .handle import WorkerPlan
 from .loan import given_at_once
 from .pool_state import SHUT_DOWN, WATCHER, PoolState, Watching
@@ -276,6 +277,10 @@ class Pool(PoolState):
             RuntimeError: They use others than the program, and one of both is for
                 tests.
         """
+        if "django" not in sys.modules and self.plan.databases is None:
+            return
+        from . import django_databases
+
         now = django_databases.current()
         if self.thread is None:
             told = django_databases.tell(now)

@@ -36,6 +36,7 @@ from cotality.core.utils._process.channel.segments import (
 )
 from cotality.core.utils._process.channel.worker_link import LinkEndedError, WorkerLink
 from cotality.core.utils._process.machine import this_process
+from cotality.core.utils._process.machine.readable import is_readable
 from cotality.core.utils._process.output import capture
 from cotality.core.utils._process.output import filters as output_rules
 from cotality.core.utils._process.packing import worker_state
@@ -256,12 +257,11 @@ def fixed_threads(count: int | None) -> dict[str, str]:
 def release_fork_server() -> None:
     """Do not keep the fork server alive, which ends when nobody holds its pipe."""
     module = sys.modules.get("multiprocessing.forkserver")
-    if module is None:
-        return
-    server = module._forkserver
-    if server._forkserver_alive_fd is not None:
-        os.close(server._forkserver_alive_fd)
-        server._forkserver_alive_fd = None
+    if module is not None:
+        server = module._forkserver
+        if server._forkserver_alive_fd is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
     # Only with ours: that ends the children of its workers as well. With another one
     # the signal would come before a worker has ended them itself.
     if this_process.ends_with_fork_server:
@@ -285,14 +285,13 @@ def end_with_fork_server() -> None:
 def watch_parent() -> None:
     """End this process, and the children of its tasks, with the parent."""
     from multiprocessing import parent_process
-    from multiprocessing.connection import wait
 
     parent = parent_process()
     if parent is None:
         return
 
     def end_with_parent() -> None:
-        wait([parent.sentinel])
+        is_readable(parent.sentinel, None)
         # A task that runs at that moment has nobody who could take its result, and its
         # link may not tell: it reads that between two items only.
         end_group()

@@ -149,10 +149,8 @@ class HeadStart:
         wait_for(self.thread)
         if self.error is None and not self.is_done:
             call = self.call()
-            from cotality.core.utils._process.engine.delivery import in_list
-
             try:
-                return in_list(call.blocking())
+                return call.results()
             except HeadFailedError:
                 return []
         return self.results

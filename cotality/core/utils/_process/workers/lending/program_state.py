@@ -16,12 +16,12 @@ import re
 import sys
 from operator import is_, itemgetter
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cotality._kit.records import NamedTuple
-from cotality.core.utils._process.starting.django_setup import settings_of_program
-from cotality.core.utils._process.workers import django_databases
-from cotality.core.utils._process.workers.django_databases import Databases
+
+if TYPE_CHECKING:
+    from cotality.core.utils._process.workers.django_databases import Databases
 
 # Where installed packages are. Nobody reloads the inside of those, and there are
 # thousands of modules; who reloads a package as a whole reloads its first module.
@@ -68,6 +68,11 @@ watched = Watched(0, "", [], [], [], [], object(), [])
 
 def current() -> State:
     """The state of the program now."""
+    if "django" not in sys.modules:
+        return State(code_now(), None, None)
+    from cotality.core.utils._process.starting.django_setup import settings_of_program
+    from cotality.core.utils._process.workers import django_databases
+
     return State(code_now(), django_databases.current(), settings_of_program())
 
 
@@ -79,7 +84,9 @@ def is_older(then: State, now: State) -> bool:
     """
     if then.code is not now.code or then.set_up != now.set_up:
         return True
-    if then.databases is None:
+    if then.databases is None and now.databases is not None:
+        from cotality.core.utils._process.workers import django_databases
+
         return django_databases.is_wrong(None, now.databases)
     return then.databases != now.databases
 

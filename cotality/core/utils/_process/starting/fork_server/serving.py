@@ -22,41 +22,41 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from importlib import import_module
-from multiprocessing import forkserver, resource_tracker, spawn
+from multiprocessing import resource_tracker, spawn
 from multiprocessing import util as mp_util
 from typing import Any, NoReturn
 
 from cotality._kit.standard_places import is_open
 from cotality.core.utils._process.scripts import places
 
-from . import fork_server_exit
+from . import ending, inherited
+from .protocol import PROOF, WATCHED, write_number
 
 MOST_DESCRIPTORS = 250  # in one request; Linux takes 253
-# Asked for: whether there is a server, a worker, one that somebody watches over.
-PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 STANDARD = (0, 1, 2)
 
 # Any: typeshed leaves out what is used of them.
-standard_server: Any = forkserver
 tracker: Any = resource_tracker
 standard_spawn: Any = spawn
 util: Any = mp_util
 
 
-# What every worker needs, and what most of them need for functions of a script. What
-# cannot be found here is left to the workers themselves.
-PRELOADED = (
+# What every worker needs is imported before the first of them is forked. What most of
+# them need for functions of a script is, when nothing else is asked for. What cannot be
+# found here is left to the workers themselves.
+NEEDED_BY_ALL = (
     "cotality.core.utils._process.workers.worker_main",
     "cotality.core.utils._process.starting.launch",
+    "ctypes",
+)
+NEEDED_BY_MOST = (
     "cotality.core.utils._process.scripts.references",
     "cotality.core.utils._process.pickling.by_value",
-    "multiprocessing.popen_forkserver",
     "resource",
-    "ctypes",
     "cloudpickle",
 )
+IDLE = 0.05  # s without a request, until the next of these is imported
 
 
 def main(link: int, exit_functions: int) -> NoReturn:
@@ -66,20 +66,30 @@ def main(link: int, exit_functions: int) -> NoReturn:
     interpreter started.
     """
     nothing_to_read()
-    for name in PRELOADED:
-        try:
-            import_module(name)
-        except ImportError:
-            pass
+    for name in NEEDED_BY_ALL:
+        import_if_there(name)
     server = Server(socket.socket(fileno=link), exit_functions)
     try:
         server.serve()
     except Exception:
-        traceback.print_exc()  # a defect of ours; the parent starts another server
+        print_trace()  # a defect of ours; the parent starts another server
     finally:
-        fork_server_exit.end_workers()
+        ending.end_workers()
         # The workers run what `atexit` knows; this process has nothing to tell.
         os._exit(0)
+
+
+def import_if_there(name: str) -> None:
+    try:
+        import_module(name)
+    except ImportError:
+        pass
+
+
+def print_trace() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def nothing_to_read() -> None:
@@ -119,8 +129,12 @@ class Server:
         self.selector.register(self.bell, selectors.EVENT_READ)
 
     def serve(self) -> None:
+        to_import = [*NEEDED_BY_MOST]
         while True:
-            ready = {key.fd for key, _ in self.selector.select()}
+            idle = IDLE if to_import else None
+            ready = {key.fd for key, _ in self.selector.select(idle)}
+            if not ready and to_import:
+                import_if_there(to_import.pop(0))
             if self.bell in ready:
                 os.read(self.bell, 65536)
                 self.tell_ends()
@@ -181,7 +195,7 @@ class Server:
         try:
             self.leave_to_parent(status)
             tracker._resource_tracker._fd = tracker_fd
-            standard_server._forkserver._inherited_fds = list(fds)
+            inherited.descriptors[:] = fds
             parent_is_alive = os.dup(data)
             code = standard_spawn._main(data, parent_is_alive)
             atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]  # as a process of multiprocessing ends
@@ -189,7 +203,7 @@ class Server:
         except EOFError:
             pass  # the parent has ended before it said what to run
         except Exception:
-            traceback.print_exc()
+            print_trace()
             flush_standard_streams()
         finally:
             os._exit(code)
@@ -226,7 +240,7 @@ def refuse(fds: list[int], reason: int) -> None:
 def tell(fd: int, *numbers: int) -> None:
     try:
         for number in numbers:
-            standard_server.write_signed(fd, number)
+            write_number(fd, number)
     except BrokenPipeError:
         pass  # the parent does not want to know any more
 

@@ -6,56 +6,15 @@ safely. Platforms without fork do not import this module.
 
 from __future__ import annotations
 
-import io
 import os
 import signal
-import sys
 import threading
-from multiprocessing import (
-    popen_forkserver,
-    reduction,
-    spawn,
-)
-from multiprocessing import util as mp_util
-from typing import Any
 
-from cotality._kit.standard_places import duplicate
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.this_process import after_fork
+from cotality.core.utils._process.starting import interpreter, measured, own_start
 
-from . import interpreter, measured, own_start
-from .fork_server_link import ForkServer
-from .measured import STANDARD_KEYS
-
-# Any: typeshed leaves out what is used here.
-util: Any = mp_util
-context: Any = sys.modules["multiprocessing.context"]
-
-
-class Popen(popen_forkserver.Popen):
-    """As the standard one, but from our server."""
-
-    _fds: list[int]
-
-    def _launch(self, process_obj: Any) -> None:  # Any: the standard signature
-        content = io.BytesIO()
-        context.set_spawning_popen(self)
-        try:
-            data = spawn.get_preparation_data(process_obj.name)
-            reduction.ForkingPickler(content).dump(data)
-            reduction.ForkingPickler(content).dump(process_obj)
-        finally:
-            context.set_spawning_popen(None)
-        is_watched = bool(data.keys() - STANDARD_KEYS)
-        self.pid, self.sentinel, to_child = connect_to_new_process(
-            self._fds, is_watched
-        )
-        # The child's sign that its parent lives, as in the standard class.
-        alive = duplicate(to_child)
-        self.finalizer = util.Finalize(self, util.close_fds, (alive, self.sentinel))
-        with open(to_child, "wb", closefd=True) as pipe:
-            pipe.write(content.getbuffer())
-
+from .link import ForkServer
 
 # The fork server of this process: ours alone, so that its preloaded modules and its
 # life are not shared with what the user does with multiprocessing.

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
-import socket
 import sys
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing import util as mp_util
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cotality._kit.standard_places import pipe, socket_pair
+from cotality._kit.standard_places import connected_pair, pipe
+from cotality.core.utils._process.machine.readable import is_readable
+from cotality.core.utils._process.starting import interpreter, own_name
+from cotality.core.utils._process.starting.own_start import MARK
 
-from . import interpreter, own_name
-from .own_start import MARK
+from .protocol import PROOF, WATCHED, WORKER, read_number
 
+# A server is started before anything else is imported; what asks it comes later.
 if TYPE_CHECKING:
-    # What freezes programs sees by this that it is needed.
-    from . import fork_server_main as fork_server_main
+    import socket
 
-# Any: typeshed leaves out what is used of them.
-util: Any = mp_util
-tracker: Any = resource_tracker
-standard: Any = forkserver
+    # What freezes programs sees by this that it is needed.
+    from . import serving as serving
 
 PROOF_LIMIT = 60.0  # s that a program may take to become a server
 END_LIMIT = 1.0  # s that a server gets to end once it has closed its link
 END_PAUSE = 0.001  # s between two looks whether it has
-# What a server may be asked for, see `fork_server_main`.
-PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 
 
 class ForkServer:
@@ -44,24 +39,24 @@ class ForkServer:
 
     def __init__(self) -> None:
         executable = interpreter.executable()
-        ours, theirs = socket_pair()
-        with theirs:
-            try:
-                self.pid: int = util.spawnv_passfds(
-                    executable, command(executable, theirs.fileno()), [theirs.fileno()]
-                )
-            except BaseException:
-                ours.close()
-                raise
-        self.executable = os.fsdecode(executable)
         # A number: an open socket is warned of at the end of the program.
-        self.link = ours.detach()
+        self.link, theirs = connected_pair()
+        try:
+            self.pid = spawned(executable, command(executable, theirs), theirs)
+        except BaseException:
+            os.close(self.link)
+            raise
+        finally:
+            os.close(theirs)
+        self.executable = os.fsdecode(executable)
         self.has_served = False
         self.exit_functions = 0  # registered when its interpreter started
 
     @contextmanager
     def opened(self) -> Generator[socket.socket, None, None]:
         """The link, to be used for a moment."""
+        import socket
+
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=self.link)
         try:
             yield link
@@ -83,6 +78,8 @@ class ForkServer:
         return False
 
     def ask(self, what: bytes, fds: list[int]) -> None:
+        import socket
+
         with self.opened() as link:
             socket.send_fds(link, [what], fds)
 
@@ -97,10 +94,8 @@ class ForkServer:
             self.ask(PROOF, [to_tell])
             os.close(to_tell)
             to_tell = -1
-            with selectors.DefaultSelector() as selector:
-                selector.register(status, selectors.EVENT_READ)
-                if not selector.select(PROOF_LIMIT):
-                    os.kill(self.pid, signal.SIGKILL)
+            if not is_readable(status, PROOF_LIMIT):
+                os.kill(self.pid, signal.SIGKILL)
             self.answer(status)
         finally:
             os.close(status)
@@ -118,6 +113,9 @@ class ForkServer:
             ConnectionError: The server has ended.
             OSError: The system has no room for another process.
         """
+        from multiprocessing import resource_tracker
+
+        tracker: Any = resource_tracker  # Any: typeshed leaves out what is used of it
         with ExitStack() as theirs, ExitStack() as ours:
             status, to_tell = pipe()
             ours.callback(os.close, status)
@@ -134,10 +132,10 @@ class ForkServer:
 
     def answer(self, status: int) -> int:
         try:
-            pid: int = standard.read_signed(status)
+            pid = read_number(status)
             if pid < 0:
                 raise OSError(-pid, os.strerror(-pid))
-            self.exit_functions = standard.read_signed(status)
+            self.exit_functions = read_number(status)
         except EOFError:
             raise ConnectionResetError("the fork server has ended") from None
         self.has_served = True
@@ -181,26 +179,51 @@ class ForkServer:
 
 
 # How many have been registered by others than `multiprocessing` and `logging`.
-EXIT_FUNCTIONS = "atexit._ncallbacks() - 1 - ('logging' in sys.modules)"
+EXIT_FUNCTIONS = (
+    "atexit._ncallbacks() - sum(each in sys.modules for each in "
+    "('multiprocessing.util', 'logging'))"
+)
 
 
 def command(executable: bytes | str, link: int) -> list[bytes | str]:
     """The command line of a server.
 
-    The path comes first, for the modules that come next. What freezes programs knows
-    the first words for a start of `multiprocessing`.
+    The path comes before the modules that are found by it. What freezes programs knows
+    a start of `multiprocessing` by its first words.
     """
     path = [entry or os.curdir for entry in sys.path]
+    is_frozen = getattr(sys, "frozen", False)
     code = (
-        f"{hidden_first()}"
-        f"from multiprocessing.forkserver import main; {MARK}; import atexit, sys; "
-        f"exits = {EXIT_FUNCTIONS}; "
+        f"{'from multiprocessing.forkserver import main; ' * bool(is_frozen)}"
+        f"{hidden_first()}{MARK}; import atexit, sys; exits = {EXIT_FUNCTIONS}; "
+        "from multiprocessing import resource_tracker; "
         f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
-        "from cotality.core.utils._process.starting.fork_server_main import main; "
+        "from cotality.core.utils._process.starting.fork_server.serving import main; "
         f"main({link}, exits)"
     )
-    with interpreter.safe_path():
-        return [executable, *util._args_from_interpreter_flags(), "-c", code]
+    return [executable, *interpreter.flags(), "-c", code]
+
+
+def spawned(executable: bytes | str, command: list[bytes | str], fd: int) -> int:
+    """The pid of *executable*, started with *fd* alone, as `multiprocessing` does it.
+
+    Its own function is three steps, for which all of it would be imported: 15 ms.
+    """
+    if sys.version_info >= (3, 14):  # which takes other arguments
+        from multiprocessing import util as mp_util
+
+        util: Any = mp_util  # Any: typeshed leaves it out
+        return int(util.spawnv_passfds(executable, command, [fd]))
+    starter: Any = import_module("_posixsubprocess")  # Any: typeshed differs
+    streams = (-1,) * 6  # those of this process, which are passed on
+    read_end, write_end = pipe()  # for what fails before the program runs
+    rest = (False, False, -1, None, None, None, -1, None, True)
+    passed = (command, [executable], True, (fd,), None, None, *streams)
+    try:
+        return int(starter.fork_exec(*passed, read_end, write_end, *rest))
+    finally:
+        os.close(read_end)
+        os.close(write_end)
 
 
 def hidden_first() -> str:

@@ -1,0 +1,34 @@
+"""What a fork server and its parent say to one another.
+
+The parent asks with one byte, which descriptors come along with. The server answers
+with numbers, through a pipe that is one of these.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Asked for: whether there is a server, a worker, one that somebody watches over.
+PROOF, WORKER, WATCHED = b"p", b"w", b"o"
+
+SIZE = 8  # bytes of a number; a pipe takes them in one piece or not at all
+
+
+def write_number(fd: int, number: int) -> None:
+    os.write(fd, number.to_bytes(SIZE, sys.byteorder, signed=True))
+
+
+def read_number(fd: int) -> int:
+    """The next number, which is waited for.
+
+    Raises:
+        EOFError: There is none, and nobody who could write one.
+    """
+    data = b""
+    while len(data) < SIZE:
+        piece = os.read(fd, SIZE - len(data))
+        if not piece:
+            raise EOFError("the fork server has not told it")
+        data += piece
+    return int.from_bytes(data, sys.byteorder, signed=True)
