@@ -7,16 +7,12 @@ that name their task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
 from cotality.core.utils._process.engine.blame import blame, numbers
-from cotality.core.utils._process.packing.packed_functions import PackedFunction
-from cotality.core.utils._process.packing.plain_arguments import pack_columns
 from cotality.core.utils._process.portions.chunk import ChunkReport, run_chunk
-from cotality.core.utils._process.portions.packed_chunk import Together
-from cotality.core.utils._process.portions.packer import PACKED_LIMIT, PortionPacker
+from cotality.core.utils._process.portions.packer import PortionPacker
 from cotality.core.utils._process.tasks.calls import Calls
 from cotality.core.utils._process.tasks.outcome import Portion
 from cotality.core.utils._process.tasks.task import Task
@@ -43,7 +39,9 @@ class Crew(ProcessBackend):
     number: int
 
     def __init__(self, lender: Lender, workers: int, *, runs: Runs = run_chunk) -> None:
-        packer = CallPacker(until_failure=True, measure=Measure.NOTHING, context=None)
+        packer = PortionPacker(
+            until_failure=True, measure=Measure.NOTHING, context=None
+        )
         super().__init__(
             Lent(lender, workers), packer, timeout=None, grace=None, max_tasks=None
         )
@@ -73,18 +71,3 @@ class Crew(ProcessBackend):
             task, index = portion.tasks[position], portion.start + position
             report.errors[position] = blame(error, task, index, self.number)
         return report
-
-
-class CallPacker(PortionPacker):
-    """Packs tasks, and `Calls` without making tasks of them, if they are plain."""
-
-    def pack_together(
-        self,
-        tasks: Sequence[Task[Any]],  # Any: tasks of every result type
-        functions: dict[int, PackedFunction],
-    ) -> Together | None:
-        if not isinstance(tasks, Calls):
-            return super().pack_together(tasks, functions)
-        called, positional, named = zip(*tasks.items, strict=True)
-        data = pack_columns(positional, named, PACKED_LIMIT)
-        return None if data is None else self.with_functions(data, called, functions)

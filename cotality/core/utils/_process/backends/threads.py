@@ -17,8 +17,9 @@ from cotality.core.utils._process.portions.local_chunk import LocalChunk, LocalC
 from cotality.core.utils._process.portions.stopwatch import own
 from cotality.core.utils._process.tasks.checks import first_limited, needs_processes
 from cotality.core.utils._process.tasks.errors import WorkerStartError
+from cotality.core.utils._process.tasks.from_data import TasksOfItems
 from cotality.core.utils._process.tasks.outcome import Portion
-from cotality.core.utils._process.tasks.task import Task, marks
+from cotality.core.utils._process.tasks.task import Task, marks, marks_were_used
 from cotality.core.utils._process.tasks.times import Measure
 
 from .thread_team import ThreadTeam
@@ -150,17 +151,19 @@ def refuse_limits(tasks: Sequence[Task[Any]]) -> None:  # Any: of every result t
 
 
 def for_a_thread(
-    tasks: list[Task[Any]],
-) -> list[Task[Any]]:  # Any: of every result type
+    tasks: Sequence[Task[Any]],
+) -> list[Task[Any]] | TasksOfItems[Any]:  # Any: of every result type
     """*tasks* as a thread can run them, with what marks among their arguments mean.
 
     In a list of their own.
     """
-    tasks = tasks.copy()
+    if isinstance(tasks, TasksOfItems) and not marks_were_used():
+        return tasks.copy()
+    own = [*tasks]
     if marks.share_was_used:
         from cotality.core.utils._process.packing.share import without_marks
 
-        tasks = [without_marks(task) for task in tasks]
+        own = [without_marks(task) for task in own]
     if marks.state_was_used:
-        tasks = [worker_state.with_states(task) for task in tasks]
-    return tasks
+        own = [worker_state.with_states(task) for task in own]
+    return own

@@ -218,4 +218,4 @@ def run_tasks(
     from .face import RUNS
     from .mapping import prepared
 
-    return prepared(tasks, on_error, options, face=RUNS).results()
+    return prepared(tasks, on_error, options, face=RUNS).call.results()

@@ -73,7 +73,7 @@ def pmap(
         checked_function(function)
         return results_with_head_start(function, checked_items(items), prepared)
     tasks = tasks_over(function, (items, *more), unpack)
-    return prepared(tasks, on_error, options).results()
+    return prepared(tasks, on_error, options).call.results()
 
 
 @public

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.tasks.checks import check_each
-from cotality.core.utils._process.tasks.from_data import TasksOver
+from cotality.core.utils._process.tasks.from_data import TasksOfItems, TasksOver
 from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .observers import NO_DIARY, Doing
+
+T = TypeVar("T")
 
 READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
 
@@ -90,7 +92,7 @@ class Source:
         self.is_empty = False  # the input is; tasks may still come again
         self.error: Exception | None = None  # what the input raised, to be raised last
         # A heap of what comes again: the first index, the attempt, the tasks.
-        self.returned: list[tuple[int, int, list[Task[Any]]]] = []  # Any: of every type
+        self.returned: list[tuple[int, int, Sequence[Task[Any]]]] = []  # Any: as above
 
     def take(self, size: int) -> Portion | None:
         """At most *size* tasks that follow one another; None if there are none now."""
@@ -115,7 +117,7 @@ class Source:
 
     def take_next(self, size: int) -> Portion | None:
         start = self.next_index
-        tasks = [] if self.is_empty else self.read(size)
+        tasks: Sequence[Task[Any]] = [] if self.is_empty else self.read(size)
         self.next_index += len(tasks)
         return Portion(start, tasks) if tasks else None
 
@@ -174,17 +176,22 @@ class Source:
             self.memory.was_taken()
         return known
 
-    def give_back(self, start: int, tasks: list[Task[Any]], attempt: int) -> None:
+    def give_back(self, start: int, tasks: Sequence[Task[Any]], attempt: int) -> None:
         """Let *tasks* be handed out (again) next."""
         if tasks:  # and no two entries begin at the same index
             heapq.heappush(self.returned, (start, attempt, tasks))
 
-    def read(self, size: int) -> list[Task[Any]]:
+    def read(self, size: int) -> Sequence[Task[Any]]:
         """Up to *size* tasks of the input; fewer at its end, or if it is slow."""
         raise NotImplementedError
 
-    def keep_good_ones(self, tasks: list[Task[Any]], first: int) -> None:
-        """Check *tasks* from *first* on, and drop those from the first wrong one on."""
+    def keep_good_ones(self, found: list[Any], first: int) -> None:
+        """Check tasks from *first* on, and drop those from the first wrong one on.
+
+        Args:
+            found: What they are made of. Any: whatever the input gives.
+        """
+        tasks = self.tasks_of(found)
         try:
             check_each(tasks[first:], self.next_index + first)
             return
@@ -195,8 +202,12 @@ class Source:
                 check_each(tasks[position : position + 1], self.next_index + position)
             except TypeError as error:
                 self.stop(error)
-                del tasks[position:]
+                del found[position:]
                 return
+
+    def tasks_of(self, found: list[Any]) -> Sequence[Task[Any]]:
+        """The tasks that what was *found* in the input stands for."""
+        return found
 
     def stop(self, error: Exception) -> None:
         """Read nothing more, and raise *error* when all earlier tasks are done."""
@@ -233,32 +244,54 @@ class IterableSource(Source):
         self.is_alike = isinstance(tasks, TasksOver)
         self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
 
-    def read(self, size: int) -> list[Task[Any]]:
-        tasks: list[Task[Any]] = []
+    def read(self, size: int) -> Sequence[Task[Any]]:
+        return self.read_from(self.iterator, size)
+
+    def read_from(self, iterator: Iterator[T], size: int) -> list[T]:
+        """The next *size* of what the input gives; fewer at its end, or if slow."""
+        found: list[T] = []
         end = perf_counter() + READING_LIMIT
         at_once = 1
-        while len(tasks) < size and not self.is_empty:
-            before = len(tasks)
+        while len(found) < size and not self.is_empty:
+            before = len(found)
             at_once = min(at_once, size - before)
             try:
-                # If the input raises, tasks that were read before stay in the list.
-                tasks.extend(islice(self.iterator, at_once))
+                # If the input raises, what was read before stays in the list.
+                found.extend(islice(iterator, at_once))
             except Exception as error:
                 if is_of_a_signal(error):
                     raise
                 self.stop(error)
             if not (self.is_alike and (before or self.next_index)):
-                self.keep_good_ones(tasks, before)
-            if len(tasks) < before + at_once:
+                self.keep_good_ones(found, before)
+            if len(found) < before + at_once:
                 self.is_empty = True
             if perf_counter() > end:
                 break
             at_once *= 2
-        return tasks
+        return found
+
+
+class ItemSource(IterableSource):
+    """Items, each of which is the one argument of a task."""
+
+    def __init__(self, tasks: TasksOver[Any]) -> None:  # Any: of every result type
+        super().__init__(())
+        self.items = iter(tasks.data)
+        self.function = tasks.function
+        self.is_alike, self.is_plain = True, tasks.is_plain
+
+    def read(self, size: int) -> Sequence[Task[Any]]:
+        return self.tasks_of(self.read_from(self.items, size))
+
+    def tasks_of(self, found: list[Any]) -> Sequence[Task[Any]]:
+        return TasksOfItems(self.function, found)
 
 
 def source_of(tasks: Iterable[Task[Any]]) -> Source:  # Any: tasks of every result type
     """What reads *tasks*, which are checked if they are a list or a tuple."""
     if isinstance(tasks, list | tuple):
         return SequenceSource(tasks)
+    if type(tasks) is TasksOver and not tasks.unpack:
+        return ItemSource(tasks)
     return IterableSource(tasks)

@@ -16,8 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import ATOMS, LARGE
-from cotality.core.utils._process.pickling.encode import PROTOCOL, decode
-from cotality.core.utils._process.tasks.task import Task
+from cotality.core.utils._process.pickling.encode import PROTOCOL, decode, encode_own
 
 DICT = frozenset([dict])
 TEXTS = frozenset([str, bytes])
@@ -39,28 +38,16 @@ class PlainPickler(pickle.Pickler):
         raise NotPlainError
 
 
-def pack_together(tasks: Sequence[Task[Any]], limit: int) -> bytes | None:
-    """The arguments of *tasks* in one pickle, or None if that is not possible.
-
-    It is not if one of them may be changed, or runs code to be packed or unpacked, or
-    is large, or if all of them take more than *limit* bytes.
-    """
-    try:
-        named = [task.arguments for task in tasks]
-        positional = [task.positional for task in tasks]
-        return pack_columns(positional, named, limit)
-    except Exception as raised:
-        if is_of_a_signal(raised):
-            raise
-        return None  # as below
-
-
 def pack_columns(
     positional: Positional,
     named: Sequence[Mapping[str, Any]],  # Any: arguments of any function
     limit: int,
 ) -> bytes | None:
-    """The same for arguments that were taken out of their tasks."""
+    """The arguments of some tasks in one pickle, or None if that is not possible.
+
+    It is not if one of them may be changed, or runs code to be packed or unpacked, or
+    is large, or if all of them take more than *limit* bytes.
+    """
     try:
         values: list[object] = []
         # For any of them but a dict this raises, also if it is empty.
@@ -83,6 +70,19 @@ def pack_columns(
         return None
 
 
+def pack_items(items: list[Any], limit: int) -> bytes | None:  # Any: whatever they are
+    """The same for *items*, each of which is the one argument of a task."""
+    try:
+        if not are_small_atoms(items, limit):
+            return None
+        data = encode_own(items)
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        return None  # as above
+    return data if len(data) <= limit else None
+
+
 def are_small_atoms(values: list[object], limit: int) -> bool:
     """Whether nobody can change any of *values*, and they take some *limit* bytes."""
     kinds = set(map(type, values))
@@ -94,7 +94,12 @@ def are_small_atoms(values: list[object], limit: int) -> bool:
     return max(lengths) < LARGE and sum(lengths) <= limit
 
 
-def unpack_together(data: bytes) -> tuple[Positional | None, Named]:
+def unpack_columns(data: bytes) -> tuple[Positional | None, Named]:
     """What was packed: arguments by position, if there are any, and by name."""
     content: tuple[Positional | None, Named] = decode(data)
     return content
+
+
+def unpack_items(data: bytes) -> list[Any]:  # Any: whatever they are
+    items: list[Any] = decode(data)
+    return items

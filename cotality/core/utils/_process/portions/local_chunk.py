@@ -22,6 +22,7 @@ from cotality.core.utils._process.machine.run_queue import is_notable, seconds_i
 from cotality.core.utils._process.machine.this_process import after_fork, end_fork
 from cotality.core.utils._process.packing import worker_state
 from cotality.core.utils._process.packing.worker_state import States
+from cotality.core.utils._process.tasks.from_data import TasksOfItems
 from cotality.core.utils._process.tasks.task import Task, marks
 from cotality.core.utils._process.tasks.times import Columns, Measure
 
@@ -109,7 +110,7 @@ class LocalChunk:
         is_in_fork: Whether a task has forked this process, and this is the child.
     """
 
-    tasks: list[Task[Any]]  # Any: tasks of every result type
+    tasks: list[Task[Any]] | TasksOfItems[Any]  # Any: tasks of every result type
     siblings: LocalChunks
     context: Context
     measure: Measure = Measure.NOTHING

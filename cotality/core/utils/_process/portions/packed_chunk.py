@@ -46,7 +46,10 @@ from cotality.core.utils._process.packing.arguments import (
     size_of,
 )
 from cotality.core.utils._process.packing.packed_functions import FUNCTIONS_KEPT
-from cotality.core.utils._process.packing.plain_arguments import unpack_together
+from cotality.core.utils._process.packing.plain_arguments import (
+    unpack_columns,
+    unpack_items,
+)
 from cotality.core.utils._process.packing.task_graph import SMALL
 from cotality.core.utils._process.packing.worker_state import is_of_worker_state
 from cotality.core.utils._process.pickling.context_values import PackedContext
@@ -83,17 +86,21 @@ class Together:
 
     Attributes:
         numbers: The function's number of each, or of all.
+        are_items: Whether each has one argument, and *data* holds these alone.
     """
 
     numbers: int | list[int]
     data: bytes
+    are_items: bool = False
 
     def calls(self, chunk: PackedChunk) -> Calls:
-        positional, named = unpack_together(self.data)
         if isinstance(self.numbers, int):
             functions: Iterable[Function] = repeat(chunk.direct(self.numbers))
         else:
             functions = map(chunk.direct, self.numbers)
+        if self.are_items:
+            return functions, zip(unpack_items(self.data)), repeat({})
+        positional, named = unpack_columns(self.data)
         return functions, positional or repeat(()), named
 
 

@@ -32,7 +32,10 @@ from cotality.core.utils._process.packing.packed_functions import (
     PackedFunctions,
 )
 from cotality.core.utils._process.packing.parcels import Parcels
-from cotality.core.utils._process.packing.plain_arguments import pack_together
+from cotality.core.utils._process.packing.plain_arguments import (
+    pack_columns,
+    pack_items,
+)
 from cotality.core.utils._process.packing.share import without_marks
 from cotality.core.utils._process.pickling.encode import decode
 from cotality.core.utils._process.pickling.exceptions import unpack_exception
@@ -42,6 +45,11 @@ from cotality.core.utils._process.pickling.refusals import (
 )
 from cotality.core.utils._process.pickling.script_needed import Needed, collected_in
 from cotality.core.utils._process.tasks.errors import exited
+from cotality.core.utils._process.tasks.from_data import (
+    Columns,
+    TasksOfItems,
+    TasksOnDemand,
+)
 from cotality.core.utils._process.tasks.outcome import Packing, Portion
 from cotality.core.utils._process.tasks.task import Task, name_of_function
 from cotality.core.utils._process.tasks.times import Measure
@@ -59,6 +67,17 @@ FEW_FUNCTIONS = 8
 # longer than handing out a portion, and what is out stays in memory.
 WRITTEN_LIMIT = 8 * 1024 * 1024
 PLAIN = 8  # bytes, about, of a result that is a number, a truth value or None
+
+
+def columns_of(tasks: Sequence[Task[Any]]) -> Columns:  # Any: of every result type
+    """What *tasks* call, and with what."""
+    if isinstance(tasks, TasksOnDemand):
+        return tasks.columns()
+    return (
+        [task.callback_function for task in tasks],
+        [task.positional for task in tasks],
+        [task.arguments for task in tasks],
+    )
 
 
 class PortionPacker:
@@ -169,11 +188,22 @@ class PortionPacker:
         functions: dict[int, PackedFunction],
     ) -> Together | None:
         """*tasks* in one go and their *functions*, or None if they are not suited."""
-        data = pack_together(tasks, PACKED_LIMIT)
-        if data is None:
-            return None
-        called = [task.callback_function for task in tasks]
-        return self.with_functions(data, called, functions)
+        if isinstance(tasks, TasksOfItems):
+            data = pack_items(tasks.items, PACKED_LIMIT)
+            if data is None:
+                return None
+            content = self.with_functions(data, [tasks.function], functions)
+            if content is not None:
+                content.are_items = True
+            return content
+        try:
+            called, positional, named = columns_of(tasks)
+        except Exception as raised:
+            if is_of_a_signal(raised):
+                raise
+            return None  # one by one, each is blamed for itself
+        data = pack_columns(positional, named, PACKED_LIMIT)
+        return None if data is None else self.with_functions(data, called, functions)
 
     def with_functions(
         self,

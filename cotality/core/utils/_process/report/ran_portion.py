@@ -31,7 +31,7 @@ class Ran:
     """
 
     start: int
-    tasks: list[Task[Any]]
+    tasks: Sequence[Task[Any]]
     attempt: int
     worker: str
     clues: Clues | None

@@ -1,13 +1,11 @@
-"""Tasks that are made when somebody asks for one: until then, calls of another library.
-
-Of a million tiny calls, hardly any is ever looked at by itself.
-"""
+"""Tasks that stand for calls of another library, and are made on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, overload
 
+from .from_data import Columns, TasksOnDemand
 from .task import Task
 
 # What to call, and its arguments by position and by name.
@@ -18,7 +16,7 @@ Call: TypeAlias = tuple[
 ]
 
 
-class Calls(Sequence[Task[Any]]):  # Any: tasks of every result type
+class Calls(TasksOnDemand[Any]):  # Any: tasks of every result type
     """The tasks that stand for *items*."""
 
     items: Sequence[Call]
@@ -40,6 +38,10 @@ class Calls(Sequence[Task[Any]]):  # Any: tasks of every result type
             return Calls(self.items[place])
         function, positional, named = self.items[place]
         return Task(function, named, positional=positional)
+
+    def columns(self) -> Columns:
+        called, positional, named = zip(*self.items, strict=True)
+        return called, positional, named
 
     def __iter__(self) -> Iterator[Task[Any]]:  # Any: as above
         for function, positional, named in self.items:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import count, islice, repeat
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 from cotality._kit.safe_text import shortened
 
-from .task import Task, plain_task
+from .task import NONE, Task, plain_task
 
 R = TypeVar("R", covariant=True)
+
+# What each of some tasks calls, and its arguments by position and by name. Any: of any
+# function.
+Columns: TypeAlias = tuple[
+    Sequence[Callable[..., Any]],
+    Sequence[tuple[Any, ...]],
+    Sequence[Mapping[str, Any]],
+]
 
 
 class CountedTasks(Generic[R]):
@@ -64,6 +72,62 @@ class TasksOver(CountedTasks[R]):
 
     def __iter__(self) -> Iterator[Task[R]]:
         return map(self.make, repeat(self.function), self.data, count())
+
+
+class TasksOnDemand(Sequence[Task[R]]):
+    """Tasks that are made when they are looked at, twice if that is done twice.
+
+    To be made is most of what a tiny task takes, and a worker needs their arguments
+    alone.
+    """
+
+    __slots__ = ()
+
+    def columns(self) -> Columns:
+        """What they call, and with what."""
+        raise NotImplementedError
+
+
+class TasksOfItems(TasksOnDemand[R]):
+    """Those that call one function with one item each."""
+
+    __slots__ = ("function", "items")
+
+    def __init__(
+        self,
+        function: Callable[..., R],
+        items: list[Any],  # Any: arguments of any function
+    ) -> None:
+        self.function = function
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Task[R]]:
+        return map(plain_task, repeat(self.function), zip(self.items))
+
+    @overload
+    def __getitem__(self, place: int) -> Task[R]: ...
+    @overload
+    def __getitem__(self, place: slice) -> TasksOfItems[R]: ...
+    def __getitem__(self, place: int | slice) -> Task[R] | TasksOfItems[R]:
+        if isinstance(place, slice):
+            return TasksOfItems(self.function, self.items[place])
+        return plain_task(self.function, (self.items[place],))
+
+    def __delitem__(self, places: slice) -> None:
+        del self.items[places]
+
+    def clear(self) -> None:
+        self.items.clear()
+
+    def copy(self) -> TasksOfItems[R]:
+        return TasksOfItems(self.function, self.items.copy())
+
+    def columns(self) -> Columns:
+        count = len(self.items)
+        return [self.function] * count, list(zip(self.items)), [NONE] * count
 
 
 class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
