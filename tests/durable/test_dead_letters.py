@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from cotality.core.utils._process.durable.dead_letters import store
+from cotality.core.utils._process.durable.files import append
 from cotality.core.utils.dead_letters import main
 from cotality.core.utils.process import (
     DeadLetters,
@@ -265,6 +266,28 @@ def test_one_replay_at_a_time(letters: DeadLetters, gate: Gate) -> None:
 
     assert "being replayed by somebody else" in str(outcome.value)
     assert letters.entries() == []
+
+
+def test_who_is_struck_while_closing_the_file_keeps_nobody_out(
+    letters: DeadLetters, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even itself: its traceback has the file, and lives while it is handled."""
+    unlock = append.unlock
+
+    def strike(fd: int) -> None:
+        monkeypatch.setattr(append, "unlock", unlock)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(append, "unlock", strike)
+    monkeypatch.setattr(store, "PATIENCE", 0.0)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(knocks(gate, 3), dead_letters=letters)
+
+    first, *_ = run(knocks(gate, 1), dead_letters=letters)
+    assert isinstance(first, Failure)
+    assert caught.tb is not None
+    kept = sorted(each.message for each in letters.entries())
+    assert "closed for 0" in kept
 
 
 def test_a_place_that_cannot_be_written_ends_the_call_after_all_else(

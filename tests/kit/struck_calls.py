@@ -472,6 +472,7 @@ class AsyncStream(Scenario):
 
     def end_others(self) -> None:
         """What a Ctrl-C has left in the loop comes to its end when that goes on."""
+        gc.collect()  # what struck the very end of a call has it in its traceback
         while True:
             try:
                 self.loop.run_until_complete(self.others())

@@ -436,6 +436,7 @@ class Store:
                     # What is new must be kept, whatever else is in the file.
                     skip_damaged=True,
                     trust_others=self.trust_others,
+                    is_brief=True,
                 )
             ) as file:
                 self.index.follow(file)

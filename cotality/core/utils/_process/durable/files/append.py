@@ -14,6 +14,8 @@ import gc
 import json
 import os
 import platform
+import sys
+import threading
 from pathlib import Path
 
 from cotality._kit.struck import is_of_a_signal
@@ -49,6 +51,8 @@ class RecordFile:
         skip_damaged: Use it although its header is damaged.
         trust_others: Use it although others may write to it.
         new: It must not be there.
+        is_brief: Nothing but a local variable of a function holds this object, which
+            closes it before it returns.
 
     Raises:
         JournalInUseError: Somebody still has it.
@@ -70,8 +74,10 @@ class RecordFile:
         skip_damaged: bool = False,
         trust_others: bool = False,
         new: bool = False,
+        is_brief: bool = False,
     ) -> None:
         self.path = path
+        self.thread = threading.get_ident() if is_brief else 0
         self.kind = kind
         self.skip_damaged = skip_damaged
         self.trust_others = trust_others
@@ -138,13 +144,33 @@ class RecordFile:
         if try_lock(self.fd):
             return True
         # A call that an exception has struck at the worst moment leaves its file open,
-        # and to be closed with the last of what it had made.
-        if any(each is not self and self.is_of(each) for each in list(holders)):
+        # and to be closed with the last of what it had made. That may last: whoever
+        # handles the exception has all of it in the traceback.
+        others = [each for each in list(holders) if self.is_of(each)]
+        for each in others:
+            if isinstance(each, RecordFile) and each.is_left():
+                each.close()
+        if others and not try_lock(self.fd):
+            others.clear()
             gc.collect()
         return lock_within(self.fd, patience)
 
     def is_of(self, other: object) -> bool:
-        return isinstance(other, RecordFile) and other.path == self.path
+        is_another = other is not self and isinstance(other, RecordFile)
+        return is_another and other.path == self.path
+
+    def is_left(self) -> bool:
+        """Whether it was made for a function that this thread has left since.
+
+        Asked by one that wants the lock.
+        """
+        if self.thread != threading.get_ident():
+            return False
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who is at work
+        while frame := frame.f_back:
+            if any(each is self for each in frame.f_locals.values()):
+                return False
+        return True
 
     def is_current(self) -> bool:
         """Whether the open file is the one that has the name now."""
