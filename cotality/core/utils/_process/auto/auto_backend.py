@@ -433,7 +433,7 @@ class AutoBackend:
             if self.place == "one thread" and not self.sent:
                 # The task may be the first and run for long: then what was seen when
                 # it began is all that is known of other programs.
-                self.disturbance.sample_beside(chunk.native_id)
+                self.disturbance.sample(beside=chunk.native_id)
         self.reconsider(monotonic())
         self.limit_threads()  # the calling thread may be back, with nothing to collect
         now = monotonic()

@@ -59,11 +59,16 @@ class Disturbance:
     def is_busy(self) -> bool:
         return self.programs >= BUSY_PROGRAMS
 
-    def sample(self, ours: int = 1) -> None:
-        """See how many want a CPU besides *ours*, if that was not just seen."""
+    def sample(self, beside: int | None = None) -> None:
+        """See how many others want a CPU besides this thread, if not just seen.
+
+        Args:
+            beside: Another thread of ours, which runs a task.
+        """
         now = monotonic()
         if now < self.sample_next or self.samples >= MOST_SAMPLES:
             return
+        ours = 1 if beside is None else 1 + self.wants_cpu(beside)
         running = self.runnable()
         if running is None:
             self.sample_next = float("inf")
@@ -75,11 +80,6 @@ class Disturbance:
             self.seen_first = others
         self.samples += 1
         self.sample_next = now + SAMPLE_INTERVAL
-
-    def sample_beside(self, thread: int) -> None:
-        """The same, by another thread than *thread*, which runs a task."""
-        if monotonic() >= self.sample_next and self.samples < MOST_SAMPLES:
-            self.sample(1 + self.wants_cpu(thread))
 
     def others_now(self) -> float:
         """The CPU time of the whole process, in seconds."""
