@@ -85,10 +85,9 @@ class Profile:
 
 
 def workload_type(figures: Figures) -> WorkloadType:
-    computing = figures.cpu / figures.wall if figures.wall else 1.0
-    if computing >= COMPUTES:
+    if figures.computing >= COMPUTES:
         return "cpu_bound"
-    return "io_bound" if computing <= WAITS else "mixed"
+    return "io_bound" if figures.computing <= WAITS else "mixed"
 
 
 def argument_of(outcome: Outcome[Any]) -> object:  # Any: a task of any result type

@@ -30,7 +30,7 @@ from cotality.core.utils._process.tasks.from_data import total_of
 from cotality.core.utils._process.tasks.outcome import Outcome
 from cotality.core.utils._process.tasks.task import Task
 
-from .first_tasks import ran_alone, sample_of
+from .first_tasks import sample_of
 from .trials import Trials
 
 # How much work (s) each CPU gets in a trial, and the most tasks that are run in one.
@@ -136,12 +136,11 @@ def advise(
     total = sample.total
     figures = replace(sample.figures, left=MANY if total is None else total)
     some = [each.task for each in sample.outcomes]
-    count = tasks_in_trial(figures, ran_alone(sample.outcomes))
+    count = tasks_in_trial(figures, sample.ran_alone)
     some += islice(reader, max(0, count - len(some)))
     trials = Trials(some[:count], options, obstacle=sample.obstacle)
-    if figures.wall:
-        trials.alone.computing = figures.cpu / figures.wall
-    trials.alone.saw(ran_alone(sample.outcomes))
+    trials.alone.computing = figures.computing
+    trials.alone.saw(sample.ran_alone)
     if trials.tasks:
         trials.run(figures)
     return advice_from(figures, trials, total)
@@ -163,21 +162,21 @@ def advice_from(figures: Figures, trials: Trials, total: int | None) -> Advice:
     figures = replace(figures, processes=0 if trials.obstacle else figures.processes)
     usual = figures.wall
     if trials.alone.seconds:
-        computing = figures.cpu / figures.wall if figures.wall else 1.0
         wall, usual = trials.alone.mean, trials.alone.usual
-        figures = replace(figures, wall=wall, cpu=max(1e-9, wall * computing))
+        cpu = max(1e-9, wall * figures.computing)
+        figures = replace(figures, wall=wall, cpu=cpu)
     # As if the others took as long as most do, and as long as they all do on average.
     cautious = {each: seconds_in(each, figures, trials, usual) for each in PLACES}
     place = best_place(cautious.__getitem__, "one thread", cautious["one thread"])
     workers = trials.workers.get(place, 1)
     speedups = [1.0]
     if place != "one thread":
-        alone = seconds_in("one thread", figures, trials, figures.wall)
+        here = seconds_in("one thread", figures, trials, figures.wall)
         there = seconds_in(place, figures, trials, figures.wall)
         promised = figures.seconds("one thread") / (figures.seconds(place) or inf)
         speedups = [
             cautious["one thread"] / cautious[place],
-            alone / there,
+            here / there,
             min(workers, promised),
         ]
     return Advice(
@@ -201,21 +200,22 @@ def seconds_in(place: Place, figures: Figures, trials: Trials, each: float) -> f
     among short ones hides that these wait for the interpreter's lock: then what is
     known of that counts as well.
     """
-    alone = trials.alone.in_a_row(figures.left, each)
+    in_a_row = trials.alone.in_a_row(figures.left, each)
     if place == "one thread":
-        return alone
+        return in_a_row
     if not trials.tasks or place not in trials.seconds:
         return inf
     workers = trials.workers[place]
-    known = trials.alone.of_first(len(trials.tasks), figures.wall)
-    least = max(*known, sum(known) / workers)
+    each_alone = trials.each_alone(figures.wall)
+    longest = max(each_alone)
+    least = max(longest, sum(each_alone) / workers)
     slower = max(1.0, trials.seconds[place] / least) if least else 1.0
     if place == "processes":
-        return figures.start + slower * max(*known, alone / workers)
+        return figures.start + slower * max(longest, in_a_row / workers)
     held = 0.0
     if figures.wall and figures.is_lock_seen and not trials.alone.are_alike:
-        held = alone * figures.lock * figures.cpu / figures.wall
-    return max(held, slower * max(*known, alone / workers))
+        held = in_a_row * figures.lock * figures.computing
+    return max(held, slower * max(longest, in_a_row / workers))
 
 
 def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
@@ -225,24 +225,23 @@ def reasons(figures: Figures, trials: Trials) -> Iterable[str]:
     if not figures.wall:
         yield "None of the tasks was run."
         return
-    computing = figures.cpu / figures.wall
     alone = trials.alone
     if alone.are_alike:
         yield (
             f"A task takes {units.seconds(figures.wall)} alone, and computes for "
-            f"{computing:.0%} of that."
+            f"{figures.computing:.0%} of that."
         )
     else:
         least, most = map(units.seconds, alone.range)
         yield (
             f"Tasks take {least} to {most} alone, {units.seconds(alone.mean)} on "
             f"average and half of them at most {units.seconds(alone.usual)}, and "
-            f"compute for {computing:.0%} of that."
+            f"compute for {figures.computing:.0%} of that."
         )
     count = len(trials.tasks)
-    known = sum(alone.of_first(count, figures.wall))
+    in_a_row = sum(trials.each_alone(figures.wall))
     for place, seconds in trials.seconds.items():
-        ratio = min(trials.workers[place], known / seconds)
+        ratio = min(trials.workers[place], in_a_row / seconds)
         one = {"threads": "thread", "processes": "process"}[place]
         yield (
             f"{units.number(count, 'task')} on "
@@ -315,8 +314,8 @@ def changes(place: Place, figures: Figures, trials: Trials) -> Iterable[str]:
         yield "Tasks that make in the worker what cannot be sent to it."
     if "processes" not in trials.seconds:
         return
-    known = trials.alone.of_first(len(trials.tasks), figures.wall)
-    saved = (sum(known) - trials.seconds["processes"]) / len(trials.tasks)
+    in_a_row = sum(trials.each_alone(figures.wall))
+    saved = (in_a_row - trials.seconds["processes"]) / len(trials.tasks)
     if saved <= 0:
         if place == "one thread":
             yield why_not_processes(figures, trials)

@@ -35,6 +35,8 @@ class Sample:
 
     Attributes:
         outcomes: What became of those, in order.
+        ran_alone: Of those that ran where the first did, before there was another
+            place.
         figures: What they are like; *left* is how many others there are, 0 if nobody
             knows.
         obstacle: Why they cannot go to a process; empty if nothing is known.
@@ -42,6 +44,7 @@ class Sample:
     """
 
     outcomes: list[Outcome[Any]]  # Any: tasks of any result type
+    ran_alone: list[Outcome[Any]]  # Any: as above
     figures: Figures
     obstacle: str
     total: int | None
@@ -121,8 +124,11 @@ def sample_of(
         figures, obstacle = backend.figures(), backend.evidence.obstacle
     else:  # nothing else than processes could keep what the options ask for
         figures = on_processes_alone(backend.workers)
-    figures = with_means(replace(figures, left=left, running=0.0), outcomes, alone)
-    return Sample(outcomes, figures, obstacle, len(outcomes) if head.is_all else total)
+    ran = ran_alone(outcomes)
+    figures = with_means(replace(figures, left=left, running=0.0), ran, alone)
+    if head.is_all:
+        total = len(outcomes)
+    return Sample(outcomes, ran, figures, obstacle, total)
 
 
 def on_processes_alone(workers: int) -> Figures:
@@ -143,7 +149,7 @@ def on_processes_alone(workers: int) -> Figures:
 def ran_alone(
     outcomes: list[Outcome[Any]],  # Any: as above
 ) -> list[Outcome[Any]]:
-    """Those that ran where the first did, before there was another place."""
+    """See `Sample`."""
     ran = [each for each in outcomes if each.started_at is not None]
     first = next((each.worker for each in ran), "")
     return [each for each in ran if each.worker == first]
@@ -151,19 +157,18 @@ def ran_alone(
 
 def with_means(
     figures: Figures,
-    outcomes: list[Outcome[Any]],  # Any: as above
+    ran: list[Outcome[Any]],  # Any: as above
     known: Alone,
 ) -> Figures:
-    """*figures* of an average task, without what it takes to measure one.
+    """*figures* of an average task that *ran* alone, without what it takes to measure.
 
     Where it is decided on the way what came last counts most; here all count alike. But
     those that did not run alone only tell how much they computed.
     """
-    alone = ran_alone(outcomes)
-    if not alone:
+    if not ran:
         return figures
-    wall = sum(each.seconds for each in alone) / len(alone)
-    cpu = sum(each.cpu_seconds for each in alone) / len(alone)
+    wall = sum(each.seconds for each in ran) / len(ran)
+    cpu = sum(each.cpu_seconds for each in ran) / len(ran)
     if known.tasks:
         # What it waited for a CPU, or for others of this program, is no part of it.
         wall = min(wall, cpu + known.wait / known.tasks)

@@ -52,6 +52,10 @@ class Trials:
     alone: AloneTimes = field(default_factory=AloneTimes)
     worker_memory: int = 0
 
+    def each_alone(self, otherwise: float) -> list[float]:
+        """How long each of the tasks takes alone; *otherwise* if that is not known."""
+        return self.alone.of_first(len(self.tasks), otherwise)
+
     def run(self, figures: Figures) -> None:
         """Run the tasks on threads, and on processes if they can travel."""
         if not name_of_need(self.options.get):

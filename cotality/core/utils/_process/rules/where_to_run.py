@@ -89,6 +89,11 @@ class Figures:
         return min(self.cpus, wanting * min(1.0, machine / (wanting + self.others)))
 
     @property
+    def computing(self) -> float:
+        """The part of its time for which a task computes; 1 if none has taken any."""
+        return self.cpu / self.wall if self.wall else 1.0
+
+    @property
     def alone(self) -> float:
         """How long a task takes alone here and now, while others want CPUs as well."""
         return self.wall + self.cpu * (1 / self.cpus_for(1) - 1)
