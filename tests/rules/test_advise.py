@@ -16,7 +16,9 @@ from cotality.core.utils._process.advice.advise import Advice, advice_from
 from cotality.core.utils._process.advice.trials import Trials
 from cotality.core.utils._process.auto import evidence
 from cotality.core.utils._process.rules.where_to_run import Figures
+from cotality.core.utils._process.tasks.outcome import Settled
 from cotality.core.utils.process import (
+    Outcome,
     Rate,
     Task,
     advise,
@@ -242,6 +244,37 @@ def test_no_task_is_executed_more_than_five_times() -> None:
 
     assert not found.use_processes
     assert max(counts.values()) <= 5
+
+
+@pytest.mark.parametrize("place", ["threads", "processes"])
+def test_a_trial_takes_no_longer_for_what_only_we_ask(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outcomes, which calls for values do not have, are made when it is over."""
+    events: list[str] = []
+    take_outcomes, clock = Settled.take_outcomes, time.perf_counter
+
+    def taken(settled: Settled) -> Iterator[Outcome[Any]]:
+        events.append("outcomes")
+        return take_outcomes(settled)
+
+    def looked_at() -> float:
+        events.append("clock")
+        return clock()
+
+    monkeypatch.setattr(Settled, "take_outcomes", taken)
+    monkeypatch.setattr(f"{Trials.__module__}.perf_counter", looked_at)
+    trial = Trials(TEN, {})
+
+    if place == "threads":
+        trial.on_threads(2)
+    else:
+        trial.on_processes(2, TEN[:2])
+
+    assert [*trial.seconds] == [place]
+    assert sorted(trial.alone.seconds) == [*range(10)]
+    assert events[:3] == ["clock", "clock", "outcomes"]
+    assert {*events[2:]} == {"outcomes"}
 
 
 def test_an_iterator_is_read_no_further_than_needed() -> None:

@@ -17,9 +17,14 @@ Take: TypeAlias = Callable[[Settled], Iterator[T]]
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
+    return joined(in_order(run))
+
+
+def in_order(run: Run) -> list[Settled]:
+    """All that settles in *run*, in the order of its tasks."""
     portions = sorted(settled_in(run), key=lambda portion: portion.start)
     run.conclude()
-    return joined(portions)
+    return portions
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
