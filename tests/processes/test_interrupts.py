@@ -8,10 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import psutil
 import pytest
 
+from cotality.core.utils.process import pmap
 from tests.kit.helpers import Gate, Marks
 from tests.kit.programs import Program
 
@@ -438,3 +441,25 @@ def test_a_forked_child_keeps_no_worker_alive(marks: Marks) -> None:
             assert program.left_over() == []
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_ctrl_c_at_an_instruction_of_no_line() -> None:
+    """The compiler makes such ones, of which no traceback can tell the line."""
+
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    generator: Any = items  # Any: a function whose code is replaced
+    generator.__code__ = items.__code__.replace(co_linetable=b"")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        list(pmap(abs, items()))
+
+    assert caught.tb.tb_lineno is not None
+    assert caught.traceback[-1].name == "items"
+    entry: TracebackType | None = caught.tb
+    lines = []
+    while entry is not None:
+        lines.append(entry.tb_lineno)
+        entry = entry.tb_next
+    assert lines[-1] is None

@@ -15,6 +15,7 @@ OURS = "cotality."
 # What the engine waits with. A frame of these is not of interest below one of ours.
 WAITS_WITH = {"threading", "queue", "selectors", "contextlib", "_queue", "socket"}
 WAITS_IN = ("concurrent.futures", "multiprocessing", "asyncio")
+UNKNOWN_LINE = -1  # what a traceback is made with that is to say None again
 
 
 def hide_engine(struck: BaseException) -> None:
@@ -36,7 +37,10 @@ def hide_engine(struck: BaseException) -> None:
         entry = entry.tb_next
     chain: TracebackType | None = None
     for each in reversed(kept):
-        chain = TracebackType(chain, each.tb_frame, each.tb_lasti, each.tb_lineno)
+        line = each.tb_lineno
+        if line is None:  # of an instruction that belongs to no line, as a prologue is
+            line = UNKNOWN_LINE
+        chain = TracebackType(chain, each.tb_frame, each.tb_lasti, line)
     set_field(struck, "__traceback__", chain)
 
 
