@@ -77,3 +77,23 @@ def test_who_only_names_it_loads_nothing(tmp_path: Path) -> None:
     )
 
     assert printed == "False\nTrue\n"
+
+
+@pytest.mark.parametrize("end", ["shutdown_workers()", "print_in_a_fork()"])
+def test_who_loses_no_worker_loads_nothing(tmp_path: Path, end: str) -> None:
+    """Neither the end of workers needs that class, nor a fork that has none of them."""
+    printed = run_script(
+        "import os, sys, warnings\n"
+        "warnings.simplefilter('ignore', DeprecationWarning)  # of forking, from 3.12\n"
+        "from cotality.core.utils.process import *\n"
+        "def print_in_a_fork():\n"
+        "    if pid := os.fork():\n"
+        "        assert os.waitpid(pid, 0)[1] == 0\n"
+        "        os._exit(0)\n"
+        "execute_tasks_in_parallel([Task.of(abs, -1)], 1, True)\n"
+        f"{end}\n"
+        "print('concurrent.futures.process' in sys.modules)\n",
+        tmp_path,
+    )
+
+    assert printed == "False\n"

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from cotality.core.utils._process.machine.environment import LOGGER, log_is_want
 from cotality.core.utils._process.tasks.task import marks
 from cotality.core.utils.process import Task, execute_tasks_in_parallel
 from cotality.tuning import execute
-from tests.kit.helpers import Failure, Gate
+from tests.kit.helpers import Failure, Gate, run_script
 from tests.kit.limits import LONG_S
 
 ITEMS = range(100)
@@ -158,3 +159,26 @@ def test_who_looks_at_the_logs_takes_none_of_their_locks(
     assert answers == [wanted and not disable]
     monkeypatch.setattr(ours, "disabled", True)
     assert not log_is_wanted()
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_an_import_that_was_struck_stops_no_other_thread(
+    tmp_path: Path, when: str
+) -> None:
+    """It may have left the lock of all imports with the thread that goes on to call."""
+    # As an import does that is struck between its first two instructions.
+    leave = "import _imp; _imp.acquire_lock()\n"
+    source = (
+        "import faulthandler\n"
+        f"faulthandler.dump_traceback_later({LONG_S}, exit=True)\n"
+        "from cotality.core.utils.process import *\n"
+        f"{leave}"
+        "executor = IsolatedProcessPoolExecutor(1)\n"
+        "print(executor.submit(abs, -1).result())\n"
+        f"{leave if when == 'between' else ''}"
+        "print(executor.submit(abs, -2).result())\n"
+        "executor.shutdown()\n"
+        "print(execute_tasks_in_parallel([Task.of(abs, -3)], 1, True))\n"
+    )
+
+    assert run_script(source, tmp_path) == "1\n2\n[3]\n"

@@ -22,6 +22,7 @@ from cotality.core.utils._process.channel.ledger import SLOT
 from cotality.core.utils._process.channel.ledger_slots import check_file_size
 from cotality.core.utils._process.machine.second_thread import (
     NoRoomError,
+    let_go_of_imports,
     start,
     wait_for,
 )
@@ -36,7 +37,7 @@ from cotality.core.utils._process.tasks.errors import (
 from . import at_exit
 from .handle import WorkerPlan
 from .loan import given_at_once
-from .pool_state import SHUT_DOWN, WATCHER, PoolState, Watching
+from .pool_state import OF_THE_PARENT, SHUT_DOWN, WATCHER, PoolState, Watching
 from .requests import Assemble, EndCall, Halt, Item, Kill, Request, Resize
 from .watching.cancellation import kill
 from .watching.watcher import Watcher
@@ -261,7 +262,8 @@ class Pool(PoolState):
         nesting.check_level()
         broken = self.broken
         if broken is not None:
-            raise WorkerStartError(str(broken)) from broken.__cause__
+            cause = None if isinstance(broken, str) else broken.__cause__
+            raise WorkerStartError(str(broken)) from cause
         if self.is_closing:
             raise RuntimeError(SHUT_DOWN)
         if at_exit.program_ends:
@@ -296,6 +298,7 @@ class Pool(PoolState):
         An exception may strike in the middle, and two callers may come at once, so
         there may be more than one start. Only one thread stays, see `watch_over`.
         """
+        let_go_of_imports()  # also for one that is there: it imports what it needs
         if self.claim:
             return
         thread = self.thread
@@ -319,9 +322,7 @@ class Pool(PoolState):
 
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""
-        self.broken: WorkerStartError | None = WorkerStartError(
-            "this executor belongs to the parent of this forked process; make another"
-        )
+        self.broken = OF_THE_PARENT
         self.is_closing = True
         self.inbox.clear()
         watcher = self.claim.get(WATCHER)

@@ -52,6 +52,9 @@ IDLE_LIMIT = 60.0  # s that a parked pool keeps its workers
 SPARE_SLOTS = 64  # a pool may be made larger later, at no cost until it is
 SHUT_DOWN = "cannot submit: this executor has been shut down"
 SHUT_DOWN_MEANWHILE = "it has been shut down meanwhile"
+OF_THE_PARENT = (
+    "this executor belongs to the parent of this forked process; make another"
+)
 
 
 WATCHER = "watcher"  # the only key of `PoolState.claim`
@@ -147,7 +150,7 @@ class PoolState:
         # The flags below are never reset. So looking too early is never wrong, and
         # setting one twice does no harm.
         self.is_mixed = False  # not all of its workers are alike
-        self.broken: WorkerStartError | None = None
+        self.broken: WorkerStartError | str | None = None  # or what that would say
         self.is_closing = False  # accepts nothing more
         self.drops_waiting = False  # items that no worker has are cancelled
         self.is_killed = False  # every worker is ended

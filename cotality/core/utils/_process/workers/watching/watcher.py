@@ -270,7 +270,8 @@ class Watcher:
         pool.is_closing = True
         pool.is_over = True
         pool.turn_away()
-        self.starter.fail_assembly(WorkerStartError(SHUT_DOWN_MEANWHILE))
+        if pool.assembly:  # to make such an error for nobody would import much
+            self.starter.fail_assembly(WorkerStartError(SHUT_DOWN_MEANWHILE))
         self.close()
 
     def close(self) -> None:
