@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from contextvars import Context, copy_context
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.packing import worker_state
@@ -158,8 +158,8 @@ def for_a_thread(
     In a list of their own.
     """
     if isinstance(tasks, TasksOfItems) and not marks_were_used():
-        return tasks.copy()
-    own = [*tasks]
+        return cast("TasksOfItems[object]", tasks).copy()
+    own: list[Task[Any]] = [*tasks]
     if marks.share_was_used:
         from cotality.core.utils._process.packing.share import without_marks
 

@@ -60,6 +60,7 @@ class RecordFile:
             *kind*.
     """
 
+    thread: int
     owner: int
     is_synced: bool
     end: int
@@ -146,30 +147,30 @@ class RecordFile:
         # A call that an exception has struck at the worst moment leaves its file open,
         # and to be closed with the last of what it had made. That may last: whoever
         # handles the exception has all of it in the traceback.
-        others = [each for each in list(holders) if self.is_of(each)]
-        for each in others:
-            if isinstance(each, RecordFile) and each.is_left():
-                each.close()
-        if others and not try_lock(self.fd):
-            others.clear()
+        if self.others_were_here() and not try_lock(self.fd):
             gc.collect()
         return lock_within(self.fd, patience)
 
-    def is_of(self, other: object) -> bool:
-        is_another = other is not self and isinstance(other, RecordFile)
-        return is_another and other.path == self.path
+    def others_were_here(self) -> bool:
+        """Whether this process has the file open elsewhere; closes what was left so."""
+        found = False
+        for each in list(holders):
+            if each is not self and isinstance(each, RecordFile):
+                found |= each.path == self.path
+                if each.path == self.path and each.is_left():
+                    each.close()
+        return found
 
     def is_left(self) -> bool:
-        """Whether it was made for a function that this thread has left since.
-
-        Asked by one that wants the lock.
-        """
+        """Whether it was made for a function that this thread has left since."""
         if self.thread != threading.get_ident():
             return False
-        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who is at work
-        while frame := frame.f_back:
+        asks = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # nothing else tells who is at work
+        frame = asks.f_back
+        while frame is not None:
             if any(each is self for each in frame.f_locals.values()):
                 return False
+            frame = frame.f_back
         return True
 
     def is_current(self) -> bool:
