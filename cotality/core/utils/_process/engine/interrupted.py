@@ -8,6 +8,7 @@ own thread, where that was.
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Any
 
 from cotality.core.utils._process.tasks.tracebacks import field_of, set_field
 
@@ -37,11 +38,15 @@ def hide_engine(struck: BaseException) -> None:
         entry = entry.tb_next
     chain: TracebackType | None = None
     for each in reversed(kept):
-        line = each.tb_lineno
-        if line is None:  # of an instruction that belongs to no line, as a prologue is
-            line = UNKNOWN_LINE
-        chain = TracebackType(chain, each.tb_frame, each.tb_lasti, line)
+        chain = TracebackType(chain, each.tb_frame, each.tb_lasti, line_of(each))
     set_field(struck, "__traceback__", chain)
+
+
+def line_of(entry: Any) -> int:  # Any: typeshed does not know that it may be None
+    """With which a traceback is made that says the same as *entry*."""
+    line: int | None = entry.tb_lineno
+    # None: an instruction that belongs to no line, as the first ones of a function.
+    return UNKNOWN_LINE if line is None else line
 
 
 def is_of_engine(module: str) -> bool:
