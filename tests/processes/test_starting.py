@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from cotality.core.utils._process.starting import interpreter
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -93,3 +95,19 @@ def test_what_no_process_can_be_given() -> None:
         pytest.raises(TaskNotPicklableError, match=r"initargs\[0\]\['file'\]"),
     ):
         IsolatedProcessPoolExecutor(1, None, use, ({"file": file},))
+
+
+def test_another_thread_imports_multiprocessing_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its function is there before what that answers with; so this one's answer holds."""
+    expected = interpreter.executable()
+    half = ModuleType("multiprocessing.spawn")
+
+    def get_executable() -> object:
+        raise NameError("_python_exe")
+
+    monkeypatch.setattr(half, "get_executable", get_executable, raising=False)
+    monkeypatch.setitem(sys.modules, "multiprocessing.spawn", half)
+
+    assert interpreter.executable() == expected

@@ -50,7 +50,9 @@ def executable() -> bytes | str:
 def of_multiprocessing() -> bytes | str | None:
     """What `multiprocessing` would start; as long as nobody has imported it, this."""
     spawn: Any = sys.modules.get("multiprocessing.spawn")  # Any: as it is, if it is
-    if spawn is None or not hasattr(spawn, "get_executable"):
+    # Another thread may be in the middle of its import: what its function answers with
+    # is set last.
+    if spawn is None or not hasattr(spawn, "_python_exe"):
         return os.fsencode(sys.executable) if sys.executable else None
     program: bytes | str | None = spawn.get_executable()
     return program
