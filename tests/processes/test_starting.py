@@ -100,7 +100,7 @@ def test_what_no_process_can_be_given() -> None:
 def test_another_thread_imports_multiprocessing_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its function is there before what that answers with; so this one's answer holds."""
+    """Its function is there before what that answers with: it is not asked then."""
     expected = interpreter.executable()
     half = ModuleType("multiprocessing.spawn")
 
