@@ -322,7 +322,7 @@ class Pool(PoolState):
 
     def forget(self) -> None:
         """In a forked child: the workers belong to the parent, let go of them."""
-        self.broken = OF_THE_PARENT
+        self.broken: WorkerStartError | str | None = OF_THE_PARENT
         self.is_closing = True
         self.inbox.clear()
         watcher = self.claim.get(WATCHER)
