@@ -280,3 +280,21 @@ def test_a_start_ahead_that_fails_is_told_to_who_needs_it(
 
     expected = "[]\n" if tasks == "[]" else "True\n"
     assert run_with_folder(source, tmp_path, tmp_path) == (0, expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is none")
+def test_a_module_that_it_cannot_import_does_not_end_it(tmp_path: Path) -> None:
+    """It imports some that most workers need, and leaves the others to themselves."""
+    broken = tmp_path / "cloudpickle.py"
+    broken.write_text("raise NameError('of a file of the user')\n", "utf-8")
+    source = (
+        "from cotality.core.utils._process.starting.fork_server import current\n"
+        "print(call())\n"
+        "first = current.server.pid\n"
+        "import time\n"
+        "time.sleep(0.5)  # ten times as long as it has to be idle for that\n"
+        "print(call(), current.server.pid == first, current.server.is_running())\n"
+    )
+
+    printed = "True\nTrue True True\n"
+    assert run_with_folder(source, tmp_path, tmp_path) == (0, printed)

@@ -82,8 +82,8 @@ def main(link: int, exit_functions: int) -> NoReturn:
 def import_if_there(name: str) -> None:
     try:
         import_module(name)
-    except ImportError:
-        pass
+    except Exception:
+        pass  # a worker that needs it fails, and no other; the server goes on
 
 
 def print_trace() -> None:
