@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from cotality.core.utils._process.starting.own_start import MARK
 from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import GONE_S, LONG_S, POLL_S
 from tests.kit.programs import is_alive
@@ -125,12 +126,10 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
 def is_fork_server(process: psutil.Process) -> bool:
     """Whether it is one; its workers have the same command line, and no children."""
     try:
-        if "multiprocessing.forkserver" not in "".join(process.cmdline()):
+        if MARK not in "".join(process.cmdline()):
             return False
         parent = process.parent()
-        return parent is None or "multiprocessing.forkserver" not in "".join(
-            parent.cmdline()
-        )
+        return parent is None or MARK not in "".join(parent.cmdline())
     except psutil.NoSuchProcess:
         return False
 

@@ -32,6 +32,7 @@ from types import CodeType
 
 import psutil
 
+from cotality.core.utils._process.starting.own_start import MARK
 from tests.kit.strike_places import TIMES, TURNS, Aim, Places
 from tests.kit.strike_record import Record, struck_in
 from tests.kit.striking import KINDS, OURS, PlaceStrike, Strike, handlers, is_behind
@@ -80,7 +81,7 @@ def is_of_the_house(child: psutil.Process) -> bool:
         parent = child.parent()
     except psutil.Error:
         return True  # it has just ended
-    is_helper = "resource_tracker" in command or "forkserver" in command
+    is_helper = "resource_tracker" in command or MARK in command
     return is_helper and parent is not None and parent.pid == os.getpid()
 
 

@@ -196,7 +196,7 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
     code = (
         f"{'from multiprocessing.forkserver import main; ' * bool(is_frozen)}"
         f"{hidden_first()}{MARK}; import atexit, sys; exits = {EXIT_FUNCTIONS}; "
-        "from multiprocessing import resource_tracker; "
+        "from multiprocessing import spawn; "
         f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
         "from cotality.core.utils._process.starting.fork_server.serving import main; "
         f"main({link}, exits)"
