@@ -11,7 +11,7 @@ from cotality._kit.safe_text import class_and_text
 from cotality.core.utils._process.call.call import Call
 from cotality.core.utils._process.call.options.checked import name_of_need
 from cotality.core.utils._process.call.options.declared import Options
-from cotality.core.utils._process.engine.delivery import in_list, in_order
+from cotality.core.utils._process.engine.delivery import in_list, in_order, settled_in
 from cotality.core.utils._process.engine.delivery import outcomes as outcomes_of
 from cotality.core.utils._process.engine.observers import Observer
 from cotality.core.utils._process.rules.where_to_run import Figures, Place
@@ -126,7 +126,9 @@ class Trials:
 def timed(call: Call) -> tuple[float, list[Outcome[Any]]]:  # Any: as above
     """How long *call* takes, in seconds, and what becomes of its tasks."""
     began = perf_counter()
-    portions = in_order(call.blocking())
+    run = call.blocking()
+    portions = in_order(settled_in(run))
+    run.conclude()
     seconds = perf_counter() - began
     # To make an outcome takes 2 us (measured), and calls for values make none. To
     # measure each task takes as long: it stays in, since the least of several times is

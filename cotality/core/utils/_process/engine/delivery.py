@@ -17,14 +17,13 @@ Take: TypeAlias = Callable[[Settled], Iterator[T]]
 
 
 def in_list(run: Run) -> list[Any]:  # Any: what the tasks return
-    return joined(in_order(run))
-
-
-def in_order(run: Run) -> list[Settled]:
-    """All that settles in *run*, in the order of its tasks."""
-    portions = sorted(settled_in(run), key=lambda portion: portion.start)
+    portions = settled_in(run)
     run.conclude()
-    return portions
+    return joined(in_order(portions))
+
+
+def in_order(portions: Iterable[Settled]) -> list[Settled]:
+    return sorted(portions, key=lambda portion: portion.start)
 
 
 def in_list_as_finished(run: Run) -> list[Any]:  # Any: as above
