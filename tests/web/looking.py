@@ -106,13 +106,19 @@ class Looking:
 
     def click(self, css: str) -> None:
         """As soon as it can be clicked."""
-        self.until(lambda: self.is_shown(css))
+        self.until(lambda: self.is_shown(css) and self.is_clicked(css))
+
+    def is_clicked(self, css: str) -> bool:
+        """Click it, unless what the page was just told has moved it away."""
+        from selenium.common.exceptions import ElementClickInterceptedException
+
         element = self.find(css)
-        self.js(
-            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})",
-            element,
-        )
-        element.click()
+        self.js(TO_THE_MIDDLE, element)
+        try:
+            element.click()
+        except ElementClickInterceptedException:
+            return False
+        return True
 
     def type(self, css: str, text: str) -> None:
         """Into a field, in place of what is in it."""
