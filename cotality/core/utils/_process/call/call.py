@@ -180,9 +180,12 @@ class Call(NamedTuple):
     @property
     def is_auto(self) -> bool:
         """Whether it is decided on the way where the tasks run."""
-        options = self.options
-        is_open = not options.inline and options.executor is None
-        return self.use_processes == "auto" and is_open
+        return self.use_processes == "auto" and self.is_open
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither the calling thread nor an executor of the caller runs it."""
+        return not self.options.inline and self.options.executor is None
 
     def in_event_loop(self) -> Run:
         """The call, to be driven by a coroutine of the running event loop."""
@@ -206,9 +209,7 @@ class Call(NamedTuple):
 
     def start_beside(self) -> None:
         """Start what takes as long to start as the rest takes to be imported."""
-        options = self.options
-        is_open = not options.inline and options.executor is None
-        if self.use_processes is True and is_open and total_of(self.tasks) != 0:
+        if self.use_processes is True and self.is_open and total_of(self.tasks) != 0:
             from cotality.core.utils._process.starting.fork_server import ahead
 
             ahead.start_server()

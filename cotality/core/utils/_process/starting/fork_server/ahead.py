@@ -29,14 +29,14 @@ def start_server() -> None:
 
     if not interpreter.HAS_FORK_SERVER:
         return
-    from cotality.core.utils._process.starting import loading
-
     from . import current
+
+    if current.server is not None:
+        return
+    from cotality.core.utils._process.starting import loading
 
     if loading.module_that_calls(sys._getframe()) is not None:  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
         return  # such a call is refused
-    if current.server is not None:
-        return
     # A thread: nothing strikes it between the start of the server and its name.
     beside = Thread(
         target=current.start_ahead, name="cotality fork server", daemon=True
