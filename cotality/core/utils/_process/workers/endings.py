@@ -18,10 +18,11 @@ from time import perf_counter
 from typing import Any
 
 from cotality.core.utils._process.machine.readable import is_readable
-from cotality.core.utils._process.starting.fork_server.protocol import read_number
+from cotality.core.utils._process.starting.fork_server.protocol import (
+    UNKNOWN,
+    read_number,
+)
 
-# What `multiprocessing` itself takes for an exit code that nobody knows.
-UNKNOWN = 255
 # s that a fork server gets to tell an end that is seen. It needs one step for that, but
 # has to get a CPU for it.
 PATIENCE = 5.0

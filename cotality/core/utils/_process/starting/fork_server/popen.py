@@ -15,13 +15,11 @@ from cotality.core.utils._process.starting.measured import STANDARD_KEYS
 
 from .current import connect_to_new_process
 from .inherited import Inherited
-from .protocol import read_number
+from .protocol import UNKNOWN, read_number
 
 # Any: typeshed leaves out what is used here.
 util: Any = mp_util
 context: Any = sys.modules["multiprocessing.context"]
-
-UNKNOWN = 255  # what `multiprocessing` takes for an exit code that nobody knows
 
 
 class Popen(popen_fork.Popen):

@@ -12,6 +12,7 @@ import sys
 # Asked for: whether there is a server, a worker, one that somebody watches over.
 PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 
+UNKNOWN = 255  # what `multiprocessing` takes for an exit code that nobody knows
 SIZE = 8  # bytes of a number; a pipe takes them in one piece or not at all
 
 
