@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
@@ -18,8 +18,6 @@ from cotality.core.utils._process.tasks.outcome import Portion, Settled
 from cotality.core.utils._process.tasks.task import Task
 
 from .observers import NO_DIARY, Doing
-
-T = TypeVar("T")
 
 READING_LIMIT = 0.02  # s that reading one portion from a slow input may take
 
@@ -234,22 +232,24 @@ class SequenceSource(Source):
         return self.tasks[self.next_index : end]
 
 
-class IterableSource(Source):
-    """Tasks from an iterable, read by whoever drives the call."""
+class IteratorSource(Source):
+    """What an iterator gives, read by whoever drives the call."""
 
-    def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
+    def __init__(
+        self,
+        iterator: Iterator[Any],  # Any: tasks of every result type, or items
+        is_alike: bool,
+        is_plain: bool,
+    ) -> None:
         super().__init__()
-        self.iterator = iter(tasks)
+        self.iterator = iterator
         # Tasks that are made of data all call the same function: one look is enough.
-        self.is_alike = isinstance(tasks, TasksOver)
-        self.is_plain = isinstance(tasks, TasksOver) and tasks.is_plain
+        self.is_alike = is_alike
+        self.is_plain = is_plain
 
-    def read(self, size: int) -> Sequence[Task[Any]]:
-        return self.read_from(self.iterator, size)
-
-    def read_from(self, iterator: Iterator[T], size: int) -> list[T]:
+    def next_of_input(self, size: int) -> list[Any]:  # Any: as above
         """The next *size* of what the input gives; fewer at its end, or if slow."""
-        found: list[T] = []
+        found: list[Any] = []
         end = perf_counter() + READING_LIMIT
         at_once = 1
         while len(found) < size and not self.is_empty:
@@ -257,7 +257,7 @@ class IterableSource(Source):
             at_once = min(at_once, size - before)
             try:
                 # If the input raises, what was read before stays in the list.
-                found.extend(islice(iterator, at_once))
+                found.extend(islice(self.iterator, at_once))
             except Exception as error:
                 if is_of_a_signal(error):
                     raise
@@ -272,17 +272,29 @@ class IterableSource(Source):
         return found
 
 
-class ItemSource(IterableSource):
-    """Items, each of which is the one argument of a task."""
+class TaskSource(IteratorSource):
+    """Tasks from an iterable."""
+
+    def __init__(self, tasks: Iterable[Task[Any]]) -> None:  # Any: of every result type
+        super().__init__(
+            iter(tasks),
+            is_alike=isinstance(tasks, TasksOver),
+            is_plain=isinstance(tasks, TasksOver) and tasks.is_plain,
+        )
+
+    def read(self, size: int) -> list[Task[Any]]:
+        return self.next_of_input(size)
+
+
+class ItemSource(IteratorSource):
+    """Items from an iterable, each of which is the one argument of a task."""
 
     def __init__(self, tasks: TasksOver[Any]) -> None:  # Any: of every result type
-        super().__init__(())
-        self.items = iter(tasks.data)
+        super().__init__(iter(tasks.data), is_alike=True, is_plain=tasks.is_plain)
         self.function = tasks.function
-        self.is_alike, self.is_plain = True, tasks.is_plain
 
     def read(self, size: int) -> Sequence[Task[Any]]:
-        return self.tasks_of(self.read_from(self.items, size))
+        return self.tasks_of(self.next_of_input(size))
 
     def tasks_of(self, found: list[Any]) -> Sequence[Task[Any]]:
         return TasksOfItems(self.function, found)
@@ -294,4 +306,4 @@ def source_of(tasks: Iterable[Task[Any]]) -> Source:  # Any: tasks of every resu
         return SequenceSource(tasks)
     if type(tasks) is TasksOver and not tasks.unpack:
         return ItemSource(tasks)
-    return IterableSource(tasks)
+    return TaskSource(tasks)
