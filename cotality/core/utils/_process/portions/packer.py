@@ -47,8 +47,8 @@ from cotality.core.utils._process.pickling.script_needed import Needed, collecte
 from cotality.core.utils._process.tasks.errors import exited
 from cotality.core.utils._process.tasks.from_data import (
     Columns,
+    TasksInColumns,
     TasksOfItems,
-    TasksOnDemand,
 )
 from cotality.core.utils._process.tasks.outcome import Packing, Portion
 from cotality.core.utils._process.tasks.task import Task, name_of_function
@@ -71,7 +71,7 @@ PLAIN = 8  # bytes, about, of a result that is a number, a truth value or None
 
 def columns_of(tasks: Sequence[Task[Any]]) -> Columns:  # Any: of every result type
     """What *tasks* call, and with what."""
-    if isinstance(tasks, TasksOnDemand):
+    if isinstance(tasks, TasksInColumns):
         return tasks.columns()
     return (
         [task.callback_function for task in tasks],

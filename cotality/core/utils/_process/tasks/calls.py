@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, overload
 
-from .from_data import Columns, TasksOnDemand
+from .from_data import Columns, TasksInColumns
 from .task import Task
 
 # What to call, and its arguments by position and by name.
@@ -16,7 +16,7 @@ Call: TypeAlias = tuple[
 ]
 
 
-class Calls(TasksOnDemand[Any]):  # Any: tasks of every result type
+class Calls(TasksInColumns[Any]):  # Any: tasks of every result type
     """The tasks that stand for *items*."""
 
     items: Sequence[Call]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 from cotality._kit.safe_text import shortened
 
-from .task import NONE, Task, plain_task
+from .task import Task, plain_task
 
 R = TypeVar("R", covariant=True)
 
@@ -74,12 +74,8 @@ class TasksOver(CountedTasks[R]):
         return map(self.make, repeat(self.function), self.data, count())
 
 
-class TasksOnDemand(Sequence[Task[R]]):
-    """Tasks that are made when they are looked at, twice if that is done twice.
-
-    To be made is most of what a tiny task takes, and a worker needs their arguments
-    alone.
-    """
+class TasksInColumns(Sequence[Task[R]]):
+    """Tasks whose functions and arguments a packer takes without making them."""
 
     __slots__ = ()
 
@@ -88,8 +84,12 @@ class TasksOnDemand(Sequence[Task[R]]):
         raise NotImplementedError
 
 
-class TasksOfItems(TasksOnDemand[R]):
-    """Those that call one function with one item each."""
+class TasksOfItems(Sequence[Task[R]]):
+    """Tasks that call one function with one item each.
+
+    They are made when they are looked at, twice if that is done twice: to be made is
+    most of what a tiny task takes, and a worker needs the items alone.
+    """
 
     __slots__ = ("function", "items")
 
@@ -124,10 +124,6 @@ class TasksOfItems(TasksOnDemand[R]):
 
     def copy(self) -> TasksOfItems[R]:
         return TasksOfItems(self.function, self.items.copy())
-
-    def columns(self) -> Columns:
-        count = len(self.items)
-        return [self.function] * count, list(zip(self.items)), [NONE] * count
 
 
 class TasksAfter(TasksOver[Any]):  # Any: tasks of any result type
