@@ -153,13 +153,17 @@ class RecordFile:
 
     def others_were_here(self) -> bool:
         """Whether this process has the file open elsewhere; closes what was left so."""
-        found = False
-        for each in list(holders):
-            if each is not self and isinstance(each, RecordFile):
-                found |= each.path == self.path
-                if each.path == self.path and each.is_left():
-                    each.close()
-        return found
+        others = [
+            each
+            for each in list(holders)
+            if each is not self
+            and isinstance(each, RecordFile)
+            and each.path == self.path
+        ]
+        for each in others:
+            if each.is_left():
+                each.close()
+        return bool(others)
 
     def is_left(self) -> bool:
         """Whether it was made for a function that this thread has left since."""

@@ -192,9 +192,9 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
     a start of `multiprocessing` by its first words.
     """
     path = [entry or os.curdir for entry in sys.path]
-    is_frozen = getattr(sys, "frozen", False)
+    frozen = "from multiprocessing.forkserver import main; "
     code = (
-        f"{'from multiprocessing.forkserver import main; ' * bool(is_frozen)}"
+        f"{frozen if getattr(sys, 'frozen', False) else ''}"
         f"{hidden_first()}{MARK}; import atexit, sys; exits = {EXIT_FUNCTIONS}; "
         "from multiprocessing import spawn; "
         f"sys.argv[:] = ['-c']; sys.path[:] = {path!r}; "
