@@ -6,12 +6,14 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from multiprocessing import heap
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from cotality.core.utils.process import (
     Skipped,
     Task,
     TaskNotPicklableError,
+    WorkerStartError,
     execute_tasks_in_parallel,
     is_picklable,
 )
@@ -190,6 +193,29 @@ def test_initargs_may_hold_pipes_sockets_and_queues(
     assert ours.recv() == "through a pipe"
     assert near.recv(100) == b"through a socket"
     assert results.get() == "through a queue"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is that of Linux")
+def test_more_sockets_than_a_message_takes(stack: ExitStack) -> None:
+    """The error says how many there may be, and what takes more does."""
+    ends = [end for _ in range(130) for end in socket.socketpair()]
+    for end in ends:
+        stack.enter_context(end)
+
+    def number_of(few: int, context: BaseContext | None = None) -> int:
+        with IsolatedProcessPoolExecutor(1, context, len, (ends[:few],)) as executor:
+            return executor.submit(abs, -1).result(LONG_S)
+
+    with pytest.raises(WorkerStartError) as caught:
+        number_of(260)
+    said = re.search(r"given (\d+) open files.* gives (\d+)", f"{caught.value}")
+    assert said is not None
+    most = int(said[2]) - (int(said[1]) - 260)  # the others are the worker's own
+
+    assert number_of(most) == 1
+    with pytest.raises(WorkerStartError):
+        number_of(most + 1)
+    assert number_of(260, multiprocessing.get_context("spawn")) == 1
 
 
 def test_no_descriptor_is_closed_by_what_was_refused(stack: ExitStack) -> None:

@@ -16,7 +16,7 @@ from cotality.core.utils._process.machine.readable import is_readable
 from cotality.core.utils._process.starting import interpreter, own_name
 from cotality.core.utils._process.starting.own_start import MARK
 
-from .protocol import PROOF, WATCHED, WORKER, read_number
+from .protocol import MOST_DESCRIPTORS, PROOF, WATCHED, WORKER, read_number
 
 # A server is started before anything else is imported; what asks it comes later.
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class ForkServer:
 
         Raises:
             ConnectionError: The server has ended.
-            OSError: The system has no room for another process.
+            OSError: The system has no room for another process, or it would get more
+                descriptors than one message takes.
         """
         from multiprocessing import resource_tracker
 
@@ -124,6 +125,8 @@ class ForkServer:
             theirs.callback(os.close, to_read)
             ours.callback(os.close, data)
             request = [to_tell, to_read, tracker.getfd(), *fds]
+            if len(request) > MOST_DESCRIPTORS:
+                raise too_many(len(fds), MOST_DESCRIPTORS - len(request) + len(fds))
             self.ask(WATCHED if is_watched else WORKER, request)
             theirs.close()
             pid = self.answer(status)
@@ -183,6 +186,15 @@ EXIT_FUNCTIONS = (
     "atexit._ncallbacks() - sum(each in sys.modules for each in "
     "('multiprocessing.util', 'logging'))"
 )
+
+
+def too_many(count: int, most: int) -> OSError:
+    return OSError(
+        f"with the pipes, queues or sockets in the initargs a worker would be given "
+        f"{count} open files; the fork server gives {most} at most. Have the "
+        f"initializer open some of them, or start the workers of an executor with "
+        f"mp_context=multiprocessing.get_context('spawn')"
+    )
 
 
 def command(executable: bytes | str, link: int) -> list[bytes | str]:

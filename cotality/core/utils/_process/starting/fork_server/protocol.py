@@ -13,6 +13,8 @@ import sys
 PROOF, WORKER, WATCHED = b"p", b"w", b"o"
 
 UNKNOWN = 255  # what `multiprocessing` takes for an exit code that nobody knows
+# Descriptors that one message takes: Linux's SCM_MAX_FD, in unix(7).
+MOST_DESCRIPTORS = 253
 SIZE = 8  # bytes of a number; a pipe takes them in one piece or not at all
 
 

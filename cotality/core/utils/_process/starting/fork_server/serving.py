@@ -31,9 +31,8 @@ from cotality._kit.standard_places import is_open
 from cotality.core.utils._process.scripts import places
 
 from . import ending, inherited
-from .protocol import PROOF, WATCHED, write_number
+from .protocol import MOST_DESCRIPTORS, PROOF, WATCHED, write_number
 
-MOST_DESCRIPTORS = 250  # in one request; Linux takes 253
 STANDARD = (0, 1, 2)
 
 # Any: typeshed leaves out what is used of them.
