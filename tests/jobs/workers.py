@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,19 @@ from tests.kit.helpers import environment_of_scripts, wait_until
 from tests.kit.limits import GONE_S, LONG_S, POLL_S
 
 TARGET = "tests.jobs.shop:jobs"
+
+
+@contextmanager
+def hung_up_as_usual() -> Iterator[None]:
+    """What starts in the ``with`` ends with its terminal, also if the tests do not.
+
+    Whoever starts them with nohup makes all that they start ignore the signal.
+    """
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class WorkerProgram:
@@ -68,14 +82,15 @@ class WorkerProgram:
         ]
         command += ["worker", self.target, *self.options]
         line = f"exec {shlex.join(command)} > {shlex.quote(f'{self.log}')} 2>&1"
-        started = subprocess.run(
-            ["sh", "-c", f"({line}) & echo $!"],
-            env={**environment_of_scripts(), **self.variables},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        with hung_up_as_usual():
+            started = subprocess.run(
+                ["sh", "-c", f"({line}) & echo $!"],
+                env={**environment_of_scripts(), **self.variables},
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
         self.process = psutil.Process(int(started.stdout))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,38 +33,58 @@ NASTY = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>
 ENTER, ESCAPE = "\ue007", "\ue00c"
 
 
-class Site:
-    """A service of somebody's own, in which queues have their page.
+class Done:
+    """What some jobs have come to, in a store that each test gets a copy of.
 
     Attributes:
-        shop: Its jobs.
-        failed: Ids of dead letters, the newest first.
         strange: The id of the one whose name is a trap.
+        waiting: The id of one that nobody runs.
+        failed: Ids of dead letters, the newest first.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.shop = Shop(f"sqlite:///{folder / 'jobs.db'}")
-        jobs: Jobs = self.shop.jobs
+        self.folder = folder
+        shop = Shop(store_in(folder))
+        jobs: Jobs = shop.jobs
         trap = jobs.job(name=NASTY, queue="mail")(self.trap)
         self.strange = trap.using(job_id="a/b?c=<i>#d").enqueue_sync(text=NASTY).id
         served = ("--queue", "default", "--queue", "mail")
         with WorkerProgram(jobs.url, folder, "--slots", "2", *served):
             for number in range(3):
-                self.shop.fail.enqueue_sync(f"{NASTY} {number}")
-            done = self.shop.add.enqueue_sync(1, 2)
+                shop.fail.enqueue_sync(f"{NASTY} {number}")
+            done = shop.add.enqueue_sync(1, 2)
             wait_until(lambda: len(jobs.dead()) == 4 and done.status_sync().is_over)
             # The worker tells now and then how long they took.
             wait_until(lambda: sum(each.run.count for each in jobs.times()) == 5)
-        self.waiting = self.shop.add.using(queue="images").enqueue_sync(3, 4).id
+        self.waiting = shop.add.using(queue="images").enqueue_sync(3, 4).id
         self.failed = [info.id for info in jobs.dead(queue="default")]
-        app = FastAPI()
-        app.include_router(queues_router(jobs))
-        self.served = Served(app)
-        self.url = f"{self.served.url}queues/page"
+        jobs.close()
 
     @staticmethod
     def trap(text: str) -> None:
         """Never run: workers do not know it."""
+
+
+def store_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'jobs.db'}"
+
+
+class Site:
+    """A service of somebody's own, in which queues have their page.
+
+    Attributes:
+        done: What its jobs have come to.
+        shop: These jobs.
+    """
+
+    def __init__(self, done: Done, folder: Path) -> None:
+        self.done = done
+        shutil.copytree(done.folder, folder)
+        self.shop = Shop(store_in(folder))
+        app = FastAPI()
+        app.include_router(queues_router(self.shop.jobs))
+        self.served = Served(app)
+        self.url = f"{self.served.url}queues/page"
 
     def status(self, job_id: str) -> JobStatus:
         return self.shop.jobs.handle(job_id).status_sync()
@@ -76,18 +97,17 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"))
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    return Done(tmp_path_factory.mktemp("done"))
+
+
+@pytest.fixture
+def site(done: Done, tmp_path: Path) -> Iterator[Site]:
+    made = Site(done, tmp_path / "site")
     made.served.start()
     yield made
     made.served.stop()
     made.shop.jobs.close()
-
-
-@pytest.fixture
-def site(shared: Site) -> Iterator[Site]:
-    yield shared
-    shared.shop.jobs.close()
 
 
 @pytest.fixture
@@ -149,13 +169,13 @@ def test_whatever_jobs_are_called_and_say_stays_text(visit: Visit, site: Site) -
         "return [...document.querySelectorAll('#dead-list h3')].map(e => e.innerText)"
     )
     assert name in visit.js(script)
-    visit.open(f"{site.url}#job={quote(site.strange, safe='')}")
+    visit.open(f"{site.url}#job={quote(site.done.strange, safe='')}")
     visit.until(lambda: visit.text("#job-title") == name)
-    assert visit.text("#job-id") == site.strange
+    assert visit.text("#job-id") == site.done.strange
     assert "UnknownJobError" in visit.text("#job-fault")
     assert "<script>alert(1)</script>" in visit.text("#job-arguments")
     visit.press(ESCAPE)
-    visit.open(f"{site.url}#job={site.failed[0]}")
+    visit.open(f"{site.url}#job={site.done.failed[0]}")
     visit.until_text("#job-traceback", "<script>alert(1)</script>")
     assert visit.count("main img, dialog img, main script, dialog script") == 0
     assert "owned" not in visit.driver.title
@@ -163,7 +183,7 @@ def test_whatever_jobs_are_called_and_say_stays_text(visit: Visit, site: Site) -
 
 def test_a_dead_letter_is_retried(visit: Visit, site: Site) -> None:
     """It waits again, and is no dead letter any more."""
-    letter = site.failed[0]
+    letter = site.done.failed[0]
     visit.click("#dead-list > li:first-child h3 button")
     visit.until_text("#job-id", letter)
     visit.until(lambda: visit.is_shown("#job-retry"))
@@ -177,21 +197,22 @@ def test_a_dead_letter_is_retried(visit: Visit, site: Site) -> None:
     visit.press(ENTER)
     visit.until(lambda: visit.js("return location.hash") == "")
     visit.until(lambda: visit.count("#dead-list > li") == 3)
-    visit.until_text("#dead-list", site.failed[1])
+    visit.until_text("#dead-list", site.done.failed[1])
 
 
 def test_several_dead_letters_are_retried_or_forgotten(
     visit: Visit, site: Site
 ) -> None:
-    """Those that are chosen; before one is gone for good somebody is asked."""
+    """Those that are chosen; before the last is gone for good somebody is asked."""
     newest, *_ = dead = [info.id for info in site.shop.jobs.dead()]
     assert not visit.find("#dead-retry").is_enabled()
     visit.click("#dead-list > li:nth-child(1) input")
     visit.click("#dead-list > li:nth-child(2) input")
-    visit.until_text("#dead-retry", "Retry 2 chosen")
+    visit.click("#dead-list > li:nth-child(3) input")
+    visit.until_text("#dead-retry", "Retry 3 chosen")
     visit.click("#dead-retry")
-    visit.until(lambda: visit.count("#dead-list > li") == len(dead) - 2)
-    visit.until_text("#dead-told", "2 jobs begin anew.")
+    visit.until(lambda: visit.count("#dead-list > li") == len(dead) - 3)
+    visit.until_text("#dead-told", "3 jobs begin anew.")
     assert site.status(newest) is JobStatus.QUEUED
 
     left = [info.id for info in site.shop.jobs.dead()]
@@ -209,10 +230,10 @@ def test_several_dead_letters_are_retried_or_forgotten(
 
 def test_a_job_that_waits_is_cancelled(visit: Visit, site: Site) -> None:
     """From the list of jobs; the page says so."""
-    visit.open(f"{site.url}#job={site.waiting}")
+    visit.open(f"{site.url}#job={site.done.waiting}")
     visit.click("#job-cancel")
     visit.until_text("#job-status", "cancelled")
-    assert site.status(site.waiting) is JobStatus.CANCELLED
+    assert site.status(site.done.waiting) is JobStatus.CANCELLED
     assert not visit.is_shown("#job-cancel")
 
 
