@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -22,6 +23,7 @@ from cotality.core.utils.process import (
 from tests.kit.executors import PicklingThreads
 from tests.kit.given import HealthCheck, given, settings, st
 from tests.kit.graphs import Graph, Node, Shape, change, closure_over, graphs, shape
+from tests.kit.helpers import run_script
 from tests.kit.limits import LONG_S
 
 # They ask what calls give, whichever workers do it.
@@ -332,6 +334,46 @@ def test_what_hangs_together_is_found_in_one_walk() -> None:
 
     assert common_parts.top(leader, 999) == 0
     assert set(leader.values()) == {0}
+
+
+GLOBALS = """
+from cotality import pmap
+from cotality.core.utils._process.pickling import common_parts
+
+TABLE = {number: [number] for number in range(1000)}
+OTHER = [TABLE]
+
+class Item:
+    def __init__(self, number):
+        self.number = number
+
+def look_up(item):
+    return TABLE[item.number][0] + len(OTHER)
+
+looks = []
+ids_of = common_parts.ids_of
+
+def counted(picklers):
+    looks.append(1)
+    return ids_of(picklers)
+
+if __name__ == "__main__":
+    common_parts.ids_of = counted
+    for many in (8, 200):
+        looks.clear()
+        found = pmap(look_up, [Item(n) for n in range(many)], processes=True)
+        assert found == [n + 1 for n in range(many)], found
+        print(len(looks))
+"""
+
+
+def test_globals_are_looked_through_for_a_call_not_for_each_task(
+    tmp_path: Path,
+) -> None:
+    """For what they have in common, which takes as long as to pickle them."""
+    few, many = run_script(GLOBALS, tmp_path).split()
+
+    assert 0 < int(many) <= int(few)
 
 
 def test_a_function_that_shares_nothing_is_packed_once(counted: Counted) -> None:

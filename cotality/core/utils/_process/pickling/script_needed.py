@@ -82,6 +82,8 @@ class Needed:
             definition = new[home, name] = define(home, name, self.picklers)
             for other in definition.mentions:
                 (hints if other.is_soft else waiting).append(other)
+        if not new:
+            return  # as for most tasks of a call; to look at large data takes long
         from .script_definitions import with_ties_together
 
         with_ties_together(new, self.picklers)
