@@ -19,6 +19,9 @@ import pandas as pd
 import pytest
 
 from cotality.core.utils._process.channel import segments
+from cotality.core.utils._process.machine.object_size import LARGE
+from cotality.core.utils._process.packing import heavy
+from cotality.core.utils._process.packing.heavy import MANY_COPIES
 from cotality.core.utils._process.packing.large_buffers import (
     KEPT,
     MOST_SEGMENTS,
@@ -608,6 +611,64 @@ def test_what_is_sent_once_is_not_named(
     }
 
     assert warned(caplog, tasks[how]()) == []
+
+
+def rows(count: int) -> list[list[int]]:
+    return [[number] for number in range(count)]
+
+
+def rows_of(rows: Any, number: int = 0) -> int:
+    return len(rows) + number
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies are worth a word as soon as there are many."""
+    monkeypatch.setattr(heavy, "WORTH_SHARING", LARGE)
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("how", ["argument", "method"])
+def test_what_workers_copy_for_each_task_is_named(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Packed once, but loaded for each of many tasks: slow, though it need not be."""
+    records = rows(LARGE)
+    model = Model({"rows": records})
+    tasks: dict[str, Callable[[int], Task[int]]] = {
+        "argument": lambda n: Task.of(rows_of, records, n),
+        "method": lambda n: Task.of(model.number, n),
+    }
+
+    said = warned(caplog, [tasks[how](n) for n in range(2 * MANY_COPIES)])
+
+    assert len(said) == 1
+    named = {
+        "argument": "argument 'rows' of rows_of, a list, is copied for each task",
+        "method": "Model.number holds much, and each task gets a copy of that",
+    }
+    assert named[how] in said[0]
+    assert "share(" in said[0]
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("how", ["shared", "numbers", "array", "few", "method"])
+def test_copies_that_cost_little_are_not_named(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor those for a few tasks: they may take long themselves."""
+    records, numbers, data = rows(LARGE), [*range(LARGE)], np.ones(LARGE)
+    shared, model = share(records), Model(data)
+    tasks: dict[str, Callable[[int], Task[Any]]] = {
+        "shared": lambda n: Task.of(rows_of, shared, n),
+        "numbers": lambda n: Task.of(rows_of, numbers, n),
+        "array": lambda n: Task.of(rows_of, data, n),
+        "few": lambda n: Task.of(rows_of, records, n),
+        "method": lambda n: Task.of(model.number, n),
+    }
+    count = MANY_COPIES - 1 if how == "few" else 2 * MANY_COPIES
+
+    assert warned(caplog, [tasks[how](n) for n in range(count)]) == []
 
 
 # Results.

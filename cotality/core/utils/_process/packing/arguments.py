@@ -266,15 +266,18 @@ class Packer:
     def capture(
         self, task: Task[Any], key: Key, value: object
     ) -> Large | None:  # Any: as above
-        captured = self.captured
+        captured, parcels = self.captured, self.parcels
         if looks_large(value):
-            return captured.pack(value)
-        before = captured.watched_bytes
-        large = captured.pack(value, watched=True)
-        if large is None:
-            self.parcels.heavy.is_light(value)
-        elif size := captured.watched_bytes - before:
-            self.parcels.heavy.packed_again(task, key, value, size)
+            large = captured.pack(value)
+        else:
+            before = captured.watched_bytes
+            large = captured.pack(value, watched=True)
+            if large is None:
+                parcels.heavy.is_light(value)
+            elif size := captured.watched_bytes - before:
+                parcels.heavy.packed_again(task, key, value, size)
+        if large is not None and large.unpickled >= LARGE:
+            parcels.heavy.copied(task, key, value, large.number, large.unpickled)
         return large
 
     def pack_shared(

@@ -32,11 +32,13 @@ class Large(NamedTuple):
 
     Attributes:
         number: Its own for as long as the call lasts.
+        unpickled: Bytes of it that are read anew for each task; not those of buffers.
     """
 
     number: int
     segment: Segment
     memo: Memo
+    unpickled: int
 
 
 class Entry(NamedTuple):
@@ -51,6 +53,7 @@ class Entry(NamedTuple):
     segment: weakref.ref[Segment]
     memo: Memo
     size: int
+    unpickled: int
     watch: Watch | None = None
 
 
@@ -132,7 +135,9 @@ class Captured:
         if number is None or entry is None:
             return None
         segment = entry.segment()
-        return None if segment is None else Large(number, segment, entry.memo)
+        if segment is None:
+            return None
+        return Large(number, segment, entry.memo, entry.unpickled)
 
     def is_watched(self, number: int) -> bool:
         """Whether the object with that id is captured, and watched."""
@@ -180,7 +185,7 @@ class Captured:
                 return None
         elif any(map(is_slow, things)):
             noted = self.parcels.looked_at(in_one(things), [])
-        segment, memo = packed_with_memo(things, noted)
+        segment, memo, unpickled = packed_with_memo(things, noted)
         if segment is None:
             return None
         self.parcels.expect_large()
@@ -191,12 +196,12 @@ class Captured:
         # with it what is kept, after its call has ended.
         number, entries = next(self.numbers), self.entries
         gone = weakref.ref(segment, lambda _: entries.pop(number, None))
-        entries[number] = Entry(things, gone, memo, size, watch)
+        entries[number] = Entry(things, gone, memo, size, unpickled, watch)
         if len(self.places) > 2 * len(entries) + KEPT:
             self.places = {i: n for i, n in self.places.items() if n in entries}
         self.places[ids] = number
         self.written += segment.size
-        return Large(number, segment, memo)
+        return Large(number, segment, memo, unpickled)
 
     def make_room(self, size: int) -> None:
         """Let go of what cannot come again, then of what is not likely to."""
@@ -239,8 +244,12 @@ def in_one(things: tuple[object, ...]) -> object:
 
 def packed_with_memo(
     things: tuple[object, ...], noted: Noted | None
-) -> tuple[Segment | None, Memo]:
-    """The segment of *things*, if they are large, and which objects are in it."""
+) -> tuple[Segment | None, Memo, int]:
+    """The segment of *things*, if they are large, and what it holds.
+
+    Returns:
+        The segment, which objects are in it, and its bytes besides those of buffers.
+    """
     whole = in_one(things)
     if noted is None:
         buffers: list[PickleBuffer] = []
@@ -248,7 +257,8 @@ def packed_with_memo(
     else:
         _, data, pickler, buffers, _ = noted
     packed = stored(data, buffers)
-    return packed if isinstance(packed, Segment) else None, Memo(pickler)
+    segment = packed if isinstance(packed, Segment) else None
+    return segment, Memo(pickler), len(data)
 
 
 def is_slow(thing: object) -> bool:

@@ -6,7 +6,7 @@ argument like that is captured as soon as it comes for the second time, and then
 packed once as long as nobody can have changed it.
 
 Where one is packed again and again all the same, or a function that holds such things,
-the log says so once for a call.
+the log says so once for a call. So it does where workers make many copies of one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ BY_US = 2  # hold one if nobody else does: who remembers it, and who counts
 WORTH_A_WORD = 10_000_000  # bytes that are packed again
 OFTEN = 3  # times until that is worth one
 FEW = 16  # items of an argument that are looked at as well
+# Bytes that workers unpickle anew, one copy for each task: they take a second, about.
+WORTH_SHARING = 100_000_000
+MANY_COPIES = 32  # tasks, fewer of which may well take long themselves
 
 
 class Heavy:
@@ -38,6 +41,9 @@ class Heavy:
         self.times: dict[int, int] = {}
         self.light: set[int] = set()  # what is not large when packed by itself
         self.functions = 0  # that took much, so far
+        # How many copies workers make of functions, and of arguments (by -number).
+        self.copies: dict[int, int] = {}
+        self.quick: set[int] = set()  # arguments that these need not unpickle for it
         self.has_told = False
 
     def has(self, thing: object) -> bool:
@@ -99,6 +105,55 @@ class Heavy:
             name_of_function(function),
             units.size(size),
         )
+
+    def copied_function(
+        self, number: int, function: object, size: int, many: int
+    ) -> None:
+        """Note that *many* tasks get a copy of *function*, of *size* bytes each."""
+        if self.are_worth_a_word(number, size, many):
+            self.has_told = True
+            logger.warning(
+                "%s holds much, and each task gets a copy of that: %s, for %d tasks so "
+                "far. If no task changes it, give it to the tasks as an argument, and "
+                "mark that with share().",
+                name_of_function(function),
+                units.size(size),
+                self.copies[number],
+            )
+
+    def copied(
+        self,
+        task: Task[Any],  # Any: as above
+        key: int | str,
+        thing: object,
+        number: int,
+        size: int,
+    ) -> None:
+        """Note that *task* gets a copy of *thing*, its argument *key*."""
+        if number in self.quick or not self.are_worth_a_word(-number, size, 1):
+            return
+        from .argument_copies import is_flat
+
+        if is_flat(thing):
+            self.quick.add(number)
+            return
+        self.has_told = True
+        logger.warning(
+            "%s of %s, a %s, is copied for each task: %s, for %d tasks so far. %s",
+            named(task, key, is_inside=False),
+            name_of_function(task.callback_function),
+            type(thing).__name__,
+            units.size(size),
+            self.copies[-number],
+            way_out(key, is_inside=False),
+        )
+
+    def are_worth_a_word(self, number: int, size: int, many: int) -> bool:
+        """Whether workers make many copies of what has *number*, together large."""
+        if self.has_told:
+            return False
+        copies = self.copies[number] = self.copies.get(number, 0) + many
+        return copies >= MANY_COPIES and copies * size >= WORTH_SHARING
 
     def remember(self, thing: object) -> None:
         number = id(thing)

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cotality._kit.records import dataclass, field
 from cotality.core.utils._process.channel.assembled import (
+    Assembled,
     Packed,
     length_of,
     segments_in,
 )
+from cotality.core.utils._process.channel.segments import Segment
 from cotality.core.utils._process.machine.object_size import LARGE
 
 from . import patched
@@ -110,6 +112,13 @@ class PackedFunction:
             self.noted = None
             self.costs.add(self, perf_counter() - began)
         return self.stored
+
+    def goes_to(self, tasks: int) -> None:
+        """Note that so many *tasks* get a copy of it; as good as, where others do."""
+        packed = self.packed()
+        if isinstance(packed, Assembled) and isinstance(packed.data, Segment):
+            heavy, size = self.parcels.heavy, packed.data.size
+            heavy.copied_function(self.number, self.original, size, tasks)
 
 
 class PackedFunctions:

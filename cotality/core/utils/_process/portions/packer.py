@@ -168,6 +168,9 @@ class PortionPacker:
         if content is None:
             content = self.pack_apart(tasks, functions, failures)
             count = len(content.packed)
+        for each in functions.values():
+            if each.is_stateful:
+                each.goes_to(count // len(functions))
         chunk = PackedChunk(
             self.call,
             {number: each.packed() for number, each in functions.items()},
