@@ -20,6 +20,7 @@ from cotality._kit.records import NamedTuple
 from . import off_path
 
 Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
+Kinds: TypeAlias = tuple[Names, dict[str, Any], Names]  # Any: see `script_kinds`
 
 SCRIPT = "__main__"
 # The other is what it is called where `multiprocessing` has imported it.
@@ -35,9 +36,12 @@ class Home:
         number: Means the same home in every process.
         owner: The process id of the program whose script it is.
         cache: What is known here about what it defines, see `script_definitions`.
+        ages: When each of that last became what it is, as a number that grows, and the
+            version that it got then. What is gone from the script stays in here.
         kinds: Its functions and classes, and their definitions; likewise.
         bound: The versions of what has been bound here for the owner, by name; this
             and the rest are of `names`.
+        bound_ages: The ages of that.
         found: What was there before anything was bound: a fork has it all, and so has
             a process in which the script was imported or run again.
         broken: Why something cannot be had here, by name.
@@ -50,8 +54,10 @@ class Home:
         self.number = number
         self.owner = owner
         self.cache: dict[str, Any] = {}  # Any: see there
-        self.kinds: tuple[Names, dict[str, Any]] = ({}, {})  # Any: as above
+        self.ages: dict[str, tuple[bytes, int]] = {}
+        self.kinds: Kinds = ({}, {}, {})
         self.bound: dict[str, bytes] = {}
+        self.bound_ages: dict[str, int] = {}
         self.found: Names = {}
         self.broken: dict[str, str] = {}
         self.rest: dict[str, Any] = {}  # Any: see there
@@ -73,7 +79,7 @@ by_number: dict[str, Home] = {}
 def let_go() -> None:
     """Hold no script's globals at the end of the program: they go before modules do."""
     for home in homes.values():
-        home.names, home.kinds = {}, ({}, {})
+        home.names, home.kinds = {}, ({}, {}, {})
         home.cache.clear()
     homes.clear()
     by_number.clear()
@@ -183,23 +189,29 @@ FROM_SCRIPT = b""  # stands for a definition that only the script itself can giv
 
 
 class Mention(NamedTuple):
-    """A name that something needs, or that it may look up if it is *soft*."""
+    """A name that something needs, or that it may look up if it is *soft*.
+
+    What is *held* is part of it: it has that object itself, not only its name.
+    """
 
     home: Home
     name: str
     is_soft: bool = False
+    is_held: bool = False
 
 
 class Definition(NamedTuple):
     """One global, packed by itself.
 
     Attributes:
-        version: Differs when what it is, or what is in it, differs.
+        version: Differs when what it is, or what is in it, differs; what it only names
+            does not count, see `script_versions`.
         token: That of a function, a class or another thing that has a name.
         packed: Its pickle, or `FROM_SCRIPT`.
         state: What to give to a function or class once it is made, packed.
         buffers: What belongs to the pickle and is large.
         mentions: What else it needs.
+        age: When it became what it is, as a number that grows.
     """
 
     version: bytes
@@ -208,3 +220,4 @@ class Definition(NamedTuple):
     state: bytes
     buffers: Buffers
     mentions: frozenset[Mention]
+    age: int = 0

@@ -58,7 +58,7 @@ def reference(pickler: Any, thing: object) -> Form:  # Any: as above
         if token is None:
             return None
     else:
-        pickler.mentions.add(Mention(home, first))
+        pickler.mentions.add(Mention(home, first, is_held=True))
         token = tokens.given_to(owner)
     if rest:
         return attribute_of, (home.number, first, token, rest)
