@@ -12,6 +12,7 @@ from typing import Any
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import looks_large
 from cotality.core.utils._process.scripts.places import (
+    IS_ADOPTED,
     Buffers,
     Definition,
     Home,
@@ -170,7 +171,8 @@ def about(home: Home) -> dict[str, Any]:  # Any: of different types
     """What a module ``__main__`` says of itself."""
     names = home.names
     told = ("__name__", "__file__", "__package__", "__doc__")
-    return {name: names[name] for name in told if name in names}
+    own = {name: names[name] for name in told if name in names}
+    return own | {IS_ADOPTED: True} if home.is_adopted else own
 
 
 class Collecting(threading.local):

@@ -26,7 +26,7 @@ from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import places
-from .places import SCRIPT, Home
+from .places import IS_ADOPTED, SCRIPT, Home
 from .tokens import tokens
 
 
@@ -110,8 +110,9 @@ def unbind(home: Home, name: str) -> None:
 
 def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
     """A new home here for the script that process *owner* runs."""
+    is_adopted = about.pop(IS_ADOPTED, False)
     name = str(about.get("__name__", SCRIPT))
-    main = sys.modules.get(name)
+    main = None if is_adopted else sys.modules.get(name)
     if main is not None and is_that_script(main, owner, about):
         names = vars(main)
         home = Home(names, number, owner)
@@ -125,7 +126,9 @@ def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see
         home = Home(vars(module), number, owner)
         home.module = module
         module_homes[module] = home
-        if this_process.is_worker or name != SCRIPT:
+        home.is_adopted = is_adopted
+        # No name leads to an adopted one in the program either.
+        if not is_adopted and (this_process.is_worker or name != SCRIPT):
             sys.modules[name] = module
     places.register(home)
     return home

@@ -25,6 +25,8 @@ Kinds: TypeAlias = tuple[Names, dict[str, Any], Names]  # Any: see `script_kinds
 SCRIPT = "__main__"
 # The other is what it is called where `multiprocessing` has imported it.
 SCRIPTS = (SCRIPT, "__mp_main__")
+# Said of a home that no module has, among what modules say of themselves.
+IS_ADOPTED = "is adopted"
 # More are not told apart from new ones. Each keeps the globals of a script alive.
 HOMES_KEPT = 32
 
@@ -63,6 +65,7 @@ class Home:
         self.rest: dict[str, Any] = {}  # Any: see there
         self.binding: object = None
         self.process = os.getpid()  # where all this is so
+        self.is_adopted = False  # it is no module's
         self.was_run = False
         self.run_error = ""
         self.module: ModuleType | None = None  # kept alive with its names
@@ -97,11 +100,28 @@ def home_of(names: Names) -> Home:
     return found
 
 
+def adopt(names: Names) -> None:
+    """Let *names* be a home if they are no module's, but what a console runs in.
+
+    A console of :mod:`code`, the shell of Django, `runpy` and `exec` run what they are
+    given in a dictionary of its own. One in which no function of its own is bound has
+    been made for a single function, as libraries do that write code.
+    """
+    name = names.get("__name__")
+    if id(names) in homes or (isinstance(name, str) and name in sys.modules):
+        return
+    for thing in list(names.values()):
+        if type(thing) is FunctionType and thing.__globals__ is names:
+            home_of(names).is_adopted = True
+            return
+
+
 def register(home: Home) -> None:
     homes[id(home.names)] = home
     by_number[home.number] = home
+    script = names_of(SCRIPT)
     while len(homes) > HOMES_KEPT:
-        oldest = next(iter(homes.values()))
+        oldest = next(each for each in homes.values() if each.names is not script)
         del homes[id(oldest.names)]
         by_number.pop(oldest.number, None)
 
