@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 from pathlib import Path
@@ -211,3 +212,26 @@ def test_progress_shows_no_text_of_the_user() -> None:
 
     assert seen
     assert not OBEYED & set(stream.getvalue())
+
+
+def take(**named: object) -> None:
+    raise ValueError
+
+
+def test_what_stands_for_a_task_is_no_raw_text(tmp_path: Path) -> None:
+    """Its description, notes and letter; names of functions and of arguments too."""
+    named = functools.partial(take)
+    named.__qualname__ = f"take {NASTY}"  # type: ignore[attr-defined]  # it has a dict
+    given = [Task(take, {NASTY: 1}), Task(named), Task(take, label=NASTY)]
+    kept = DeadLetters(tmp_path / "failed.jsonl")
+    failures = execute_tasks_in_parallel(given, on_error="return", dead_letters=kept)
+
+    shown = [*map(repr, given), *map(repr, kept.entries())]
+    for failure in failures:
+        assert isinstance(failure, ValueError)
+        shown += failure.__notes__
+    for each in shown:
+        if "\\x1b" in each:
+            assert_clean(each)
+        assert not OBEYED & set(each), ascii(each)
+    assert sum("\\x1b" in each for each in shown) >= len(given) * 3

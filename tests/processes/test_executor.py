@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import gc
 import multiprocessing
 import os
@@ -1133,3 +1134,26 @@ def cpu_time(process: psutil.Process) -> float:
         times = process.cpu_times()
         return float(times.user + times.system)
     return int(nanoseconds) / 1e9
+
+
+# What runs nothing when it is called.
+
+
+async def ask(value: int) -> int:
+    return value
+
+
+def count(value: int) -> Iterator[int]:
+    yield value
+
+
+@pytest.mark.parametrize("chunksize", [1, 5])
+@pytest.mark.parametrize("function", [ask, count, functools.partial(ask, 1)])
+def test_a_coroutine_and_a_generator_are_refused_at_the_call(
+    executor: IsolatedProcessPoolExecutor, function: Callable[..., Any], chunksize: int
+) -> None:
+    """As by all calls here: a worker would only make an object of it."""
+    with pytest.raises(TypeError, match=r"fn is (ask|count), an? (async|generator)"):
+        executor.submit(function, 1)
+    with pytest.raises(TypeError, match=r"fn is (ask|count), an? (async|generator)"):
+        executor.map(function, [1], chunksize=chunksize)

@@ -285,3 +285,53 @@ def test_a_script_read_by_runpy(tmp_path: Path) -> None:
 
     check(run_python(["-c", source], tmp_path))
     check_started_once(tmp_path)
+
+
+IN_A_DICTIONARY = """
+from cotality import pmap
+from cotality.core.utils.process import IsolatedProcessPoolExecutor
+
+def run(function, *items, **options):
+    options |= dict(processes=True, workers=1, chunksize=1)
+    return pmap(function, items, **options)
+
+names = NAMES
+exec('''
+offset = count = 0
+class Thing:
+    def work(self, x): return x + offset
+def set_up(value):
+    global offset
+    offset = value
+def work(x): return x + offset
+def counted(x):
+    global count
+    count += 1
+    return count
+add = lambda x: x + offset
+def make(x): return Thing()
+''', names)
+work, set_up, add = names["work"], names["set_up"], names["add"]
+once = dict(initializer=set_up, initargs=(100,))
+print(run(work, 1, 2, **once) == [101, 102], run(add, 1, **once) == [101])
+print(run(names["Thing"]().work, 1, **once) == [101])
+print(run(names["counted"], 1, 1) == [1, 2], run(names["counted"], 1) == [3])
+exec('''
+def work(x): return x * 2 + offset
+offset = 7
+''', names)
+print(run(names["work"], 1) == [9], run(add, 1) == [8])
+print(type(run(names["make"], 1)[0]) is names["Thing"])
+with IsolatedProcessPoolExecutor(1, None, set_up, (5,)) as executor:
+    print(executor.submit(add, 1).result() == 6)
+"""
+
+
+@pytest.mark.parametrize("names", ["{'__name__': '__console__'}", "{}"])
+def test_what_runs_in_a_dictionary_of_its_own(names: str, tmp_path: Path) -> None:
+    """A worker has it once, as it has the globals of a script.
+
+    So run consoles of `code`, Django's shell, `runpy` and `exec`.
+    """
+    source = IN_A_DICTIONARY.replace("NAMES", names)
+    assert set(run_script(source, tmp_path).split()) == {"True"}

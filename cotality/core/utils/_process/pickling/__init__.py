@@ -2,7 +2,8 @@
 
 * bytes: `encode`, and pickling `by_value`, which takes along what a script defines:
   `script_definitions`, collected as `script_needed`, in one piece where they have
-  `common_parts`;
+  `common_parts`; what tells that they have changed: `script_parts`, `script_kinds`
+  and `script_versions`;
 * classes that say they are from elsewhere: `class_at`; what would arrive as a number
   that means something else: `numbered`;
 * context variables: `context_variables`, and what they hold: `context_values`;

@@ -12,25 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 from collections.abc import Callable
-from enum import Enum
 from functools import cache
 from operator import getitem
-from types import (
-    FunctionType,
-    GetSetDescriptorType,
-    MemberDescriptorType,
-    ModuleType,
-)
-from typing import Any, NewType, TypeAlias, TypeVar
+from types import FunctionType, ModuleType
+from typing import Any, TypeAlias
 
 from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
-from cotality.core.utils._process.machine.object_size import ATOMS, are_atoms
+from cotality.core.utils._process.machine.object_size import ATOMS
 from cotality.core.utils._process.scripts.forms import (
     NAMED_KINDS,
     cloudpickle_itself,
-    type_of,
 )
 from cotality.core.utils._process.scripts.places import (
     FROM_SCRIPT,
@@ -44,6 +38,7 @@ from cotality.core.utils._process.scripts.tokens import tokens
 
 from . import common_parts
 from .by_value import pickler_by_value
+from .script_parts import Same, parts_of
 
 PROTOCOL = 5
 # Found by their identity in what is defined, so that they stay the same objects there.
@@ -58,22 +53,19 @@ class Known(NamedTuple):
     """A definition, and what of its object must be the same for it to hold."""
 
     thing: object
-    parts: tuple[object, ...]
+    parts: Same
     definition: Definition
 
 
-def kinds_of(home: Home) -> dict[str, Any]:  # Any: functions and classes
-    """The functions and classes that *home* defines, by their names there."""
-    return {
-        name: thing
-        for name, thing in list(home.names.items())
-        if (type(thing) in KINDS or issubclass(type(thing), type))
-        and getattr(thing, "__qualname__", name) == name
-        and getattr(thing, "__module__", None) == home.names.get("__name__")
-    }
+ages = itertools.count(1)
 
 
-KINDS = NAMED_KINDS | {FunctionType}
+def age_of(home: Home, name: str, version: bytes) -> int:
+    """When the global *name* became what it is in that *version*."""
+    known = home.ages.get(name)
+    if known is None or known[0] != version:
+        known = home.ages[name] = version, next(ages)
+    return known[1]
 
 
 def define(home: Home, name: str, picklers: Picklers) -> Definition:
@@ -101,7 +93,8 @@ def define(home: Home, name: str, picklers: Picklers) -> Definition:
             raise
         text = f"{type(thing).__qualname__} {type(error).__name__}"
         version = text.encode()
-        return Definition(version, token_for(thing), FROM_SCRIPT, b"", [], frozenset())
+        token, age = token_for(thing), age_of(home, name, version)
+        return Definition(version, token, FROM_SCRIPT, b"", [], frozenset(), age)
     if parts is None:
         home.cache.pop(name, None)
     else:
@@ -122,7 +115,8 @@ def packed_definition(
     needs = frozenset(packing.mentions)
     if token is None or (type(thing) is FunctionType and parts_of(thing) is None):
         picklers[home, name] = packing.picklers
-    return Definition(version, token, content, state, packing.buffers, needs)
+    buffers, age = packing.buffers, age_of(home, name, version)
+    return Definition(version, token, content, state, buffers, needs, age)
 
 
 class Packing:
@@ -228,13 +222,14 @@ def pack_group(
     packing = Packing(home, together, frozenset(names))
     data = packing.packed(content, index, is_state=True)
     version, needs = packing.digest(data), frozenset(packing.mentions)
-    new[home, together] = Definition(version, None, data, b"", packing.buffers, needs)
+    buffers, age = packing.buffers, age_of(home, together, version)
+    new[home, together] = Definition(version, None, data, b"", buffers, needs, age)
     for name in names:
         call, place = Call(getitem, (content, name)), {id(content): together}
         item = packing.packed(call, place, is_state=True)
-        needs = frozenset([Mention(home, together)])
+        needs = frozenset([Mention(home, together, is_held=True)])
         token = token_for(content[name])
-        new[home, name] = Definition(version, token, item, b"", [], needs)
+        new[home, name] = Definition(version, token, item, b"", [], needs, age)
 
 
 def packed_in_two(
@@ -286,60 +281,6 @@ def token_for(thing: object) -> str | None:
     return None
 
 
-def parts_of(thing: Any) -> tuple[object, ...] | None:  # Any: globals of any kind
-    """What tells whether *thing* has changed; None if nothing does but to pickle it."""
-    kind = type_of(thing)
-    if kind in ATOMS or kind is ModuleType:
-        return ()
-    if kind is FunctionType:
-        return parts_of_function(thing)
-    if issubclass(kind, type):
-        return parts_of_class(thing)
-    return () if kind in (NewType, TypeVar) else None
-
-
-def parts_of_function(function: FunctionType) -> tuple[object, ...] | None:
-    values = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-    if function.__closure__ or function.__dict__ or not are_atoms(values):
-        return None
-    return function.__code__, Same(values), function.__doc__
-
-
-def parts_of_class(kind: type) -> tuple[object, ...] | None:
-    own = list(vars(kind).items())
-    if issubclass(kind, Enum):
-        return (Same(own_value for _, own_value in own),)
-    parts: list[object] = []
-    for name, value in own:
-        parts += (name, value)
-        if type(value) is FunctionType:
-            code = parts_of_function(value)
-            if code is None and not value.__closure__:
-                return None
-            parts += code or (value.__code__,)
-        elif not (type(value) in UNCHANGED or name[:2] == name[-2:] == "__"):
-            return None
-    return (Same(parts),)
-
-
-UNCHANGED = ATOMS | {
-    *(property, staticmethod, classmethod, type),
-    *(MemberDescriptorType, GetSetDescriptorType),
-}
-
-
-class Same(tuple[object, ...]):
-    """Equal to another one of the very same objects: 1 is not True here."""
-
-    __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # nobody looks for it
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Same) or len(self) != len(other):
-            return False
-        return all(mine is its for mine, its in zip(self, other, strict=True))
-
-
 def index_of(home: Home) -> dict[int, str]:
     """The names of globals by the identity of what they are bound to.
 
@@ -386,7 +327,7 @@ def definition_pickler() -> Any:  # Any: cloudpickle has no types
             home, defined = self.defines
             if name == defined and not self.is_state:
                 return None
-            self.mentions.add(Mention(home, name))
+            self.mentions.add(Mention(home, name, is_held=True))
             return name
 
     return DefinitionPickler

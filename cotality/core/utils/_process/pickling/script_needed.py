@@ -12,11 +12,14 @@ from typing import Any
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import looks_large
 from cotality.core.utils._process.scripts.places import (
+    IS_ADOPTED,
     Buffers,
     Definition,
     Home,
     Mention,
 )
+
+from .script_versions import Settled
 
 PROTOCOL = 5
 
@@ -29,6 +32,8 @@ class Needed:
     def __init__(self) -> None:
         self.found: dict[Home, dict[str, Definition]] = {}
         self.rest: dict[Home, dict[str, Definition]] = {}
+        # What was sent before, and the program has bound to nothing since.
+        self.gone: dict[Home, set[str]] = {}
         self.count = 0
         # Of what is found, and may hold what others hold.
         self.picklers: dict[tuple[Home, str], list[Any]] = {}  # Any: of cloudpickle
@@ -54,7 +59,7 @@ class Needed:
                     raise
                 continue  # it may never be looked up
             self.keep(soft)
-        for home in self.found:
+        for home in (*self.found, *self.gone):
             if home not in self.rest:
                 self.rest[home] = definitions_of_kinds(home)
 
@@ -67,10 +72,13 @@ class Needed:
         waiting = list(mentions)
         while waiting:
             mention = waiting.pop()
-            home, name, _ = mention
+            home, name = mention.home, mention.name
+            if name not in home.names:  # a built-in, or bound in workers alone
+                if name in home.ages:
+                    self.lose(home, name)
+                continue
             if (
-                name not in home.names  # a built-in, or bound in workers alone
-                or name in OF_MODULES
+                name in OF_MODULES
                 or (home, name) in new
                 or name in self.found.get(home, ())
             ):
@@ -93,27 +101,32 @@ class Needed:
             self.found.setdefault(home, {})[name] = definition
             self.count += 1
 
+    def lose(self, home: Home, name: str) -> None:
+        gone = self.gone.setdefault(home, set())
+        if name not in gone:
+            gone.add(name)
+            self.count += 1
+
     def forget(self) -> None:
         """Let go of all of it; also at the end of the program, when modules go."""
         self.found.clear()
         self.rest.clear()
+        self.gone.clear()
         self.picklers.clear()
         self.count = 0
 
     def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `names.bind`
+        is_now = Settled(self.rest, self.found)
         return [
             (
                 home.number,
                 home.owner,
                 about(home),
-                {name: sent(each) for name, each in definitions.items()},
-                {
-                    name: sent(each)
-                    for name, each in self.rest[home].items()
-                    if name not in definitions
-                },
+                is_now.sent(home, self.found.get(home, {})),
+                is_now.sent(home, self.rest[home], self.found.get(home, {})),
+                sorted(self.gone.get(home, ())),
             )
-            for home, definitions in self.found.items()
+            for home in dict.fromkeys((*self.found, *self.gone))
         ]
 
     def packed(self, take: Callable[[Any], object] | None) -> bytes:  # Any: a buffer
@@ -121,22 +134,23 @@ class Needed:
 
 
 def definitions_of_kinds(home: Home) -> dict[str, Definition]:
-    """All functions and classes that *home* defines, as they were when first seen.
+    """All functions and classes that *home* defines, and what they need.
 
     They are not needed by any code that shows it. But what a task unpickles names them,
-    for one. What cannot be packed, or would need what is large, is left out.
+    for one. The data they need is as it was when one of them was first seen, or changed
+    last. What cannot be packed, or would need what is large, is left out.
     """
-    from .script_definitions import kinds_of
+    from .script_kinds import have_changed, kinds_of
+    from .script_parts import objects_in
 
     kinds = kinds_of(home)
-    known, definitions = home.kinds
-    if kinds.keys() == known.keys() and all(known[n] is kinds[n] for n in kinds):
-        return definitions
-    needed = Needed()
-    needed.rest[home] = {}  # not again
-    needed.is_for_rest = True
-    needed.add([Mention(home, name, True) for name in kinds])
-    home.kinds = kinds, needed.found.get(home, {})
+    if have_changed(home, kinds):
+        parts: dict[str, Any] = {n: objects_in(kind) for n, kind in kinds.items()}
+        needed = Needed()
+        needed.rest[home] = {}  # not again
+        needed.is_for_rest = True
+        needed.add([Mention(home, name, True) for name in kinds])
+        home.kinds = kinds, needed.found.get(home, {}), parts
     return home.kinds[1]
 
 
@@ -155,18 +169,12 @@ OF_MODULES = frozenset(
 )
 
 
-def sent(each: Definition) -> tuple[Any, ...]:  # Any: as above
-    needs = [mention.name for mention in each.mentions if not mention.is_soft]
-    parts = each.packed, each.state, each.buffers
-    hints = [mention.name for mention in each.mentions if mention.is_soft]
-    return each.version, each.token, *parts, needs, hints
-
-
 def about(home: Home) -> dict[str, Any]:  # Any: of different types
     """What a module ``__main__`` says of itself."""
     names = home.names
     told = ("__name__", "__file__", "__package__", "__doc__")
-    return {name: names[name] for name in told if name in names}
+    own = {name: names[name] for name in told if name in names}
+    return own | {IS_ADOPTED: True} if home.is_adopted else own
 
 
 class Collecting(threading.local):
@@ -202,7 +210,7 @@ def with_bundle(data: bytes, needed: Needed, buffers: Buffers | None) -> bytes:
         buffers: Those of *data*, to which those of the bundle are added; None to have
             them in the bytes.
     """
-    if not needed.found:
+    if not needed.found and not needed.gone:
         return data
     own: Buffers = []
     packed = needed.packed(None if buffers is None else own.append)

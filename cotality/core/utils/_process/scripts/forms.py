@@ -114,8 +114,9 @@ def form_of_class(kind: type[Any]) -> Form:  # Any: as above
         state = attributes, slots
         return make_enum, (token, *own_parts), state, None, None, set_class_state
     attributes, slots = own._class_getstate(kind)
-    first: dict[str, Any] = {}  # Any: attributes of any class
-    for name in ("__module__", "__qualname__", "__slots__"):
+    attributes = with_what_bases_have(kind, attributes)
+    first: dict[str, Any] = {"__qualname__": kind.__qualname__}  # Any: of any class
+    for name in ("__module__", "__slots__"):
         if name in kind.__dict__:
             first[name] = kind.__dict__[name]
     if isinstance(kind.__dict__.get("__dict__"), property):
@@ -132,6 +133,27 @@ def form_of_class(kind: type[Any]) -> Form:  # Any: as above
 
 
 OF_MEMBERS = "attributes of members"
+# What a class is made with, and gets by being made.
+NOT_SET = frozenset(["__dict__", "__weakref__", "__module__", "__annotate_func__"])
+
+
+def with_what_bases_have(
+    kind: type[Any], attributes: dict[str, Any]
+) -> dict[str, Any]:  # Any: as above
+    """*attributes*, and those of *kind* that a base in the script has as well.
+
+    Cloudpickle leaves them out. But later they may be changed in the base alone.
+    """
+    bases = [vars(base) for base in kind.__bases__ if places.is_script(base.__module__)]
+    if not bases:
+        return attributes
+    more = {
+        "".join(name): value  # a text of its own, as those of cloudpickle are
+        for name, value in vars(kind).items()
+        if name not in attributes and name not in NOT_SET and name[:5] != "_abc_"
+        if any(base.get(name, bases) is value for base in bases)
+    }
+    return dict(sorted({**attributes, **more}.items()))
 
 
 def is_slot(value: object, kind: type[Any]) -> bool:  # Any: as above
@@ -149,6 +171,8 @@ def make_class(
     """The class with *token*, made without its attributes if it is not here yet."""
     known = tokens.get(token)
     if known is not None:
+        if known.__bases__ != bases:
+            known.__bases__ = bases
         return cast("type", known)
     kind: type | None = None
     reason: Exception | None = None
@@ -243,6 +267,7 @@ def make_enum(token: str, *given: Any) -> type:  # Any: as above
 def set_class_state(kind: type, state: Any) -> Any:  # Any: as above
     own = cloudpickle_itself()
     attributes, slots = state
+    forget_what_is_gone(kind, frozenset(attributes))
     line = attributes.pop("__firstlineno__", None)  # 3.13 forgets it with the module
     for name, values in attributes.pop(OF_MEMBERS, {}).items():
         vars(kind.__members__[name]).update(values)  # type: ignore[attr-defined]
@@ -254,6 +279,19 @@ def set_class_state(kind: type, state: Any) -> Any:  # Any: as above
     if line is not None:
         type.__setattr__(kind, "__firstlineno__", line)
     return kind
+
+
+def forget_what_is_gone(kind: type, names: frozenset[str]) -> None:
+    """Take back attributes that were sent before, and are not among *names* now."""
+    token = tokens.of(kind) or ""
+    own = vars(kind)
+    for name in sent_names.get(token, frozenset()) - names:
+        if name in own and not is_slot(own[name], kind):
+            type.__delattr__(kind, name)
+    sent_names[token] = names
+
+
+sent_names: dict[str, frozenset[str]] = {}  # of attributes, by the tokens of classes
 
 
 # Objects of the standard library that are made of functions.

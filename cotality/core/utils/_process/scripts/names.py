@@ -13,7 +13,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,7 +26,7 @@ from cotality.core.utils._process.machine import this_process
 from cotality.core.utils._process.machine.this_process import after_fork
 
 from . import places
-from .places import SCRIPT, Home
+from .places import IS_ADOPTED, SCRIPT, Home
 from .tokens import tokens
 
 
@@ -40,6 +40,7 @@ class Sent(NamedTuple):
     buffers: list[Any]  # Any: whatever has memory
     needs: list[str]
     hints: list[str]
+    age: int = 0
 
 
 @pickled_as("define_globals")
@@ -79,6 +80,7 @@ def bind_one(
     about: dict[str, Any],  # Any: what modules say of themselves
     needed: dict[str, Any],  # Any: the parts of a `Sent`
     rest: dict[str, Any],  # Any: as above
+    gone: Sequence[str] = (),
 ) -> None:
     home = places.by_number.get(number)
     if home is None:
@@ -88,17 +90,29 @@ def bind_one(
     if home.process != os.getpid():  # a fork has brought it
         home.process = os.getpid()
         home.found, home.bound, home.broken = dict(home.names), {}, {}
+        home.bound_ages = {}
+    for name in gone:
+        unbind(home, name)
     home.rest = {name: Sent(*each) for name, each in rest.items()}
     # What was looked for once, and is another one by now, is bound again.
     names = [*needed, *(name for name in rest if name in home.bound)]
     home.rest |= {name: Sent(*each) for name, each in needed.items()}
-    Binding(home).bind_all(names)
+    Binding(home, needed.keys()).bind_all(names)
+
+
+def unbind(home: Home, name: str) -> None:
+    """Take back what the program has bound to *name*, and has deleted since."""
+    was_sent = home.bound.pop(name, None) is not None
+    if was_sent or home.names.get(name, home) is home.found.get(name):
+        home.names.pop(name, None)
+    home.broken.pop(name, None)
 
 
 def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see there
     """A new home here for the script that process *owner* runs."""
+    is_adopted = about.pop(IS_ADOPTED, False)
     name = str(about.get("__name__", SCRIPT))
-    main = sys.modules.get(name)
+    main = None if is_adopted else sys.modules.get(name)
     if main is not None and is_that_script(main, owner, about):
         names = vars(main)
         home = Home(names, number, owner)
@@ -112,7 +126,9 @@ def settled(number: str, owner: int, about: dict[str, Any]) -> Home:  # Any: see
         home = Home(vars(module), number, owner)
         home.module = module
         module_homes[module] = home
-        if this_process.is_worker or name != SCRIPT:
+        home.is_adopted = is_adopted
+        # No name leads to an adopted one in the program either.
+        if not is_adopted and (this_process.is_worker or name != SCRIPT):
             sys.modules[name] = module
     places.register(home)
     return home
@@ -174,10 +190,15 @@ class NotYetError(Exception):
 
 
 class Binding:
-    """What one bundle binds in *home*."""
+    """What one bundle binds in *home*.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        needed: What has to be as it was sent. Of all else something later may be here.
+    """
+
+    def __init__(self, home: Home, needed: Collection[str] = ()) -> None:
         self.home = home
+        self.needed = needed
         self.sent: dict[str, Sent] = home.rest
         self.begun: set[str] = set()
         self.unfinished: dict[str, Any] = {}  # Any: what has no state yet, by name
@@ -185,7 +206,7 @@ class Binding:
 
     def bind_all(self, names: Iterable[str]) -> None:
         home = self.home
-        news = [n for n in names if home.bound.get(n) != self.sent[n].version]
+        news = [n for n in names if self.is_new(n)]
         if not news:
             return
         before, home.binding = home.binding, self
@@ -193,6 +214,13 @@ class Binding:
             self.bind_each(news)
         finally:
             home.binding = before
+
+    def is_new(self, name: str) -> bool:
+        """Whether what was sent of *name* is not what is bound, nor from before it."""
+        home, each = self.home, self.sent[name]
+        if home.bound.get(name) == each.version:
+            return False
+        return name in self.needed or home.bound_ages.get(name, 0) <= each.age
 
     def bind_each(self, news: list[str]) -> None:
         home = self.home
@@ -231,7 +259,7 @@ class Binding:
 
     def bind(self, name: str) -> None:
         home, each = self.home, self.sent[name]
-        if home.bound.get(name) == each.version or name in self.begun:
+        if name in self.begun or not self.is_new(name):
             return
         self.begun.add(name)
         home.broken.pop(name, None)
@@ -252,7 +280,7 @@ class Binding:
             if is_of_a_signal(error):
                 raise
             self.try_script(name, error)
-        home.bound[name] = each.version
+        home.bound[name], home.bound_ages[name] = each.version, each.age
 
     def try_script(self, name: str, error: BaseException) -> None:
         """Take *name* from the script if what was sent of it is of no use here."""
@@ -329,7 +357,7 @@ class Binding:
     def named(self, name: str) -> Any:  # Any: as above
         """Another global that a definition refers to, complete if that can be."""
         each, home = self.sent.get(name), self.home
-        if each is not None and home.bound.get(name) != each.version:
+        if each is not None and self.is_new(name):
             self.bind(name)
         self.finish(name)
         thing = None if each is None or not each.token else tokens.get(each.token)
@@ -338,11 +366,7 @@ class Binding:
         if name in home.broken:
             why = home.broken[name]
             raise LookupError(f"the global {name!r} cannot be had here: {why}")
-        if (
-            name in self.begun
-            and each is not None
-            and (home.bound.get(name) != each.version)
-        ):
+        if name in self.begun and each is not None and self.is_new(name):
             raise NotYetError(f"the global {name!r} refers to itself")
         return home.names[name]
 

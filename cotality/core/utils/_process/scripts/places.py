@@ -20,10 +20,13 @@ from cotality._kit.records import NamedTuple
 from . import off_path
 
 Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
+Kinds: TypeAlias = tuple[Names, dict[str, Any], Names]  # Any: see `script_kinds`
 
 SCRIPT = "__main__"
 # The other is what it is called where `multiprocessing` has imported it.
 SCRIPTS = (SCRIPT, "__mp_main__")
+# Said of a home that no module has, among what modules say of themselves.
+IS_ADOPTED = "is adopted"
 # More are not told apart from new ones. Each keeps the globals of a script alive.
 HOMES_KEPT = 32
 
@@ -35,9 +38,12 @@ class Home:
         number: Means the same home in every process.
         owner: The process id of the program whose script it is.
         cache: What is known here about what it defines, see `script_definitions`.
+        ages: When each of that last became what it is, as a number that grows, and the
+            version that it got then. What is gone from the script stays in here.
         kinds: Its functions and classes, and their definitions; likewise.
         bound: The versions of what has been bound here for the owner, by name; this
             and the rest are of `names`.
+        bound_ages: The ages of that.
         found: What was there before anything was bound: a fork has it all, and so has
             a process in which the script was imported or run again.
         broken: Why something cannot be had here, by name.
@@ -50,13 +56,16 @@ class Home:
         self.number = number
         self.owner = owner
         self.cache: dict[str, Any] = {}  # Any: see there
-        self.kinds: tuple[Names, dict[str, Any]] = ({}, {})  # Any: as above
+        self.ages: dict[str, tuple[bytes, int]] = {}
+        self.kinds: Kinds = ({}, {}, {})
         self.bound: dict[str, bytes] = {}
+        self.bound_ages: dict[str, int] = {}
         self.found: Names = {}
         self.broken: dict[str, str] = {}
         self.rest: dict[str, Any] = {}  # Any: see there
         self.binding: object = None
         self.process = os.getpid()  # where all this is so
+        self.is_adopted = False  # it is no module's
         self.was_run = False
         self.run_error = ""
         self.module: ModuleType | None = None  # kept alive with its names
@@ -73,7 +82,7 @@ by_number: dict[str, Home] = {}
 def let_go() -> None:
     """Hold no script's globals at the end of the program: they go before modules do."""
     for home in homes.values():
-        home.names, home.kinds = {}, ({}, {})
+        home.names, home.kinds = {}, ({}, {}, {})
         home.cache.clear()
     homes.clear()
     by_number.clear()
@@ -91,11 +100,28 @@ def home_of(names: Names) -> Home:
     return found
 
 
+def adopt(names: Names) -> None:
+    """Let *names* be a home if they are no module's, but what a console runs in.
+
+    A console of :mod:`code`, the shell of Django, `runpy` and `exec` run what they are
+    given in a dictionary of its own. One in which no function of its own is bound has
+    been made for a single function, as libraries do that write code.
+    """
+    name = names.get("__name__")
+    if id(names) in homes or (isinstance(name, str) and name in sys.modules):
+        return
+    for thing in list(names.values()):
+        if type(thing) is FunctionType and thing.__globals__ is names:
+            home_of(names).is_adopted = True
+            return
+
+
 def register(home: Home) -> None:
     homes[id(home.names)] = home
     by_number[home.number] = home
+    script = names_of(SCRIPT)
     while len(homes) > HOMES_KEPT:
-        oldest = next(iter(homes.values()))
+        oldest = next(each for each in homes.values() if each.names is not script)
         del homes[id(oldest.names)]
         by_number.pop(oldest.number, None)
 
@@ -183,23 +209,29 @@ FROM_SCRIPT = b""  # stands for a definition that only the script itself can giv
 
 
 class Mention(NamedTuple):
-    """A name that something needs, or that it may look up if it is *soft*."""
+    """A name that something needs, or that it may look up if it is *soft*.
+
+    What is *held* is part of it: it has that object itself, not only its name.
+    """
 
     home: Home
     name: str
     is_soft: bool = False
+    is_held: bool = False
 
 
 class Definition(NamedTuple):
     """One global, packed by itself.
 
     Attributes:
-        version: Differs when what it is, or what is in it, differs.
+        version: Differs when what it is, or what is in it, differs; what it only names
+            does not count, see `script_versions`.
         token: That of a function, a class or another thing that has a name.
         packed: Its pickle, or `FROM_SCRIPT`.
         state: What to give to a function or class once it is made, packed.
         buffers: What belongs to the pickle and is large.
         mentions: What else it needs.
+        age: When it became what it is, as a number that grows.
     """
 
     version: bytes
@@ -208,3 +240,4 @@ class Definition(NamedTuple):
     state: bytes
     buffers: Buffers
     mentions: frozenset[Mention]
+    age: int = 0

@@ -9,7 +9,7 @@ from cotality._kit.public import pickled_as
 
 from . import needs, off_path
 from .forms import FORMS, NAMED_KINDS, form_of, type_of
-from .places import Home, Mention, home_of_globals, is_script, place_of
+from .places import Home, Mention, adopt, home_of_globals, is_script, place_of
 from .tokens import tokens
 
 Form: TypeAlias = Any  # Any: what pickle takes: a tuple, or NotImplemented
@@ -21,6 +21,8 @@ def reduced(pickler: Any, thing: Any) -> Form:  # Any: cloudpickle has no types
     """How *thing* is pickled, if a script has defined it; else NotImplemented."""
     kind = type_of(thing)
     if kind is FunctionType or kind in NAMED_KINDS or issubclass(kind, type):
+        if kind is FunctionType and pickler.mentions is not None:
+            adopt(thing.__globals__)
         if not is_of_script(thing):
             form = off_path.reference(thing) if off_path.seen.files else None
             return NotImplemented if form is None else form
@@ -58,7 +60,7 @@ def reference(pickler: Any, thing: object) -> Form:  # Any: as above
         if token is None:
             return None
     else:
-        pickler.mentions.add(Mention(home, first))
+        pickler.mentions.add(Mention(home, first, is_held=True))
         token = tokens.given_to(owner)
     if rest:
         return attribute_of, (home.number, first, token, rest)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from cotality._kit.public import public
 from cotality._kit.records import dataclass, field
-from cotality._kit.safe_text import attribute_or_none, shortened
+from cotality._kit.safe_text import attribute_or_none, printable, shortened
 
 # Flags of the code of what gives a coroutine, or a generator: to call it runs nothing.
 ASYNC = 0x80 | 0x100 | 0x200
@@ -199,7 +199,7 @@ def name_of_function(function: object) -> str:
     for each in (function, inner):
         name = attribute_or_none(each, "__qualname__")
         if isinstance(name, str):
-            return name[:SHOWN_FUNCTION]
+            return printable(name[:SHOWN_FUNCTION])
     return shortened(function, SHOWN_FUNCTION)
 
 
@@ -207,7 +207,7 @@ def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
     """The call that *task* makes, shortened to one line of a message."""
     shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
     shown += [
-        f"{name}={shortened(value, SHOWN_ARGUMENT)}"
+        f"{printable(name)}={shortened(value, SHOWN_ARGUMENT)}"
         for name, value in task.arguments.items()
     ]
     arguments = ", ".join(shown)

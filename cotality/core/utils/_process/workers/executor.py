@@ -29,6 +29,7 @@ from cotality.core.utils._process.pickling.refusals import unpicklable_call
 from cotality.core.utils._process.starting.launch import default_context
 from cotality.core.utils._process.tasks.checks import (
     check_function,
+    check_runs,
     checked_count,
 )
 
@@ -136,8 +137,10 @@ class IsolatedProcessPoolExecutor(Executor):
 
         Raises:
             RuntimeError: The executor has been shut down.
+            TypeError: *fn* is an ``async def`` or a generator: nothing would run.
             WorkerStartError: The initializer has failed in a worker.
         """
+        check_runs(fn, "fn")
         future: Future[T] = Answer()
         try:
             given = patched.sendable_arguments(args, kwargs)
@@ -178,6 +181,7 @@ class IsolatedProcessPoolExecutor(Executor):
         """
         if chunksize < 1:
             raise ValueError(f"chunksize must be at least 1, got {chunksize!r}")
+        check_runs(fn, "fn")
         if chunksize == 1:
             return super().map(fn, *iterables, timeout=timeout, **options)
         chunks = batched(zip(*iterables, strict=False), chunksize)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from cotality._kit.public import public
 from cotality._kit.records import dataclass, field
-from cotality._kit.safe_text import class_and_text
+from cotality._kit.safe_text import class_and_text, printable
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.durable.files.errors import DeadLetterError
 from cotality.core.utils._process.tasks.errors import RemoteTaskError
@@ -66,7 +66,7 @@ class DeadLetter:
 
     def __repr__(self) -> str:
         what = self.error or self.message[:SHOWN_ERROR]
-        return f"<DeadLetter {self.key}: {self.call}: {what}>"
+        return printable(f"<DeadLetter {self.key}: {self.call}: {what}>")
 
     def task(
         self,
