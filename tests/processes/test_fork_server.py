@@ -298,3 +298,67 @@ def test_a_module_that_it_cannot_import_does_not_end_it(tmp_path: Path) -> None:
 
     printed = "True\nTrue True True\n"
     assert run_with_folder(source, tmp_path, tmp_path) == (0, printed)
+
+
+ODD_PATH = """
+import pathlib
+
+class Folder(str):  # as in libraries that had such before pathlib
+    def __repr__(self):
+        return f"Folder({self})"
+
+sys.path[:0] = [Folder("a folder"), pathlib.Path("another")]
+sys.path += [None, b"bytes", "not \\udcff text", "'\\n\\""]
+print(call())
+from cotality.core.utils._process.starting import interpreter
+interpreter.HAS_FORK_SERVER = False
+shutdown_workers()
+print(call())
+"""
+
+
+@pytest.mark.parametrize("name", ["script.py", "html.py"])
+def test_what_no_import_sees_in_the_path_is_left_out(name: str, tmp_path: Path) -> None:
+    """A `pathlib.Path` in it does no harm in Python, and none here."""
+    script = tmp_path / name
+    script.write_text(CALL + ODD_PATH, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment_of_scripts(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+    assert (ended.stdout, ended.stderr) == ("True\nTrue\n", "")
+
+
+def test_a_program_without_arguments(tmp_path: Path) -> None:
+    """One that has Python inside may have no `sys.argv`."""
+    assert run_script(f"{CALL}del sys.argv\nprint(call())\n", tmp_path) == "True\n"
+
+
+ENDS = {
+    "os._exit(3)": "(exit code 3)",
+    "os.kill(os.getpid(), 9)": "(it was ended by SIGKILL)",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_server_that_ends_as_it_starts(end: str, tmp_path: Path) -> None:
+    """The error says how, and does not take Python for something else."""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, sys\nif 'serving' in sys.orig_argv[-1]: {end}\n", "utf-8"
+    )
+    source = CALL + "try: call()\nexcept WorkerStartError as error: print(error)\n"
+    path = f"{tmp_path}{os.pathsep}{PACKAGES}"
+    script = tmp_path / "script.py"
+    script.write_text(source, "utf-8")
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        env={**environment_of_scripts(), "PYTHONPATH": path},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONG_S,
+    )
+    assert ENDS[end] in ended.stdout
+    assert "is no Python interpreter" not in ended.stdout

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
@@ -302,8 +302,8 @@ class ItemSource(IteratorSource):
 
 def source_of(tasks: Iterable[Task[Any]]) -> Source:  # Any: tasks of every result type
     """What reads *tasks*, which are checked if they are a list or a tuple."""
-    if isinstance(tasks, list | tuple):
-        return SequenceSource(tasks)
+    if type(tasks) in (list, tuple):  # see `head_of` for classes made of them
+        return SequenceSource(cast("Sequence[Task[Any]]", tasks))
     if type(tasks) is TasksOver and not tasks.unpack:
         return ItemSource(tasks)
     return TaskSource(tasks)

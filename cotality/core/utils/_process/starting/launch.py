@@ -27,7 +27,7 @@ from cotality.core.utils._process.machine.environment import LOGGER
 from cotality.core.utils._process.machine.this_process import after_fork
 from cotality.core.utils._process.scripts import run_again
 
-from . import interpreter, measured, own_start
+from . import interpreter, measured, own_name, own_start
 
 # Any: typeshed leaves out what is used of it.
 context: Any = sys.modules["multiprocessing.context"]
@@ -138,10 +138,11 @@ def preparation_data(name: str) -> dict[str, Any]:  # Any: what multiprocessing 
         "name": name,
         "authkey": mp_process.current_process().authkey,
         "log_to_stderr": False,
-        "sys_path": [path or os.curdir for path in sys.path],
-        "sys_argv": sys.argv,
+        "sys_path": [path or os.curdir for path in own_name.path_of_imports()],
         "orig_dir": getattr(mp_process, "ORIGINAL_DIR", None),
     }
+    if hasattr(sys, "argv"):  # a program that has Python inside may have none
+        data["sys_argv"] = sys.argv
     try:
         data["dir"] = os.getcwd()
     except FileNotFoundError:  # deleted under us: the worker stays where it starts

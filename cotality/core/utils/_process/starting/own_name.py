@@ -38,13 +38,21 @@ def hidden_module() -> str:
     return ""
 
 
+def path_of_imports() -> list[str]:
+    """`sys.path` as texts, for another process: what else is in it, no import sees."""
+    found: list[object] = list(sys.path)
+    # A class that is made of a text may show itself in any way, or live in a script.
+    return [str.__str__(entry) for entry in found if isinstance(entry, str)]
+
+
 def path_without(name: str) -> list[str]:
     """The path of imports without the folders in which *name* is a script."""
-    files = [os.path.join(entry or os.curdir, f"{name}.py") for entry in sys.path]
+    path = path_of_imports()
+    files = [os.path.join(entry or os.curdir, f"{name}.py") for entry in path]
     standard = os.path.dirname(os.__file__)
     return [
         entry
-        for entry, file in zip(sys.path, files, strict=True)
+        for entry, file in zip(path, files, strict=True)
         if os.path.dirname(file) == standard
         or os.path.basename(os.path.dirname(file)) in PACKAGES
         or not os.path.isfile(file)

@@ -43,7 +43,6 @@ class IteratorHead(HeadStart):
         super().__init__(function, (), prepare)
         self.items: Iterator[Any] = iter(data)  # what has not begun
         self.is_read = False  # to the end
-        self.last: Any = None  # the item that has failed
         self.seconds = 0.0  # that the loop took
         self.count = length_of(data)
 
@@ -77,10 +76,6 @@ class IteratorHead(HeadStart):
     @property
     def is_done(self) -> bool:
         return self.is_read
-
-    @property
-    def latest(self) -> Any:
-        return self.last
 
     def left(self, count: int) -> int:
         # If nobody knows: as many as there have been.

@@ -60,6 +60,7 @@ class HeadStart:
     Attributes:
         results: Of the first items, in order.
         error: What the item after these has raised; None if none has.
+        last: That item.
         begun: How many items have begun; no other ones will once it is stopped.
         desk: Where the caller is missed, if another thread has begun with the others.
     """
@@ -79,6 +80,7 @@ class HeadStart:
         self.context = copy_context()
         self.results: list[Any] = []  # Any: as above
         self.error: BaseException | None = None
+        self.last: Any = None  # Any: as above
         self.begun: int = 0
         self.is_stopped = False
         # Held while the next item begins. An exception that strikes the caller may
@@ -131,14 +133,23 @@ class HeadStart:
         there is no need of another.
         """
         function, results, data = self.function, self.results, self.data
-        for place in range(len(results), len(data)):
-            with self.beginning:
-                if self.is_stopped:
+        item: Any = None  # Any: as above
+        try:
+            for place in range(len(results), len(data)):
+                with self.beginning:
+                    if self.is_stopped:
+                        return
+                    try:
+                        item = data[place]
+                    except IndexError:
+                        return  # an item has made the list shorter
+                    self.begun += 1
+                results.append(function(item))
+                if context:
                     return
-                self.begun += 1
-            results.append(function(data[place]))
-            if context:
-                return
+        except BaseException:
+            self.last = item
+            raise
 
     def rest(self) -> list[Any]:  # Any: as above
         """The results, with those of the items that the loop has not begun."""
@@ -162,13 +173,8 @@ class HeadStart:
 
     @property
     def is_done(self) -> bool:
-        """Whether all items have begun."""
-        return self.begun == len(self.data)
-
-    @property
-    def latest(self) -> Any:  # Any: as above
-        """The item that has begun last."""
-        return self.data[self.begun - 1]
+        """Whether all items have begun, of which there may be fewer than before."""
+        return self.begun >= len(self.data)
 
     def left(self, count: int) -> int:
         """How many items have not begun when *count* are done; a guess, perhaps."""
@@ -328,8 +334,18 @@ class HeadFailedError(Exception):
 
 
 def until_failure(data: Sequence[Any], head: HeadStart) -> Iterator[Any]:
-    """The items that *head* has not begun, as long as those have not failed."""
-    for place in range(head.begun, len(data)):
+    """The items that *head* has not begun, as long as those have not failed.
+
+    As a loop reads a list that becomes shorter or longer meanwhile.
+    """
+    place = head.begun
+    while place < len(data):
         if head.error is not None:
             raise HeadFailedError
-        yield data[place]
+        try:
+            item = data[place]
+        except IndexError:
+            return
+        yield item
+        del item
+        place += 1

@@ -54,7 +54,7 @@ def results_with_head_start(
     log_head(head, head.error)
     if head.error is not None:
         error = without_frames(head.error, head.frames)
-        fail(function, error, head.latest, head.begun - 1)
+        fail(function, error, head.last, head.begun - 1)
     results[: head.begun] = head.results
     return results
 
@@ -65,7 +65,9 @@ def head_of(
     prepare: Callable[[Iterable[Task[Any]]], Prepared],
 ) -> HeadStart:
     """What runs the first items of *data*."""
-    if isinstance(data, list | tuple | range):
+    # No class that is made of one: what a loop over it gives may be something else than
+    # what is at its places.
+    if type(data) in (list, tuple, range):
         return HeadStart(function, cast("Sequence[Any]", data), prepare)
     from .head_of_iterator import IteratorHead
 

@@ -156,10 +156,12 @@ class ForkServer:
                 f"program a second time instead ({end}). Begin its main script with: "
                 f"from multiprocessing import freeze_support; freeze_support()"
             )
+        ended = f"the fork server, which starts worker processes, has ended ({end})"
+        if interpreter.looks_right(self.executable):
+            return f"{ended}. If it has said why, that is on standard error"
         return (
-            f"the fork server, which starts worker processes, has ended ({end}). If "
-            f"{self.executable!r} is no Python interpreter, say which one to start "
-            f"with multiprocessing.set_executable('/path/to/python')"
+            f"{ended}. If {self.executable!r} is no Python interpreter, say which one "
+            f"to start with multiprocessing.set_executable('/path/to/python')"
         )
 
     def close(self) -> None:
@@ -176,9 +178,16 @@ class ForkServer:
             except ChildProcessError:
                 return "its exit status is not known"
             if pid:
-                return f"exit code {os.waitstatus_to_exitcode(status)}"
+                return end_in_words(os.waitstatus_to_exitcode(status))
             time.sleep(END_PAUSE)
         return "it runs on"
+
+
+def end_in_words(code: int) -> str:
+    try:
+        return f"it was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"exit code {code}"
 
 
 # How many have been registered by others than `multiprocessing` and `logging`.
@@ -203,7 +212,7 @@ def command(executable: bytes | str, link: int) -> list[bytes | str]:
     The path comes before the modules that are found by it. What freezes programs knows
     a start of `multiprocessing` by its first words.
     """
-    path = [entry or os.curdir for entry in sys.path]
+    path = [entry or os.curdir for entry in own_name.path_of_imports()]
     frozen = "from multiprocessing.forkserver import main; "
     code = (
         f"{frozen if getattr(sys, 'frozen', False) else ''}"
