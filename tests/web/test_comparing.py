@@ -137,7 +137,7 @@ def test_as_many_items_as_fit(method: TaskType, seconds: float, delay: float) ->
 
 def test_a_comparison_is_no_method() -> None:
     """Nothing can be reckoned for it."""
-    with pytest.raises(ValueError, match="compare is no method"):
+    with pytest.raises(ValueError, match="compare is not a method"):
         takes(TaskType.COMPARE, 1)
 
 

@@ -191,7 +191,7 @@ def test_several_dead_letters_are_retried_or_forgotten(
     visit.until_text("#dead-retry", "Retry 2 chosen")
     visit.click("#dead-retry")
     visit.until(lambda: visit.count("#dead-list > li") == len(dead) - 2)
-    visit.until_text("#dead-told", "2 jobs begin anew.")
+    visit.until_text("#dead-told", "2 jobs run again.")
     assert site.status(newest) is JobStatus.QUEUED
 
     left = [info.id for info in site.shop.jobs.dead()]
