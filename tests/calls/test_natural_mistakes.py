@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from cotality import pmap, pmap_iter, run_tasks
+from cotality import parallel, pmap, pmap_iter, run_tasks, share
 from cotality.core.utils.process import (
     DeadLetters,
     Journal,
     RunReport,
     Task,
     execute_tasks_in_parallel,
+    iter_outcomes,
+    iter_outcomes_async,
     replay,
     worker_state,
 )
@@ -75,6 +77,37 @@ def test_other_things_for_several_arguments(
 ) -> None:
     """Also functions written in C, and groups of a data frame."""
     assert any(text in note for note in notes_of(lambda: pmap(function, [item])))
+
+
+def only_frame(frame: Any) -> Any:
+    return frame.sort_values("x")
+
+
+@pytest.mark.parametrize("run", [pmap, execute], ids=["pmap", "execute"])
+def test_groups_for_a_function_of_a_frame(run: Any) -> None:
+    """They are pairs of a key and a frame; the note says how to give only the frame."""
+    pandas = pytest.importorskip("pandas")
+    groups = pandas.DataFrame({"k": ["a", "b"], "x": [1, 2]}).groupby("k")
+
+    assert notes_of(lambda: run(only_frame, groups))[1] == (
+        "Its only argument is a tuple, and item[1], a DataFrame, has 'sort_values': to "
+        "give only that, (item[1] for item in items)."
+    )
+
+
+def test_a_part_for_a_task_of_one_argument() -> None:
+    """A part of a mapping has a name; two that would do are no advice."""
+    task = Task.of(only_frame, {"name": "a", "frame": Sortable()})
+    (_, note) = notes_of(lambda: execute_tasks_in_parallel([task]))
+
+    assert note.endswith("to give only that, Task.of(only_frame, item['frame']).")
+    task = Task.of(only_frame, (Sortable(), Sortable()))
+    assert len(notes_of(lambda: execute_tasks_in_parallel([task]))) == 1
+
+
+class Sortable:
+    def sort_values(self, by: str) -> str:
+        return by
 
 
 def test_a_task_has_another_way_to_say_it() -> None:
@@ -223,6 +256,50 @@ def test_words_of_other_libraries(name: str, meant: str) -> None:
         pmap(abs, [1], **{name: 1})  # type: ignore[call-overload]  # the mistake
 
 
+@pytest.mark.parametrize("name", ["on_error", "unpack", "ordered"])
+def test_what_only_a_call_of_a_decorated_function_takes(name: str) -> None:
+    """The decorator says where it belongs, and does not offer what it refuses."""
+    with pytest.raises(TypeError, match=f"no option '{name}' of the decor") as caught:
+        parallel(**{name: "return"})  # type: ignore[call-overload]  # the mistake
+    with pytest.raises(TypeError) as at_once:
+        parallel(abs, **{name: "return"})
+
+    assert (
+        f"f.map{'_iter' * (name == 'ordered')}(items, {name}=...)" in f"{caught.value}"
+    )
+    assert name not in str(caught.value).partition("The options are:")[2]
+    assert str(at_once.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["on_error", "return_exceptions"])
+@pytest.mark.parametrize("run", [iter_outcomes, iter_outcomes_async, replay])
+def test_outcomes_have_their_failures(run: Any, name: str) -> None:
+    """So nothing is to be said about them, and the message says why."""
+    tasks = "failed.jsonl" if run is replay else [Task.of(abs, -1)]
+    with pytest.raises(TypeError, match="Each outcome has its failure"):
+        run(tasks, **{name: "return"})
+
+
+@pytest.mark.parametrize("option", [{"desc": "x"}, {"retries": -1}, {"workers": 0}])
+def test_a_mistake_in_a_replay_of_nothing(option: Any, tmp_path: Path) -> None:
+    """It is one even if there is no file yet, because nothing has failed so far."""
+    assert replay(tmp_path / "failed.jsonl") == []
+    with pytest.raises((TypeError, ValueError), match=next(iter(option))):
+        replay(tmp_path / "failed.jsonl", **option)
+
+
+def test_the_older_word_for_failures_that_are_returned() -> None:
+    """The message has the whole of the newer one."""
+    with pytest.raises(TypeError, match=r"'on_error'\? \(on_error='return'\.\)"):
+        pmap(abs, [1], return_exceptions=True)  # type: ignore[call-overload]  # old
+
+
+def test_what_is_shared_is_shown_in_one_line() -> None:
+    """It is large, and a prompt prints it."""
+    assert repr(share([1] * 10_000)) == "share([1, 1, 1, 1, 1, 1, ...])"
+    assert len(repr(share("x" * 10_000))) < 80
+
+
 def test_every_word_that_is_known_leads_to_an_option() -> None:
     """None of them to one that there is not."""
     from cotality.core.utils._process.call.options.declared import MapOptions
@@ -307,6 +384,61 @@ def test_ctrl_c_shows_the_lines_of_the_user(call: str, tmp_path: Path) -> None:
     if call in in_this_thread:
         assert ("script.py", "work") in frames
     assert Failure  # what tasks raise is shown elsewhere
+
+
+STRUCK_IN_A_LOOP = """
+import asyncio, os, signal, threading, time, traceback
+from pathlib import Path
+from cotality.core.utils.process import *
+
+def work(_):
+    Path("begun").touch()
+    time.sleep(60)  # or until its worker is killed
+
+def press():
+    while not Path("begun").exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+async def use(results):
+    if hasattr(results, "__aiter__"):
+        async for _ in results:
+            pass
+    await results
+
+async def main():
+    tasks = [Task.of(work, number) for number in range(2)]
+    await use({call})
+
+threading.Thread(target=press).start()
+try:
+    asyncio.run(main())
+except KeyboardInterrupt as error:
+    frames = traceback.extract_tb(error.__context__.__traceback__)
+    print([f.filename.rpartition("/")[2] for f in frames])
+"""
+
+CALLS_IN_A_LOOP = {
+    "list": "pmap_async(work, range(2), processes=True)",
+    "unordered": "execute_tasks_in_parallel_unordered_async(tasks, processes=True)",
+    "stream": "execute_tasks_in_parallel_streaming_async(tasks, processes=True)",
+    "outcomes": "iter_outcomes_async(tasks, processes=True, ordered=False)",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such a signal ends a program there")
+@pytest.mark.parametrize("call", CALLS_IN_A_LOOP)
+def test_ctrl_c_in_an_event_loop_shows_nothing_of_ours(
+    call: str, tmp_path: Path
+) -> None:
+    """The event loop makes a cancellation of it, which Python prints as well."""
+    from tests.kit.helpers import run_script
+
+    script = STRUCK_IN_A_LOOP.format(call=CALLS_IN_A_LOOP[call])
+    files = ast.literal_eval(run_script(script, tmp_path).splitlines()[-1])
+
+    assert files[-2:] == ["script.py", "script.py"]  # main and use
+    assert {*files} == {"runners.py", "base_events.py", "script.py"}
 
 
 def test_a_function_and_data_in_each_others_place() -> None:

@@ -87,6 +87,14 @@ def tables_of(text: str) -> Iterator[dict[str, dict[str, str]]]:
         }
 
 
+def test_what_an_option_says_is_seen_on_a_phone() -> None:
+    """Of a wide table a narrow screen shows the first two columns."""
+    heads = cells_of(
+        PAGE.read_text("utf-8").partition("\n| option |")[2].splitlines()[0]
+    )
+    assert heads[0] == "what it says"
+
+
 def cells_of(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 

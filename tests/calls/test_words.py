@@ -173,7 +173,7 @@ def test_what_is_said_twice_in_the_same_way_is_fine() -> None:
 def test_executors_of_others_are_not_ours_to_start() -> None:
     """The message has the word that was used."""
     with ThreadPoolExecutor(1) as others:
-        with pytest.raises(ValueError, match=r"^processes=True starts workers of ours"):
+        with pytest.raises(ValueError, match=r"^processes=True starts cotality's own"):
             execute_tasks_in_parallel(TASKS, executor=others, processes=True)
         assert execute_tasks_in_parallel(TASKS, executor=others, workers=1) == [
             *range(4)

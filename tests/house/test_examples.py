@@ -32,6 +32,9 @@ NAMES = [
     *("ordered", "io", "unordered", "streaming", "outcomes", "progress", "retries"),
     *("failures", "group", "report", "resume", "helpers"),
 ]
+COLUMNS = 80  # of a plain terminal
+# They show tracebacks, a report and paths as they are.
+UNWRAPPED = ("failures", "outcomes", "report")
 SCALE = 0.02  # of the usual input: every example then takes about a second
 
 
@@ -94,6 +97,8 @@ def output_of(folder: Path, name: str) -> str:
     status, printed, complaints = ended(start(folder, *words), folder)
     assert (status, complaints) == (0, ""), printed + complaints
     assert "1 of 1 examples" in printed
+    if name not in UNWRAPPED:
+        assert [line for line in printed.splitlines() if len(line) > COLUMNS] == []
     assert re.search(r"^   Took [\d.]+ s\.$", printed, re.MULTILINE)
     return printed
 
@@ -106,6 +111,13 @@ def rows_of(printed: str) -> dict[str, tuple[int, bool]]:
 
 
 # What each example prints.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_said_of_an_example_fits_a_terminal(name: str) -> None:
+    """It is printed three columns from the left."""
+    doc = inspect.getdoc(EXAMPLES[name]) or ""
+    assert [line for line in doc.splitlines() if len(line) + 3 > COLUMNS] == []
 
 
 def test_ordered_compares_processes_with_the_loop(folder: Path) -> None:
@@ -178,7 +190,7 @@ def test_progress_ends_with_all_done(folder: Path) -> None:
     assert 1 <= len(seen) <= 4
     assert done == sorted(set(done))
     assert seen[-1][0] == seen[-1][1]
-    assert "with all tasks done and none in flight." in printed
+    assert "with all tasks done, none in flight." in printed
 
 
 def test_retries_shows_three_attempts(folder: Path) -> None:

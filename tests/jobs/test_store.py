@@ -640,7 +640,7 @@ def with_broker(url: str) -> Jobs:
     ("call", "message"),
     [
         (lambda: Jobs("redis://x"), "no engine for 'redis': use sqlite:///jobs.db"),
-        (lambda: Jobs("amqp://x"), "a broker is no store: Jobs"),
+        (lambda: Jobs("amqp://x"), "a broker is not a store: Jobs"),
         (lambda: Jobs("sqlite:///j.db", engine="rabbitmq"), "needs a broker, such as"),
         (lambda: Jobs("sqlite:///j.db", broker="amqp://x"), "is for engine='rabbitmq'"),
         (

@@ -160,9 +160,12 @@ def test_bench_says_what_cannot_be_done_one_way(folder: Path) -> None:
             "No module named 'nothing'. It was",
         ),
         (("run", "work:nothing", "--data", "-"), "work has no 'nothing'"),
-        (("run", "work:__name__", "--data", "-"), "work:__name__ is no function"),
+        (("run", "work:__name__", "--data", "-"), "work:__name__ is not a function"),
         (("run", "work:double", "--data", "none"), "there is no file 'none'"),
-        (("run", "work:double", "--data", "work.py"), "line 2 of work.py is no JSON"),
+        (
+            ("run", "work:double", "--data", "work.py"),
+            "line 2 of work.py is not valid",
+        ),
         (
             ("run", "work:double", "--data", "data.jsonl", "--n-jobs", "0"),
             "n_jobs must not be 0",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cotality.web import Desk, Settings
@@ -112,7 +112,11 @@ def test_more_items_never_take_less(
     assert takes(method, 0, **given) == 0
 
 
+ROUNDED = 1e-9  # s: sums of floats, such as 200 items of 6 ms next to 1.2 s
+
+
 @given(st.sampled_from(METHODS), st.floats(0.001, 20), st.floats(0, 0.1))
+@example(S, 1.2, 0.0)
 def test_as_many_items_as_fit(method: TaskType, seconds: float, delay: float) -> None:
     """One more would not; each worker has at least one, whatever that takes."""
     order = Order(replace(RECIPE, db_delay_s=delay), 2000, workers=4)
@@ -126,14 +130,14 @@ def test_as_many_items_as_fit(method: TaskType, seconds: float, delay: float) ->
 
     assert least <= many <= 2000
     limit = seconds if takes(least) <= seconds else seconds + takes(least)
-    assert takes(many) <= limit + 1e-9
+    assert takes(many) <= limit + ROUNDED
     if many < 2000:
-        assert takes(many + 1) > limit
+        assert takes(many + 1) > limit - ROUNDED
 
 
 def test_a_comparison_is_no_method() -> None:
     """Nothing can be reckoned for it."""
-    with pytest.raises(ValueError, match="compare is no method"):
+    with pytest.raises(ValueError, match="compare is not a method"):
         takes(TaskType.COMPARE, 1)
 
 
@@ -224,7 +228,7 @@ def test_nobody_knows_where_ranges_overlap() -> None:
     assert text.startswith(
         "multiprocessing takes about 2.0 s for all items; auto (1.0 s)"
     )
-    assert "multiprocessing needs less" in text
+    assert "not measurably quicker, and multiprocessing needs less" in text
     assert "sequential takes longest, 10.0 s" in text
     text = judging.reason(seconds, narrow, [A, M, S])
     assert "the next one is multiprocessing with 2.0 s" in text

@@ -400,5 +400,5 @@ def test_an_item_that_cannot_be_done_says_why(recipe: Recipe) -> None:
 
 def test_other_kinds_are_refused(recipe: Recipe, pool: PoolManager) -> None:
     """An event loop calls three of them."""
-    with pytest.raises(ValueError, match="sequential is no method that an event loop"):
+    with pytest.raises(ValueError, match="sequential is not a method that an"):
         from_loop(TaskType.SEQUENTIAL, Order(recipe, 1), pool)

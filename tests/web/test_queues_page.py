@@ -212,7 +212,7 @@ def test_several_dead_letters_are_retried_or_forgotten(
     visit.until_text("#dead-retry", "Retry 3 chosen")
     visit.click("#dead-retry")
     visit.until(lambda: visit.count("#dead-list > li") == len(dead) - 3)
-    visit.until_text("#dead-told", "3 jobs begin anew.")
+    visit.until_text("#dead-told", "3 jobs run again.")
     assert site.status(newest) is JobStatus.QUEUED
 
     left = [info.id for info in site.shop.jobs.dead()]

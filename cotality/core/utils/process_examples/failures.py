@@ -29,9 +29,10 @@ def port_number(text: str) -> int:
 def failures(scale: float) -> None:  # there is nothing to scale
     """See what happens when tasks fail, a worker dies, or time is up.
 
-    By default the first failure is raised here, with the traceback of the worker.
-    With return_exceptions=True each failure stands where its result would. A
-    worker that dies or takes too long is replaced; only the task it ran is lost.
+    By default the first failure is raised here, with the traceback of the
+    worker. With return_exceptions=True each failure stands where its result
+    would. A worker that dies or takes too long is replaced; only the task it
+    ran is lost.
 
         results = execute_tasks_in_parallel(
             tasks, use_processes=True, return_exceptions=True, timeout=0.5

@@ -15,8 +15,8 @@ def input_output(scale: float) -> None:
     """Fetch some hundred pages from a web server, on threads.
 
     A task that waits for a network does not compute, so threads are enough, and
-    there may be many more of them than CPUs. The server is a real one, started on
-    this machine; it takes 10 ms for each page.
+    there may be many more of them than CPUs. The server is a real one on this
+    machine; it takes 10 ms for each page.
 
         tasks = [Task.of(fetch, port, page) for page in pages]
         sizes = execute_tasks_in_parallel(tasks, max_workers=32)

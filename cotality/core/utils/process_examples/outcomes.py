@@ -10,7 +10,7 @@ from .unordered import count_nodes
 
 
 def outcomes(scale: float) -> None:
-    """Learn of each task what became of it, how long it ran, and where.
+    """Get one record per task: how it ended, how long it ran, and where.
 
     An Outcome has the value of a task or its error, so that the two cannot be
     mixed up, and the times that tell where those of the whole run went.

@@ -47,6 +47,6 @@ def progress(scale: float) -> None:
     last = quarters.latest
     assert last is not None
     confirm(
-        "the last one came at the end, with all tasks done and none in flight",
+        "the last one came at the end, with all tasks done, none in flight",
         last.finished and (last.done, last.in_flight) == (len(tasks), 0),
     )

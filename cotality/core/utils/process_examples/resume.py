@@ -22,9 +22,9 @@ from .sources import some_of, standard_library
 def resume(scale: float) -> None:
     """Stop half-way, and go on from there.
 
-    A journal holds what becomes of each task. With resume=True the next run with it
-    takes the results of finished tasks from there, and runs the others. It would be
-    the same had the first one been killed.
+    A journal holds what becomes of each task. With resume=True the next run
+    with it takes the results of finished tasks from there, and runs the others.
+    It would be the same had the first one been killed.
 
         stream = execute_tasks_in_parallel_streaming(
             tasks, use_processes=True, journal=journal, resume=True

@@ -18,9 +18,9 @@ def count_nodes(content: bytes) -> int:
 def unordered(scale: float) -> None:
     """Parse modules and report the largest so far, as they finish.
 
-    With ordered=False each result comes as soon as it is there, with the index of
-    its task, and waits for no slower one. A module that cannot be parsed gives its
-    exception instead of ending the loop.
+    With ordered=False each result comes as soon as it is there, with the index
+    of its task, and waits for no slower one. A module that cannot be parsed
+    gives its exception instead of ending the loop.
 
         stream = execute_tasks_in_parallel_streaming(
             tasks, use_processes=True, return_exceptions=True, ordered=False

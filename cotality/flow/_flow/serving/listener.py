@@ -104,7 +104,7 @@ def made_own_folder(folder: Path) -> bool:
 def check_own(folder: Path) -> None:
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode):
-        raise PermissionError(f"{folder} is no folder, and a socket is to be in it")
+        raise PermissionError(f"{folder} is not a folder, and a socket has to be in it")
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(
             f"{folder} is to have the socket of a flow, so it has to belong to this "
@@ -136,7 +136,7 @@ def see_that_it_is_free(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise FileExistsError(f"{path} is there already, and is no socket")
+        raise FileExistsError(f"{path} exists already, and is not a socket")
     if is_served(path):
         raise FlowError(f"a flow is served at {path} already; give another socket")
     os.unlink(path)

@@ -509,7 +509,7 @@ class Jobs:
             other = moves.who_has_key_of(connection, id)
             if other is not None:
                 raise KeyTakenError(
-                    f"job {id} cannot begin anew: its key is that of job {other} by "
+                    f"job {id} cannot run again: its key is that of job {other} by "
                     f"now, which is not over. Wait for that, or cancel it"
                 )
             placed = moves.requeue(connection, id, now)

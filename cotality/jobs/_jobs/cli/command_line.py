@@ -39,7 +39,7 @@ Run the jobs of `name` in the module `module`, and look after them.
   worker    run jobs, until SIGTERM, SIGHUP or Ctrl-C; a second one ends it at once
   list      the jobs, the newest first; --dead for dead letters
   show      all about one job
-  retry     let dead letters begin anew
+  retry     run dead letters again
   cancel    end jobs
   purge     forget dead letters, or jobs by their ids
   stats     how the queues are
@@ -291,7 +291,7 @@ def duration_of(start: datetime, end: datetime) -> str:
 
 
 def retry(given: Given) -> int:
-    """Let dead letters begin anew."""
+    """Run dead letters again."""
     return for_each(given, lambda jobs, job: jobs.requeue(job), "requeued")
 
 

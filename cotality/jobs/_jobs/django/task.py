@@ -111,7 +111,7 @@ def task_named(backend: Backend, name: str) -> Any:  # Any: Django has no types
         raise UnknownJobError(f"there is no task {name!r}: {error}") from error
     if not isinstance(task, Task) or task.backend != backend.alias:
         raise UnknownJobError(
-            f"{name} is no task of the backend {backend.alias!r}: it is {task!r}"
+            f"{name} is not a task of the backend {backend.alias!r}: it is {task!r}"
         )
     return task
 

@@ -205,7 +205,7 @@ def checked_url(url: object) -> str:
         return checked_parts(f"postgresql+{driver}{colon}{url.partition('://')[2]}")
     if base in ("amqp", "amqps"):
         raise ValueError(
-            "a broker is no store: Jobs('postgresql://user@host/name', "
+            "a broker is not a store: Jobs('postgresql://user@host/name', "
             "engine='rabbitmq', broker='amqp://user:password@host/vhost')"
         )
     raise ValueError(

@@ -207,7 +207,7 @@ def data_of(body: bytes) -> object:
         data: object = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedWebhookError(
-            "the body is no JSON. If the sender offers several content types, choose "
-            "application/json"
+            "the body is not valid JSON. If the sender offers several content types, "
+            "choose application/json"
         ) from error
     return data

@@ -104,7 +104,7 @@ class StandardWebhook:
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise SignatureError("the body is no text, so nobody signed it") from error
+            raise SignatureError("the body is not text: nobody signed it") from error
         given = value_of(headers, "webhook-signature").split()
         sign = partial(
             standard_signature, message_id=found["webhook-id"], stamp=stamp, body=text

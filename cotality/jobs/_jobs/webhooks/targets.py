@@ -65,10 +65,10 @@ def checked_host(parts: SplitResult) -> str:
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise BlockedError(f"{shortened(host, 200)} is no name of a host") from error
+        raise BlockedError(f"{shortened(host, 200)} is not a host name") from error
     written = f"[{name}]" if ":" in name else name
     if len(name) > LONGEST_HOST or not HOST.fullmatch(written):
-        raise BlockedError(f"{shortened(host, 200)} is no name of a host")
+        raise BlockedError(f"{shortened(host, 200)} is not a host name")
     return name
 
 

@@ -169,7 +169,7 @@ def function_named(name: str) -> Callable[..., Any]:  # Any: of any function
     """The function that ``module:function`` names."""
     found = thing_named(name, "a function", "math:sqrt")
     if not callable(found):
-        raise CannotDoError(f"{name} is no function, but {found!r:.80}")
+        raise CannotDoError(f"{name} is not a function, but {found!r:.80}")
     function: Callable[..., Any] = found
     return function
 

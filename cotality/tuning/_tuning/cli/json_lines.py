@@ -10,14 +10,14 @@ from cotality._kit.safe_text import class_and_text, shortened
 
 
 class BadLineError(ValueError):
-    """A line that is no JSON."""
+    """A line that is not JSON."""
 
 
 def items_in(lines: TextIO, name: str) -> Iterator[Any]:  # Any: what JSON can hold
     """An item for each line that is not empty.
 
     Raises:
-        BadLineError: One is no JSON.
+        BadLineError: One is not JSON.
     """
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -26,7 +26,8 @@ def items_in(lines: TextIO, name: str) -> Iterator[Any]:  # Any: what JSON can h
             yield json.loads(line)
         except ValueError as error:
             raise BadLineError(
-                f"line {number} of {name} is no JSON ({error}): {shortened(line, 80)}"
+                f"line {number} of {name} is not valid JSON ({error}): "
+                f"{shortened(line, 80)}"
             ) from error
 
 

@@ -157,7 +157,7 @@ def listening(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        text = f"{printable(host)} is no address of this machine: {error.strerror}"
+        text = f"{printable(host)} is not an address of this machine: {error.strerror}"
         raise CannotDoError(text) from error
     made = socket.socket(family, kind, protocol)
     try:
@@ -182,7 +182,7 @@ def why_not(host: str, port: int, error: OSError) -> str:
         case errno.EACCES:
             return f"port {port} is not for everybody: take one above 1023 by --port"
         case errno.EADDRNOTAVAIL:
-            return f"{printable(host)} is no address of this machine"
+            return f"{printable(host)} is not an address of this machine"
         case _:
             return f"cannot listen to {printable(host)}, port {port}: {error.strerror}"
 

@@ -183,10 +183,8 @@ def reason(
     tied = [method for method in others if method in quickest]
     if tied:
         names = ", ".join(f"{method} ({duration(takes[method])})" for method in tied)
-        text += (
-            f"; {names}: as far as was measured no quicker for sure, and {best} needs "
-            f"less"
-        )
+        verb = "is" if len(tied) == 1 else "are"
+        text += f"; {names} {verb} not measurably quicker, and {best} needs less"
     slower = [method for method in others if method not in quickest]
     if slower:
         text += (

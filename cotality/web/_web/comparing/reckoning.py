@@ -52,7 +52,7 @@ def reckoned(method: TaskType, figures: Figures, order: Order) -> float:
     if method in (TaskType.AUTO, TaskType.BACKGROUND):
         pickup = PICKUP_S if method == TaskType.BACKGROUND else 0.0
         return pickup + overlapped(costs, many, order, figures.cpus)
-    raise ValueError(f"{method} is no method")
+    raise ValueError(f"{method} is not a method")
 
 
 def side_by_side(costs: Costs, many: int, workers: int, cpus: int) -> float:

@@ -36,7 +36,9 @@ def of_input(error: RequestValidationError, content_type: str | None) -> Problem
         )
     unread = next((each for each in found if each["type"] == "json_invalid"), None)
     if unread is not None:
-        return Problem(400, "bad-json", f"the body is no JSON: {why_unread(unread)}")
+        return Problem(
+            400, "bad-json", f"the body is not valid JSON: {why_unread(unread)}"
+        )
     wrong = [of_field(each) for each in found[:MOST]]
     text = "; ".join(f"{each['field']}: {each['problem']}" for each in wrong)
     return Problem(422, "invalid-input", text, more={"errors": wrong})

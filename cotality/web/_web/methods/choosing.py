@@ -42,4 +42,4 @@ def from_loop(
         return futures(order)
     if method == TaskType.AUTO:
         return overlapped(order, pool)
-    raise ValueError(f"{method} is no method that an event loop calls")
+    raise ValueError(f"{method} is not a method that an event loop calls")

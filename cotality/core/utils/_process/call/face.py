@@ -6,6 +6,9 @@ to add a parameter that their function does not have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cotality._kit.records import NamedTuple
 
 from .options.declared import Options, UseProcesses
@@ -21,6 +24,7 @@ class Face(NamedTuple):
         processes: What to add for the tasks to run in processes; empty if they do.
         threads: What to add for them never to run there.
         default: Where tasks run if nothing says that.
+        elsewhere: What to say of a parameter that something near it takes.
     """
 
     parameters: tuple[str, ...]
@@ -29,6 +33,7 @@ class Face(NamedTuple):
     processes: str = "use_processes=True"
     threads: str = "use_processes=False"
     default: UseProcesses = False
+    elsewhere: Mapping[str, str] = MappingProxyType({})
 
     @property
     def names(self) -> list[str]:
@@ -60,11 +65,11 @@ class Face(NamedTuple):
         """What is to be said about *name*, which is no option."""
         from .options.wrong_names import meant
 
-        names = self.names
-        hint = meant(name, names)
-        return (
-            f"there is no option {name!r}.{hint} The options are: {', '.join(names)}."
-        )
+        names = ", ".join(self.names)
+        if name in self.elsewhere:
+            return f"{self.elsewhere[name]} The options are: {names}."
+        hint = meant(name, self.names)
+        return f"there is no option {name!r}.{hint} The options are: {names}."
 
 
 WHERE = ("max_workers", "use_processes")
@@ -84,3 +89,17 @@ RUNS = Face(
 )
 MAPS = RUNS._replace(parameters=("unpack", "on_error"))
 STREAMED_MAPS = RUNS._replace(parameters=("unpack", "ordered", "on_error"))
+DECORATOR = RUNS._replace(
+    parameters=(),
+    elsewhere={
+        name: (
+            f"there is no option {name!r} of the decorator: each call says it for "
+            f"itself, f.{function}(items, {name}=...)."
+        )
+        for name, function in (
+            ("on_error", "map"),
+            ("unpack", "map"),
+            ("ordered", "map_iter"),
+        )
+    },
+)

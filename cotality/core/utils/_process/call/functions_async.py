@@ -7,7 +7,6 @@ back. The thread of the loop reads the input, pickles and unpickles.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable
-from contextlib import aclosing
 from typing import Any, TypeAlias, TypeVar, Unpack
 
 from cotality._kit.public import public
@@ -191,9 +190,11 @@ async def in_order_of_arrival(call: Call) -> list[Any]:
 
 
 async def stream(call: Call, ordered: bool) -> AsyncGenerator[tuple[int, Any], None]:
+    from cotality.core.utils._process.engine.event_loops.arrivals_async import Closing
+
     run = call.in_event_loop()
     take = with_failures(run, Settled.take)
-    async with aclosing(in_turn(run, ordered)) as portions:
+    async with Closing(in_turn(run, ordered)) as portions:
         async for portion in portions:
             count = len(portion.values)
             for pair in take(portion):
@@ -205,8 +206,10 @@ async def stream(call: Call, ordered: bool) -> AsyncGenerator[tuple[int, Any], N
 
 
 async def outcomes(call: Call, ordered: bool) -> AsyncGenerator[Outcome[Any], None]:
+    from cotality.core.utils._process.engine.event_loops.arrivals_async import Closing
+
     run = call.in_event_loop()
-    async with aclosing(in_turn(run, ordered)) as portions:
+    async with Closing(in_turn(run, ordered)) as portions:
         async for portion in portions:
             count = len(portion.values)
             for outcome in portion.take_outcomes():

@@ -212,10 +212,11 @@ def parallel(
     Raises:
         TypeError: It is no function, or an option does not exist.
     """
-    if function is None:
-        from .face import MAPS
+    if options:
+        from .face import DECORATOR
 
-        MAPS.check_names({**options})
+        DECORATOR.check_names({**options})
+    if function is None:
         return partial(decorated, options)
     return decorated(options, function)
 

@@ -139,6 +139,7 @@ def replayed(
         raise ValueError(
             "replay keeps what fails in the file it is from: no dead_letters="
         )
+    call_for([], max_workers, use_processes, options)  # a mistake is one at any time
     if not letters.path.exists():
         return []
     marker = letters.path.with_name(f"{letters.path.name}.replaying")
@@ -193,15 +194,7 @@ def run_again(
     options: Options,
 ) -> list[Outcome[Any]]:
     tasks = [task for _, task in letters]
-    call = Call.checked(
-        tasks,
-        options,
-        max_workers=max_workers,
-        use_processes=use_processes,
-        on_error="return",
-        detailed=True,
-        face=REPLAYS,
-    )
+    call = call_for(tasks, max_workers, use_processes, options)
     from cotality.core.utils._process.durable.dead_letters.replayer import Replayer
 
     replayer = Replayer(store, [letter for letter, _ in letters])
@@ -211,3 +204,20 @@ def run_again(
     )
     run.conclude()
     return [outcome for portion in portions for outcome in portion.take_outcomes()]
+
+
+def call_for(
+    tasks: list[Task[Any]],  # Any: as above
+    max_workers: int | None,
+    use_processes: bool,
+    options: Options,
+) -> Call:
+    return Call.checked(
+        tasks,
+        options,
+        max_workers=max_workers,
+        use_processes=use_processes,
+        on_error="return",
+        detailed=True,
+        face=REPLAYS,
+    )

@@ -25,8 +25,12 @@ def hide_engine(struck: BaseException) -> None:
     To be called where it is caught, and raised again by a bare ``raise``: then it has
     no frame of the function that calls this either.
     """
-    if not isinstance(struck, KeyboardInterrupt):
-        return
+    if isinstance(struck, KeyboardInterrupt):
+        leave_frames_of_others(struck)
+
+
+def leave_frames_of_others(struck: BaseException) -> None:
+    """The same for what a Ctrl-C becomes elsewhere, as in an event loop."""
     kept: list[TracebackType] = []
     entry: TracebackType | None = field_of(struck, "__traceback__")
     is_below = False  # below a frame of ours, with nothing of others in between

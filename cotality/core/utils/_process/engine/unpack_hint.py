@@ -19,7 +19,8 @@ ARGUMENTS = re.compile(
     r"|\brequired argument|\bargument\(s\)"
 )
 # And what a function says that takes a tuple for something else.
-ATTRIBUTE = re.compile(r"^'(tuple|list|dict)' object has no attribute ")
+ATTRIBUTE = re.compile(r"^'(tuple|list|dict)' object has no attribute '(\w+)'")
+MOST_PARTS = 5  # a guess: arguments of a call are few, the items of data many
 
 
 def unpack_hint(error: BaseException, task: Task[Any], *, of_items: bool) -> str | None:
@@ -37,15 +38,43 @@ def unpack_hint(error: BaseException, task: Task[Any], *, of_items: bool) -> str
         return None
     text = text_of(error)
     pattern = ARGUMENTS if type(error) is TypeError else ATTRIBUTE
-    if not pattern.search(text) or not would_fit(task.callback_function, item):
+    found = pattern.search(text)
+    if not found:
         return None
-    stars = "**" if isinstance(item, Mapping) else "*"
     name = name_of_function(task.callback_function)
-    way = f"Task.of({name}, {stars}item)"
-    if of_items:
-        way = f"unpack=True calls {name}({stars}item)"
     kind = type(task.positional[0]).__name__
-    return f"Its only argument is a {kind}: to give its parts one by one, {way}."
+    if would_fit(task.callback_function, item):
+        stars = "**" if isinstance(item, Mapping) else "*"
+        way = f"Task.of({name}, {stars}item)"
+        if of_items:
+            way = f"unpack=True calls {name}({stars}item)"
+        return f"Its only argument is a {kind}: to give its parts one by one, {way}."
+    if pattern is ATTRIBUTE and (place := place_of_part(item, found[2])) is not None:
+        part = type(item[place]).__name__
+        way = f"Task.of({name}, item[{place!r}])"
+        if of_items:
+            way = f"(item[{place!r}] for item in items)"
+        return (
+            f"Its only argument is a {kind}, and item[{place!r}], a {part}, has "
+            f"{found[2]!r}: to give only that, {way}."
+        )
+    return None
+
+
+def place_of_part(item: Parts, attribute: str) -> Any:  # Any: an index or a key
+    """Where the only part of *item* is that has *attribute*; None if it is not one.
+
+    A group of a data frame comes with its key.
+    """
+    if len(item) > MOST_PARTS:
+        return None
+    places: Any = item if isinstance(item, Mapping) else range(len(item))  # Any: above
+    found = [
+        place
+        for place in places
+        if attribute_or_none(item[place], attribute) is not None
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def parts_of(item: object) -> Parts | None:

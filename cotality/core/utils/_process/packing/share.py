@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeVar, cast
 
 from cotality._kit.public import pickled_as, public
+from cotality._kit.safe_text import shortened
 from cotality.core.utils._process.tasks.task import Task, marks
 
 T = TypeVar("T")
+
+SHOWN = 60  # characters: what is shared is large, and a prompt prints it
 
 
 class Shared:
@@ -19,7 +22,7 @@ class Shared:
         self.thing = thing
 
     def __repr__(self) -> str:
-        return f"share({self.thing!r})"
+        return f"share({shortened(self.thing, SHOWN)})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the form that pickle wants
         """Pickled anywhere else than as an argument, it is the object."""

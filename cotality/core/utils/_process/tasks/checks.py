@@ -79,8 +79,8 @@ def first_limited(
 def needs_processes(task: Task[Any], way_out: str) -> ValueError:  # Any: any task
     """What to say where the time limit of *task* cannot be kept."""
     return ValueError(
-        f"{task!r} needs worker processes of ours for its timeout, because a thread "
-        f"cannot be stopped. {way_out}, or leave the timeout out."
+        f"{task!r} needs cotality's own worker processes for its timeout, because "
+        f"a thread cannot be stopped. {way_out}, or leave the timeout out."
     )
 
 

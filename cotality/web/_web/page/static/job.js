@@ -20,7 +20,7 @@ export class JobDialog {
     window.addEventListener("hashchange", () => this.openFromAddress());
     const posted = (what) => () =>
       askJson(`dead/${what}`, { method: "POST", json: { ids: [this.id] } });
-    this.does("job-retry", posted("requeue"), "It begins anew.");
+    this.does("job-retry", posted("requeue"), "It runs again.");
     this.does("job-forget", posted("purge"), "It is forgotten.", "Forget this job? Nothing of it is kept.");
     this.does("job-cancel", () => askJson(this.path, { method: "DELETE" }), "It is cancelled.");
   }

@@ -134,7 +134,7 @@ export class Letters {
 
   retry(ids) {
     return this.act("requeue", ids, (number) =>
-      number === 1 ? "1 job begins anew." : `${number} jobs begin anew.`,
+      number === 1 ? "1 job runs again." : `${number} jobs run again.`,
     );
   }
 

@@ -88,7 +88,7 @@ class Figures:
                 int(told["streams"]),
             )
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"these are no figures: {text[:100]!r}") from error
+            raise ValueError(f"these are not figures: {text[:100]!r}") from error
 
 
 def checked_row(row: list[int]) -> list[int]:

@@ -187,7 +187,7 @@ def add_many(router: APIRouter, jobs: Jobs) -> None:
     @router.post(
         "/dead/requeue",
         responses=declared(422, 400, 415, 503),
-        summary="Let several dead letters begin anew",
+        summary="Run several dead letters again",
     )
     async def requeue_many(which: Which) -> Handled:
         """Each keeps its id, and has all its attempts again."""
@@ -207,7 +207,7 @@ def add_letters(router: APIRouter, jobs: Jobs) -> None:
     @router.post(
         f"/dead/{JOB_ID_BEFORE}/requeue",
         responses=declared(422, 404, 409, 503),
-        summary="Let a dead letter begin anew",
+        summary="Run a dead letter again",
     )
     async def requeue(job_id: LetterId) -> Handled:
         """It keeps its id, and has all its attempts again."""
@@ -248,7 +248,7 @@ def to_each(jobs: Jobs, which: Which, do: Callable[[str], bool]) -> Handled:
             if do(info.id):
                 handled.done.append(job_id)
             else:
-                handled.left[job_id] = "it is no dead letter any more"
+                handled.left[job_id] = "it is not a dead letter any more"
         except StoreError:
             raise
         except ProblemError as error:
@@ -267,7 +267,7 @@ def checked_dead(jobs: Jobs, job_id: str) -> JobInfo:
     """
     info = handle_of(jobs, job_id).info_sync()
     if info.status is not JobStatus.FAILED:
-        text = f"job {job_id} is no dead letter: {info.status}"
+        text = f"job {job_id} is not a dead letter: {info.status}"
         raise ProblemError(Problem(409, "not-dead", text))
     return info
 

@@ -20,7 +20,7 @@ from .jobs import check_name
 OPENAPI: dict[int | str, dict[str, Any]] = {  # Any: of OpenAPI
     200: {"description": "It is stored, or was before.", "content": {}},
     401: {"description": "It is not signed as it should be.", "content": {}},
-    400: {"description": "It is no event.", "content": {}},
+    400: {"description": "It is not an event.", "content": {}},
 }
 
 

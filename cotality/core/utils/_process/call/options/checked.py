@@ -248,8 +248,8 @@ def check_together(
             continue
         if options.executor is not None and not has_our_workers(options, name):
             raise ValueError(
-                f"{name}={value!r} needs worker processes of ours: those of another "
-                f"executor are not ours to end. Leave out {name} or executor."
+                f"{name}={value!r} needs cotality's own worker processes: it cannot "
+                f"end those of another executor. Leave out {name} or executor."
             )
         if not use_processes and options.executor is None:
             raise ValueError(
@@ -353,7 +353,7 @@ def checked_executor(
         raise TypeError(f"executor must be an executor, not its class {executor!r}")
     if use_processes:
         raise ValueError(
-            f"{word}={use_processes!r} starts workers of ours, and executor= brings "
-            f"others: leave out one of the two"
+            f"{word}={use_processes!r} starts cotality's own workers, and executor= "
+            f"brings others: leave out one of the two"
         )
     return executor  # type: ignore[no-any-return]  # it can do what an Executor can

@@ -122,11 +122,14 @@ VALUES = {
     "title": {"progress": "progress='Hashing' names the bar"},
     "use_threads": {"processes": "processes=False are threads"},
     "threads": {"processes": "processes=False are threads"},
+    "return_exceptions": {"on_error": "on_error='return'"},
     "fail_fast": {"on_error": "on_error='raise' is what happens anyway"},
     "raise_exceptions": {"on_error": "on_error='raise', 'return' or 'group'"},
     "debug": {"inline": "inline=True runs everything in this thread"},
 }
 
+# What only functions take whose results have no place for failures.
+OF_FAILURES = frozenset(("on_error", "return_exceptions"))
 
 # What other libraries call the places for tasks, and what they are called here.
 PLACES = {
@@ -169,6 +172,8 @@ def meant(name: str, names: Sequence[str]) -> str:
 
     Empty if nobody can tell.
     """
+    if name in OF_FAILURES and OF_FAILURES.isdisjoint(names):
+        return " Each outcome has its failure, so nothing is raised."
     for each in KNOWN.get(name, ()):
         if each in names:
             value = VALUES.get(name, {}).get(each)

@@ -162,7 +162,7 @@ def checked_id(
     if file_id is None:
         raise kind.error(
             f"{path} is from before the lines of a {kind.name} had checksums, and is "
-            f"not read any more. Choose another path, and run anew what is in there."
+            f"not read any more. Choose another path, and run its tasks again."
         )
     return file_id
 

@@ -84,7 +84,7 @@ class Recorder(Observer):
         if not self.resume and not past.is_empty:
             raise JournalError(
                 f"{path} is the journal of an earlier run, with {len(past.finished)} "
-                f"finished tasks. resume=True goes on from there; to begin anew, "
+                f"finished tasks. resume=True goes on from there; to start over, "
                 f"choose another path or delete it and {results}."
             )
         self.tell_of(past)

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.engine.arrivals import Arrivals
+from cotality.core.utils._process.engine.interrupted import leave_frames_of_others
 from cotality.core.utils._process.engine.source import Source
 from cotality.core.utils._process.portions.chunk import ChunkReport
 from cotality.core.utils._process.tasks.task import Task
@@ -118,10 +119,11 @@ class LoopArrivals:
         return isinstance(error, asyncio.CancelledError)
 
 
-class Undropped(Generic[G]):
-    """Closes *steps* after a coroutine has used them, unless that was closed itself.
+class Closing(Generic[G]):
+    """Closes *steps* after they were used.
 
-    Then it can wait for nothing, and *steps* are only told so from Python 3.13 on.
+    An event loop makes a cancellation of a Ctrl-C, and Python prints both. So a
+    cancellation shows no frame of the engine either.
     """
 
     def __init__(self, steps: G) -> None:
@@ -130,9 +132,25 @@ class Undropped(Generic[G]):
     async def __aenter__(self) -> G:
         return self.steps
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        await self.steps.aclose()
+        if isinstance(error, asyncio.CancelledError):
+            leave_frames_of_others(error)
+
+
+class Undropped(Closing[G]):
+    """Closes *steps* after a coroutine has used them, unless that was closed itself.
+
+    Then it can wait for nothing, and *steps* are only told so from Python 3.13 on.
+    """
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         if kind is not GeneratorExit:
-            await self.steps.aclose()
+            await super().__aexit__(kind, error, _)
 
 
 class AsyncSource(Source):
