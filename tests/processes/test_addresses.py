@@ -85,6 +85,7 @@ ADDRESSES = {
     "recall_global",
     "register_implementations",
     "set_class_state",
+    "set_function_state",
 }
 
 

@@ -442,6 +442,74 @@ def test_tests_that_pytest_loads_by_file(tmp_path: Path) -> None:
     assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
+CONFIGURED = """
+import functools
+
+config, level, connection = {}, 1, None
+
+def set_up(value):
+    config["value"] = value
+    connect()
+
+def connect():
+    global connection, late
+    connection, late = "open", 7
+
+def change(new):
+    global level
+    level = new
+
+def looks():
+    def inner(item):
+        def innermost():
+            return late
+        return config.get("value"), connection, level, innermost(), item
+    return inner
+
+class Looking:
+    def __init__(self):
+        self.look = lambda item: config.get("value")
+
+    def __call__(self, item):
+        return self.look(item)
+
+small = lambda item: (config.get("value"), connection)
+"""
+
+
+@pytest.mark.one_python
+def test_functions_of_a_module_that_have_no_name_there(tmp_path: Path) -> None:
+    """They see what an initializer sets in the module, and what the program has set."""
+    (tmp_path / "configured.py").write_text(CONFIGURED, "utf-8")
+    source = (
+        "import functools\n"
+        "import configured\n"
+        "from cotality import pmap\n"
+        "from cotality.core.utils.process import *\n"
+        "def ran(function, first, *arguments):\n"
+        "    (found,) = pmap(function, [0], processes=place, initializer=first,\n"
+        "                    initargs=arguments)\n"
+        "    return found\n"
+        "if __name__ == '__main__':\n"
+        "    configured.change(2)\n"
+        "    for place in (True, False):\n"
+        "        looks = configured.looks()\n"
+        "        wanted = 5, 'open', 2, 7, 0\n"
+        "        assert ran(looks, configured.set_up, 5) == wanted\n"
+        "        first = functools.partial(configured.set_up, 6)\n"
+        "        assert ran(configured.small, first) == (6, 'open')\n"
+        "        assert ran(configured.Looking(), configured.set_up, 7) == 7\n"
+        "        configured.config.clear()\n"
+        "    pool = IsolatedProcessPoolExecutor(1, None, configured.set_up, (8,))\n"
+        "    with pool:\n"
+        "        assert pool.submit(configured.small, 0).result() == (8, 'open')\n"
+        "    assert pmap(configured.Looking(), [0], processes=True) == [None]\n"
+        "    print('ok')\n"
+    )
+
+    assert run_script(source, tmp_path) == "ok\n"
+
+
 def test_what_is_no_script_costs_nothing_more(tmp_path: Path) -> None:
     """Nothing of it is loaded for functions of modules."""
     check(

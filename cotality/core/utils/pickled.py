@@ -46,6 +46,7 @@ LATER = {
     "recall_global": ("scripts.references", "recalled"),
     "register_implementations": ("scripts.forms", "register_all"),
     "set_class_state": ("scripts.forms", "set_class_state"),
+    "set_function_state": ("pickling.set_by_initializer", "set_function_state"),
 }
 
 

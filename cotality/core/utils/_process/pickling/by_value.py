@@ -15,6 +15,7 @@ from cotality.core.utils import (
 )
 
 from . import numbered
+from .set_by_initializer import is_of_module, with_what_is_set
 
 if TYPE_CHECKING:
     from cotality.core.utils._process.scripts.places import Home, Mention
@@ -80,13 +81,12 @@ def pickler_by_value() -> Any:  # Any: cloudpickle has no types
 
         def _dynamic_function_reduce(self, function: FunctionType) -> Form:
             form = base._dynamic_function_reduce(self, function)
-            cells = function.__closure__
-            if not cells:
-                return form
-            if not hasattr(self, "cells"):
-                self.cells = {}
-            self.cells |= {id(cell): cell for cell in cells}
-            return with_cells(form, cells)
+            if cells := function.__closure__:
+                if not hasattr(self, "cells"):
+                    self.cells = {}
+                self.cells |= {id(cell): cell for cell in cells}
+                form = with_cells(form, cells)
+            return with_what_is_set(form) if is_of_module(function) else form
 
     return PicklerByValue
 

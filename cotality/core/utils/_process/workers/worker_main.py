@@ -86,6 +86,9 @@ class Initializer:
         given = self.arguments
         # The function first: what it needs of its script may be in the arguments too.
         function = decode(self.function)
+        from cotality.core.utils._process.pickling import set_by_initializer
+
+        set_by_initializer.note(function)
         if isinstance(given, bytes):
             arguments = decode(given)
         else:
