@@ -147,11 +147,16 @@ def descendants(without: set[int]) -> list[psutil.Process]:
 def below(pid: int) -> set[int]:
     """The pids of the children of *pid*, and theirs, as Linux lists them."""
     found: set[int] = set()
-    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found  # it has ended meanwhile
+    for each in threads:
         try:
-            found.update(map(int, each.read_text("ascii").split()))
+            told = Path(f"/proc/{pid}/task/{each}/children").read_text("ascii")
         except OSError:
             continue  # a thread that has ended meanwhile
+        found.update(map(int, told.split()))
     return found.union(*map(below, found))
 
 
