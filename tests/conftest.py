@@ -149,14 +149,14 @@ def below(pid: int) -> set[int]:
     found: set[int] = set()
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
+    except OSError:
         return found  # it has ended meanwhile
-    for thread in threads:
+    for each in threads:
         try:
-            listed = Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii")
+            told = Path(f"/proc/{pid}/task/{each}/children").read_text("ascii")
         except OSError:
-            continue  # likewise
-        found.update(map(int, listed.split()))
+            continue  # a thread that has ended meanwhile
+        found.update(map(int, told.split()))
     return found.union(*map(below, found))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipapp
 from pathlib import Path
 from typing import Any
 
@@ -519,3 +520,34 @@ def test_what_is_no_script_costs_nothing_more(tmp_path: Path) -> None:
         "print('cloudpickle' not in sys.modules)\n",
         tmp_path,
     )
+
+
+LOCKED = (
+    "import threading\n"
+    + IMPORT
+    + "lock = threading.Lock()\n"
+    + "def locked(n):\n"
+    + "    with lock: return n\n"
+    + "if __name__ == '__main__':\n"
+    + "    try: run(locked, 1)\n"
+    + "    except TaskNotPicklableError as error:\n"
+    + "        text = str(error)\n"
+    + "        print('define it in a module' in text, '__name__' not in text)\n"
+)
+
+
+def test_no_guard_is_advised_where_it_would_be_of_no_use(tmp_path: Path) -> None:
+    """What is no file, and a program in a zip file, cannot be run again."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text(LOCKED)
+    zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
+    for arguments in (["-c", LOCKED], [str(tmp_path / "app.pyz")]):
+        ended = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment_of_scripts(),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=LONG_S,
+        )
+        assert ended.stdout.split() == ["True", "True"], ended.stderr

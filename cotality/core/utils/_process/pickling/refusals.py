@@ -7,6 +7,8 @@ the message has only the error.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,6 +53,11 @@ def way_out_of_script(function: Callable[..., object]) -> str:
 
     if getattr(function, "__module__", None) != SCRIPT:
         return WAY_OUT
+    names = getattr(function, "__globals__", None) or vars(sys.modules[SCRIPT])
+    file: object = names.get("__file__")
+    if not isinstance(file, str) or not os.path.isfile(file):
+        # A notebook, `python -c`, a program in a zip file: it cannot be run again.
+        return f"{WAY_OUT} Or define it in a module: then each worker makes its own."
     return (
         f"{WAY_OUT} Or put what the script itself does under "
         'if __name__ == "__main__": then each worker makes its own.'
