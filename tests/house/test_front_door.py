@@ -83,6 +83,7 @@ def test_to_import_pmap_imports_next_to_nothing() -> None:
         "call.options.declared",
         "call.mapping",
         "call.options.shown_options",
+        "machine.forks",
     }
     assert not loaded & {"logging", *EXPENSIVE}
 
@@ -107,6 +108,7 @@ def test_to_import_what_most_programs_need_imports_little() -> None:
         "call.options.declared",
         "call.functions",
         "call.options.shown_options",
+        "machine.forks",
         "tasks.checks",
         "tasks.seconds",
         "tasks.task",
@@ -137,7 +139,7 @@ def test_a_program_waits_for_what_it_uses(function: str) -> None:
 
 # Modules behind the front door that a first call loads. One more for every call makes
 # every program wait for it: import what only some calls need where they need it.
-MOST_LOADED = {"threads": 58, "processes": 129}
+MOST_LOADED = {"threads": 59, "processes": 130}
 
 
 @pytest.mark.parametrize("kind", MOST_LOADED)
@@ -217,7 +219,7 @@ def test_a_few_trivial_items_need_nothing_of_the_core() -> None:
         ),
         # Which its signature shows.
         *("call.options.declared", "call.options.shown_options"),
-        *("machine.environment", "machine.second_thread"),
+        *("machine.environment", "machine.forks", "machine.second_thread"),
     }
     # And these where other programs keep the CPUs busy.
     assert ours_of(loaded) <= needed | {"machine.run_queue", "machine.short_turns"}

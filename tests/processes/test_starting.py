@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from cotality.core.utils._process.starting import interpreter
+from cotality.core.utils._process.durable.keys.arrays import text_of_array
+from cotality.core.utils._process.progress import output_place
+from cotality.core.utils._process.starting import interpreter, loading, measured
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -111,3 +114,24 @@ def test_another_thread_imports_multiprocessing_meanwhile(
     monkeypatch.setitem(sys.modules, "multiprocessing.spawn", half)
 
     assert interpreter.executable() == expected
+
+
+HALF_THERE = {
+    "multiprocessing.process": loading.has_no_work,
+    "multiprocessing.spawn": measured.is_hooked,
+    "IPython": lambda: output_place.is_notebook(sys.stderr),
+    "numpy": lambda: text_of_array([], cast("Any", None)) is not None,
+}
+
+
+@pytest.mark.parametrize("name", HALF_THERE)
+def test_another_thread_imports_a_module_meanwhile(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands in its place with nothing in it; nobody can have used it yet."""
+    half = ModuleType(name)
+    half.__spec__ = ModuleSpec(name, None)
+    monkeypatch.setattr(half.__spec__, "_initializing", True, raising=False)
+    monkeypatch.setitem(sys.modules, name, half)
+
+    assert not HALF_THERE[name]()

@@ -7,10 +7,11 @@ and everybody who has it mapped sees it: that is how tasks fill in one array tog
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+from cotality._kit.imported import imported
 
 if TYPE_CHECKING:  # no worker should import joblib for this
     from .theirs import Call
@@ -40,7 +41,7 @@ class Mapped:
 
 def with_files(calls: list[Call]) -> list[Call]:
     """*calls*, with what stands for arrays in files among their arguments."""
-    if "numpy" not in sys.modules:
+    if imported("numpy") is None:
         return calls
     _, given, by_name = zip(*calls, strict=True)
     kinds = set(map(type, chain.from_iterable(given)))
@@ -60,7 +61,7 @@ def with_files(calls: list[Call]) -> list[Call]:
 
 def sent(value: Any) -> Any:  # Any: an argument of any task
     """*value*, or what stands for it on its way, if a file has it."""
-    numpy: Any = sys.modules.get("numpy")  # Any: need not be there
+    numpy: Any = imported("numpy")  # Any: need not be there
     if numpy is None or not isinstance(value, numpy.ndarray):
         return value
     root = root_of(value, numpy)

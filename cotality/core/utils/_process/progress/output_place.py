@@ -7,6 +7,7 @@ import sys
 from enum import Enum
 from typing import Any, TextIO
 
+from cotality._kit.imported import imported
 from cotality._kit.records import dataclass
 
 
@@ -63,7 +64,7 @@ def is_notebook(stream: TextIO) -> bool:
 
     In a notebook, but not if the user has sent standard error elsewhere.
     """
-    ipython: Any = sys.modules.get("IPython")  # Any: it may not be installed
+    ipython: Any = imported("IPython")  # Any: it may not be installed
     shell = ipython and ipython.get_ipython()
     return (
         getattr(shell, "kernel", None) is not None

@@ -35,7 +35,7 @@ class Seen:
     """
 
     count = -1
-    path: tuple[str, ...] = ()
+    path: tuple[object, ...] = ()
     folders: set[str] = set()  # noqa: RUF012  # replaced, never changed
     known: dict[str, weakref.ref[ModuleType]] = {}  # noqa: RUF012  # looked at before
     files: Files = {}  # noqa: RUF012  # likewise
@@ -62,10 +62,11 @@ def are_named_in(data: bytes) -> bool:
 def look() -> None:
     """Look at the modules that were not there the last time."""
     modules: dict[str, Any] = dict(sys.modules)  # Any: anybody may put things there
-    path = tuple(sys.path)
+    path: tuple[object, ...] = tuple(sys.path)
     if path != seen.path:
         seen.known, seen.files, seen.made = {}, {}, frozenset()
-        seen.folders = {absolute(entry or os.curdir) for entry in path}
+        texts = [each for each in path if isinstance(each, str)]  # none sees others
+        seen.folders = {absolute(each or os.curdir) for each in texts}
     # Held weakly: at the end of the program modules go in an order of their own.
     known = {n: m for n, m in seen.known.items() if m() is modules.get(n, nothing)}
     files = {name: place for name, place in seen.files.items() if name in known}

@@ -21,6 +21,7 @@ from multiprocessing import spawn
 from multiprocessing.context import BaseContext
 from typing import Any
 
+from cotality._kit.imported import imported
 from cotality._kit.standard_places import fill
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.environment import LOGGER
@@ -207,10 +208,17 @@ def main_module_left_out() -> Generator[None, None, None]:
 changing_spawn = threading.RLock()
 
 
-def forget_lock() -> None:
-    """In a forked child: another thread of the parent may have held it."""
+def forget_locks() -> None:
+    """In a forked child: another thread of the parent may have held them."""
     global changing_spawn
     changing_spawn = threading.RLock()
+    # That of the standard library's resource tracker, which leaves it as it was (3.11
+    # to 3.14). A thread that starts the tracker has it for some milliseconds.
+    tracker: Any = imported("multiprocessing.resource_tracker")  # Any: not public
+    # Any: likewise
+    lock: Any = getattr(getattr(tracker, "_resource_tracker", None), "_lock", None)
+    if hasattr(lock, "_at_fork_reinit") and not lock._is_owned():
+        lock._at_fork_reinit()
 
 
-after_fork(forget_lock)
+after_fork(forget_locks)

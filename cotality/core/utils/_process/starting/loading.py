@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
+from cotality._kit.imported import imported
 from cotality.core.utils._process.machine import this_process
 
 from .own_start import MARK, TRACKER, code_to_run
@@ -123,7 +124,7 @@ def has_no_work() -> bool:
     command: list[str] = getattr(sys, "orig_argv", [])[-2:]
     if command[:1] == ["-c"] and (MARK in command[1] or command[1].startswith(TRACKER)):
         return True
-    process: Any = sys.modules.get("multiprocessing.process")  # Any: typeshed
+    process: Any = imported("multiprocessing.process")  # Any: typeshed
     if process is None:
         return "--multiprocessing-fork" in getattr(sys, "orig_argv", [])
     return getattr(process.current_process(), "_inheriting", False) is True

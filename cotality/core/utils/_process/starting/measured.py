@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from cotality._kit.imported import imported
+
 COVERAGE_TOOL = 1  # sys.monitoring.COVERAGE_ID
 # Of what a process is prepared with: all but what somebody has added.
 STANDARD_KEYS = {
@@ -26,7 +28,7 @@ def workers_are_measured() -> bool:
 
 def is_hooked() -> bool:
     """Whether somebody has hooked into how `multiprocessing` prepares a process."""
-    spawn: Any = sys.modules.get("multiprocessing.spawn")
+    spawn: Any = imported("multiprocessing.spawn")
     if spawn is None:
         return False
     preparing: Any = spawn.get_preparation_data  # Any: whatever is there now

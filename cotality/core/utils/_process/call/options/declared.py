@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 from cotality._kit.public import public
+from cotality.core.utils._process.machine.forks import watch_forks
 
 from .shown_options import F, showing
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cotality.core.utils._process.progress.option import ProgressOption
     from cotality.core.utils._process.report.run_report import RunReport
     from cotality.core.utils._process.rules.retry import Retry
+
+# A program that can make a call has this; a call imports much else, and at any time.
+watch_forks()
 
 DEFAULT_GRACE = 5.0  # s
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from cotality._kit.imported import imported
 
 from .errors import UnstableError
 from .values import Content, text_of_bytes, text_of_str
@@ -13,7 +14,7 @@ def text_of_array(
     thing: Any, content: Content
 ) -> str | None:  # Any: NumPy is not a dependency
     """The text of an array or a scalar; None if *thing* is neither."""
-    numpy: Any = sys.modules.get("numpy")  # Any: as above
+    numpy: Any = imported("numpy")  # Any: as above
     if numpy is None or not isinstance(
         thing, numpy.ndarray | numpy.generic | numpy.dtype
     ):
