@@ -155,7 +155,7 @@ class ForkServer:
             )
         return (
             f"the fork server, which starts worker processes, has ended ({end}). If "
-            f"{self.executable!r} is no Python interpreter, say which one to start "
+            f"{self.executable!r} is not a Python interpreter, say which one to start "
             f"with multiprocessing.set_executable('/path/to/python')"
         )
 
