@@ -737,7 +737,7 @@ def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(content)
 
-    with pytest.raises(JournalError, match="is no journal"):
+    with pytest.raises(JournalError, match="is not a journal"):
         execute_tasks_in_parallel([Task(dict)], journal=Journal(path), resume=True)
 
     assert path.read_text() == content

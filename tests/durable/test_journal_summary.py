@@ -225,7 +225,7 @@ def test_what_is_no_journal_is_an_error(
     said = capsys.readouterr()
     assert said.out == ""
     first, second = said.err.splitlines()
-    assert "is no journal" in first
+    assert "is not a journal" in first
     assert "there is no file" in second
 
 

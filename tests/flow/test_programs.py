@@ -193,7 +193,7 @@ def test_the_command_line_says_what_is_wrong(folder: Path) -> None:
     """In one line, and with another exit code."""
     environment = environment_of_scripts() | {"XDG_RUNTIME_DIR": str(folder)}
     for arguments, complaint in (
-        (["serve", "os:sep"], "os:sep is no Flow, and makes none: '/'"),
+        (["serve", "os:sep"], "os:sep is not a Flow, and makes none: '/'"),
         (["serve", "os"], "a flow is given as module:name, such as"),
         (["serve", "no_such_module:flow"], "No module named 'no_such_module'"),
     ):

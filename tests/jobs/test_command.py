@@ -100,8 +100,8 @@ def test_queues_that_nobody_serves_are_told(
     [
         (["list", "nonsense"], "a queue of jobs is given as module:name"),
         (["list", "no_such_module:jobs"], "No module named 'no_such_module'"),
-        (["list", "math:pi"], "math:pi is no Jobs"),
-        (["worker", "math:pi", "--queue", "a=x"], "math:pi is no Jobs"),
+        (["list", "math:pi"], "math:pi is not a Jobs"),
+        (["worker", "math:pi", "--queue", "a=x"], "math:pi is not a Jobs"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -198,7 +198,7 @@ def test_a_wrong_interpreter(name: str, tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     first, second = ended.stdout.splitlines()
     assert first == second
-    assert f"If '{name}' is no Python interpreter" in first
+    assert f"If '{name}' is not a Python interpreter" in first
     assert "multiprocessing.set_executable(" in first
 
 

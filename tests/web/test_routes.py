@@ -343,7 +343,7 @@ def test_a_body_that_cannot_be_read_is_refused(
         (b'{"items_count": x}', "at character 16"),
         (b'{"items_count": 1, "items_count": 2}', "'items_count' stands there twice"),
         (b'{"\\u202e": {"\\u202e": 1, "\\u202e": 2}}', "stands there twice"),
-        (b'{"items_count": "\xe9"}', "it is no utf-8"),
+        (b'{"items_count": "\xe9"}', "it is not utf-8"),
         (b"[" * 60_000, "nested too deeply"),
         (b"9" * 5000, "4300 digits"),
     ],

@@ -213,7 +213,7 @@ def flow_named(text: str) -> Flow[Any, Any]:  # Any: of any type
     if flow is None and callable(thing):
         flow = as_flow(thing())
     if flow is None:
-        raise CannotDoError(f"{text} is no Flow, and makes none: {thing!r}")
+        raise CannotDoError(f"{text} is not a Flow, and makes none: {thing!r}")
     return flow
 
 

@@ -65,7 +65,7 @@ def jobs_named(target: str) -> Jobs:
     """
     thing = thing_named(target, "a queue of jobs", "shop.jobs:jobs")
     if not isinstance(thing, Jobs):
-        raise ValueError(f"{target} is no Jobs: it is {thing!r:.80}")
+        raise ValueError(f"{target} is not a Jobs: it is {thing!r:.80}")
     return thing
 
 

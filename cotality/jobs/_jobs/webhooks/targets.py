@@ -33,12 +33,12 @@ def target_of(url: object) -> Target:
         BlockedError: Nowhere that anything is sent to.
     """
     if not isinstance(url, str) or not url.isprintable() or " " in url or "\\" in url:
-        raise BlockedError(f"{shortened(url, 200)} is no URL")
+        raise BlockedError(f"{shortened(url, 200)} is not a URL")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BlockedError(f"{shortened(url, 200)} is no URL: {error}") from error
+        raise BlockedError(f"{shortened(url, 200)} is not a URL: {error}") from error
     if parts.scheme not in PORTS:
         raise BlockedError(f"a webhook goes to https://..., got {shortened(url, 200)}")
     if "@" in parts.netloc:

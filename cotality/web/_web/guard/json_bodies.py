@@ -34,7 +34,7 @@ def parsed(body: bytes) -> Any:  # Any: of JSON
     except RecursionError:
         raise unreadable("it is nested too deeply") from None
     except UnicodeDecodeError as error:
-        raise unreadable(f"it is no {error.encoding}: {error.reason}") from None
+        raise unreadable(f"it is not {error.encoding}: {error.reason}") from None
     except ValueError as error:
         raise unreadable(f"{error}") from None
 

@@ -145,7 +145,7 @@ def checked_id(
     header = header_in(line)
     if header is None:
         raise kind.error(
-            f"{path} is no {kind.name} of cotality, so nothing is written to it. "
+            f"{path} is not a {kind.name} of cotality, so nothing is written to it. "
             f"Choose another path."
         )
     found, version = header["cotality"], header["version"]

@@ -160,8 +160,8 @@ class ForkServer:
         if interpreter.looks_right(self.executable):
             return f"{ended}. If it has said why, that is on standard error"
         return (
-            f"{ended}. If {self.executable!r} is no Python interpreter, say which one "
-            f"to start with multiprocessing.set_executable('/path/to/python')"
+            f"{ended}. If {self.executable!r} is not a Python interpreter, say which "
+            f"one to start with multiprocessing.set_executable('/path/to/python')"
         )
 
     def close(self) -> None:
