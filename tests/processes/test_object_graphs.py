@@ -12,7 +12,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from cotality.core.utils._process.pickling import common_parts
+from cotality.core.utils._process.pickling.script import common_parts
 from cotality.core.utils.process import (
     IsolatedProcessPoolExecutor,
     Task,
@@ -338,7 +338,7 @@ def test_what_hangs_together_is_found_in_one_walk() -> None:
 
 GLOBALS = """
 from cotality import pmap
-from cotality.core.utils._process.pickling import common_parts
+from cotality.core.utils._process.pickling.script import common_parts
 
 TABLE = {number: [number] for number in range(1000)}
 OTHER = [TABLE]

@@ -1,9 +1,7 @@
 """From objects to bytes and back, or why that cannot be. Stands on the scripts.
 
 * bytes: `encode`, and pickling `by_value`; in a worker a function sees what is
-  `set_by_initializer`; what a script defines goes along: `script_definitions`,
-  collected as `script_needed`, in one piece where they have `common_parts`; what tells
-  that they have changed: `script_parts`, `script_kinds` and `script_versions`;
+  `set_by_initializer`; what a `script` defines goes along;
 * classes that say they are from elsewhere: `class_at`; what would arrive as a number
   that means something else: `numbered`;
 * context variables: `context_variables`, and what they hold: `context_values`;

@@ -83,8 +83,8 @@ def dumped_by_value(
     Args:
         kind: Makes the pickler, if it is not to be the usual one.
     """
-    from . import script_needed
     from .by_value import pickler_by_value
+    from .script import needed as script_needed
 
     take = None if buffers is None else buffers.append
     file = io.BytesIO()

@@ -118,7 +118,7 @@ def probe_by_value() -> type[Probe]:
             return super().own_rules() | {memoryview: memoryview_without_items}
 
         def check_script(self) -> None:
-            from .script_needed import Needed
+            from .script.needed import Needed
 
             Needed().add(self.mentions or ())
 

@@ -43,7 +43,7 @@ from cotality.core.utils._process.pickling.refusals import (
     unpicklable_call,
     unreadable_result,
 )
-from cotality.core.utils._process.pickling.script_needed import Needed, collected_in
+from cotality.core.utils._process.pickling.script.needed import Needed, collected_in
 from cotality.core.utils._process.tasks.errors import exited
 from cotality.core.utils._process.tasks.from_data import (
     Columns,

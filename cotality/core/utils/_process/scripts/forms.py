@@ -53,7 +53,7 @@ def form_of_function(pickler: Any, function: FunctionType) -> Form:  # Any: as a
         return NotImplemented
     code, _, name, defaults, closure = given
     if not pickler.looks_inside:
-        # The globals go beside the pickle, see `script_definitions`.
+        # The globals go beside the pickle, see `pickling.script.definitions`.
         state[1]["__globals__"] = {}
     return make_function, (place, code, name, defaults, closure), state, *rest
 

@@ -31,7 +31,7 @@ from .tokens import tokens
 
 
 class Sent(NamedTuple):
-    """A definition as it arrives, see `script_definitions.Definition`."""
+    """A definition as it arrives, see `pickling.script.definitions.Definition`."""
 
     version: bytes
     token: str | None

@@ -20,7 +20,7 @@ from cotality._kit.records import NamedTuple
 from . import off_path
 
 Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
-Kinds: TypeAlias = tuple[Names, dict[str, Any], Names]  # Any: see `script_kinds`
+Kinds: TypeAlias = tuple[Names, dict[str, Any], Names]  # Any: see `script.kinds`
 
 SCRIPT = "__main__"
 # The other is what it is called where `multiprocessing` has imported it.
@@ -37,7 +37,7 @@ class Home:
     Attributes:
         number: Means the same home in every process.
         owner: The process id of the program whose script it is.
-        cache: What is known here about what it defines, see `script_definitions`.
+        cache: What is known here about what it defines, see `script.definitions`.
         ages: When each of that last became what it is, as a number that grows, and the
             version that it got then. What is gone from the script stays in here.
         kinds: Its functions and classes, and their definitions; likewise.
@@ -225,7 +225,7 @@ class Definition(NamedTuple):
 
     Attributes:
         version: Differs when what it is, or what is in it, differs; what it only names
-            does not count, see `script_versions`.
+            does not count, see `pickling.script.versions`.
         token: That of a function, a class or another thing that has a name.
         packed: Its pickle, or `FROM_SCRIPT`.
         state: What to give to a function or class once it is made, packed.

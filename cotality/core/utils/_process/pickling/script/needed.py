@@ -81,7 +81,7 @@ class Needed:
                 or name in self.found.get(home, ())
             ):
                 continue
-            from .script_definitions import define
+            from .definitions import define
 
             if self.is_for_rest and looks_large(home.names[name]):
                 raise OverflowError
@@ -90,7 +90,7 @@ class Needed:
                 (hints if other.is_soft else waiting).append(other)
         if not new:
             return  # as for most tasks of a call; to look at large data takes long
-        from .script_definitions import with_ties_together
+        from .definitions import with_ties_together
 
         with_ties_together(new, self.picklers)
 
@@ -114,7 +114,7 @@ class Needed:
         self.count = 0
 
     def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `names.bind`
-        from .script_versions import Settled
+        from .versions import Settled
 
         is_now = Settled(self.rest, self.found)
         return [
@@ -140,8 +140,8 @@ def definitions_of_kinds(home: Home) -> dict[str, Definition]:
     for one. The data they need is as it was when one of them was first seen, or changed
     last. What cannot be packed, or would need what is large, is left out.
     """
-    from .script_kinds import have_changed, kinds_of
-    from .script_parts import objects_in
+    from .kinds import have_changed, kinds_of
+    from .parts import objects_in
 
     kinds = kinds_of(home)
     if have_changed(home, kinds):

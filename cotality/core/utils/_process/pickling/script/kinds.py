@@ -8,7 +8,7 @@ from typing import Any
 from cotality.core.utils._process.scripts.forms import NAMED_KINDS
 from cotality.core.utils._process.scripts.places import Home
 
-from .script_parts import objects_in
+from .parts import objects_in
 
 KINDS = NAMED_KINDS | {FunctionType}
 

@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 from cotality._kit.records import NamedTuple
 from cotality._kit.struck import is_of_a_signal
 from cotality.core.utils._process.machine.object_size import ATOMS
+from cotality.core.utils._process.pickling.by_value import pickler_by_value
 from cotality.core.utils._process.scripts.forms import (
     NAMED_KINDS,
     cloudpickle_itself,
@@ -37,8 +38,7 @@ from cotality.core.utils._process.scripts.references import Form, reduced
 from cotality.core.utils._process.scripts.tokens import tokens
 
 from . import common_parts
-from .by_value import pickler_by_value
-from .script_parts import Same, parts_of
+from .parts import Same, parts_of
 
 PROTOCOL = 5
 # Found by their identity in what is defined, so that they stay the same objects there.
