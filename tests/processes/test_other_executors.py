@@ -506,7 +506,7 @@ def test_an_executor_whose_work_is_always_cancelled_ends_the_call() -> None:
     ("options", "message"),
     [
         ({"use_processes": True}, "leave out one of the two"),
-        ({"timeout": 1.0}, "those of another executor are not ours to end"),
+        ({"timeout": 1.0}, "it cannot end those of another executor"),
         ({"max_tasks_per_worker": 3}, "those of another executor"),
         ({"initializer": print}, "when that is made"),
     ],

@@ -474,6 +474,11 @@ class Looking:
     def __call__(self, item):
         return self.look(item)
 
+def setter():
+    def inner(value):
+        config["value"] = value
+    return inner
+
 small = lambda item: (config.get("value"), connection)
 """
 
@@ -500,6 +505,7 @@ def test_functions_of_a_module_that_have_no_name_there(tmp_path: Path) -> None:
         "        first = functools.partial(configured.set_up, 6)\n"
         "        assert ran(configured.small, first) == (6, 'open')\n"
         "        assert ran(configured.Looking(), configured.set_up, 7) == 7\n"
+        "        assert ran(configured.small, configured.setter(), 9)[0] == 9\n"
         "        configured.config.clear()\n"
         "    pool = IsolatedProcessPoolExecutor(1, None, configured.set_up, (8,))\n"
         "    with pool:\n"

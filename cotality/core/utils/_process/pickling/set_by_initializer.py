@@ -19,18 +19,19 @@ from cotality._kit.public import pickled_as
 from cotality.core.utils._process.scripts.places import is_script
 
 Form: TypeAlias = Any  # Any: what pickle takes for a function, a tuple of six parts
+Names: TypeAlias = dict[str, Any]  # Any: globals of any kind
 
-# What has run here, and the names in what it may set, by their modules; None if nobody
-# has asked since.
+# What has run here, and by modules the globals that it may have set: their names, each
+# with the names that it was set among. None if nobody has asked since.
 initializers: list[Callable[..., object]] = []
-names_set: dict[str, set[str]] | None = None
+globals_set: dict[str, dict[str, Names]] | None = None
 
 
 def note(initializer: Callable[..., object]) -> None:
     """*initializer* runs in this worker."""
-    global names_set
+    global globals_set
     initializers.append(initializer)
-    names_set = None
+    globals_set = None
 
 
 def is_of_module(function: FunctionType) -> bool:
@@ -64,22 +65,22 @@ def look_up(function: FunctionType) -> None:
     """Give *function* the globals of its module that an initializer has set."""
     from cotality.core.utils._process.scripts.needs import names_in_code
 
-    global names_set
-    if names_set is None:
-        names_set = names_named_by(initializers)
-    names = names_set.get(function.__module__)
-    if names is None:
-        return
-    here = vars(sys.modules[function.__module__])
-    for name in names & names_in_code(function.__code__) & here.keys():
-        function.__globals__[name] = here[name]
+    global globals_set
+    if globals_set is None:
+        globals_set = globals_named_by(initializers)
+    places = globals_set.get(function.__module__, {})
+    for name in names_in_code(function.__code__) & places.keys():
+        if name in places[name]:
+            function.__globals__[name] = places[name][name]
 
 
-def names_named_by(functions: list[Callable[..., object]]) -> dict[str, set[str]]:
-    """The globals that *functions* name, by modules, and those that they call."""
+def globals_named_by(
+    functions: list[Callable[..., object]],
+) -> dict[str, dict[str, Names]]:
+    """Where the globals are that *functions* name, and those that they call."""
     from cotality.core.utils._process.scripts.needs import names_in_code
 
-    found: dict[str, set[str]] = defaultdict(set)
+    found: dict[str, dict[str, Names]] = defaultdict(dict)
     seen: set[FunctionType] = set()
     waiting: list[object] = list(functions)
     while waiting:
@@ -88,7 +89,7 @@ def names_named_by(functions: list[Callable[..., object]]) -> dict[str, set[str]
             continue
         seen.add(function)
         for name in names_in_code(function.__code__):
-            found[function.__module__].add(name)
+            found[function.__module__][name] = function.__globals__
             value = function.__globals__.get(name)
             waiting.append(value)
             if isinstance(value, ModuleType):

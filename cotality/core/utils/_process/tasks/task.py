@@ -207,7 +207,7 @@ def describe(task: Task[Any]) -> str:  # Any: a message suits every result type
     """The call that *task* makes, shortened to one line of a message."""
     shown = [shortened(value, SHOWN_ARGUMENT) for value in task.positional]
     shown += [
-        f"{printable(name)}={shortened(value, SHOWN_ARGUMENT)}"
+        f"{printable(f'{name}')}={shortened(value, SHOWN_ARGUMENT)}"
         for name, value in task.arguments.items()
     ]
     arguments = ", ".join(shown)
