@@ -19,8 +19,6 @@ from cotality.core.utils._process.scripts.places import (
     Mention,
 )
 
-from .script_versions import Settled
-
 PROTOCOL = 5
 
 
@@ -114,6 +112,8 @@ class Needed:
         self.count = 0
 
     def bundles(self) -> list[tuple[Any, ...]]:  # Any: see `names.bind`
+        from .script_versions import Settled
+
         is_now = Settled(self.rest, self.found)
         return [
             (
