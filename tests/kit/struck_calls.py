@@ -715,6 +715,25 @@ class Cells(WarmCall):
         sys.modules["__main__"] = self.usual
 
 
+class CellsAndExecutor(Cells):
+    """A notebook whose calls are struck, and that goes on with an executor."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.executor = IsolatedProcessPoolExecutor(2)
+
+    def again(self) -> object:
+        tasks = self.tasks()
+        calls = [partial(task.callback_function, *task.positional) for task in tasks]
+        futures = [self.executor.submit(call) for call in calls]
+        return [future.result() for future in futures]
+
+    def finish(self) -> None:
+        super().finish()
+        self.executor.shutdown()
+        self.executor = IsolatedProcessPoolExecutor(2)
+
+
 class Options(WarmCall):
     """A call with limits, retries, an initializer and workers of its own."""
 
@@ -901,6 +920,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "printed": Printed,
     "marked": Marked,
     "cells": Cells,
+    "cells-and-executor": CellsAndExecutor,
     "options": Options,
     "batches": Batches,
     "optimized-stream": OptimizedStream,

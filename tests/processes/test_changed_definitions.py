@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cotality.core.utils._process.scripts.tokens import Tokens
 from tests.kit.changing_programs import PROGRAMS
 from tests.kit.helpers import environment_of_scripts, run_script
 from tests.kit.limits import LONG_S
@@ -106,3 +108,34 @@ def test_a_class_inside_of_a_class_has_its_name(tmp_path: Path) -> None:
         "print(run(work) == ('Outer.Inner.Core', 'Outer.Inner'))\n",
         tmp_path,
     )
+
+
+def test_a_token_is_not_that_of_what_was_at_the_same_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also if an exception struck what forgets the token of a function that is gone."""
+    known = Tokens()
+    kept: list[object] = []
+
+    class Forgetful(dict[int, str]):
+        def get(self, *given: object) -> None:  # type: ignore[override]  # it raises
+            raise KeyboardInterrupt
+
+    def made() -> Callable[[], None]:
+        return lambda: None
+
+    function = made()
+    place, token = id(function), known.given_to(function)
+    monkeypatch.setattr(sys, "unraisablehook", kept.append)
+    by_id, known.by_id = known.by_id, Forgetful()
+    del function
+    known.by_id = by_id
+    assert len(kept) == 1
+    monkeypatch.undo()
+
+    others: list[object] = []
+    while not any(id(other) == place for other in others) and len(others) < 10_000:
+        others.append(made())
+    other = next(other for other in others if id(other) == place)
+    assert known.of(other) is None
+    assert known.given_to(other) != token

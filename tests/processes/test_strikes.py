@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
 ROUNDS = 9
 AT_ONCE = 3  # scenarios of one program, which takes a while to start
 ALL = 1000
+SOME = 40
 NAMES = list(SCENARIOS)
 PROGRAMS = [NAMES[i : i + AT_ONCE] for i in range(0, len(NAMES), AT_ONCE)]
 
@@ -36,6 +37,12 @@ def test_an_exception_at_any_instruction_does_no_harm(scenarios: list[str]) -> N
 def test_an_exception_while_a_caller_gives_an_item_to_a_worker(file: str) -> None:
     """At each instruction of it."""
     strike("executor", "--file", file, "--rounds", f"{ALL}")
+
+
+@pytest.mark.one_python
+def test_an_exception_while_a_portion_is_packed() -> None:
+    """What it leaves behind does not change what other calls of the thread pack."""
+    strike("cells-and-executor", "--file", "script_needed.py", "--rounds", f"{SOME}")
 
 
 def strike(*arguments: str) -> None:

@@ -162,7 +162,9 @@ def sent_along() -> Generator[list[Segment], None, None]:
     try:
         yield segments
     finally:
-        travelling.segments = None
+        # One that was struck is closed late, when the next is under way.
+        if travelling.segments is segments:
+            travelling.segments = None
 
 
 @contextlib.contextmanager

@@ -256,7 +256,9 @@ def standing_in(states: States) -> Generator[None, None, None]:
     try:
         yield
     finally:
-        here.states = before
+        # One that was struck is closed late, when the next is under way.
+        if here.states is states:
+            here.states = before
 
 
 def states_here() -> States:

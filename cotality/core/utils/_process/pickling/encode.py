@@ -95,10 +95,10 @@ def dumped_by_value(
     pickler.dump(value)
     data = file.getvalue()
     file.truncate(0)  # the pickler keeps the file, not what is in it
-    collecting = script_needed.collecting.needed
-    needed = collecting or script_needed.Needed()
+    collected = script_needed.collected_here()
+    needed = collected or script_needed.Needed()
     needed.add(mentions)
-    if not collecting:
+    if collected is None:
         data = script_needed.with_bundle(data, needed, buffers)
     return data, pickler
 

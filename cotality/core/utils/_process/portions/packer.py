@@ -43,7 +43,7 @@ from cotality.core.utils._process.pickling.refusals import (
     unpicklable_call,
     unreadable_result,
 )
-from cotality.core.utils._process.pickling.script.needed import Needed, collected_in
+from cotality.core.utils._process.pickling.script.needed import CollectedIn, Needed
 from cotality.core.utils._process.tasks.errors import exited
 from cotality.core.utils._process.tasks.from_data import (
     Columns,
@@ -129,7 +129,7 @@ class PortionPacker:
             *portion* can still go elsewhere.
         """
         began = perf_counter()
-        with collected_in(self.script):
+        with CollectedIn(self.script):
             chunk, packed = self.pack_tasks(portion)
         chunk.script = self.packed_script()
         looked = self.packer.captured.seconds + self.parcels.looking_seconds

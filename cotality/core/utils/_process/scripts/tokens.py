@@ -29,23 +29,24 @@ class Tokens:
         self.by_token: dict[str, Callable[[], Any]] = {}  # Any: anybody's object
 
     def of(self, thing: object) -> str | None:
-        return self.by_id.get(id(thing))
+        token = self.by_id.get(id(thing))
+        # An exception may have struck what forgets it. Then it is that of a thing which
+        # is gone, and was at this place before.
+        return None if token is None or self.get(token) is None else token
 
     def received(self, thing: object) -> str | None:
         """The token of *thing* if it has come from another process."""
-        token = self.by_id.get(id(thing))
+        token = self.of(thing)
         return None if token in self.made_here else token
 
     def given_to(self, thing: object) -> str:
         """The token of *thing*, a new one if it has none."""
-        token = self.by_id.get(id(thing))
-        if token is None:
-            token = self.new_one(thing)
-        return token
+        token = self.of(thing)
+        return self.new_one(thing) if token is None else token
 
     def new_one(self, thing: object) -> str:
         with giving:
-            token = self.by_id.get(id(thing))
+            token = self.of(thing)
             if token is not None:
                 return token  # from another thread, meanwhile
             token = os.urandom(12).hex()
@@ -69,8 +70,8 @@ class Tokens:
         except TypeError:
             reference = partial(itself, thing)
 
-        self.by_id[key] = token
         self.by_token[token] = reference
+        self.by_id[key] = token
 
     def get(self, token: str) -> Any:  # Any: as above
         """What has *token*; None if it is gone, or never was here."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 import threading
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from types import CodeType, FrameType
 from typing import Any
 
 from cotality._kit.struck import is_of_a_signal
@@ -178,22 +179,46 @@ def about(home: Home) -> dict[str, Any]:  # Any: of different types
 
 
 class Collecting(threading.local):
-    """Where the definitions go that this thread's pickles need, if not into them."""
+    """Where the definitions go that this thread's pickles need, if not into them.
+
+    An exception that strikes the thread may leave this behind. It counts only below the
+    function that has set it, which is known by its code.
+    """
 
     needed: Needed | None = None
+    code: CodeType | None = None
 
 
 collecting = Collecting()
 
 
-@contextmanager
-def collected_in(needed: Needed) -> Generator[None, None, None]:
+class CollectedIn:
     """Leave the definitions out of what is pickled in the ``with``."""
-    before, collecting.needed = collecting.needed, needed
-    try:
-        yield
-    finally:
-        collecting.needed = before
+
+    def __init__(self, needed: Needed) -> None:
+        self.needed = needed
+
+    def __enter__(self) -> None:
+        self.before = collected_here()  # a class of the user's may make calls itself
+        collecting.code = sys._getframe(1).f_code  # pyright: ignore[reportPrivateUsage]  # nothing else tells who calls
+        collecting.needed = self.needed
+
+    def __exit__(self, *_: object) -> None:
+        collecting.needed = self.before
+
+
+def collected_here() -> Needed | None:
+    """What takes the definitions, if they do not go into the pickle itself."""
+    needed = collecting.needed
+    if needed is None:
+        return None
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # as above
+    while frame is not None:
+        if frame.f_code is collecting.code:
+            return needed
+        frame = frame.f_back
+    collecting.needed = None  # something has struck the call that it belonged to
+    return None
 
 
 # A pickle begins with its protocol, which is two bytes. To it and before all else is
