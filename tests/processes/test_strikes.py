@@ -42,7 +42,7 @@ def test_an_exception_while_a_caller_gives_an_item_to_a_worker(file: str) -> Non
 @pytest.mark.one_python
 def test_an_exception_while_a_portion_is_packed() -> None:
     """What it leaves behind does not change what other calls of the thread pack."""
-    strike("cells-and-executor", "--file", "script_needed.py", "--rounds", f"{SOME}")
+    strike("cells-and-executor", "--file", "script/needed.py", "--rounds", f"{SOME}")
 
 
 def strike(*arguments: str) -> None:
