@@ -6,11 +6,13 @@ import io
 import json
 import logging
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cotality import pmap, pmap_iter
 from cotality._kit import units
 from cotality.core.utils.process import (
     DeadLetters,
@@ -301,3 +303,25 @@ def test_arguments_of_an_initializer_are_in_a_tuple(initargs: Any, text: str) ->
     """A text is no tuple of its letters."""
     with pytest.raises(TypeError, match=text):
         execute_tasks_in_parallel(echoes(1), initializer=echo, initargs=initargs)
+
+
+class OfUnknownLength:
+    """Wraps data of any kind."""
+
+    def __init__(self, data: Iterable[int]) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.data)
+
+
+def test_the_length_of_data_is_not_needed(use_processes: bool) -> None:
+    """Whatever happens when it is asked for: a loop does not ask."""
+    data = OfUnknownLength(range(-3, 0))
+
+    assert pmap(abs, data) == [3, 2, 1]
+    assert pmap(abs, data, processes=use_processes) == [3, 2, 1]
+    assert list(pmap_iter(max, data, [1, 1], processes=use_processes)) == [1, 1]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cotality.core.utils._process.channel import ledger_slots
+from cotality.core.utils._process.channel import ledger_slots, segments
+from cotality.core.utils._process.pickling.encode import encode
 from tests.kit.helpers import environment_of_scripts
 from tests.kit.limits import LONG_S
 
@@ -376,3 +377,16 @@ def test_a_fork_server_that_is_replaced_leaves_no_descriptor(tmp_path: Path) -> 
         "    if (left := settled()) != before: found.append([collects, left, before])\n"
     )
     assert run_without([], source, tmp_path) == []
+
+
+def test_a_large_object_whose_only_descriptor_was_dropped() -> None:
+    """The system does so where there is no room for it, and says nothing."""
+    with segments.sent_along():
+        packed = segments.pack(bytes(1_000_000))
+        body = encode(["beside", packed])
+
+    beside, received = segments.decoded(body, [])
+
+    assert beside == "beside"
+    with pytest.raises(segments.NoRoomError, match="too many open files"):
+        received.load()

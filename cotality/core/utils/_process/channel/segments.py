@@ -56,6 +56,10 @@ class NoRoomError(OSError):
     """There is no memory, no disk or no descriptor for a large object."""
 
 
+class NotReceivedError(TypeError):
+    """A large object is read without a message that it came with."""
+
+
 class Segment:
     """One packed object in an anonymous file; this process's descriptor of it.
 
@@ -185,7 +189,10 @@ def decoded(
 ) -> Any:  # Any: what was encoded
     """What a message holds; what came as one large object is loaded."""
     if not fds:  # mostly, and then none of this has to be paid for
-        return decode(body)
+        try:
+            return decode(body)
+        except NotReceivedError:
+            pass  # all that came with it was dropped: see `arrived`
     with received_with(fds):
         value = decode(body)
     return value.load() if isinstance(value, Segment) else value
@@ -195,7 +202,7 @@ def arrived(position: int, size: int, number: int) -> Segment:
     """The segment whose descriptor came at *position* with the message."""
     fds = travelling.fds
     if fds is None:
-        raise TypeError("a segment can only be received from another process")
+        raise NotReceivedError("a segment can only be received from another process")
     file: Descriptor | None = None  # the system drops those there is no room for
     if position < len(fds) and fds[position] >= 0:
         file, fds[position] = Descriptor.of(fds[position]), -1

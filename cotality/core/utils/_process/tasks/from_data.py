@@ -7,6 +7,7 @@ from itertools import count, islice, repeat
 from typing import Any, Generic, TypeAlias, TypeVar, cast, overload
 
 from cotality._kit.safe_text import shortened
+from cotality._kit.struck import is_of_a_signal
 
 from .task import Task, plain_task
 
@@ -189,8 +190,11 @@ def length_of(data: object) -> int | None:
     """How many items there are; None if nobody knows."""
     try:
         return len(data) if isinstance(data, Sized) else None
-    except TypeError:
-        return None  # it has a length as long as what it wraps has one
+    except Exception as raised:
+        if is_of_a_signal(raised):
+            raise
+        # What wraps others has a length if they have one. A loop would not ask for it.
+        return None
 
 
 def what_for(thing: object) -> str:
