@@ -28,6 +28,7 @@ from cotality.tuning import (
     Plan,
     configure_logging,
     execute,
+    managed_pool,
     optimize,
 )
 from tests.kit.helpers import Failure
@@ -269,6 +270,18 @@ def test_what_only_a_call_of_a_decorated_function_takes(name: str) -> None:
     )
     assert name not in str(caught.value).partition("The options are:")[2]
     assert str(at_once.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["processes", "use_processes", "executor", "backend"])
+def test_a_manager_has_processes_and_nothing_else(name: str) -> None:
+    """The message says so, and guesses at no other word."""
+    with (
+        managed_pool(workers=1) as manager,
+        pytest.raises(TypeError, match=f"'{name}'. All tasks of a man") as caught,
+    ):
+        manager.execute(abs, [-1], **{name: True})  # type: ignore[call-overload]  # wrong
+
+    assert "Did you mean" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["on_error", "return_exceptions"])

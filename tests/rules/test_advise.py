@@ -336,3 +336,31 @@ def test_arguments_are_checked() -> None:
         advise(TEN, tries=3)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="'cpu' or 'io', or the tasks themselves"):
         should_use_processes(5)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("word", ["workers", "max_workers", "n_jobs"])
+def test_each_word_for_the_number_of_workers_is_taken(word: str) -> None:
+    """It is the most that advice may be about, as in the calls."""
+    advice = advise([Task.of(time.sleep, 0.01)] * 20, **{word: 3})  # type: ignore[arg-type]  # of any word
+
+    assert 1 <= advice.workers <= 3
+    with pytest.raises(ValueError, match=f"^{word} must be at least 1, got 0"):
+        advise([Task.of(abs, -1)], **{word: 0})  # type: ignore[arg-type]  # as above
+
+
+def test_two_words_for_the_number_of_workers_may_not_differ() -> None:
+    """The error has what was said, and nothing else."""
+    with pytest.raises(ValueError, match=r"^max_workers=2 and n_jobs=3 contra"):
+        advise([Task.of(abs, -1)], max_workers=2, n_jobs=3)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"processes": True}, {"processes": False}, {"use_processes": True}],
+    ids=str,
+)
+def test_advice_is_about_both_places(option: dict[str, Any]) -> None:
+    """So nobody can say where the tasks are to run."""
+    (word,) = option
+    with pytest.raises(ValueError, match=f"on processes: leave out {word}$"):
+        advise([Task.of(abs, -1)], **option)

@@ -984,7 +984,8 @@ def advise(
 
     Args:
         tasks: The tasks that you are going to run.
-        max_workers: The most workers; None as for the calls.
+        max_workers: The most workers; None as for the calls. *workers* and *n_jobs* are
+            other words for it.
         **options: What the tasks need in order to run, such as an *initializer*, see
             `Options`.
 

@@ -33,6 +33,14 @@ NOT_TAKEN = {
 }
 
 
+# Words for where tasks run, of this package and of others, where only one place is.
+PLACES = ("processes", "use_processes", "executor", "backend", "prefer", "threads")
+ONLY_PROCESSES = {
+    word: f"there is no option {word!r}. All tasks of a manager run on its processes."
+    for word in PLACES
+}
+
+
 def face_of(name: str) -> Face:
     """What a caller sees of the function *name*."""
     from cotality.core.calls import Face
@@ -45,4 +53,5 @@ def face_of(name: str) -> Face:
         processes='executor="processes"',
         threads='executor="threads"',
         default="auto",
+        elsewhere=ONLY_PROCESSES if name == "manager" else {},
     )

@@ -13,6 +13,10 @@ from cotality._kit import units
 from cotality._kit.public import public
 from cotality._kit.records import dataclass
 from cotality.core.utils._process.call.options.declared import Options
+from cotality.core.utils._process.call.options.words import (
+    WORDS_FOR_WORKERS,
+    workers_said,
+)
 from cotality.core.utils._process.engine.limits.rate import Rate
 from cotality.core.utils._process.machine.cpus import checked_max_workers
 from cotality.core.utils._process.rules.where_to_run import (
@@ -116,7 +120,8 @@ def advise(
 
     Args:
         tasks: The tasks that you are going to run.
-        max_workers: The most workers; None as for the calls.
+        max_workers: The most workers; None as for the calls. *workers* and *n_jobs* are
+            other words for it.
         **options: What the tasks need in order to run, such as an *initializer*, see
             `Options`.
 
@@ -124,13 +129,17 @@ def advise(
         TypeError: An argument has the wrong type.
         ValueError: An argument is out of range.
     """
-    for name in ("executor", "inline"):
-        if options.get(name):
+    for name in ("executor", "inline", "processes", "use_processes"):
+        value: object = options.get(name)
+        if value is not None and (value is not False or name == "processes"):
             raise ValueError(
                 f"advise runs tasks on threads and on processes: leave out {name}"
             )
     given: Iterable[Task[Any]] = checked_tasks(tasks, may_be_async=False)
-    most = None if max_workers is None else checked_max_workers(max_workers)
+    said = workers_said(options, max_workers)
+    most = None if said.value is None else checked_max_workers(said.value, said.word)
+    for word in WORDS_FOR_WORKERS:
+        options.pop(word, None)  # type: ignore[misc]  # one of its keys
     reader: Iterator[Task[Any]] = iter(given)
     sample = sample_of(reader, total_of(given), most, options)
     total = sample.total

@@ -25,9 +25,10 @@ MEANINGS: dict[object, UseProcesses] = {
 }
 
 
+WORDS_FOR_WORKERS = ("workers", "max_workers", "n_jobs")
 # Of these one says what the others would.
 SYNONYMS = (
-    frozenset({"workers", "max_workers", "n_jobs"}),
+    frozenset(WORDS_FOR_WORKERS),
     frozenset({"processes", "use_processes", "executor"}),
     frozenset({"memory_limit", "memory_limit_mb"}),
 )
@@ -40,7 +41,7 @@ def workers_said(options: Mapping[str, object], max_workers: object) -> Said:
         ValueError: Two words contradict one another.
     """
     said = Said("max_workers", max_workers)
-    for word in ("workers", "max_workers", "n_jobs"):
+    for word in WORDS_FOR_WORKERS:
         said = agreed(said, Said(word, options.get(word)))
     return said
 
