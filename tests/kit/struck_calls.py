@@ -440,6 +440,7 @@ class AsyncManager(AsyncCall):
         return list(await self.manager.execute_async(work, range(COUNT)))
 
     def finish(self) -> None:
+        gc.collect()  # asyncio's frames hold the exception that holds them
         self.check(0, self.manager.status().calls, "calls of the manager")
         self.manager.shutdown()
         self.manager = PoolManager(2)
