@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cotality import parallel, pmap, pmap_iter, run_tasks, share
+from cotality.core.utils._process.call.options.wrong_names import meant
 from cotality.core.utils.process import (
     DeadLetters,
     Journal,
@@ -30,6 +31,7 @@ from cotality.tuning import (
     execute,
     managed_pool,
     optimize,
+    validate_optimization,
 )
 from tests.kit.helpers import Failure
 
@@ -282,6 +284,22 @@ def test_a_manager_has_processes_and_nothing_else(name: str) -> None:
         manager.execute(abs, [-1], **{name: True})  # type: ignore[call-overload]  # wrong
 
     assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["processes", "use_processes", "executor", "backend"])
+@pytest.mark.parametrize("run", [optimize, validate_optimization])
+def test_a_plan_says_where(run: Any, name: str) -> None:
+    """So nobody can tell it that, and the message guesses at no other word."""
+    with pytest.raises(TypeError, match=f"'{name}'. The plan says where") as caught:
+        run(abs, range(3), **{name: True})
+
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_a_word_that_is_known_is_not_taken_for_another() -> None:
+    """Where a function has nothing of its kind, nothing is meant."""
+    assert meant("processes", ["progress", "retries"]) == ""
+    assert meant("progres", ["progress", "retries"]) == " Did you mean 'progress'?"
 
 
 @pytest.mark.parametrize("name", ["on_error", "return_exceptions"])

@@ -33,11 +33,12 @@ NOT_TAKEN = {
 }
 
 
-# Words for where tasks run, of this package and of others, where only one place is.
+# Words for where tasks run, of this package and of others; why some do not take them.
 PLACES = ("processes", "use_processes", "executor", "backend", "prefer", "threads")
-ONLY_PROCESSES = {
-    word: f"there is no option {word!r}. All tasks of a manager run on its processes."
-    for word in PLACES
+NO_CHOICE = {
+    "optimize": "The plan says where the items run.",
+    "validate_optimization": "The plan says where the items run.",
+    "manager": "All tasks of a manager run on its processes.",
 }
 
 
@@ -53,5 +54,8 @@ def face_of(name: str) -> Face:
         processes='executor="processes"',
         threads='executor="threads"',
         default="auto",
-        elsewhere=ONLY_PROCESSES if name == "manager" else {},
+        elsewhere={
+            word: f"there is no option {word!r}. {NO_CHOICE[name]}"
+            for word in (PLACES if name in NO_CHOICE else ())
+        },
     )

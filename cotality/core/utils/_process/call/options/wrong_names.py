@@ -178,5 +178,7 @@ def meant(name: str, names: Sequence[str]) -> str:
         if each in names:
             value = VALUES.get(name, {}).get(each)
             return f" Did you mean {each!r}?" + (f" ({value}.)" if value else "")
+    if name in KNOWN:  # it is not misspelt, so what merely looks like it is not meant
+        return ""
     close = get_close_matches(name, names, 1)
     return f" Did you mean {close[0]!r}?" if close else ""
