@@ -390,6 +390,24 @@ PROGRAMS = {
                 run(names), type(run(move, Point(1))) is Point,
             )
     """,
+    "classes for which a library writes code": """
+        def written(kind):  # as attrs does: in a copy of the globals, with more in it
+            names = {**globals(), "HIDDEN": 7}
+            exec("def total(self): return self.x + HIDDEN, kept", names, made := {})
+            kind.total = made["total"]
+            return kind
+        kept = [1]
+        def make(n):
+            class Kind:
+                def __init__(self): self.x = n
+            Kind.__name__ = Kind.__qualname__ = f"Kind{n}"
+            return written(Kind)
+        for n in range(40): globals()[f"Kind{n}"] = make(n)
+        kinds = [globals()[f"Kind{n}"] for n in range(40)]
+        def look(): return [kind().total()[0] for kind in kinds] == list(range(7, 47))
+        def one(): return Kind3().total(), type(Kind3()) is kinds[3]
+        def main(run): return run(one), run(look), run(Kind5().total), type(run(Kind4)) is Kind4
+    """,
     "protocols": """
         from typing import Protocol, runtime_checkable
         @runtime_checkable

@@ -56,8 +56,13 @@ def bind(
         if not buffers and packed == last:
             return  # portions of one call bring the same, one after the other
         last = bytes(packed) if len(packed) < KEPT_BELOW else b""
-        for bundle in pickle.loads(packed, buffers=buffers):
-            bind_one(*bundle)
+        bundles = pickle.loads(packed, buffers=buffers)
+        for number, owner, about, *_ in bundles:
+            # All of them first: what one defines may have its globals in another.
+            if number not in places.by_number:
+                settled(number, owner, about)
+        for number, _, _, *definitions in bundles:
+            bind_one(places.by_number[number], *definitions)
 
 
 KEPT_BELOW = 1024 * 1024  # bytes
@@ -75,16 +80,11 @@ after_fork(forget_lock)
 
 
 def bind_one(
-    number: str,
-    owner: int,
-    about: dict[str, Any],  # Any: what modules say of themselves
+    home: Home,
     needed: dict[str, Any],  # Any: the parts of a `Sent`
     rest: dict[str, Any],  # Any: as above
     gone: Sequence[str] = (),
 ) -> None:
-    home = places.by_number.get(number)
-    if home is None:
-        home = settled(number, owner, about)
     if home.is_own():
         return  # it has come back to where it is from
     if home.process != os.getpid():  # a fork has brought it

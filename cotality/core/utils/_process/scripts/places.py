@@ -28,7 +28,7 @@ SCRIPTS = (SCRIPT, "__mp_main__")
 # Said of a home that no module has, among what modules say of themselves.
 IS_ADOPTED = "is adopted"
 # More are not told apart from new ones. Each keeps the globals of a script alive.
-HOMES_KEPT = 32
+HOMES_KEPT = 1024
 
 
 class Home:
@@ -96,8 +96,23 @@ def home_of(names: Names) -> Home:
     found = homes.get(id(names))
     if found is None:
         found = Home(names, os.urandom(8).hex(), os.getpid())
+        found.is_adopted = names is not names_of(SCRIPT) and not is_lived_in(names)
         register(found)
     return found
+
+
+def is_lived_in(names: Names) -> bool:
+    """Whether something that is bound in *names* has them as its globals.
+
+    Libraries that write code, as attrs does, make a copy of the script's for a class.
+    """
+    for thing in list(names.values()):
+        own = list(vars(thing).values()) if isinstance(thing, type) else [thing]
+        if any(
+            type(each) is FunctionType and each.__globals__ is names for each in own
+        ):
+            return True
+    return False
 
 
 def adopt(names: Names) -> None:
@@ -110,10 +125,8 @@ def adopt(names: Names) -> None:
     name = names.get("__name__")
     if id(names) in homes or (isinstance(name, str) and name in sys.modules):
         return
-    for thing in list(names.values()):
-        if type(thing) is FunctionType and thing.__globals__ is names:
-            home_of(names).is_adopted = True
-            return
+    if is_lived_in(names):
+        home_of(names).is_adopted = True
 
 
 def register(home: Home) -> None:

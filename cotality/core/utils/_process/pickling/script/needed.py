@@ -141,12 +141,15 @@ def definitions_of_kinds(home: Home) -> dict[str, Definition]:
     for one. The data they need is as it was when one of them was first seen, or changed
     last. What cannot be packed, or would need what is large, is left out.
     """
+    if home.is_adopted:
+        return {}  # no name leads to it
     from .kinds import have_changed, kinds_of
     from .parts import objects_in
 
     kinds = kinds_of(home)
     if have_changed(home, kinds):
         parts: dict[str, Any] = {n: objects_in(kind) for n, kind in kinds.items()}
+        home.kinds = kinds, {}, parts  # that of another home may need this one's
         needed = Needed()
         needed.rest[home] = {}  # not again
         needed.is_for_rest = True
