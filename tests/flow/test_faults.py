@@ -173,6 +173,12 @@ def call_for_ever(flow: Flow[int, int]) -> None:
         assert flow.call(1, timeout=None) == 1
 
 
+def struck_after(seconds: float, call: Callable[[], object]) -> None:
+    """Make *call*, which a signal strikes; at once, perhaps, where CPUs are busy."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    call()
+
+
 # Struck just where it was made, before anybody could close it: it is, when dropped.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_what_handlers_of_signals_raise_comes_out_of_a_call() -> None:
@@ -193,9 +199,8 @@ def test_what_handlers_of_signals_raise_comes_out_of_a_call() -> None:
                 SystemExit,
             ):
                 raised.append(kind("mine"))
-                signal.setitimer(signal.ITIMER_REAL, POLL_S)
                 with pytest.raises(kind) as caught:
-                    call_for_ever(flow)
+                    struck_after(POLL_S, lambda: call_for_ever(flow))
                 assert caught.value is raised[-1]
                 assert flow.call(1) == 1
     finally:
@@ -724,9 +729,8 @@ def test_a_call_that_is_struck_leaves_though_a_fork_has_its_connection(
                     assert time.monotonic() < end
                     time.sleep(POLL_S)
 
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
             with pytest.raises(KeyError, match="struck"):
-                flow.call(gate, timeout=None)
+                struck_after(0.1, lambda: flow.call(gate, timeout=None))
             await_in_flight(0)
 
             async def begin() -> list[asyncio.Task[str]]:

@@ -64,7 +64,7 @@ class Home:
         self.broken: dict[str, str] = {}
         self.rest: dict[str, Any] = {}  # Any: see there
         self.binding: object = None
-        self.process = os.getpid()  # where all this is so
+        self.process: int = os.getpid()  # where all this is so
         self.is_adopted = False  # it is no module's
         self.was_run = False
         self.run_error = ""
